@@ -1,0 +1,13 @@
+/// The coroutine type of the whole project.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+namespace omnibus {
+
+/// A lazily started coroutine on an Asio executor: runs when awaited or spawned, on the executor it was spawned on.
+/// Destroying one that never started runs nothing.
+template <class T = void>
+using Task = boost::asio::awaitable<T>;
+
+}  // namespace omnibus

@@ -1,0 +1,33 @@
+# How everything of ours is compiled.
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(omnibus_options INTERFACE)
+target_compile_options(omnibus_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(OMNIBUS_WERROR)
+  target_compile_options(omnibus_options INTERFACE -Werror)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+  # False alarms of GCC 12 and 13 inside libstdc++ and in coroutine frames; GCC 14 knows better.
+  target_compile_options(omnibus_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-array-bounds
+                                                   -Wno-stringop-overflow -Wno-stringop-overread -Wno-mismatched-new-delete
+                                                   -Wno-dangling-pointer)
+endif()
+target_include_directories(omnibus_options INTERFACE ${CMAKE_SOURCE_DIR}/common ${CMAKE_SOURCE_DIR})
+
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+if(OMNIBUS_SANITIZE)
+  add_compile_options(-fsanitize=${OMNIBUS_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${OMNIBUS_SANITIZE})
+endif()
