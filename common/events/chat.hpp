@@ -1,0 +1,75 @@
+#pragma once
+
+#include "events/invalid_field.hpp"
+#include "events/uuid.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus {
+
+/// A visitor wrote a message. Without a conversation id it belongs to `conversation_id_of(domain, session_id)`.
+struct ChatMessageReceived {
+  static constexpr std::string_view type = "omnibus.chat.message.received.v1";
+  std::string domain;
+  std::string session_id;
+  std::string text;
+  std::optional<Uuid> conversation_id;
+};
+BOOST_DESCRIBE_STRUCT(ChatMessageReceived, (), (domain, session_id, text, conversation_id))
+
+/// What the schema of a message asks beyond its types: the first rule broken, or nothing.
+std::optional<InvalidField> validate(ChatMessageReceived const& message);
+
+/// A part of a reply, as the model streams it; `index` counts from 0 within one reply.
+struct ChatReplyDelta {
+  static constexpr std::string_view type = "omnibus.chat.reply.delta.v1";
+  Uuid conversation_id;
+  std::string in_reply_to;  ///< the `ce_id` of the message answered, here and in every reply below
+  std::int64_t index = 0;
+  std::string text;
+};
+BOOST_DESCRIBE_STRUCT(ChatReplyDelta, (), (conversation_id, in_reply_to, index, text))
+
+/// The model's whole reply to a message.
+struct ChatReplyGenerated {
+  static constexpr std::string_view type = "omnibus.chat.reply.generated.v1";
+  Uuid conversation_id;
+  std::string in_reply_to;
+  std::string text;
+};
+BOOST_DESCRIBE_STRUCT(ChatReplyGenerated, (), (conversation_id, in_reply_to, text))
+
+/// No model answered; the visitor was given this text of ours instead.
+struct ChatReplyFallback {
+  static constexpr std::string_view type = "omnibus.chat.reply.fallback.v1";
+  Uuid conversation_id;
+  std::string in_reply_to;
+  std::string text;
+  std::string reason;
+};
+BOOST_DESCRIBE_STRUCT(ChatReplyFallback, (), (conversation_id, in_reply_to, text, reason))
+
+/// A message stays unanswered, for good.
+struct ChatReplyFailed {
+  static constexpr std::string_view type = "omnibus.chat.reply.failed.v1";
+  Uuid conversation_id;
+  std::string in_reply_to;
+  std::string reason;
+};
+BOOST_DESCRIBE_STRUCT(ChatReplyFailed, (), (conversation_id, in_reply_to, reason))
+
+/// A reply was ready and was withheld, as when a person has taken the conversation over.
+struct ChatReplySuppressed {
+  static constexpr std::string_view type = "omnibus.chat.reply.suppressed.v1";
+  Uuid conversation_id;
+  std::string in_reply_to;
+  std::string reason;
+};
+BOOST_DESCRIBE_STRUCT(ChatReplySuppressed, (), (conversation_id, in_reply_to, reason))
+
+}  // namespace omnibus

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "events/uuid.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace omnibus {
+
+/// The id of the conversation that a visitor's session on a domain is, when its first message names none: a UUIDv5, so
+/// that gateway, workers and producers of any language come to the same one.
+/// The name hashed is the domain, a NUL byte and the session id; the name space is
+/// 6f6d6e69-6275-5000-8000-636f6e766572 ("omnibus", "conver").
+inline Uuid conversation_id_of(std::string_view domain, std::string_view session_id) {
+  static constexpr Uuid space{
+      {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x63, 0x6f, 0x6e, 0x76, 0x65, 0x72}};
+  std::string name;
+  name.reserve(domain.size() + 1 + session_id.size());
+  name.append(domain).push_back('\0');
+  name.append(session_id);
+  return name_uuid(space, name);
+}
+
+}  // namespace omnibus

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "events/uuid.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus {
+
+/// One attempt at one model, as telemetry and cost accounting need it: what the two events below have in common.
+struct LlmCall {
+  Uuid call_id;
+  std::string domain;
+  Uuid conversation_id;
+  std::string worker;             ///< who called, as "chat"
+  std::string operation;          ///< `gen_ai.operation.name`, as "chat"
+  std::string provider;           ///< `gen_ai.provider.name`, as "openai"
+  std::string request_model;      ///< the model asked for
+  std::string response_model;     ///< the model that answered; empty when none did
+  std::int64_t input_tokens = 0;  ///< cached ones included
+  std::int64_t output_tokens = 0;
+  std::int64_t cached_input_tokens = 0;
+  std::int64_t reasoning_tokens = 0;
+  bool usage_estimated = false;          ///< the provider told no usage; the token counts are our estimate
+  std::string cost_usd = "0.000000000";  ///< a decimal with nine places
+  std::int64_t duration_ms = 0;
+  std::optional<std::int64_t> ttft_ms;       ///< time to the first token; only of a streamed answer
+  std::string finish_reason;                 ///< stop, length, tool_calls or content_filter; empty when there was none
+  std::optional<std::string> fallback_from;  ///< the model that failed before this one was tried
+};
+BOOST_DESCRIBE_STRUCT(LlmCall, (),
+                      (call_id, domain, conversation_id, worker, operation, provider, request_model, response_model,
+                       input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, usage_estimated, cost_usd,
+                       duration_ms, ttft_ms, finish_reason, fallback_from))
+
+/// A model answered.
+struct LlmCallCompleted : LlmCall {
+  static constexpr std::string_view type = "omnibus.llm.call.completed.v1";
+};
+BOOST_DESCRIBE_STRUCT(LlmCallCompleted, (LlmCall), ())
+
+/// A model did not answer, or not with what can be used.
+struct LlmCallFailed : LlmCall {
+  static constexpr std::string_view type = "omnibus.llm.call.failed.v1";
+  std::string error_type;  ///< `error.type`, as "timeout" or "429"
+};
+BOOST_DESCRIBE_STRUCT(LlmCallFailed, (LlmCall), (error_type))
+
+}  // namespace omnibus
