@@ -1,0 +1,71 @@
+/// How every Kafka client of ours connects and logs.
+#pragma once
+
+#include "kafka/error.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <boost/describe/class.hpp>
+#include <librdkafka/rdkafka.h>
+
+namespace omnibus::kafka {
+
+/// Where the cluster is and who we are to it. `options` are librdkafka's own settings, `name=value` separated by `;`
+/// (a `;` inside a value is written `\;`): security.protocol, sasl.*, ssl.* and whatever else an installation needs.
+/// They win over our defaults.
+struct ClientSettings {
+  std::string brokers = "127.0.0.1:9092";
+  std::string client_id = "omnibus";
+  std::string options;
+};
+BOOST_DESCRIBE_STRUCT(ClientSettings, (), (brokers, client_id, options))
+
+struct ConfigurationDeleter {
+  void operator()(rd_kafka_conf_t* configuration) const noexcept { rd_kafka_conf_destroy(configuration); }
+};
+/// A client's configuration until rd_kafka_new takes it over.
+using Configuration = std::unique_ptr<rd_kafka_conf_t, ConfigurationDeleter>;
+
+struct ClientDeleter {
+  void operator()(rd_kafka_t* client) const noexcept { rd_kafka_destroy(client); }
+};
+/// A librdkafka client. Destroying it waits for its threads.
+using Client = std::unique_ptr<rd_kafka_t, ClientDeleter>;
+
+/// Our defaults, then `settings.options`; librdkafka's own log goes to ours.
+/// @throws Error naming the option that librdkafka refused.
+Configuration make_configuration(ClientSettings const& settings);
+
+/// @throws Error naming the option when librdkafka does not know it or refuses the value.
+void set_option(rd_kafka_conf_t* configuration, std::string const& name, std::string const& value);
+
+/// Sets `name` unless `settings.options` holds it, so that an operator's word is the last one.
+/// @throws Error as set_option does.
+void set_default(rd_kafka_conf_t* configuration, ClientSettings const& settings, std::string const& name,
+                 std::string const& value);
+
+/// Makes the client; takes the configuration over only when that worked.
+/// @throws Error with librdkafka's reason.
+Client make_client(rd_kafka_type_t type, Configuration configuration);
+
+/// How consumers of one group share partitions: the broker's protocol (KIP-848) or the older one between the clients.
+enum class GroupProtocol { classic, consumer };
+std::string_view to_string(GroupProtocol protocol);
+
+/// What the cluster says it can do.
+struct ClusterAbilities {
+  bool consumer_protocol = false;  ///< KIP-848: `group.protocol=consumer` works
+  bool create_topics = false;      ///< the embedded broker cannot
+  bool transactions = false;
+
+  GroupProtocol group_protocol() const { return consumer_protocol ? GroupProtocol::consumer : GroupProtocol::classic; }
+};
+
+/// Asks the cluster what it can do, over whatever security `settings` name. Blocks up to `timeout`.
+/// @throws Error (retriable) when no broker answers in time.
+ClusterAbilities probe_cluster(ClientSettings const& settings, std::chrono::milliseconds timeout);
+
+}  // namespace omnibus::kafka

@@ -1,0 +1,34 @@
+/// The one error type of everything that talks to Kafka.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <librdkafka/rdkafka.h>
+
+namespace omnibus::kafka {
+
+/// A failure reported by librdkafka or the broker. `retriable()`: the same call may succeed later. `fatal()`: the
+/// client that reported it is of no more use and must be made anew.
+class Error : public std::runtime_error {
+ public:
+  /// Classifies the code itself; `what` is prefixed to librdkafka's text.
+  explicit Error(rd_kafka_resp_err_t code, std::string_view what = {});
+  Error(rd_kafka_resp_err_t code, std::string const& message, bool retriable, bool fatal);
+
+  rd_kafka_resp_err_t code() const noexcept { return code_; }
+  bool retriable() const noexcept { return retriable_; }
+  bool fatal() const noexcept { return fatal_; }
+
+ private:
+  rd_kafka_resp_err_t code_;
+  bool retriable_;
+  bool fatal_;
+};
+
+/// Whether a call that ended with this code may succeed when made again: the broker is away or overloaded, a leader is
+/// being elected, a queue is full. False for what will never pass, such as a record larger than its topic allows.
+bool is_retriable(rd_kafka_resp_err_t code) noexcept;
+
+}  // namespace omnibus::kafka

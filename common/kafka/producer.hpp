@@ -1,0 +1,76 @@
+/// Publishing to Kafka.
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "kafka/client_settings.hpp"
+#include "kafka/record.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus::kafka {
+
+/// A producer's trade between latency, batch size and how long it tries.
+struct ProducerSettings {
+  std::int32_t linger_ms = 2;                ///< how long a record waits for company
+  std::int32_t message_timeout_ms = 30'000;  ///< from produce to a failed delivery, all retries of librdkafka included
+  std::int32_t max_message_bytes = 2 << 20;  ///< the largest record accepted here; each topic's own limit still holds
+  std::int32_t queued_records = 100'000;     ///< more than this not yet acknowledged is back-pressure
+  std::int32_t queued_kbytes = 256 << 10;    ///< likewise, in KiB
+  std::string compression = "lz4";
+};
+BOOST_DESCRIBE_STRUCT(ProducerSettings, (),
+                      (linger_ms, message_timeout_ms, max_message_bytes, queued_records, queued_kbytes, compression))
+
+/// How the delivery of one record ended. `error` is null when every in-sync replica has it; it lives as long as the
+/// call.
+struct Delivery {
+  Error const* error = nullptr;
+  std::int32_t partition = -1;
+  std::int64_t offset = -1;
+};
+
+/// An idempotent producer (acks=all, keys placed as Java clients place them). Any thread may call it. Callbacks run on
+/// its one poll thread, in the order of delivery, and must neither block nor throw. After a fatal error it renews its
+/// connection by itself; what was in flight then fails.
+class Producer {
+ public:
+  using Callback = std::function<void(Delivery const&)>;
+
+  /// Connects in the background: a cluster that is away shows as failing deliveries, not here.
+  /// @throws Error when an option is refused.
+  explicit Producer(ClientSettings const& settings, ProducerSettings const& producer_settings = {});
+
+  /// Flushes up to a second, then fails what is left; every accepted record's callback has run when this returns.
+  ~Producer();
+  Producer(Producer const&) = delete;
+  Producer& operator=(Producer const&) = delete;
+
+  /// Hands the record over; copies what it needs before it returns. `callback` (may be empty) runs exactly once, unless
+  /// this throws, and then never.
+  /// @throws Error: retriable when the queue is full (back-pressure: wait for deliveries), permanent when the record
+  /// can never be sent, e.g. is too large.
+  void produce(Record const& record, Callback callback);
+
+  /// Hands the record over and resumes on the caller's executor once it is acknowledged.
+  /// @throws Error as produce does, and when the delivery failed.
+  Task<> send(Record record);
+
+  /// Waits until everything handed over has been delivered or has failed. Blocks; not for the event loop.
+  /// @return false when `timeout` came first.
+  bool flush(std::chrono::milliseconds timeout);
+
+  /// How many records are handed over and not yet delivered or failed.
+  std::size_t in_flight() const;
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace omnibus::kafka
