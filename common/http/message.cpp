@@ -1,0 +1,246 @@
+#include "http/message.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace omnibus::http {
+namespace {
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  for (auto const c : text) {
+    auto const byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+}  // namespace
+
+bool equals_ignoring_case(std::string_view left, std::string_view right) {
+  return left.size() == right.size() &&
+         std::equal(left.begin(), left.end(), right.begin(), [](char a, char b) { return lower(a) == lower(b); });
+}
+
+std::optional<std::string_view> Headers::find(std::string_view name) const {
+  for (auto const& [key, value] : fields_) {
+    if (equals_ignoring_case(key, name)) return value;
+  }
+  return std::nullopt;
+}
+
+void Headers::add(std::string name, std::string value) {
+  fields_.emplace_back(std::move(name), std::move(value));
+}
+
+void Headers::set(std::string_view name, std::string value) {
+  erase(name);
+  fields_.emplace_back(std::string(name), std::move(value));
+}
+
+void Headers::erase(std::string_view name) {
+  std::erase_if(fields_, [&](Field const& field) { return equals_ignoring_case(field.first, name); });
+}
+
+std::optional<std::string_view> Request::query_value(std::string_view name) const {
+  for (auto const& [key, value] : query) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+std::string_view Request::parameter(std::string_view name) const {
+  for (auto const& [key, value] : parameters) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+std::string Request::content_type() const {
+  auto type = headers.find("content-type").value_or("");
+  type = type.substr(0, type.find(';'));
+  while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
+  std::string result(type);
+  std::transform(result.begin(), result.end(), result.begin(), lower);
+  return result;
+}
+
+Response json_response(int status, std::string body) {
+  return Response{status, {{"Content-Type", "application/json"}}, std::move(body)};
+}
+
+Response text_response(int status, std::string body, std::string content_type) {
+  return Response{status, {{"Content-Type", std::move(content_type)}}, std::move(body)};
+}
+
+Response problem(int status, std::string_view title, std::string_view detail, std::string_view field) {
+  std::string body = "{\"type\":\"about:blank\",\"title\":";
+  append_json_string(body, title.empty() ? reason_phrase(status) : title);
+  fmt::format_to(std::back_inserter(body), ",\"status\":{}", status);
+  if (!detail.empty()) {
+    body += ",\"detail\":";
+    append_json_string(body, detail);
+  }
+  if (!field.empty()) {
+    body += ",\"field\":";
+    append_json_string(body, field);
+  }
+  body += '}';
+  return Response{status, {{"Content-Type", "application/problem+json"}}, std::move(body)};
+}
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 100:
+      return "Continue";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
+    case 206:
+      return "Partial Content";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 304:
+      return "Not Modified";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 410:
+      return "Gone";
+    case 411:
+      return "Length Required";
+    case 412:
+      return "Precondition Failed";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 422:
+      return "Unprocessable Content";
+    case 425:
+      return "Too Early";
+    case 426:
+      return "Upgrade Required";
+    case 428:
+      return "Precondition Required";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Unknown";
+  }
+}
+
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+' && plus_is_space) {
+      decoded += ' ';
+      continue;
+    }
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size()) return std::nullopt;
+    auto const high = hex_value(text[i + 1]);
+    auto const low = hex_value(text[i + 2]);
+    if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
+    decoded += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return decoded;
+}
+
+bool parse_target(Request& request) {
+  std::string_view target = request.target;
+  if (auto const scheme = target.find("://"); scheme != std::string_view::npos && target.front() != '/') {
+    auto const slash = target.find('/', scheme + 3);
+    target = slash == std::string_view::npos ? "/" : target.substr(slash);
+    request.target = std::string(target);
+    target = request.target;
+  }
+  if (target != "*" && (target.empty() || target.front() != '/')) return false;
+  auto const mark = target.find('?');
+  auto path = percent_decode(target.substr(0, mark));
+  if (!path) return false;
+  request.path = std::move(*path);
+  request.query.clear();
+  if (mark == std::string_view::npos) return true;
+  auto rest = target.substr(mark + 1);
+  while (!rest.empty()) {
+    auto const end = rest.find('&');
+    auto const pair = rest.substr(0, end);
+    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+    if (pair.empty()) continue;
+    auto const equals = pair.find('=');
+    auto name = percent_decode(pair.substr(0, equals), true);
+    auto value = percent_decode(equals == std::string_view::npos ? "" : pair.substr(equals + 1), true);
+    if (!name || !value) return false;
+    request.query.emplace_back(std::move(*name), std::move(*value));
+  }
+  return true;
+}
+
+}  // namespace omnibus::http

@@ -1,0 +1,80 @@
+/// Which handler answers which request.
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "http/message.hpp"
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace omnibus::http {
+
+/// A response that is written piece by piece, for as long as the peer stays: server-sent events, long downloads.
+/// Lives as long as its handler runs; used only on the executor the handler runs on.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  /// Sends status and headers. The body is chunked (or ends with the connection for an HTTP/1.0 peer).
+  /// @throws boost::system::system_error when the peer is gone.
+  virtual Task<> start(int status, Headers headers) = 0;
+  /// Sends a piece of the body; resumes once the kernel took it, so a slow reader slows its writer.
+  /// @throws boost::system::system_error when the peer is gone or took longer than the write timeout.
+  virtual Task<> write(std::string_view piece) = 0;
+  /// Answers with an ordinary response instead of a stream; only before start().
+  virtual Task<> respond(Response response) = 0;
+  /// True once the peer has closed, a write failed, or the server is stopping: end the handler soon.
+  virtual bool closed() const = 0;
+  /// Calls back once when closed() becomes true (at once when it is), on the handler's executor. One callback at a
+  /// time.
+  virtual void on_close(std::function<void()> callback) = 0;
+  /// Waits for a while, or until closed() becomes true.
+  virtual Task<> wait(std::chrono::milliseconds duration) = 0;
+};
+
+/// Answers a request with a whole response. The request outlives the coroutine.
+using Handler = std::function<Task<Response>(Request const&)>;
+/// Answers a request with a stream. Request and stream outlive the coroutine.
+using StreamHandler = std::function<Task<>(Request const&, Stream&)>;
+
+/// Routes by method and path. A pattern is made of literal segments and `{name}` segments, each of which matches one
+/// non-empty segment: `/v1/conversations/{id}`. Literals win over parameters. Filled before the server starts, then
+/// only read, from any thread.
+class Router {
+ public:
+  /// @throws std::invalid_argument for a malformed pattern or one that is already taken.
+  void add(std::string method, std::string_view pattern, Handler handler);
+  void add_stream(std::string method, std::string_view pattern, StreamHandler handler);
+  void get(std::string_view pattern, Handler handler) { add("GET", pattern, std::move(handler)); }
+  void post(std::string_view pattern, Handler handler) { add("POST", pattern, std::move(handler)); }
+
+  struct Match {
+    Handler const* handler = nullptr;       ///< set when an ordinary route matched
+    StreamHandler const* stream = nullptr;  ///< set when a streaming route matched
+    std::string_view pattern;               ///< of the route that matched, for metrics; empty when the path is unknown
+    std::string allow;                      ///< methods of the path when only the method did not match
+  };
+  /// Finds the route and puts the path parameters into the request. A HEAD request matches GET routes.
+  Match match(Request& request) const;
+
+ private:
+  struct Segment {
+    std::string text;
+    bool parameter = false;
+  };
+  struct Route {
+    std::string method;
+    std::string pattern;
+    std::vector<Segment> segments;
+    Handler handler;
+    StreamHandler stream;
+  };
+  void insert(Route route, std::string_view pattern);
+  std::vector<Route> routes_;
+};
+
+}  // namespace omnibus::http

@@ -1,0 +1,124 @@
+#include "http/sse.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace omnibus::http {
+namespace {
+
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+void append_without_breaks(std::string& out, std::string_view text) {
+  for (auto const c : text) {
+    if (c != '\r' && c != '\n' && c != '\0') out += c;
+  }
+}
+
+}  // namespace
+
+SseParser::Step SseParser::next(std::string_view& input) {
+  if (failed_) return Step::too_large;
+  if (complete_) reset_event();
+  while (!input.empty()) {
+    if (after_return_) {
+      after_return_ = false;
+      if (input.front() == '\n') {
+        input.remove_prefix(1);
+        continue;
+      }
+    }
+    auto const end = input.find_first_of("\r\n");
+    auto const piece = input.substr(0, end);
+    if (line_.size() + piece.size() > limits_.max_line_bytes) return fail();
+    if (end == std::string_view::npos) {
+      line_.append(piece);
+      input = {};
+      return Step::need_more;
+    }
+    after_return_ = input[end] == '\r';
+    input.remove_prefix(end + 1);
+    auto line = piece;
+    if (!line_.empty()) line = line_.append(piece);
+    if (!begun_) {
+      begun_ = true;
+      if (line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
+    }
+    auto const fits = take_line(line);
+    line_.clear();
+    if (!fits) return fail();
+    if (complete_) return Step::event;
+  }
+  return Step::need_more;
+}
+
+SseParser::Step SseParser::fail() {
+  failed_ = true;
+  return Step::too_large;
+}
+
+/// False when the event has become too large.
+bool SseParser::take_line(std::string_view line) {
+  if (line.empty()) {
+    complete_ = has_data_;
+    if (!has_data_) reset_event();
+    return true;
+  }
+  auto const colon = line.find(':');
+  auto value = colon == std::string_view::npos ? std::string_view{} : line.substr(colon + 1);
+  if (!value.empty() && value.front() == ' ') value.remove_prefix(1);
+  return take_field(line.substr(0, colon), value);
+}
+
+bool SseParser::take_field(std::string_view name, std::string_view value) {
+  if (name == "data") {
+    if (data_.size() + value.size() + 1 > limits_.max_event_bytes) return false;
+    if (has_data_) data_ += '\n';
+    data_.append(value);
+    has_data_ = true;
+  } else if (name == "event") {
+    event_ = value;
+  } else if (name == "id") {
+    if (value.find('\0') == std::string_view::npos) id_ = value;
+  } else if (name == "retry") {
+    std::uint64_t milliseconds = 0;
+    auto const [end, error] = std::from_chars(value.data(), value.data() + value.size(), milliseconds);
+    if (error == std::errc() && end == value.data() + value.size()) retry_ = milliseconds;
+  }
+  return true;
+}
+
+void SseParser::reset_event() {
+  event_.clear();
+  data_.clear();
+  has_data_ = false;
+  complete_ = false;
+}
+
+void append_sse_event(std::string& out, std::string_view event, std::string_view data, std::string_view id) {
+  if (!event.empty()) {
+    out += "event: ";
+    append_without_breaks(out, event);
+    out += '\n';
+  }
+  if (!id.empty()) {
+    out += "id: ";
+    append_without_breaks(out, id);
+    out += '\n';
+  }
+  while (true) {
+    auto const end = data.find_first_of("\r\n");
+    out.append("data: ").append(data.substr(0, end)) += '\n';
+    if (end == std::string_view::npos) break;
+    auto const pair = data.substr(end, 2) == "\r\n";
+    data.remove_prefix(end + (pair ? 2 : 1));
+  }
+  out += '\n';
+}
+
+void append_sse_comment(std::string& out, std::string_view comment) {
+  out += ": ";
+  append_without_breaks(out, comment);
+  out += "\n\n";
+}
+
+}  // namespace omnibus::http
