@@ -1,0 +1,172 @@
+/// Every metric of Omnibus, declared once: its name, kind, help, labels and buckets.
+///
+/// Names follow Prometheus: prefix `omnibus_`, base units, `_total` on counters; the `gen_ai_` ones are
+/// OpenTelemetry's. No label may hold an unbounded set (never a conversation, a key, a phone number). Consumer lag is
+/// not here: kminion and its like own it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace omnibus {
+
+enum class MetricKind : std::uint8_t { counter, gauge, histogram };
+
+enum class Metric : std::uint8_t {
+  build_info,
+  // engine
+  in_flight,
+  queued_bytes,
+  events,
+  retries,
+  dead_letters,
+  oldest_unprocessed,
+  stuck_keys,
+  handler_duration,
+  commit_lag,
+  paused,
+  // database
+  database_transaction_duration,
+  outbox_unpublished,
+  // model calls
+  llm_duration,
+  llm_tokens,
+  // resilience
+  breaker_state,
+  breaker_transitions,
+  // gateway
+  http_requests,
+  http_request_duration,
+  http_connections,
+  sse_streams,
+  rate_limited,
+};
+
+/// The fixed strings of one metric.
+struct MetricDefinition {
+  Metric id;
+  std::string_view name;
+  MetricKind kind;
+  std::string_view help;
+  std::array<std::string_view, 4> labels{};  ///< unused ones are empty
+  std::span<double const> buckets{};
+
+  constexpr std::size_t label_count() const {
+    std::size_t count = 0;
+    while (count < labels.size() && !labels[count].empty()) ++count;
+    return count;
+  }
+};
+
+namespace detail {
+inline constexpr std::array work_seconds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                         0.1,    0.25,    0.5,    1.0,   2.5,    5.0,   10.0, 30.0,  60.0};
+/// The buckets OpenTelemetry's GenAI conventions prescribe.
+inline constexpr std::array llm_seconds{0.01, 0.02, 0.04, 0.08,  0.16,  0.32,  0.64,
+                                        1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
+inline constexpr std::array llm_token_counts{1.0,     4.0,     16.0,     64.0,      256.0,     1024.0,     4096.0,
+                                             16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0, 16777216.0, 67108864.0};
+}  // namespace detail
+
+/// In the order of `Metric`.
+inline constexpr std::array metric_table{
+    MetricDefinition{Metric::build_info,
+                     "omnibus_build_info",
+                     MetricKind::gauge,
+                     "Always 1; says which worker and version this process is.",
+                     {"worker", "version"}},
+    MetricDefinition{Metric::in_flight, "omnibus_events_in_flight", MetricKind::gauge,
+                     "Events a handler has begun and not yet ended."},
+    MetricDefinition{Metric::queued_bytes, "omnibus_queued_bytes", MetricKind::gauge,
+                     "Bytes of events fetched from the broker and not yet ended."},
+    MetricDefinition{Metric::events,
+                     "omnibus_events_total",
+                     MetricKind::counter,
+                     "Events ended, by outcome: handled, duplicate, skipped, dead_lettered or fenced.",
+                     {"outcome"}},
+    MetricDefinition{Metric::retries, "omnibus_retries_total", MetricKind::counter,
+                     "Attempts scheduled again after a transient failure."},
+    MetricDefinition{Metric::dead_letters,
+                     "omnibus_dead_letters_total",
+                     MetricKind::counter,
+                     "Events parked on a dead-letter topic, by reason: malformed, permanent or exhausted.",
+                     {"reason"}},
+    MetricDefinition{Metric::oldest_unprocessed, "omnibus_oldest_unprocessed_seconds", MetricKind::gauge,
+                     "Age of the oldest event fetched and not yet ended; 0 when there is none."},
+    MetricDefinition{Metric::stuck_keys, "omnibus_stuck_keys", MetricKind::gauge,
+                     "Keys whose first event waits for a retry."},
+    MetricDefinition{Metric::handler_duration,
+                     "omnibus_handler_duration_seconds",
+                     MetricKind::histogram,
+                     "Time one attempt of a handler took.",
+                     {},
+                     detail::work_seconds},
+    MetricDefinition{Metric::commit_lag, "omnibus_uncommitted_events", MetricKind::gauge,
+                     "Events between the committed offsets and the newest one fetched, over all partitions assigned."},
+    MetricDefinition{Metric::paused, "omnibus_paused_partitions", MetricKind::gauge,
+                     "Partitions paused because of an outage or of back-pressure."},
+    MetricDefinition{Metric::database_transaction_duration,
+                     "omnibus_database_transaction_duration_seconds",
+                     MetricKind::histogram,
+                     "Time of one database transaction, by outcome: committed, failed or in_doubt.",
+                     {"outcome"},
+                     detail::work_seconds},
+    MetricDefinition{Metric::outbox_unpublished, "omnibus_outbox_unpublished", MetricKind::gauge,
+                     "Outbox rows that are committed and not yet published."},
+    MetricDefinition{Metric::llm_duration,
+                     "gen_ai_client_operation_duration_seconds",
+                     MetricKind::histogram,
+                     "Time of one call of a model, by operation, provider, model and error type (empty on success).",
+                     {"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type"},
+                     detail::llm_seconds},
+    MetricDefinition{Metric::llm_tokens,
+                     "gen_ai_client_token_usage",
+                     MetricKind::histogram,
+                     "Tokens of one call of a model, input or output.",
+                     {"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"},
+                     detail::llm_token_counts},
+    MetricDefinition{Metric::breaker_state,
+                     "omnibus_circuit_breaker_state",
+                     MetricKind::gauge,
+                     "State of a circuit breaker: 0 closed, 1 half open, 2 open.",
+                     {"breaker"}},
+    MetricDefinition{Metric::breaker_transitions,
+                     "omnibus_circuit_breaker_transitions_total",
+                     MetricKind::counter,
+                     "Changes of a circuit breaker's state, by the state entered.",
+                     {"breaker", "to"}},
+    MetricDefinition{Metric::http_requests,
+                     "omnibus_http_requests_total",
+                     MetricKind::counter,
+                     "HTTP requests answered, by method, route and status.",
+                     {"method", "route", "status"}},
+    MetricDefinition{Metric::http_request_duration,
+                     "omnibus_http_request_duration_seconds",
+                     MetricKind::histogram,
+                     "Time from a request's first byte to the end of its answer, by route; streams excluded.",
+                     {"route"},
+                     detail::work_seconds},
+    MetricDefinition{Metric::http_connections, "omnibus_http_connections", MetricKind::gauge, "HTTP connections open."},
+    MetricDefinition{Metric::sse_streams, "omnibus_sse_streams", MetricKind::gauge,
+                     "Streams of server-sent events open."},
+    MetricDefinition{Metric::rate_limited, "omnibus_rate_limited_total", MetricKind::counter,
+                     "Requests refused with 429."},
+};
+
+constexpr MetricDefinition const& definition(Metric metric) {
+  return metric_table[static_cast<std::size_t>(metric)];
+}
+
+static_assert(
+    [] {
+      for (std::size_t i = 0; i < metric_table.size(); ++i) {
+        if (static_cast<std::size_t>(metric_table[i].id) != i) return false;
+      }
+      return metric_table.size() == static_cast<std::size_t>(Metric::rate_limited) + 1;
+    }(),
+    "metric_table lists the metrics in the order of Metric");
+
+}  // namespace omnibus
