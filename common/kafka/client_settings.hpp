@@ -58,8 +58,8 @@ std::string_view to_string(GroupProtocol protocol);
 /// What the cluster says it can do.
 struct ClusterAbilities {
   bool consumer_protocol = false;  ///< KIP-848: `group.protocol=consumer` works
-  bool create_topics = false;      ///< the embedded broker cannot
-  bool transactions = false;
+  bool create_topics = false;
+  bool embedded = false;  ///< librdkafka's built-in broker: memory only, its limits are in embedded_broker.hpp
 
   GroupProtocol group_protocol() const { return consumer_protocol ? GroupProtocol::consumer : GroupProtocol::classic; }
 };

@@ -1,0 +1,269 @@
+#include "kafka/admin.hpp"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace omnibus::kafka {
+namespace {
+
+template <auto destroy>
+struct Destroy {
+  void operator()(auto* thing) const noexcept { destroy(thing); }
+};
+using Queue = std::unique_ptr<rd_kafka_queue_t, Destroy<rd_kafka_queue_destroy>>;
+using Event = std::unique_ptr<rd_kafka_event_t, Destroy<rd_kafka_event_destroy>>;
+using Options = std::unique_ptr<rd_kafka_AdminOptions_t, Destroy<rd_kafka_AdminOptions_destroy>>;
+using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroy<rd_kafka_NewTopic_destroy>>;
+using NewPartitions = std::unique_ptr<rd_kafka_NewPartitions_t, Destroy<rd_kafka_NewPartitions_destroy>>;
+using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, Destroy<rd_kafka_ConfigResource_destroy>>;
+using Partitions = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroy<rd_kafka_topic_partition_list_destroy>>;
+using GroupOffsets =
+    std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, Destroy<rd_kafka_ListConsumerGroupOffsets_destroy>>;
+using Metadata = std::unique_ptr<rd_kafka_metadata const, Destroy<rd_kafka_metadata_destroy>>;
+
+constexpr std::array<char, 512> no_text{};
+
+void check(rd_kafka_resp_err_t code, char const* reason, std::string const& what) {
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  throw Error(code, fmt::format("{}: {}", what, reason != nullptr ? reason : rd_kafka_err2str(code)),
+              is_retriable(code), false);
+}
+
+void check(rd_kafka_error_t* failure, std::string const& what) {
+  if (failure == nullptr) return;
+  auto const code = rd_kafka_error_code(failure);
+  std::string const reason = rd_kafka_error_string(failure);
+  rd_kafka_error_destroy(failure);
+  check(code, reason.c_str(), what);
+}
+
+/// One request to the cluster: `start(client, options, queue)` begins it, its answer is returned.
+template <class Start>
+Event request(rd_kafka_t* client, rd_kafka_admin_op_t operation, std::chrono::milliseconds timeout,
+              std::string const& what, Start start) {
+  auto const milliseconds = static_cast<int>(timeout.count());
+  auto reason = no_text;
+  Options const options(rd_kafka_AdminOptions_new(client, operation));
+  check(rd_kafka_AdminOptions_set_request_timeout(options.get(), milliseconds, reason.data(), reason.size()),
+        reason.data(), what);
+  // Wait until a new topic is known, so that whoever asked for it can use it.
+  if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS || operation == RD_KAFKA_ADMIN_OP_CREATEPARTITIONS)
+    check(rd_kafka_AdminOptions_set_operation_timeout(options.get(), milliseconds, reason.data(), reason.size()),
+          reason.data(), what);
+  Queue const queue(rd_kafka_queue_new(client));
+  start(client, options.get(), queue.get());
+  Event event(rd_kafka_queue_poll(queue.get(), milliseconds + 1000));
+  if (!event) throw Error(RD_KAFKA_RESP_ERR__TIMED_OUT, what);
+  check(rd_kafka_event_error(event.get()), rd_kafka_event_error_string(event.get()), what);
+  return event;
+}
+
+void check_topics(rd_kafka_topic_result_t const** results, std::size_t count, std::string const& what) {
+  for (std::size_t i = 0; i < count; ++i)
+    check(rd_kafka_topic_result_error(results[i]), rd_kafka_topic_result_error_string(results[i]), what);
+}
+
+std::map<std::string, ConfigState> to_configs(rd_kafka_ConfigResource_t const* resource) {
+  std::map<std::string, ConfigState> configs;
+  std::size_t count = 0;
+  auto const* const* entries = rd_kafka_ConfigResource_configs(resource, &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    auto const* value = rd_kafka_ConfigEntry_value(entries[i]);
+    configs.emplace(rd_kafka_ConfigEntry_name(entries[i]),
+                    ConfigState{value != nullptr ? value : "", rd_kafka_ConfigEntry_source(entries[i]) ==
+                                                                   RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG});
+  }
+  return configs;
+}
+
+Metadata fetch_metadata(rd_kafka_t* client, std::chrono::milliseconds timeout) {
+  rd_kafka_metadata_t const* metadata = nullptr;
+  auto const code = rd_kafka_metadata(client, 1, nullptr, &metadata, static_cast<int>(timeout.count()));
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) throw Error(code, "no broker answers (KAFKA_BROKERS)");
+  return Metadata(metadata);
+}
+
+void add_all_partitions(rd_kafka_topic_partition_list_t* list, std::string const& topic, std::int32_t count,
+                        std::int64_t offset) {
+  for (std::int32_t partition = 0; partition < count; ++partition)
+    rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = offset;
+}
+
+}  // namespace
+
+TopicState const* ClusterState::find(std::string_view topic) const {
+  for (auto const& state : topics)
+    if (state.name == topic) return &state;
+  return nullptr;
+}
+
+std::int64_t PartitionLag::lag() const {
+  auto const from = std::max(committed, watermarks.low);
+  return std::max<std::int64_t>(0, watermarks.high - from);
+}
+
+Admin::Admin(ClientSettings const& settings, std::chrono::milliseconds timeout)
+    : timeout_(timeout), client_(make_client(RD_KAFKA_PRODUCER, make_configuration(settings))) {}
+
+ClusterState Admin::cluster() const {
+  auto const metadata = fetch_metadata(client_.get(), timeout_);
+  ClusterState state;
+  state.brokers = metadata->broker_cnt;
+  for (int i = 0; i < metadata->topic_cnt; ++i) {
+    auto const& topic = metadata->topics[i];
+    std::string_view const name(topic.topic);
+    if (name.starts_with("__")) continue;
+    check(topic.err, nullptr, fmt::format("topic {}", name));
+    state.topics.push_back(
+        {topic.topic, topic.partition_cnt, topic.partition_cnt > 0 ? topic.partitions[0].replica_cnt : 0, {}});
+  }
+  if (state.topics.empty()) return state;
+
+  std::vector<Resource> resources;
+  std::vector<rd_kafka_ConfigResource_t*> asked;
+  for (auto const& topic : state.topics) {
+    resources.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.name.c_str()));
+    asked.push_back(resources.back().get());
+  }
+  try {
+    auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_, "topic configs",
+                               [&](auto* client, auto* options, auto* queue) {
+                                 rd_kafka_DescribeConfigs(client, asked.data(), asked.size(), options, queue);
+                               });
+    std::size_t count = 0;
+    auto const* const* answers =
+        rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+    for (std::size_t i = 0; i < count; ++i) {
+      check(rd_kafka_ConfigResource_error(answers[i]), rd_kafka_ConfigResource_error_string(answers[i]),
+            fmt::format("configs of topic {}", rd_kafka_ConfigResource_name(answers[i])));
+      std::string_view const name(rd_kafka_ConfigResource_name(answers[i]));
+      for (auto& topic : state.topics)
+        if (topic.name == name) topic.configs = to_configs(answers[i]);
+    }
+  } catch (Error const& error) {
+    if (error.code() != RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE) throw;  // the embedded broker keeps no configs
+  }
+  return state;
+}
+
+void Admin::create_topic(std::string const& name, std::int32_t partitions, std::int32_t replication_factor,
+                         std::map<std::string, std::string> const& configs) const {
+  auto const what = fmt::format("creating topic {}", name);
+  auto reason = no_text;
+  NewTopic const topic(
+      rd_kafka_NewTopic_new(name.c_str(), partitions, replication_factor, reason.data(), reason.size()));
+  if (!topic) check(RD_KAFKA_RESP_ERR__INVALID_ARG, reason.data(), what);
+  for (auto const& [key, value] : configs)
+    check(rd_kafka_NewTopic_set_config(topic.get(), key.c_str(), value.c_str()), nullptr, what);
+  auto* asked = topic.get();
+  auto const event = request(
+      client_.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_, what,
+      [&](auto* client, auto* options, auto* queue) { rd_kafka_CreateTopics(client, &asked, 1, options, queue); });
+  std::size_t count = 0;
+  auto** results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
+  check_topics(results, count, what);
+}
+
+void Admin::alter_configs(std::string const& topic, std::map<std::string, std::string> const& configs) const {
+  if (configs.empty()) return;
+  auto const what = fmt::format("configs of topic {}", topic);
+  Resource const resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
+  for (auto const& [key, value] : configs)
+    check(rd_kafka_ConfigResource_add_incremental_config(resource.get(), key.c_str(), RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET,
+                                                         value.c_str()),
+          what);
+  auto* asked = resource.get();
+  auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS, timeout_, what,
+                             [&](auto* client, auto* options, auto* queue) {
+                               rd_kafka_IncrementalAlterConfigs(client, &asked, 1, options, queue);
+                             });
+  std::size_t count = 0;
+  auto const* const* results = rd_kafka_IncrementalAlterConfigs_result_resources(
+      rd_kafka_event_IncrementalAlterConfigs_result(event.get()), &count);
+  for (std::size_t i = 0; i < count; ++i)
+    check(rd_kafka_ConfigResource_error(results[i]), rd_kafka_ConfigResource_error_string(results[i]), what);
+}
+
+void Admin::add_partitions(std::string const& topic, std::int32_t total) const {
+  auto const what = fmt::format("partitions of topic {}", topic);
+  auto reason = no_text;
+  NewPartitions const partitions(
+      rd_kafka_NewPartitions_new(topic.c_str(), static_cast<std::size_t>(total), reason.data(), reason.size()));
+  if (!partitions) check(RD_KAFKA_RESP_ERR__INVALID_ARG, reason.data(), what);
+  auto* asked = partitions.get();
+  auto const event = request(
+      client_.get(), RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, timeout_, what,
+      [&](auto* client, auto* options, auto* queue) { rd_kafka_CreatePartitions(client, &asked, 1, options, queue); });
+  std::size_t count = 0;
+  auto** results = rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(event.get()), &count);
+  check_topics(results, count, what);
+}
+
+std::vector<Watermarks> Admin::watermarks(std::string const& topic) const {
+  auto const what = fmt::format("offsets of topic {}", topic);
+  auto const count = partition_count(topic);
+  std::vector<Watermarks> marks(static_cast<std::size_t>(count));
+  auto const ask = [&](std::int64_t which, auto set) {
+    Partitions const asked(rd_kafka_topic_partition_list_new(count));
+    add_all_partitions(asked.get(), topic, count, which);
+    auto const event = request(
+        client_.get(), RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout_, what,
+        [&](auto* client, auto* options, auto* queue) { rd_kafka_ListOffsets(client, asked.get(), options, queue); });
+    std::size_t answered = 0;
+    auto const* const* answers =
+        rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event.get()), &answered);
+    for (std::size_t i = 0; i < answered; ++i) {
+      auto const* partition = rd_kafka_ListOffsetsResultInfo_topic_partition(answers[i]);
+      check(partition->err, nullptr, what);
+      set(marks.at(static_cast<std::size_t>(partition->partition)), partition->offset);
+    }
+  };
+  ask(RD_KAFKA_OFFSET_SPEC_EARLIEST, [](Watermarks& marked, std::int64_t offset) { marked.low = offset; });
+  ask(RD_KAFKA_OFFSET_SPEC_LATEST, [](Watermarks& marked, std::int64_t offset) { marked.high = offset; });
+  return marks;
+}
+
+std::vector<PartitionLag> Admin::group_lag(std::string const& group, std::vector<std::string> const& topics) const {
+  auto const what = fmt::format("offsets of group {}", group);
+  std::map<std::string, std::vector<Watermarks>> marks;
+  Partitions const asked(rd_kafka_topic_partition_list_new(16));
+  for (auto const& topic : topics) {
+    auto const& known = marks[topic] = watermarks(topic);
+    add_all_partitions(asked.get(), topic, static_cast<std::int32_t>(known.size()), RD_KAFKA_OFFSET_INVALID);
+  }
+  GroupOffsets const offsets(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), asked.get()));
+  auto* one = offsets.get();
+  auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_, what,
+                             [&](auto* client, auto* options, auto* queue) {
+                               rd_kafka_ListConsumerGroupOffsets(client, &one, 1, options, queue);
+                             });
+  std::size_t count = 0;
+  auto const* const* groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+      rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
+  std::vector<PartitionLag> lags;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto const* failure = rd_kafka_group_result_error(groups[i]);
+    if (failure != nullptr) check(rd_kafka_error_code(failure), rd_kafka_error_string(failure), what);
+    auto const* partitions = rd_kafka_group_result_partitions(groups[i]);
+    for (int p = 0; p < partitions->cnt; ++p) {
+      auto const& partition = partitions->elems[p];
+      check(partition.err, nullptr, what);
+      lags.push_back({partition.topic, partition.partition, partition.offset < 0 ? -1 : partition.offset,
+                      marks.at(partition.topic).at(static_cast<std::size_t>(partition.partition))});
+    }
+  }
+  return lags;
+}
+
+std::int32_t Admin::partition_count(std::string const& topic) const {
+  auto const metadata = fetch_metadata(client_.get(), timeout_);
+  for (int i = 0; i < metadata->topic_cnt; ++i)
+    if (topic == metadata->topics[i].topic) return metadata->topics[i].partition_cnt;
+  throw Error(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "topic " + topic);
+}
+
+}  // namespace omnibus::kafka

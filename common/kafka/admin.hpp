@@ -1,0 +1,87 @@
+/// What a cluster holds, and changing it.
+#pragma once
+
+#include "kafka/client_settings.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace omnibus::kafka {
+
+/// One setting of a topic as the broker tells it.
+struct ConfigState {
+  std::string value;
+  bool set_on_topic = false;  ///< rather than the broker's own or Kafka's default
+};
+
+/// One topic as the cluster has it.
+struct TopicState {
+  std::string name;
+  std::int32_t partitions = 0;
+  std::int32_t replication_factor = 0;
+  std::optional<std::map<std::string, ConfigState>> configs;  ///< absent where the broker does not tell (embedded)
+};
+
+/// The cluster as a whole.
+struct ClusterState {
+  std::int32_t brokers = 0;
+  std::vector<TopicState> topics;  ///< Kafka's internal ones left out
+
+  TopicState const* find(std::string_view topic) const;
+};
+
+/// The offsets a partition holds: first kept, and the one the next record gets.
+struct Watermarks {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+};
+
+/// How far a group has come in one partition.
+struct PartitionLag {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t committed = -1;  ///< -1: the group has committed nothing here
+  Watermarks watermarks;
+
+  /// Records not yet committed; from the first kept one when nothing is committed.
+  std::int64_t lag() const;
+};
+
+/// Asks and changes a cluster. Every call blocks up to the timeout and may come from any thread.
+/// Errors are Error: retriable when no broker answers, permanent (UNSUPPORTED_FEATURE) for what the embedded broker
+/// cannot.
+class Admin {
+ public:
+  explicit Admin(ClientSettings const& settings, std::chrono::milliseconds timeout = std::chrono::seconds(15));
+
+  /// All topics, with their configs where the broker tells them.
+  ClusterState cluster() const;
+
+  /// Makes a topic. One that exists is an Error with code TOPIC_ALREADY_EXISTS.
+  void create_topic(std::string const& name, std::int32_t partitions, std::int32_t replication_factor,
+                    std::map<std::string, std::string> const& configs) const;
+
+  /// Sets these configs and leaves all others as they are.
+  void alter_configs(std::string const& topic, std::map<std::string, std::string> const& configs) const;
+
+  /// Adds partitions until there are `total`.
+  void add_partitions(std::string const& topic, std::int32_t total) const;
+
+  /// Of every partition of a topic, by partition.
+  std::vector<Watermarks> watermarks(std::string const& topic) const;
+
+  /// Of every partition of these topics.
+  std::vector<PartitionLag> group_lag(std::string const& group, std::vector<std::string> const& topics) const;
+
+ private:
+  std::int32_t partition_count(std::string const& topic) const;
+
+  std::chrono::milliseconds timeout_;
+  Client client_;
+};
+
+}  // namespace omnibus::kafka

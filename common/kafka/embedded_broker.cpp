@@ -1,0 +1,97 @@
+#include "kafka/embedded_broker.hpp"
+
+#include "kafka/client_settings.hpp"
+
+#include <vector>
+
+#include <librdkafka/rdkafka_mock.h>
+
+namespace omnibus::kafka {
+namespace {
+
+struct ClusterDeleter {
+  void operator()(rd_kafka_mock_cluster_t* cluster) const noexcept { rd_kafka_mock_cluster_destroy(cluster); }
+};
+
+void check(rd_kafka_resp_err_t code, std::string const& what) {
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) throw Error(code, what);
+}
+
+}  // namespace
+
+struct EmbeddedBroker::Implementation {
+  Client host;  // the cluster runs inside a client
+  std::unique_ptr<rd_kafka_mock_cluster_t, ClusterDeleter> cluster;
+  std::string bootstrap;
+  int brokers = 0;
+};
+
+std::string_view embedded_broker_limits() {
+  return "Limits of the embedded broker (librdkafka's own, for demos and tests; use Apache Kafka for anything else):\n"
+         "  - everything is in memory and gone when it stops\n"
+         "  - a partition keeps its last 5 MiB (and at most 100,000 batches); older records vanish without a word,\n"
+         "    read or not, and retention.ms is not looked at\n"
+         "  - topics come from topics.yaml at start, an unknown one is made with 4 partitions when first asked for;\n"
+         "    no CreateTopics, so `omnibus topics apply` needs Apache Kafka; topic configs are not kept\n"
+         "  - no record is too large for it: max.message.bytes is not enforced\n"
+         "  - transactions are answered and ignored: read_committed sees everything\n"
+         "  - a fetch that finds nothing waits its whole fetch.wait.max.ms, even when a record arrives meanwhile,\n"
+         "    and one that finds something brings a single batch per partition\n"
+         "  - groups work in both protocols (classic, and KIP-848 with its range assignor); group listing and\n"
+         "    description do not, so group tools show nothing\n"
+         "  - it listens on 127.0.0.1 only, on a port of its own choosing, without TLS or authentication\n";
+}
+
+EmbeddedBroker::EmbeddedBroker(TopicCatalog const& catalog, EmbeddedBrokerSettings const& settings)
+    : implementation_(std::make_unique<Implementation>()) {
+  ClientSettings client;
+  client.client_id = "embedded-broker";
+  client.brokers = "127.0.0.1:1";  // it connects to nobody
+  auto configuration = make_configuration(client);
+  set_option(configuration.get(), "bootstrap.servers", "");
+  implementation_->host = make_client(RD_KAFKA_PRODUCER, std::move(configuration));
+  implementation_->cluster.reset(rd_kafka_mock_cluster_new(implementation_->host.get(), settings.brokers));
+  auto* const cluster = implementation_->cluster.get();
+  if (cluster == nullptr) throw Error(RD_KAFKA_RESP_ERR__FAIL, "the embedded broker cannot listen on 127.0.0.1");
+  implementation_->bootstrap = rd_kafka_mock_cluster_bootstraps(cluster);
+  implementation_->brokers = settings.brokers;
+  rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
+  rd_kafka_mock_set_group_consumer_session_timeout_ms(cluster, static_cast<int>(settings.session_timeout.count()));
+  rd_kafka_mock_set_group_consumer_heartbeat_interval_ms(cluster,
+                                                         static_cast<int>(settings.heartbeat_interval.count()));
+  for (auto const& topic : catalog.topics()) create_topic(topic.name, topic.partitions);
+}
+
+EmbeddedBroker::~EmbeddedBroker() = default;
+
+std::string const& EmbeddedBroker::bootstrap() const {
+  return implementation_->bootstrap;
+}
+
+void EmbeddedBroker::create_topic(std::string const& name, int partitions) {
+  auto const replicas = implementation_->brokers < 3 ? implementation_->brokers : 3;
+  auto const code = rd_kafka_mock_topic_create(implementation_->cluster.get(), name.c_str(), partitions, replicas);
+  if (code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) check(code, "topic " + name);
+}
+
+void EmbeddedBroker::set_down(int broker) {
+  check(rd_kafka_mock_broker_set_down(implementation_->cluster.get(), broker), "broker");
+}
+
+void EmbeddedBroker::set_up(int broker) {
+  check(rd_kafka_mock_broker_set_up(implementation_->cluster.get(), broker), "broker");
+}
+
+void EmbeddedBroker::set_round_trip(std::chrono::milliseconds time) {
+  for (int broker = 1; broker <= implementation_->brokers; ++broker)
+    check(rd_kafka_mock_broker_set_rtt(implementation_->cluster.get(), broker, static_cast<int>(time.count())),
+          "broker");
+}
+
+void EmbeddedBroker::fail_next(std::int16_t api_key, int error_code, int count) {
+  std::vector<rd_kafka_resp_err_t> const errors(static_cast<std::size_t>(count),
+                                                static_cast<rd_kafka_resp_err_t>(error_code));
+  rd_kafka_mock_push_request_errors_array(implementation_->cluster.get(), api_key, errors.size(), errors.data());
+}
+
+}  // namespace omnibus::kafka

@@ -1,0 +1,54 @@
+/// librdkafka's built-in broker: Kafka's protocol without Kafka, for the demo and for tests.
+#pragma once
+
+#include "kafka/topics.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace omnibus::kafka {
+
+/// What the embedded broker cannot do, for people: shown when it starts and in the help.
+std::string_view embedded_broker_limits();
+
+struct EmbeddedBrokerSettings {
+  int brokers = 1;
+  std::chrono::milliseconds session_timeout{10'000};  ///< after which a silent member of a KIP-848 group is put out
+  std::chrono::milliseconds heartbeat_interval{1'000};
+};
+
+/// A cluster on random ports of 127.0.0.1 that lives as long as this object, on threads of its own. What was written to
+/// it goes with it.
+class EmbeddedBroker {
+ public:
+  /// Starts with every topic of the catalogue.
+  /// @throws Error when it cannot listen.
+  explicit EmbeddedBroker(TopicCatalog const& catalog, EmbeddedBrokerSettings const& settings = {});
+  ~EmbeddedBroker();
+  EmbeddedBroker(EmbeddedBroker const&) = delete;
+  EmbeddedBroker& operator=(EmbeddedBroker const&) = delete;
+
+  /// `host:port` of every broker, as clients take it.
+  std::string const& bootstrap() const;
+
+  /// Adds a topic; one that is there already is left as it is.
+  void create_topic(std::string const& name, int partitions);
+
+  /// Takes a broker (numbered from 1) off the network, and brings it back with all it held.
+  void set_down(int broker);
+  void set_up(int broker);
+
+  /// Every answer comes this much later.
+  void set_round_trip(std::chrono::milliseconds time);
+
+  /// The next `count` requests of this kind (Kafka's ApiKey) are answered with this error.
+  void fail_next(std::int16_t api_key, int error_code, int count = 1);
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace omnibus::kafka
