@@ -1,0 +1,35 @@
+#pragma once
+
+#include "json/error.hpp"
+#include "json/limits.hpp"
+#include "json/type.hpp"
+
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <boost/system/result.hpp>
+
+namespace omnibus::json {
+
+namespace detail {
+
+/// Fills the object that `type` describes; it is left half-filled when an error is returned.
+std::optional<DecodeError> decode(std::string_view text, Limits const& limits, Type const& type, void* object);
+
+}  // namespace detail
+
+/// Reads a described struct from a JSON object, and is total: whatever the bytes, it answers with a value or says what
+/// is wrong with them. Unknown fields are ignored, though they must be valid JSON; a member that is not a std::optional
+/// must be there; a std::optional one may be absent or null. Refused besides what JSON forbids: text that is not UTF-8,
+/// halves of surrogate pairs, NUL characters, an object that names a field twice, bytes behind the document, and what
+/// goes beyond `limits`. Keeps one parser and its buffers per thread; they grow and do not shrink.
+template <class T>
+boost::system::result<T, DecodeError> decode(std::string_view text, Limits const& limits = {}) {
+  static_assert(boost::describe::has_describe_members<T>::value, "only a described struct is a document");
+  boost::system::result<T, DecodeError> value{boost::system::in_place_value};
+  if (auto error = detail::decode(text, limits, type_of<T>, &*value)) return *std::move(error);
+  return value;
+}
+
+}  // namespace omnibus::json
