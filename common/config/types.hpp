@@ -23,6 +23,13 @@ constexpr ByteSize operator""_GiB(unsigned long long count) {
   return {count << 30};
 }
 
+/// Where a server listens, written `127.0.0.1:8080` or `[::1]:8080`; port 0 takes any free one.
+struct ListenAddress {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;
+  bool operator==(ListenAddress const&) const = default;
+};
+
 /// A text that is shown nowhere: masked by `--print-config`, and left out of errors.
 class Secret {
  public:

@@ -85,6 +85,21 @@ ByteSize read_bytes(std::string_view text) {
       read_quantity(text, byte_units, false, "must be a size such as 4096, 512KiB or 64MiB"))};
 }
 
+ListenAddress read_listen_address(std::string_view text) {
+  constexpr auto form = "must be HOST:PORT such as 127.0.0.1:8080, or [::1]:8080";
+  auto const colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) throw ValueError(form);
+  auto host = text.substr(0, colon);
+  auto const port_text = text.substr(colon + 1);
+  bool const bracketed = host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (host.empty() || (!bracketed && host.find(':') != std::string_view::npos)) throw ValueError(form);
+  std::uint16_t port = 0;
+  auto const [end, failure] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
+  if (failure != std::errc{} || end != port_text.data() + port_text.size()) throw ValueError(form);
+  return {std::string(host), port};
+}
+
 std::string write_double(double value) {
   return fmt::format("{}", value);
 }
@@ -99,6 +114,11 @@ std::string write_bytes(ByteSize size) {
     if (size.bytes != 0 && size.bytes % one == 0 && one > 1) return fmt::format("{}{}", size.bytes / one, unit.name);
   }
   return fmt::format("{}", size.bytes);
+}
+
+std::string write_listen_address(ListenAddress const& address) {
+  auto const* form = address.host.find(':') == std::string::npos ? "{}:{}" : "[{}]:{}";
+  return fmt::format(fmt::runtime(form), address.host, address.port);
 }
 
 }  // namespace omnibus::config::detail

@@ -33,9 +33,11 @@ std::int64_t read_integer(std::string_view text);
 /// In nanoseconds. `500ms`, `30s`, `5m`, `2h`, `7d`; a bare number is refused, its unit being anyone's guess.
 std::int64_t read_duration(std::string_view text);
 ByteSize read_bytes(std::string_view text);
+ListenAddress read_listen_address(std::string_view text);
 std::string write_double(double value);
 std::string write_duration(std::int64_t nanoseconds);
 std::string write_bytes(ByteSize size);
+std::string write_listen_address(ListenAddress const& address);
 
 template <class T>
 struct IsDuration : std::false_type {};
@@ -70,6 +72,8 @@ T read_value(std::string_view text) {
     return detail::read_bool(text);
   } else if constexpr (std::same_as<T, ByteSize>) {
     return detail::read_bytes(text);
+  } else if constexpr (std::same_as<T, ListenAddress>) {
+    return detail::read_listen_address(text);
   } else if constexpr (detail::IsDuration<T>::value) {
     auto const exact = std::chrono::nanoseconds(detail::read_duration(text));
     auto const value = std::chrono::duration_cast<T>(exact);
@@ -104,6 +108,8 @@ std::string write_value(T const& value) {
     return value ? "true" : "false";
   } else if constexpr (std::same_as<T, ByteSize>) {
     return detail::write_bytes(value);
+  } else if constexpr (std::same_as<T, ListenAddress>) {
+    return detail::write_listen_address(value);
   } else if constexpr (detail::IsDuration<T>::value) {
     return detail::write_duration(std::chrono::nanoseconds(value).count());
   } else if constexpr (std::is_enum_v<T>) {

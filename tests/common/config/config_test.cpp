@@ -252,4 +252,16 @@ TEST_CASE("sizes and durations are written as they are read") {
   }
 }
 
+TEST_CASE("an address to listen on is a host and a port") {
+  auto const address = config::read_value<ListenAddress>("127.0.0.1:8080");
+  CHECK(address == ListenAddress{"127.0.0.1", 8080});
+  for (auto const* text : {"127.0.0.1:0", "0.0.0.0:65535", "[::1]:80"}) {
+    CHECK(config::write_value(config::read_value<ListenAddress>(text)) == text);
+  }
+  for (auto const* text : {":80", "80", "host:", "host:65536", "host:-1", "::1:80", "[]:80", "host:8x"}) {
+    CAPTURE(text);
+    CHECK_THROWS_AS(config::read_value<ListenAddress>(text), config::ValueError);
+  }
+}
+
 }  // namespace omnibus

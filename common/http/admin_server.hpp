@@ -1,0 +1,46 @@
+/// What an operator asks a process: is it alive, is it ready, how is it doing.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace omnibus::http {
+
+/// Serves `/livez`, `/readyz` and `/metrics` on a thread and an event loop of its own, so that a busy worker answers
+/// too. A process is ready when every check registered says so; without checks it is.
+class AdminServer {
+ public:
+  /// One condition of being ready. Set it from any thread; it may outlive the server.
+  class Check {
+   public:
+    explicit Check(std::string name) : name_(std::move(name)) {}
+    void set(bool ready) noexcept { ready_.store(ready, std::memory_order_relaxed); }
+    bool ready() const noexcept { return ready_.load(std::memory_order_relaxed); }
+    std::string const& name() const noexcept { return name_; }
+
+   private:
+    std::string name_;
+    std::atomic<bool> ready_{false};
+  };
+
+  /// Binds, logs `metrics listening` with the address, and serves until destroyed. Port 0 takes any free one.
+  /// @throws boost::system::system_error naming the address when it cannot be had.
+  AdminServer(std::string address, std::uint16_t port);
+  /// Closes everything and joins the thread.
+  ~AdminServer();
+  AdminServer(AdminServer const&) = delete;
+  AdminServer& operator=(AdminServer const&) = delete;
+
+  /// Registers a check, not ready at first, that `/readyz` shows by this name. Thread-safe.
+  std::shared_ptr<Check> add_check(std::string name);
+  /// The port that is listened on.
+  std::uint16_t port() const;
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace omnibus::http
