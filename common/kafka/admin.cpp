@@ -23,7 +23,7 @@ using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, Destroy<rd_kafka_Con
 using Partitions = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroy<rd_kafka_topic_partition_list_destroy>>;
 using GroupOffsets =
     std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, Destroy<rd_kafka_ListConsumerGroupOffsets_destroy>>;
-using Metadata = std::unique_ptr<rd_kafka_metadata const, Destroy<rd_kafka_metadata_destroy>>;
+using Metadata = std::unique_ptr<rd_kafka_metadata_t const, Destroy<rd_kafka_metadata_destroy>>;
 
 constexpr std::array<char, 512> no_text{};
 

@@ -106,7 +106,7 @@ void set_option(rd_kafka_conf_t* configuration, std::string const& name, std::st
 
 void set_default(rd_kafka_conf_t* configuration, ClientSettings const& settings, std::string const& name,
                  std::string const& value) {
-  for (auto const& [set, _] : parse_options(settings.options))
+  for (auto const& [set, _] : parse_options(settings.options.reveal()))
     if (set == name) return;
   set_option(configuration, name, value);
 }
@@ -124,7 +124,7 @@ Configuration make_configuration(ClientSettings const& settings) {
   set_option(raw, "log.connection.close", "false");
   set_option(raw, "enable.metrics.push", "false");
   set_option(raw, "socket.keepalive.enable", "true");
-  for (auto const& [name, value] : parse_options(settings.options)) set_option(raw, name, value);
+  for (auto const& [name, value] : parse_options(settings.options.reveal())) set_option(raw, name, value);
   return configuration;
 }
 

@@ -1,8 +1,11 @@
 /// How every Kafka client of ours connects and logs.
 #pragma once
 
+#include "config/config.hpp"
+#include "config/types.hpp"
 #include "kafka/error.hpp"
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -19,7 +22,15 @@ namespace omnibus::kafka {
 struct ClientSettings {
   std::string brokers = "127.0.0.1:9092";
   std::string client_id = "omnibus";
-  std::string options;
+  Secret options;
+
+  static constexpr std::string_view prefix = "KAFKA_";
+  static constexpr std::array docs{
+      config::Doc{"brokers", "Kafka's bootstrap addresses, host:port separated by commas"},
+      config::Doc{"client_id", "Name shown by the brokers' own logs and metrics"},
+      config::Doc{"options",
+                  "More options of librdkafka, name=value separated by ; such as security.protocol=SASL_SSL"},
+  };
 };
 BOOST_DESCRIBE_STRUCT(ClientSettings, (), (brokers, client_id, options))
 

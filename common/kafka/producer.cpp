@@ -115,11 +115,11 @@ class Producer::Implementation {
     set_option(raw, "enable.idempotence", "true");
     set_option(raw, "acks", "all");
     set_option(raw, "partitioner", "murmur2_random");
-    set("linger.ms", producer_settings_.linger_ms);
-    set("message.timeout.ms", producer_settings_.message_timeout_ms);
-    set("message.max.bytes", producer_settings_.max_message_bytes);
+    set("linger.ms", producer_settings_.linger.count());
+    set("message.timeout.ms", producer_settings_.message_timeout.count());
+    set("message.max.bytes", producer_settings_.max_message.bytes);
     set("queue.buffering.max.messages", producer_settings_.queued_records);
-    set("queue.buffering.max.kbytes", producer_settings_.queued_kbytes);
+    set("queue.buffering.max.kbytes", producer_settings_.queued_bytes.bytes >> 10);
     set("compression.codec", producer_settings_.compression);
     rd_kafka_conf_set_opaque(raw, this);
     rd_kafka_conf_set_dr_msg_cb(raw, [](rd_kafka_t*, rd_kafka_message_t const* message, void* self) {

@@ -5,6 +5,7 @@
 #include "kafka/client_settings.hpp"
 #include "kafka/record.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -17,15 +18,24 @@ namespace omnibus::kafka {
 
 /// A producer's trade between latency, batch size and how long it tries.
 struct ProducerSettings {
-  std::int32_t linger_ms = 2;                ///< how long a record waits for company
-  std::int32_t message_timeout_ms = 30'000;  ///< from produce to a failed delivery, all retries of librdkafka included
-  std::int32_t max_message_bytes = 2 << 20;  ///< the largest record accepted here; each topic's own limit still holds
-  std::int32_t queued_records = 100'000;     ///< more than this not yet acknowledged is back-pressure
-  std::int32_t queued_kbytes = 256 << 10;    ///< likewise, in KiB
+  std::chrono::milliseconds linger{2};
+  std::chrono::milliseconds message_timeout{30'000};
+  ByteSize max_message = 2_MiB;
+  std::int32_t queued_records = 100'000;
+  ByteSize queued_bytes = 256_MiB;
   std::string compression = "lz4";
+
+  static constexpr std::array docs{
+      config::Doc{"linger", "How long a record waits for company before its batch is sent", 0, 1},
+      config::Doc{"message_timeout", "From publishing to giving up, all retries included", 0.1, 3600},
+      config::Doc{"max_message", "The largest record accepted; each topic's own limit holds as well", 1024, 1 << 30},
+      config::Doc{"queued_records", "Records not yet acknowledged before publishing is refused for now", 1, 10'000'000},
+      config::Doc{"queued_bytes", "Likewise in bytes", 1 << 20, 2e12},
+      config::Doc{"compression", "none, lz4, zstd, gzip or snappy"},
+  };
 };
 BOOST_DESCRIBE_STRUCT(ProducerSettings, (),
-                      (linger_ms, message_timeout_ms, max_message_bytes, queued_records, queued_kbytes, compression))
+                      (linger, message_timeout, max_message, queued_records, queued_bytes, compression))
 
 /// How the delivery of one record ended. `error` is null when every in-sync replica has it; it lives as long as the
 /// call.
