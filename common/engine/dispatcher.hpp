@@ -1,0 +1,97 @@
+/// Starts deliveries: one at a time per key, many keys at once.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "concurrency/task.hpp"
+#include "engine/delivery.hpp"
+#include "engine/key_lanes.hpp"
+#include "engine/outage_gate.hpp"
+#include "engine/partition.hpp"
+#include "engine/timer_queue.hpp"
+
+namespace omnibus::engine {
+
+/// How one attempt at a delivery ended.
+struct Verdict {
+  enum class Kind {
+    done,     ///< finished: its offset may be committed
+    retry,    ///< again after `delay`; its key waits
+    outage,   ///< again once the outage is over
+    hold,     ///< again once its partition is open again
+    abandon   ///< not finished and not to be tried here again
+  };
+  Kind kind;
+  std::chrono::milliseconds delay{0};
+};
+
+/// What the dispatcher runs deliveries through. Both functions are called on the event loop.
+class Processor {
+ public:
+  virtual ~Processor() = default;
+  /// One attempt. Must not throw.
+  virtual Task<Verdict> process(Delivery& delivery) = 0;
+  /// The delivery left the dispatcher and is the processor's to re-use.
+  virtual void left(Delivery& delivery, bool finished) = 0;
+};
+
+/// Deliveries of one key run one after the other in the order of submit(); up to `max_in_flight` keys run at once. A
+/// delivery that waits for a retry blocks its own key only and takes no place among those in flight. Everything is
+/// O(1) per event but the O(log n) of a retry's timer. Belongs to the event loop, which must outlive it.
+class Dispatcher {
+ public:
+  struct Settings {
+    std::size_t max_in_flight = 256;
+    std::chrono::milliseconds first_outage_delay{200};
+    std::chrono::milliseconds longest_outage_delay{2'000};
+  };
+
+  Dispatcher(boost::asio::io_context& loop, Settings settings, Processor& processor);
+
+  /// Queues a delivery behind those of its key. Call pump() after a batch of them.
+  void submit(Delivery& delivery);
+  /// Lets a partition's held deliveries start.
+  void open(Partition& partition);
+  /// Gives back what has not started, tries at once what waits for a retry, and starts nothing new of this partition.
+  void drain(Partition& partition);
+  /// Gives back everything of this partition that is not running.
+  void drop(Partition& partition);
+  /// Starts as many as may start.
+  void pump();
+
+  std::size_t in_flight() const { return in_flight_; }
+  std::size_t queued() const { return lanes_.queued() - in_flight_; }
+  std::size_t waiting_for_retry() const { return retries_.size(); }
+  bool paused() const { return !gate_.open(); }
+
+ private:
+  Task<> run();
+  Delivery* next();
+  void make_ready(Delivery& delivery);
+  void settle(Delivery& delivery, Verdict verdict);
+  void leave(Delivery& delivery, bool finished);
+  void arm();
+  void on_timer();
+
+  boost::asio::io_context& loop_;
+  Settings settings_;
+  Processor& processor_;
+  KeyLanes lanes_;
+  std::deque<Delivery*> ready_;
+  TimerQueue retries_;
+  OutageGate gate_;
+  boost::asio::steady_timer timer_;
+  Clock::time_point armed_for_ = Clock::time_point::max();
+  std::size_t in_flight_ = 0;
+  std::size_t runners_ = 0;
+  bool pump_posted_ = false;
+};
+
+}  // namespace omnibus::engine

@@ -1,0 +1,146 @@
+/// The engine: joins the consumer, the key-ordered dispatch, the offset frontiers and the database's fence.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "concurrency/task.hpp"
+#include "engine/context.hpp"
+#include "engine/delivery.hpp"
+#include "engine/dispatcher.hpp"
+#include "engine/identity.hpp"
+#include "engine/outbox_publisher.hpp"
+#include "engine/partition.hpp"
+#include "engine/poll_thread.hpp"
+#include "engine/recoverability.hpp"
+#include "kafka/client_settings.hpp"
+#include "kafka/producer.hpp"
+#include "postgres/pool.hpp"
+#include "resilience/retry_budget.hpp"
+
+namespace omnibus::engine {
+
+/// What happens with each event; the seam between the engine and typed handlers.
+class Work {
+ public:
+  virtual ~Work() = default;
+  /// One attempt, on the event loop. @throws Failure, or anything else, which counts as one.
+  virtual Task<> handle(Context& context) = 0;
+};
+
+struct EngineSettings {
+  std::size_t max_in_flight = 256;               ///< keys that are worked on at once
+  std::size_t max_queued_bytes = 64 << 20;       ///< held in memory, in flight or waiting
+  std::size_t max_unpublished = 10'000;          ///< outbox rows the broker has not taken; more hold fetching back
+  std::chrono::milliseconds commit_interval{500};
+  std::chrono::milliseconds drain_deadline{20'000};  ///< for what runs when a partition is revoked or the worker stops
+  RecoverabilitySettings recoverability;
+};
+
+/// What an engine stands on; everything outlives it.
+struct Ports {
+  kafka::Producer& producer;
+  /// Null for an engine without a database: then nothing can be committed and dead letters are published directly.
+  postgres::TransactionPool* pool = nullptr;
+};
+
+/// Numbers for metrics, readable from any thread.
+struct Counters {
+  std::atomic<std::uint64_t> handled{0};       ///< finished, dead letters included
+  std::atomic<std::uint64_t> retried{0};
+  std::atomic<std::uint64_t> dead_lettered{0};
+  std::atomic<std::uint64_t> fenced{0};
+  std::atomic<std::uint64_t> outages{0};       ///< attempts that met one
+  std::atomic<std::uint64_t> commits{0};       ///< offset commits acknowledged
+  std::atomic<std::uint64_t> rebalances{0};
+  std::atomic<std::int64_t> in_flight{0};
+  std::atomic<std::int64_t> queued{0};
+  std::atomic<std::int64_t> queued_bytes{0};
+  std::atomic<std::int64_t> stuck_keys{0};     ///< wait for a retry
+  std::atomic<std::int64_t> partitions{0};
+  std::atomic<std::int64_t> uncommitted{0};    ///< records begun and not yet covered by an acknowledged commit
+  std::atomic<std::int64_t> unpublished{0};
+  std::atomic<std::int64_t> oldest_unprocessed_ms{0};
+  std::atomic<bool> paused{false};
+  std::atomic<bool> ready{false};              ///< joined the group and the database answers
+};
+
+/// Runs one worker on one event loop. Everything but `counters()` belongs to that loop's thread.
+class Engine : private Processor {
+ public:
+  Engine(boost::asio::io_context& loop, Identity identity, EngineSettings settings, kafka::ClientSettings client,
+         kafka::ConsumerSettings consumer, Ports ports, Work& work);
+  ~Engine() override;
+
+  void start();
+  /// Stops fetching, finishes what was begun, commits, publishes and leaves; gives up at the drain deadline. What was
+  /// handled is not delivered again after a stop within the deadline.
+  Task<> stop();
+
+  Counters const& counters() const { return counters_; }
+  Identity const& identity() const { return identity_; }
+  OutboxPublisher& publisher() { return publisher_; }
+  Ports& ports() { return ports_; }
+
+ private:
+  using PartitionKey = std::pair<std::string, std::int32_t>;
+
+  // Tidings of the poll thread.
+  void on(Arrived& arrived);
+  void on(Assigned& assigned);
+  void on(Revoked& revoked);
+  void on(Lost& lost);
+  void on(Committed& committed);
+  void on(Trouble& trouble);
+
+  // Processor.
+  Task<Verdict> process(Delivery& delivery) override;
+  void left(Delivery& delivery, bool finished) override;
+
+  Task<Verdict> resolve(Delivery& delivery, Context& context, std::exception_ptr error);
+  Task<> open(std::vector<std::shared_ptr<Partition>> partitions);
+  Task<> take_over(std::vector<std::shared_ptr<Partition>> const& partitions);
+  Task<> hand_back(std::vector<std::shared_ptr<Partition>> partitions);
+  Task<bool> drained(std::vector<std::shared_ptr<Partition>> const& partitions, Clock::time_point deadline);
+  Task<> housekeeping();
+  Partition* find(rd_kafka_message_t const& message);
+  void commit_positions();
+  void confirm_membership(Partition& partition);
+  void refresh_counters();
+
+  boost::asio::io_context& loop_;
+  Identity identity_;
+  EngineSettings settings_;
+  Ports ports_;
+  Work& work_;
+  PollThread poll_;
+  OutboxPublisher publisher_;
+  Dispatcher dispatcher_;
+  DeliveryPool deliveries_;
+  RetryBudget budget_;
+  std::map<PartitionKey, std::shared_ptr<Partition>> partitions_;
+  // Partitions that were given up while some of their deliveries still ran.
+  std::vector<std::shared_ptr<Partition>> leaving_;
+  struct {
+    rd_kafka_topic_t* topic = nullptr;
+    std::int32_t partition = -1;
+    Partition* found = nullptr;
+  } last_;
+  boost::asio::steady_timer housekeeping_timer_;
+  std::mt19937_64 random_{std::random_device{}()};
+  Counters counters_;
+  bool stopping_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace omnibus::engine

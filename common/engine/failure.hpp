@@ -1,0 +1,46 @@
+/// How a handler says that an event could not be handled.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace omnibus {
+
+/// Thrown by a handler (`throw Failure::transient("...")`). The reason goes to logs and dead-letter headers: it must hold
+/// nothing of the event's content. Every other exception is turned into one of these at the engine's loop.
+class Failure : public std::runtime_error {
+ public:
+  enum class Kind {
+    transient,  ///< retry this event after a while; its key waits, other keys go on
+    permanent,  ///< will never work: to the dead-letter topic
+    outage      ///< something everybody needs is down: pause, count no attempt, lose nothing
+  };
+
+  /// Will work later. `retry_after` is what the other side asked for; without it the engine backs off by itself.
+  static Failure transient(std::string reason, std::optional<std::chrono::milliseconds> retry_after = {}) {
+    return {Kind::transient, "transient", std::move(reason), retry_after};
+  }
+  /// Will never work. `error_class` is a short stable word for dashboards, such as `invalid_json`.
+  static Failure permanent(std::string reason, std::string error_class = "permanent") {
+    return {Kind::permanent, std::move(error_class), std::move(reason), {}};
+  }
+  /// A database, broker or endpoint that every event needs is away.
+  static Failure outage(std::string reason) { return {Kind::outage, "outage", std::move(reason), {}}; }
+
+  Kind kind() const noexcept { return kind_; }
+  std::string const& error_class() const noexcept { return class_; }
+  std::optional<std::chrono::milliseconds> retry_after() const noexcept { return retry_after_; }
+
+ private:
+  Failure(Kind kind, std::string error_class, std::string reason, std::optional<std::chrono::milliseconds> retry_after)
+      : std::runtime_error{std::move(reason)}, kind_{kind}, class_{std::move(error_class)}, retry_after_{retry_after} {}
+
+  Kind kind_;
+  std::string class_;
+  std::optional<std::chrono::milliseconds> retry_after_;
+};
+
+}  // namespace omnibus

@@ -1,0 +1,52 @@
+/// Which offset of one partition may be committed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace omnibus::engine {
+
+/// Records are begun in offset order and finished in any; the frontier is the first one not finished, and everything
+/// before it may be committed. Offsets may have gaps (compaction, transaction markers). Both operations are O(1)
+/// amortised. Not thread-safe: it belongs to the event loop.
+class OffsetFrontier {
+ public:
+  /// Position of a record among all that were begun, counted from 0.
+  using Sequence = std::uint64_t;
+
+  /// Adds a record; offsets must ascend. `timestamp_ms` is the record's own time, for `oldest_open_ms`.
+  Sequence begin(std::int64_t offset, std::int64_t timestamp_ms = 0);
+  /// Marks it done. Doing so twice is an error of the caller.
+  void finish(Sequence sequence);
+
+  /// The next offset to read if we stopped now; nothing before the first record is finished.
+  std::optional<std::int64_t> position() const { return position_ < 0 ? std::nullopt : std::optional{position_}; }
+  /// Where reading would go on: the position, or before anything is finished the first record begun; 0 without any.
+  std::int64_t next_offset() const;
+  /// The first sequence not finished.
+  Sequence base() const { return base_; }
+  /// One past the last sequence begun.
+  Sequence end() const { return end_; }
+  /// How many lie between the frontier and the newest, finished or not.
+  std::size_t open() const { return static_cast<std::size_t>(end_ - base_); }
+  /// The timestamp of the oldest record not finished.
+  std::optional<std::int64_t> oldest_open_ms() const;
+
+ private:
+  struct Entry {
+    std::int64_t offset;
+    std::int64_t timestamp_ms;
+    bool done;
+  };
+  Entry& at(Sequence sequence) { return ring_[sequence & (ring_.size() - 1)]; }
+  void grow();
+
+  std::vector<Entry> ring_ = std::vector<Entry>(64);  // a power of two
+  Sequence base_ = 0;
+  Sequence end_ = 0;
+  std::int64_t position_ = -1;
+};
+
+}  // namespace omnibus::engine

@@ -1,0 +1,46 @@
+/// One partition that this worker owns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "engine/delivery.hpp"
+#include "engine/offset_frontier.hpp"
+#include "kafka/consumer.hpp"
+
+namespace omnibus::engine {
+
+/// From its assignment until its last delivery is gone. Belongs to the event loop.
+struct Partition {
+  static constexpr auto no_limit = std::numeric_limits<OffsetFrontier::Sequence>::max();
+
+  kafka::TopicPartition where;
+  OffsetFrontier frontier;
+
+  /// What PostgreSQL fences by; known once the partition was taken over.
+  std::int64_t epoch = 0;
+  /// Taken over and swept: its deliveries may start. Until then they are held.
+  bool open = false;
+  /// Somebody else's: nothing of it may be written or committed any more.
+  bool lost = false;
+  /// The last commit was to find out whether the group still counts us in.
+  bool confirming = false;
+
+  /// Deliveries from here on are given back instead of started: set when it is drained.
+  OffsetFrontier::Sequence drain_limit = no_limit;
+  /// One past the newest delivery that was ever started.
+  OffsetFrontier::Sequence started = 0;
+  /// The position last sent to the broker, and the one it acknowledged.
+  std::int64_t sent = -1;
+  std::int64_t committed = -1;
+  /// Deliveries that are neither finished nor given back.
+  std::size_t alive = 0;
+  std::vector<Delivery*> held;
+
+  bool draining() const { return drain_limit != no_limit; }
+};
+
+}  // namespace omnibus::engine

@@ -1,0 +1,83 @@
+#include "engine/poll_thread.hpp"
+
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "engine/delivery.hpp"
+
+namespace omnibus::engine {
+namespace {
+
+constexpr std::size_t batch_size = 4096;
+constexpr std::chrono::milliseconds longest_wait{200};
+
+}  // namespace
+
+PollThread::PollThread(boost::asio::io_context& loop, kafka::ClientSettings client, kafka::ConsumerSettings settings,
+                       std::size_t max_queued_bytes, std::function<void(Tidings&)> sink)
+    : loop_{loop}, max_queued_bytes_{max_queued_bytes}, sink_{std::move(sink)} {
+  consumer_ = std::make_unique<kafka::Consumer>(client, std::move(settings), *this);
+}
+
+PollThread::~PollThread() { stop(); }
+
+void PollThread::start() {
+  thread_ = std::thread{[this] { loop(); }};
+}
+
+void PollThread::stop() {
+  if (stopping_.exchange(true)) return;
+  consumer_->wake();
+  if (thread_.joinable()) thread_.join();
+  consumer_->close();
+}
+
+void PollThread::hold_back(bool hold) {
+  if (held_back_.exchange(hold, std::memory_order_relaxed) && !hold) consumer_->wake();
+}
+
+void PollThread::consumed(std::size_t bytes) {
+  auto const before = queued_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  auto const low = max_queued_bytes_ / 2;
+  if (before >= low && before - bytes < low) consumer_->wake();
+}
+
+void PollThread::loop() {
+  std::vector<kafka::Message> buffer(batch_size);
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    auto const want = fetching_.load(std::memory_order_relaxed) && !held_back_.load(std::memory_order_relaxed) &&
+                      queued_bytes() < max_queued_bytes_;
+    auto const count = consumer_->poll(buffer, want);
+    if (count == 0) {
+      consumer_->wait(longest_wait);
+      continue;
+    }
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < count; ++i) bytes += buffer[i]->len + buffer[i]->key_len + sizeof(Delivery);
+    queued_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    auto const end = buffer.begin() + static_cast<std::ptrdiff_t>(count);
+    hand_over(Arrived{{std::make_move_iterator(buffer.begin()), std::make_move_iterator(end)}});
+  }
+}
+
+void PollThread::hand_over(Tidings tidings) {
+  bool first = false;
+  {
+    std::scoped_lock const lock{mutex_};
+    first = pending_.empty();
+    pending_.push_back(std::move(tidings));
+  }
+  if (first) boost::asio::post(loop_, [this] { deliver(); });
+}
+
+void PollThread::deliver() {
+  std::vector<Tidings> pending;
+  {
+    std::scoped_lock const lock{mutex_};
+    pending.swap(pending_);
+  }
+  for (auto& each : pending) sink_(each);
+}
+
+}  // namespace omnibus::engine

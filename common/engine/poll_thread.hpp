@@ -1,0 +1,92 @@
+/// The thread that drains Kafka and never waits for work.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "kafka/consumer.hpp"
+
+namespace omnibus::engine {
+
+struct Arrived {
+  std::vector<kafka::Message> messages;
+};
+struct Assigned {
+  std::vector<kafka::TopicPartition> partitions;
+};
+struct Revoked {
+  std::vector<kafka::TopicPartition> partitions;
+};
+struct Lost {
+  std::vector<kafka::TopicPartition> partitions;
+};
+struct Committed {
+  rd_kafka_resp_err_t error;
+  std::vector<kafka::Position> positions;
+};
+struct Trouble {
+  kafka::Error error;
+};
+/// What the poll thread has to say, in the order in which it happened.
+using Tidings = std::variant<Arrived, Assigned, Revoked, Lost, Committed, Trouble>;
+
+/// Owns the consumer and the one thread that polls it. Hands over to the event loop in batches: one post for whatever
+/// has come together since the last. While more than `max_queued_bytes` are handed over and not yet `consumed`, messages
+/// are left where they are, group events are still served.
+class PollThread : public kafka::ConsumerListener {
+ public:
+  /// `sink` is called on the event loop.
+  PollThread(boost::asio::io_context& loop, kafka::ClientSettings client, kafka::ConsumerSettings settings,
+             std::size_t max_queued_bytes, std::function<void(Tidings&)> sink);
+  /// Stops and leaves the group.
+  ~PollThread() override;
+
+  void start();
+  /// Takes no more messages; group events are still served.
+  void stop_fetching() { fetching_.store(false, std::memory_order_relaxed); }
+  /// Back-pressure from elsewhere: no messages while set.
+  void hold_back(bool hold);
+  /// Leaves the group and ends the thread. Blocks until the broker knows; nothing comes to the sink any more.
+  void stop();
+
+  /// Event loop: so many bytes of what was handed over are dealt with.
+  void consumed(std::size_t bytes);
+  std::size_t queued_bytes() const { return queued_bytes_.load(std::memory_order_relaxed); }
+  kafka::Consumer& consumer() { return *consumer_; }
+
+ private:
+  void loop();
+  void hand_over(Tidings tidings);
+  void deliver();
+
+  void on_assigned(std::vector<kafka::TopicPartition> partitions) override { hand_over(Assigned{std::move(partitions)}); }
+  void on_revoked(std::vector<kafka::TopicPartition> partitions) override { hand_over(Revoked{std::move(partitions)}); }
+  void on_lost(std::vector<kafka::TopicPartition> partitions) override { hand_over(Lost{std::move(partitions)}); }
+  void on_committed(rd_kafka_resp_err_t error, std::vector<kafka::Position> positions) override {
+    hand_over(Committed{error, std::move(positions)});
+  }
+  void on_error(kafka::Error const& error) override { hand_over(Trouble{error}); }
+
+  boost::asio::io_context& loop_;
+  std::size_t const max_queued_bytes_;
+  std::function<void(Tidings&)> sink_;
+  std::unique_ptr<kafka::Consumer> consumer_;
+  std::thread thread_;
+  std::atomic<bool> fetching_{true};
+  std::atomic<bool> held_back_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::size_t> queued_bytes_{0};
+
+  std::mutex mutex_;
+  std::vector<Tidings> pending_;
+};
+
+}  // namespace omnibus::engine

@@ -1,0 +1,31 @@
+/// What becomes of an event that could not be handled.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "engine/failure.hpp"
+
+namespace omnibus::engine {
+
+/// How long and how often a transient failure is tried again.
+struct RecoverabilitySettings {
+  std::uint32_t max_attempts = 8;                     ///< the failed attempt after which it is dead-lettered
+  std::chrono::milliseconds base_delay{200};          ///< the upper end of the first back-off
+  std::chrono::milliseconds longest_delay{30'000};    ///< the upper end of every later one
+  std::chrono::milliseconds longest_requested{300'000};  ///< of a delay that the other side asked for
+};
+
+struct Decision {
+  enum class Action { retry, dead_letter, pause };
+  Action action;
+  std::chrono::milliseconds delay{0};  ///< of a retry
+};
+
+/// Decides by the failure's kind and the number of attempts that failed, this one included. Back-off has full jitter:
+/// uniform in [0, min(longest, base * 2^(attempts-1))], after Brooker, "Exponential Backoff and Jitter" (2015); a delay
+/// the other side asked for is honoured, with up to a tenth of it added so that not everyone returns at once.
+/// @param random uniform in [0, 1).
+Decision decide(Failure const& failure, std::uint32_t attempts, RecoverabilitySettings const& settings, double random);
+
+}  // namespace omnibus::engine

@@ -1,0 +1,192 @@
+#include "kafka/consumer.hpp"
+
+#include <algorithm>
+
+namespace omnibus::kafka {
+namespace {
+
+constexpr std::size_t batch_size = 2048;
+
+struct ListDeleter {
+  void operator()(rd_kafka_topic_partition_list_t* list) const noexcept { rd_kafka_topic_partition_list_destroy(list); }
+};
+using List = std::unique_ptr<rd_kafka_topic_partition_list_t, ListDeleter>;
+
+List to_list(std::vector<TopicPartition> const& partitions) {
+  List list{rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size()))};
+  for (auto const& each : partitions) rd_kafka_topic_partition_list_add(list.get(), each.topic.c_str(), each.partition);
+  return list;
+}
+
+std::vector<TopicPartition> from_list(rd_kafka_topic_partition_list_t const& list) {
+  std::vector<TopicPartition> partitions;
+  partitions.reserve(static_cast<std::size_t>(list.cnt));
+  for (auto const& each : std::span{list.elems, static_cast<std::size_t>(list.cnt)})
+    partitions.push_back({each.topic, each.partition});
+  return partitions;
+}
+
+Configuration configure(ClientSettings const& client, ConsumerSettings const& settings) {
+  auto configuration = make_configuration(client);
+  auto const set = [&](std::string const& name, std::string const& value) {
+    set_default(configuration.get(), client, name, value);
+  };
+  set("group.id", settings.group);
+  if (!settings.instance_id.empty()) set("group.instance.id", settings.instance_id);
+  set("group.protocol", std::string{to_string(settings.protocol)});
+  if (settings.protocol == GroupProtocol::classic) {
+    set("partition.assignment.strategy", "cooperative-sticky");
+    set("session.timeout.ms", std::to_string(settings.session_timeout.count()));
+  }
+  set("enable.auto.commit", "false");
+  set("enable.auto.offset.store", "false");
+  set("auto.offset.reset", "earliest");
+  set("isolation.level", "read_committed");
+  set("check.crcs", "true");
+  set("enable.partition.eof", "false");
+  set("queued.min.messages", "100000");
+  set("queued.max.messages.kbytes", std::to_string(std::max<std::int64_t>(1, settings.prefetch_bytes / 1024)));
+  // A consumer that drains faster than the fetcher fills must not make the fetcher sleep for the default second.
+  set("fetch.queue.backoff.ms", "5");
+  set("fetch.wait.max.ms", "100");
+  return configuration;
+}
+
+}  // namespace
+
+Consumer::Consumer(ClientSettings const& client, ConsumerSettings settings, ConsumerListener& listener)
+    : listener_{listener}, buffer_(batch_size) {
+  auto configuration = configure(client, settings);
+  rd_kafka_conf_set_opaque(configuration.get(), this);
+  rd_kafka_conf_set_rebalance_cb(configuration.get(), &Consumer::on_rebalance);
+  client_ = make_client(RD_KAFKA_CONSUMER, std::move(configuration));
+  rd_kafka_poll_set_consumer(client_.get());
+  events_.reset(rd_kafka_queue_get_consumer(client_.get()));
+  messages_.reset(rd_kafka_queue_new(client_.get()));
+  auto const wake_up = [](rd_kafka_t*, void* self) { static_cast<Consumer*>(self)->wake(); };
+  rd_kafka_queue_cb_event_enable(events_.get(), wake_up, this);
+  rd_kafka_queue_cb_event_enable(messages_.get(), wake_up, this);
+
+  std::vector<TopicPartition> topics;
+  for (auto const& topic : settings.topics) topics.push_back({topic, RD_KAFKA_PARTITION_UA});
+  if (auto const error = rd_kafka_subscribe(client_.get(), to_list(topics).get())) throw Error{error, "subscribe"};
+}
+
+Consumer::~Consumer() {
+  close();
+  rd_kafka_queue_cb_event_enable(events_.get(), nullptr, nullptr);
+  rd_kafka_queue_cb_event_enable(messages_.get(), nullptr, nullptr);
+}
+
+void Consumer::close() {
+  if (std::exchange(closed_, true)) return;
+  rd_kafka_consumer_close(client_.get());
+}
+
+std::size_t Consumer::poll(std::span<Message> out, bool want_messages) {
+  // Order within a partition holds because `events_` is drained until empty after the last re-routing and before
+  // `messages_`: what was enqueued there earlier is older.
+  auto filled = drain(events_.get(), out);
+  if (filled == out.size() || !want_messages) return filled;
+  return filled + drain(messages_.get(), out.subspan(filled));
+}
+
+std::size_t Consumer::drain(rd_kafka_queue_t* queue, std::span<Message> out) {
+  std::size_t filled = 0;
+  while (filled < out.size()) {
+    auto const wanted = std::min(buffer_.size(), out.size() - filled);
+    auto const got = rd_kafka_consume_batch_queue(queue, 0, buffer_.data(), wanted);
+    if (got <= 0) break;
+    for (auto* raw : std::span{buffer_.data(), static_cast<std::size_t>(got)}) {
+      Message message{raw};
+      if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        listener_.on_error(Error{message->err, rd_kafka_message_errstr(raw)});
+        continue;
+      }
+      if (queue == events_.get()) route(*raw);
+      out[filled++] = std::move(message);
+    }
+    if (queue == messages_.get()) break;
+  }
+  return filled;
+}
+
+void Consumer::route(rd_kafka_message_t const& message) {
+  // Fetching has begun when the first message is here, so librdkafka will not set this queue's target again.
+  if (!routed_.emplace(message.rkt, message.partition).second) return;
+  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> const partition{
+      rd_kafka_queue_get_partition(client_.get(), rd_kafka_topic_name(message.rkt), message.partition)};
+  if (partition) rd_kafka_queue_forward(partition.get(), messages_.get());
+}
+
+void Consumer::wait(std::chrono::milliseconds limit) {
+  std::unique_lock lock{mutex_};
+  arrived_.wait_for(lock, limit, [this] { return signalled_; });
+  signalled_ = false;
+}
+
+void Consumer::wake() {
+  {
+    std::scoped_lock const lock{mutex_};
+    signalled_ = true;
+  }
+  arrived_.notify_one();
+}
+
+void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
+                            void* opaque) {
+  auto& self = *static_cast<Consumer*>(opaque);
+  auto partitions = from_list(*list);
+  if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    self.listener_.on_assigned(std::move(partitions));
+    if (auto* const failed = rd_kafka_incremental_assign(client, list)) {
+      self.listener_.on_error(Error{rd_kafka_error_code(failed), rd_kafka_error_string(failed)});
+      rd_kafka_error_destroy(failed);
+    }
+    return;
+  }
+  // The next assignment of a partition sets its queue's target anew.
+  std::erase_if(self.routed_, [&](auto const& routed) {
+    return std::ranges::any_of(partitions, [&](auto const& gone) {
+      return gone.partition == routed.second && gone.topic == rd_kafka_topic_name(routed.first);
+    });
+  });
+  if (rd_kafka_assignment_lost(client)) {
+    self.listener_.on_lost(partitions);
+    self.release(partitions);
+  } else if (self.closed_) {
+    self.release(partitions);  // close() comes after the drain
+  } else {
+    self.listener_.on_revoked(std::move(partitions));
+  }
+}
+
+void Consumer::release(std::vector<TopicPartition> const& partitions) {
+  if (auto* const failed = rd_kafka_incremental_unassign(client_.get(), to_list(partitions).get())) {
+    listener_.on_error(Error{rd_kafka_error_code(failed), rd_kafka_error_string(failed)});
+    rd_kafka_error_destroy(failed);
+  }
+}
+
+void Consumer::commit(std::vector<Position> const& positions) {
+  List const list{rd_kafka_topic_partition_list_new(static_cast<int>(positions.size()))};
+  for (auto const& each : positions)
+    rd_kafka_topic_partition_list_add(list.get(), each.where.topic.c_str(), each.where.partition)->offset = each.offset;
+  auto const error = rd_kafka_commit_queue(client_.get(), list.get(), events_.get(), &Consumer::on_commit, this);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) listener_.on_error(Error{error, "commit"});
+}
+
+void Consumer::on_commit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque) {
+  std::vector<Position> positions;
+  if (list != nullptr) {
+    for (auto const& each : std::span{list->elems, static_cast<std::size_t>(list->cnt)}) {
+      if (each.err == RD_KAFKA_RESP_ERR_NO_ERROR && error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        positions.push_back({{each.topic, each.partition}, each.offset});
+      else if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        error = each.err;
+    }
+  }
+  static_cast<Consumer*>(opaque)->listener_.on_committed(error, std::move(positions));
+}
+
+}  // namespace omnibus::kafka

@@ -1,0 +1,42 @@
+/// Keeps retries from becoming the load that keeps a service down.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+namespace omnibus {
+
+/// Every first attempt earns a part of a retry, every retry spends one; a small rate is free, so that a quiet worker can
+/// retry at all. After the retry budgets of Finagle and gRPC (A6, "retry throttling"). Time is passed in. Not
+/// thread-safe.
+class RetryBudget {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// @param ratio retries per first attempt in the long run
+  /// @param floor_per_second retries that are always allowed
+  /// @param most what can be saved up
+  explicit RetryBudget(double ratio = 0.2, double floor_per_second = 1, double most = 100)
+      : ratio_{ratio}, floor_{floor_per_second}, most_{most}, saved_{std::min(most, 10.0)} {}
+
+  void earn() { saved_ = std::min(most_, saved_ + ratio_); }
+
+  /// @return whether a retry may be made now; if so it is spent.
+  bool spend(Clock::time_point now) {
+    if (last_ != Clock::time_point{}) saved_ += floor_ * std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+    saved_ = std::min(saved_, most_);
+    if (saved_ < 1) return false;
+    saved_ -= 1;
+    return true;
+  }
+
+ private:
+  double ratio_;
+  double floor_;
+  double most_;
+  double saved_;
+  Clock::time_point last_{};
+};
+
+}  // namespace omnibus
