@@ -18,7 +18,7 @@ struct ChatMessageReceived {
   std::string domain;
   std::string session_id;
   std::string text;
-  std::optional<Uuid> conversation_id;
+  std::optional<Uuid> conversation_id{};
 };
 BOOST_DESCRIBE_STRUCT(ChatMessageReceived, (), (domain, session_id, text, conversation_id))
 

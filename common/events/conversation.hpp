@@ -2,7 +2,6 @@
 
 #include "events/uuid.hpp"
 
-#include <string>
 #include <string_view>
 
 namespace omnibus {
@@ -14,11 +13,7 @@ namespace omnibus {
 inline Uuid conversation_id_of(std::string_view domain, std::string_view session_id) {
   static constexpr Uuid space{
       {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x63, 0x6f, 0x6e, 0x76, 0x65, 0x72}};
-  std::string name;
-  name.reserve(domain.size() + 1 + session_id.size());
-  name.append(domain).push_back('\0');
-  name.append(session_id);
-  return name_uuid(space, name);
+  return name_uuid(space, {domain, std::string_view("\0", 1), session_id});
 }
 
 }  // namespace omnibus

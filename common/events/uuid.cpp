@@ -50,12 +50,16 @@ Uuid random_uuid() {
 }
 
 Uuid name_uuid(Uuid const& space, std::string_view name) {
+  return name_uuid(space, {name});
+}
+
+Uuid name_uuid(Uuid const& space, std::initializer_list<std::string_view> parts) {
   thread_local Sha1 sha1;
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  bool const hashed = EVP_DigestInit_ex2(sha1.context, sha1.algorithm, nullptr) == 1 &&
-                      EVP_DigestUpdate(sha1.context, space.bytes.data(), space.bytes.size()) == 1 &&
-                      EVP_DigestUpdate(sha1.context, name.data(), name.size()) == 1 &&
-                      EVP_DigestFinal_ex(sha1.context, digest.data(), nullptr) == 1;
+  bool hashed = EVP_DigestInit_ex2(sha1.context, sha1.algorithm, nullptr) == 1 &&
+                EVP_DigestUpdate(sha1.context, space.bytes.data(), space.bytes.size()) == 1;
+  for (auto const part : parts) hashed = hashed && EVP_DigestUpdate(sha1.context, part.data(), part.size()) == 1;
+  hashed = hashed && EVP_DigestFinal_ex(sha1.context, digest.data(), nullptr) == 1;
   if (!hashed) throw std::runtime_error("OpenSSL refused SHA-1, which name-based UUIDs need");
   Uuid uuid;
   std::memcpy(uuid.bytes.data(), digest.data(), uuid.bytes.size());

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ Uuid random_uuid();
 
 /// The UUID (version 5, SHA-1) of a name within a name space: the same for the same two, on every machine.
 Uuid name_uuid(Uuid const& space, std::string_view name);
+
+/// The same, of a name given in parts. Where one part ends and the next begins makes no difference.
+Uuid name_uuid(Uuid const& space, std::initializer_list<std::string_view> parts);
 
 /// The canonical lower-case form, 8-4-4-4-12.
 std::string to_string(Uuid const& uuid);

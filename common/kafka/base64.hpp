@@ -1,0 +1,12 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace omnibus::kafka {
+
+/// Decodes the base64 of RFC 4648, section 4: padded, without line breaks. Anything else is nothing.
+std::optional<std::string> decode_base64(std::string_view text);
+
+}  // namespace omnibus::kafka
