@@ -22,10 +22,14 @@ std::optional<Failure> classify(std::exception_ptr const& error) {
     if (!postgres::is_database_error(failed)) return Failure::permanent(failed.what(), "exception");
     // The text of a database error may quote values: only its kind is passed on.
     switch (postgres::classify_database_error(failed)) {
-      case DatabaseError::outage: return Failure::outage("the database is away: check DATABASE_URL and PostgreSQL");
-      case DatabaseError::transient: return Failure::transient("the transaction lost a race");
-      case DatabaseError::in_doubt: return Failure::outage("the connection was lost during a commit");
-      case DatabaseError::permanent: return Failure::permanent("the database refused the change", "database");
+      case DatabaseError::outage:
+        return Failure::outage("the database is away: check DATABASE_URL and PostgreSQL");
+      case DatabaseError::transient:
+        return Failure::transient("the transaction lost a race");
+      case DatabaseError::in_doubt:
+        return Failure::outage("the connection was lost during a commit");
+      case DatabaseError::permanent:
+        return Failure::permanent("the database refused the change", "database");
     }
     return Failure::permanent("database", "database");
   } catch (...) {

@@ -1,10 +1,10 @@
 /// The one place where exceptions become failures.
 #pragma once
 
+#include "engine/failure.hpp"
+
 #include <exception>
 #include <optional>
-
-#include "engine/failure.hpp"
 
 namespace omnibus::engine {
 

@@ -1,5 +1,8 @@
 #include "engine/dead_letter.hpp"
 
+#include "engine/record_headers.hpp"
+#include "kafka/topics.hpp"
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -7,16 +10,13 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include "engine/record_headers.hpp"
-#include "kafka/topics.hpp"
-
 namespace omnibus::engine {
 namespace {
 
 constexpr std::size_t longest_message = 512;
-constexpr std::array<std::string_view, 9> ours{"error.class",     "error.message",   "error.attempts",
+constexpr std::array<std::string_view, 9> ours{"error.class",     "error.message",    "error.attempts",
                                                "error.group",     "error.first_seen", "error.topic",
-                                               "error.partition", "error.offset",    "error.timestamp"};
+                                               "error.partition", "error.offset",     "error.timestamp"};
 
 std::string rfc3339(std::chrono::system_clock::time_point when) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(when)));

@@ -1,13 +1,13 @@
 /// What is parked when an event can never be handled.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <string_view>
-
 #include "engine/delivery.hpp"
 #include "engine/failure.hpp"
 #include "kafka/record.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
 
 namespace omnibus::engine {
 

@@ -1,14 +1,14 @@
 /// One record on its way through a worker.
 #pragma once
 
+#include "engine/offset_frontier.hpp"
+#include "kafka/consumer.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
-
-#include "engine/offset_frontier.hpp"
-#include "kafka/consumer.hpp"
 
 namespace omnibus::engine {
 
@@ -29,9 +29,7 @@ struct Delivery {
   bool waiting = false;            ///< for its retry time
   bool resolved = false;           ///< its inbox row is committed: nothing may be done for it again
 
-  std::string_view key() const {
-    return {static_cast<char const*>(message->key), message->key_len};
-  }
+  std::string_view key() const { return {static_cast<char const*>(message->key), message->key_len}; }
   bool has_key() const { return message->key != nullptr; }
   std::string_view value() const { return {static_cast<char const*>(message->payload), message->len}; }
   bool has_value() const { return message->payload != nullptr; }

@@ -120,10 +120,14 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
   }
   if (gate_.passed()) pump();
   switch (verdict.kind) {
-    case Verdict::Kind::done: return leave(delivery, true);
-    case Verdict::Kind::abandon: return leave(delivery, false);
-    case Verdict::Kind::hold: return make_ready(delivery);
-    default: break;
+    case Verdict::Kind::done:
+      return leave(delivery, true);
+    case Verdict::Kind::abandon:
+      return leave(delivery, false);
+    case Verdict::Kind::hold:
+      return make_ready(delivery);
+    default:
+      break;
   }
   if (delivery.partition->draining() || delivery.partition->lost) return leave(delivery, false);
   delivery.waiting = true;

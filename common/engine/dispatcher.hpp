@@ -1,6 +1,13 @@
 /// Starts deliveries: one at a time per key, many keys at once.
 #pragma once
 
+#include "concurrency/task.hpp"
+#include "engine/delivery.hpp"
+#include "engine/key_lanes.hpp"
+#include "engine/outage_gate.hpp"
+#include "engine/partition.hpp"
+#include "engine/timer_queue.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -10,23 +17,16 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "concurrency/task.hpp"
-#include "engine/delivery.hpp"
-#include "engine/key_lanes.hpp"
-#include "engine/outage_gate.hpp"
-#include "engine/partition.hpp"
-#include "engine/timer_queue.hpp"
-
 namespace omnibus::engine {
 
 /// How one attempt at a delivery ended.
 struct Verdict {
   enum class Kind {
-    done,     ///< finished: its offset may be committed
-    retry,    ///< again after `delay`; its key waits
-    outage,   ///< again once the outage is over
-    hold,     ///< again once its partition is open again
-    abandon   ///< not finished and not to be tried here again
+    done,    ///< finished: its offset may be committed
+    retry,   ///< again after `delay`; its key waits
+    outage,  ///< again once the outage is over
+    hold,    ///< again once its partition is open again
+    abandon  ///< not finished and not to be tried here again
   };
   Kind kind;
   std::chrono::milliseconds delay{0};

@@ -1,19 +1,19 @@
 #include "engine/engine.hpp"
 
-#include <algorithm>
-#include <exception>
-#include <functional>
-#include <utility>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 #include "engine/classify.hpp"
 #include "engine/dead_letter.hpp"
 #include "observability/log.hpp"
 #include "postgres/fence.hpp"
 
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <utility>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <pqxx/pqxx>
 
 namespace omnibus::engine {
@@ -37,7 +37,8 @@ std::int64_t timestamp_of(rd_kafka_message_t const& message) {
 }
 
 std::int64_t wall_clock_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 template <class Counter>
@@ -60,7 +61,9 @@ Engine::Engine(boost::asio::io_context& loop, Identity identity, EngineSettings 
       dispatcher_{loop, {.max_in_flight = settings.max_in_flight}, *this},
       housekeeping_timer_{loop} {}
 
-Engine::~Engine() { poll_.stop(); }
+Engine::~Engine() {
+  poll_.stop();
+}
 
 void Engine::start() {
   poll_.start();
@@ -287,7 +290,8 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Context& context, std::excepti
                 {{"attempt", counted}, {"in_ms", delay.count()}, {"reason", failure->what()}});
       co_return Verdict{Verdict::Kind::retry, delay};
     }
-    case Decision::Action::dead_letter: break;
+    case Decision::Action::dead_letter:
+      break;
   }
   std::exception_ptr again;
   try {
@@ -295,8 +299,10 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Context& context, std::excepti
     co_await std::move(burying);
     bump(counters_.dead_lettered);
     log::error(context.log_fields(), "dead letter",
-               {{"topic", delivery.partition->where.topic}, {"class", failure->error_class()},
-                {"attempts", counted}, {"reason", failure->what()}});
+               {{"topic", delivery.partition->where.topic},
+                {"class", failure->error_class()},
+                {"attempts", counted},
+                {"reason", failure->what()}});
     co_return Verdict{Verdict::Kind::done};
   } catch (...) {
     again = std::current_exception();

@@ -1,19 +1,6 @@
 /// The engine: joins the consumer, the key-ordered dispatch, the offset frontiers and the database's fence.
 #pragma once
 
-#include <atomic>
-#include <chrono>
-#include <cstdint>
-#include <map>
-#include <memory>
-#include <optional>
-#include <random>
-#include <string>
-#include <vector>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
-
 #include "concurrency/task.hpp"
 #include "engine/context.hpp"
 #include "engine/delivery.hpp"
@@ -28,6 +15,19 @@
 #include "postgres/pool.hpp"
 #include "resilience/retry_budget.hpp"
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 namespace omnibus::engine {
 
 /// What happens with each event; the seam between the engine and typed handlers.
@@ -39,9 +39,9 @@ class Work {
 };
 
 struct EngineSettings {
-  std::size_t max_in_flight = 256;               ///< keys that are worked on at once
-  std::size_t max_queued_bytes = 64 << 20;       ///< held in memory, in flight or waiting
-  std::size_t max_unpublished = 10'000;          ///< outbox rows the broker has not taken; more hold fetching back
+  std::size_t max_in_flight = 256;          ///< keys that are worked on at once
+  std::size_t max_queued_bytes = 64 << 20;  ///< held in memory, in flight or waiting
+  std::size_t max_unpublished = 10'000;     ///< outbox rows the broker has not taken; more hold fetching back
   std::chrono::milliseconds commit_interval{500};
   std::chrono::milliseconds drain_deadline{20'000};  ///< for what runs when a partition is revoked or the worker stops
   RecoverabilitySettings recoverability;
@@ -56,23 +56,23 @@ struct Ports {
 
 /// Numbers for metrics, readable from any thread.
 struct Counters {
-  std::atomic<std::uint64_t> handled{0};       ///< finished, dead letters included
+  std::atomic<std::uint64_t> handled{0};  ///< finished, dead letters included
   std::atomic<std::uint64_t> retried{0};
   std::atomic<std::uint64_t> dead_lettered{0};
   std::atomic<std::uint64_t> fenced{0};
-  std::atomic<std::uint64_t> outages{0};       ///< attempts that met one
-  std::atomic<std::uint64_t> commits{0};       ///< offset commits acknowledged
+  std::atomic<std::uint64_t> outages{0};  ///< attempts that met one
+  std::atomic<std::uint64_t> commits{0};  ///< offset commits acknowledged
   std::atomic<std::uint64_t> rebalances{0};
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<std::int64_t> queued{0};
   std::atomic<std::int64_t> queued_bytes{0};
-  std::atomic<std::int64_t> stuck_keys{0};     ///< wait for a retry
+  std::atomic<std::int64_t> stuck_keys{0};  ///< wait for a retry
   std::atomic<std::int64_t> partitions{0};
-  std::atomic<std::int64_t> uncommitted{0};    ///< records begun and not yet covered by an acknowledged commit
+  std::atomic<std::int64_t> uncommitted{0};  ///< records begun and not yet covered by an acknowledged commit
   std::atomic<std::int64_t> unpublished{0};
   std::atomic<std::int64_t> oldest_unprocessed_ms{0};
   std::atomic<bool> paused{false};
-  std::atomic<bool> ready{false};              ///< joined the group and the database answers
+  std::atomic<bool> ready{false};  ///< joined the group and the database answers
 };
 
 /// Runs one worker on one event loop. Everything but `counters()` belongs to that loop's thread.

@@ -9,8 +9,8 @@
 
 namespace omnibus {
 
-/// Thrown by a handler (`throw Failure::transient("...")`). The reason goes to logs and dead-letter headers: it must hold
-/// nothing of the event's content. Every other exception is turned into one of these at the engine's loop.
+/// Thrown by a handler (`throw Failure::transient("...")`). The reason goes to logs and dead-letter headers: it must
+/// hold nothing of the event's content. Every other exception is turned into one of these at the engine's loop.
 class Failure : public std::runtime_error {
  public:
   enum class Kind {

@@ -1,9 +1,9 @@
 /// Who a worker is to Kafka, to the database and to those who read its events.
 #pragma once
 
-#include <string>
-
 #include "events/uuid.hpp"
+
+#include <string>
 
 namespace omnibus::engine {
 

@@ -1,18 +1,18 @@
 /// Order within a key, concurrency across keys.
 #pragma once
 
+#include "engine/delivery.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
-#include "engine/delivery.hpp"
-
 namespace omnibus::engine {
 
-/// A queue per key that has something in flight. The head of a queue is the only one of its key that may run; the others
-/// wait behind it. Every operation is O(1). Keys are told apart by a 64-bit hash: two keys that collide share a queue,
-/// which costs them concurrency and nothing else. Not thread-safe: it belongs to the event loop.
+/// A queue per key that has something in flight. The head of a queue is the only one of its key that may run; the
+/// others wait behind it. Every operation is O(1). Keys are told apart by a 64-bit hash: two keys that collide share a
+/// queue, which costs them concurrency and nothing else. Not thread-safe: it belongs to the event loop.
 class KeyLanes {
  public:
   /// Queues a delivery. @return true when it is the head of its key and may run now.

@@ -1,5 +1,7 @@
 #include "engine/outbox_publisher.hpp"
 
+#include "observability/log.hpp"
+
 #include <algorithm>
 #include <mutex>
 #include <utility>
@@ -10,13 +12,11 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "observability/log.hpp"
-
 namespace omnibus::engine {
 namespace {
 
-constexpr std::chrono::milliseconds gather{20};      // removals wait this long for company
-constexpr std::chrono::milliseconds back_off{250};   // after a full queue, a failed delivery or a database error
+constexpr std::chrono::milliseconds gather{20};     // removals wait this long for company
+constexpr std::chrono::milliseconds back_off{250};  // after a full queue, a failed delivery or a database error
 constexpr std::int64_t no_row = 0;
 
 }  // namespace
@@ -57,7 +57,8 @@ void OutboxPublisher::send_backlog() {
         shared->ids.push_back(row->id);
       else
         shared->failed.push_back(std::move(*row));
-      if (first) boost::asio::post(shared->publisher->loop_, [publisher = shared->publisher] { publisher->on_acknowledged(); });
+      if (first)
+        boost::asio::post(shared->publisher->loop_, [publisher = shared->publisher] { publisher->on_acknowledged(); });
     };
     try {
       producer_.produce(row->record, acknowledge);

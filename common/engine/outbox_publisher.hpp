@@ -1,6 +1,11 @@
 /// Publishes what was committed, and forgets it once the broker has it.
 #pragma once
 
+#include "concurrency/task.hpp"
+#include "kafka/producer.hpp"
+#include "postgres/outbox.hpp"
+#include "postgres/pool.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -9,11 +14,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-
-#include "concurrency/task.hpp"
-#include "kafka/producer.hpp"
-#include "postgres/outbox.hpp"
-#include "postgres/pool.hpp"
 
 namespace omnibus::engine {
 

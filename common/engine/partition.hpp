@@ -1,15 +1,15 @@
 /// One partition that this worker owns.
 #pragma once
 
+#include "engine/delivery.hpp"
+#include "engine/offset_frontier.hpp"
+#include "kafka/consumer.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <vector>
-
-#include "engine/delivery.hpp"
-#include "engine/offset_frontier.hpp"
-#include "kafka/consumer.hpp"
 
 namespace omnibus::engine {
 

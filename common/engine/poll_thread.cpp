@@ -1,10 +1,10 @@
 #include "engine/poll_thread.hpp"
 
+#include "engine/delivery.hpp"
+
 #include <utility>
 
 #include <boost/asio/post.hpp>
-
-#include "engine/delivery.hpp"
 
 namespace omnibus::engine {
 namespace {
@@ -20,7 +20,9 @@ PollThread::PollThread(boost::asio::io_context& loop, kafka::ClientSettings clie
   consumer_ = std::make_unique<kafka::Consumer>(client, std::move(settings), *this);
 }
 
-PollThread::~PollThread() { stop(); }
+PollThread::~PollThread() {
+  stop();
+}
 
 void PollThread::start() {
   thread_ = std::thread{[this] { loop(); }};

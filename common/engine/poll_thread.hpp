@@ -1,6 +1,8 @@
 /// The thread that drains Kafka and never waits for work.
 #pragma once
 
+#include "kafka/consumer.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -11,8 +13,6 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
-
-#include "kafka/consumer.hpp"
 
 namespace omnibus::engine {
 
@@ -39,8 +39,8 @@ struct Trouble {
 using Tidings = std::variant<Arrived, Assigned, Revoked, Lost, Committed, Trouble>;
 
 /// Owns the consumer and the one thread that polls it. Hands over to the event loop in batches: one post for whatever
-/// has come together since the last. While more than `max_queued_bytes` are handed over and not yet `consumed`, messages
-/// are left where they are, group events are still served.
+/// has come together since the last. While more than `max_queued_bytes` are handed over and not yet `consumed`,
+/// messages are left where they are, group events are still served.
 class PollThread : public kafka::ConsumerListener {
  public:
   /// `sink` is called on the event loop.
@@ -67,7 +67,9 @@ class PollThread : public kafka::ConsumerListener {
   void hand_over(Tidings tidings);
   void deliver();
 
-  void on_assigned(std::vector<kafka::TopicPartition> partitions) override { hand_over(Assigned{std::move(partitions)}); }
+  void on_assigned(std::vector<kafka::TopicPartition> partitions) override {
+    hand_over(Assigned{std::move(partitions)});
+  }
   void on_revoked(std::vector<kafka::TopicPartition> partitions) override { hand_over(Revoked{std::move(partitions)}); }
   void on_lost(std::vector<kafka::TopicPartition> partitions) override { hand_over(Lost{std::move(partitions)}); }
   void on_committed(rd_kafka_resp_err_t error, std::vector<kafka::Position> positions) override {

@@ -18,7 +18,8 @@ void for_each_header(rd_kafka_message_t const& message, Visit&& visit) {
   char const* name = nullptr;
   void const* value = nullptr;
   std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
+       ++i) {
     if (value == nullptr)
       visit(std::string_view{name}, std::optional<std::string_view>{});
     else

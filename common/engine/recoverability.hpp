@@ -1,18 +1,18 @@
 /// What becomes of an event that could not be handled.
 #pragma once
 
+#include "engine/failure.hpp"
+
 #include <chrono>
 #include <cstdint>
-
-#include "engine/failure.hpp"
 
 namespace omnibus::engine {
 
 /// How long and how often a transient failure is tried again.
 struct RecoverabilitySettings {
-  std::uint32_t max_attempts = 8;                     ///< the failed attempt after which it is dead-lettered
-  std::chrono::milliseconds base_delay{200};          ///< the upper end of the first back-off
-  std::chrono::milliseconds longest_delay{30'000};    ///< the upper end of every later one
+  std::uint32_t max_attempts = 8;                        ///< the failed attempt after which it is dead-lettered
+  std::chrono::milliseconds base_delay{200};             ///< the upper end of the first back-off
+  std::chrono::milliseconds longest_delay{30'000};       ///< the upper end of every later one
   std::chrono::milliseconds longest_requested{300'000};  ///< of a delay that the other side asked for
 };
 

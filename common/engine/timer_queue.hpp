@@ -1,12 +1,12 @@
 /// Deliveries that wait for a moment.
 #pragma once
 
+#include "engine/delivery.hpp"
+
 #include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
-
-#include "engine/delivery.hpp"
 
 namespace omnibus::engine {
 

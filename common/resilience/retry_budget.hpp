@@ -6,8 +6,8 @@
 
 namespace omnibus {
 
-/// Every first attempt earns a part of a retry, every retry spends one; a small rate is free, so that a quiet worker can
-/// retry at all. After the retry budgets of Finagle and gRPC (A6, "retry throttling"). Time is passed in. Not
+/// Every first attempt earns a part of a retry, every retry spends one; a small rate is free, so that a quiet worker
+/// can retry at all. After the retry budgets of Finagle and gRPC (A6, "retry throttling"). Time is passed in. Not
 /// thread-safe.
 class RetryBudget {
  public:

@@ -1,0 +1,169 @@
+#include "engine/context.hpp"
+
+#include "engine/classify.hpp"
+#include "engine/dead_letter.hpp"
+#include "engine/engine.hpp"
+#include "engine/record_headers.hpp"
+#include "kafka/topics.hpp"
+#include "observability/trace_context.hpp"
+
+#include <array>
+#include <vector>
+
+#include <fmt/format.h>
+#include <pqxx/except>
+
+namespace omnibus::engine {
+namespace {
+
+// Names of records that are no events, and of the steps of an event's handling.
+constexpr Uuid record_space{
+    {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x72, 0x65, 0x63, 0x6f, 0x72, 0x64}};
+constexpr int commit_tries = 5;
+
+}  // namespace
+
+void Context::parse() {
+  if (envelope_) return;
+  std::vector<HeaderView> headers;
+  headers.reserve(16);
+  for_each_header(*delivery_.message, [&](std::string_view name, std::optional<std::string_view> value) {
+    headers.push_back({name, value});
+  });
+  RecordView const record{delivery_.has_key() ? std::optional{delivery_.key()} : std::nullopt,
+                          delivery_.has_value() ? std::optional{delivery_.value()} : std::nullopt, headers};
+  auto const refuse = [](json::DecodeError const& error) {
+    return Failure::permanent("not a CloudEvent: " + error.message(), "invalid_event");
+  };
+  if (is_structured(record)) {
+    auto parsed = parse_cloud_event(record);
+    if (!parsed) throw refuse(parsed.error());
+    structured_ = std::move(*parsed);
+    envelope_ = structured_->envelope;
+    data_ = structured_->data;
+    return;
+  }
+  auto const parsed = parse_envelope(record);
+  if (!parsed) throw refuse(parsed.error());
+  envelope_ = to_envelope(*parsed);
+  if (record.value) data_ = *record.value;
+}
+
+Envelope const& Context::event() {
+  parse();
+  return *envelope_;
+}
+
+std::string_view Context::data() {
+  parse();
+  return data_;
+}
+
+Uuid const& Context::event_key() {
+  if (!event_key_) event_key_ = omnibus::event_key(event());
+  return *event_key_;
+}
+
+std::string_view Context::topic() const {
+  return rd_kafka_topic_name(delivery_.message->rkt);
+}
+
+std::string_view Context::worker() const {
+  return engine_.identity().worker;
+}
+
+log::EventFields Context::log_fields() {
+  if (!envelope_) return {.event_id = {}, .key_hash = delivery_.key_hash, .trace_id = {}};
+  if (trace_id_.empty()) {
+    if (auto const trace = TraceContext::parse(envelope_->traceparent)) trace_id_ = trace->trace_id_text();
+  }
+  return {.event_id = envelope_->id, .key_hash = delivery_.key_hash, .trace_id = trace_id_};
+}
+
+postgres::TransactionPool& Context::pool() {
+  if (engine_.ports().pool == nullptr) throw Failure::outage("this worker runs without a database: set DATABASE_URL");
+  return *engine_.ports().pool;
+}
+
+Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(postgres::UnitOfWork&)> work) {
+  auto const& partition = *delivery_.partition;
+  if (partition.lost) throw Fenced{};
+  auto const& identity = engine_.identity();
+  postgres::AdmitKey const key{identity.worker,       identity.run_id,           event_id,
+                               partition.where.topic, partition.where.partition, partition.epoch};
+  std::vector<kafka::Record> made;
+  for (int tries = 1;; ++tries) {
+    std::exception_ptr in_doubt;
+    try {
+      auto job = pool().run([&](pqxx::connection& connection) {
+        return postgres::run_unit(connection, key, [&](postgres::UnitOfWork& unit) {
+          work(unit);
+          made = unit.records();
+        });
+      });
+      auto result = co_await std::move(job);
+      if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
+      if (result.outcome == postgres::CommitOutcome::duplicate && tries > 1) {
+        // The commit in doubt had happened. Its rows are still in the outbox, but these are the same records: they need
+        // not wait for the relay.
+        result.outcome = postgres::CommitOutcome::committed;
+        for (auto& record : made) result.published.push_back({0, std::move(record)});
+      }
+      engine_.publisher().publish(std::move(result.published));
+      co_return result;
+    } catch (pqxx::in_doubt_error const&) {
+      in_doubt = std::current_exception();
+    }
+    if (tries == commit_tries) std::rethrow_exception(in_doubt);
+  }
+}
+
+Task<> Context::commit_unit(std::function<void(UnitOfWork&)> work) {
+  auto running = run(event_key(), [this, work = std::move(work)](postgres::UnitOfWork& unit) {
+    EventMaker events{*envelope_, worker()};
+    UnitOfWork mine{unit, events};
+    work(mine);
+  });
+  co_await std::move(running);
+  delivery_.resolved = true;
+}
+
+Task<bool> Context::commit_step(std::string_view step, std::function<void(UnitOfWork&)> work) {
+  auto running = run(name_uuid(event_key(), step),
+                     [this, series = std::string{step}, work = std::move(work)](postgres::UnitOfWork& unit) {
+                       EventMaker events{*envelope_, worker(), series};
+                       UnitOfWork mine{unit, events};
+                       work(mine);
+                     });
+  auto const result = co_await std::move(running);
+  co_return result.outcome == postgres::CommitOutcome::committed;
+}
+
+void Context::publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series,
+                          int ordinal) {
+  EventMaker events{event(), worker(), series};
+  events.number(ordinal);
+  engine_.ports().producer.produce(events.make(type, data, std::move(key)), {});
+}
+
+Uuid Context::fallback_key() const {
+  return name_uuid(record_space, fmt::format("{}/{}/{}", topic(), delivery_.message->partition, delivery_.offset()));
+}
+
+Task<> Context::dead_letter(Failure const& failure) {
+  auto const waited =
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - delivery_.first_failed);
+  auto const record = make_dead_letter(
+      *delivery_.message, {failure, delivery_.attempts, worker(), std::chrono::system_clock::now() - waited});
+  if (engine_.ports().pool == nullptr) {
+    auto sending = engine_.ports().producer.send(record);
+    co_await std::move(sending);
+    co_return;
+  }
+  auto running =
+      run(envelope_ ? event_key() : fallback_key(), [&record](postgres::UnitOfWork& unit) { unit.publish(record); });
+  co_await std::move(running);
+  delivery_.resolved = true;
+}
+
+}  // namespace omnibus::engine

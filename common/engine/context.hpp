@@ -1,0 +1,100 @@
+/// What a handler knows of the event it handles, and how its work takes effect.
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "engine/delivery.hpp"
+#include "engine/failure.hpp"
+#include "engine/unit_of_work.hpp"
+#include "events/uuid.hpp"
+#include "kafka/cloud_event.hpp"
+#include "observability/log.hpp"
+#include "postgres/pool.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace omnibus::engine {
+
+class Engine;
+
+/// One attempt at one event. Lives as long as the attempt; belongs to the event loop. What it returns by reference or
+/// view lives as long as it does.
+class Context {
+ public:
+  Context(Engine& engine, Delivery& delivery) : engine_{engine}, delivery_{delivery} {}
+  Context(Context const&) = delete;
+  Context& operator=(Context const&) = delete;
+
+  /// Who sent what, when and why. @throws Failure (permanent) when the record is no CloudEvent.
+  Envelope const& event();
+  /// The event's data as it came. @throws as event().
+  std::string_view data();
+  /// The same for every delivery of this event, whoever publishes it. @throws as event().
+  Uuid const& event_key();
+  /// The record's key, whatever its producer chose; empty when it has none.
+  std::string_view key() const { return delivery_.has_key() ? delivery_.key() : std::string_view{}; }
+  std::string_view topic() const;
+  /// 1 for the first attempt.
+  std::uint32_t attempt() const { return delivery_.attempts + 1; }
+  std::string_view worker() const;
+
+  /// Runs `work(UnitOfWork&)` on the pool and commits it with the event's inbox row and the outbox rows, which are
+  /// published right after. For an event that was handled before, nothing runs and nothing is written. Call it once, as
+  /// the last thing that matters.
+  /// @throws Fenced when the partition has another owner; else what `work` or the database threw.
+  template <class Work>
+  Task<> commit(Work work) {
+    return commit_unit(std::function<void(UnitOfWork&)>{std::move(work)});
+  }
+
+  /// The same for a step on the way, such as an answer that was paid for: committed at once, and once per event and
+  /// `step`, whatever becomes of the rest. @return false when an earlier attempt had done it.
+  template <class Work>
+  Task<bool> checkpoint(std::string_view step, Work work) {
+    return commit_step(step, std::function<void(UnitOfWork&)>{std::move(work)});
+  }
+
+  /// Runs `query(pqxx::connection&)` on the pool and returns what it returns. For reading: nothing protects what it
+  /// writes.
+  template <class Query>
+  Task<std::invoke_result_t<Query&, pqxx::connection&>> read(Query query) {
+    return pool().run(std::move(query));
+  }
+
+  /// Publishes at once, outside any transaction: for what may be lost or come twice, such as the parts of a stream.
+  /// The `ordinal`th of its `series` has the same id in every attempt.
+  template <class Event>
+  void publish_now(Event const& event, std::string key, std::string_view series, int ordinal) {
+    publish_now(Event::type, json::encode(event), std::move(key), series, ordinal);
+  }
+
+  /// Parks the event with its reason, together with its inbox row. The engine calls this.
+  Task<> dead_letter(Failure const& failure);
+
+  /// For log lines about this event. Never throws.
+  log::EventFields log_fields();
+
+ private:
+  Task<> commit_unit(std::function<void(UnitOfWork&)> work);
+  Task<bool> commit_step(std::string_view step, std::function<void(UnitOfWork&)> work);
+  Task<postgres::CommitResult> run(Uuid event_id, std::function<void(postgres::UnitOfWork&)> work);
+  void publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series, int ordinal);
+  void parse();
+  postgres::TransactionPool& pool();
+  Uuid fallback_key() const;
+
+  Engine& engine_;
+  Delivery& delivery_;
+  std::optional<CloudEvent> structured_;  // only of an event in structured mode
+  std::optional<Envelope> envelope_;
+  std::string_view data_;
+  std::optional<Uuid> event_key_;
+  std::string trace_id_;
+};
+
+}  // namespace omnibus::engine

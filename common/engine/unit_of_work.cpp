@@ -1,0 +1,17 @@
+#include "engine/unit_of_work.hpp"
+
+#include "engine/failure.hpp"
+#include "kafka/topics.hpp"
+
+namespace omnibus::engine {
+
+kafka::Record EventMaker::make(std::string_view type, std::string_view data, std::string key) {
+  auto const* const topic = kafka::TopicCatalog::built_in().topic_of(type);
+  if (topic == nullptr) throw Failure::permanent("no topic in topics.yaml carries " + std::string{type}, "no_topic");
+  auto record = to_binary_record(derive(parent_, worker_, ordinal_++, type), data, topic->name, std::move(key));
+  if (static_cast<std::int64_t>(data.size()) > topic->max_message_bytes() - 4096)
+    throw Failure::permanent("the event exceeds max.message.bytes of " + topic->name, "too_large");
+  return record;
+}
+
+}  // namespace omnibus::engine

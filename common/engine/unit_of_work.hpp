@@ -1,0 +1,52 @@
+/// What a handler writes and publishes in one transaction.
+#pragma once
+
+#include "json/encode.hpp"
+#include "kafka/cloud_event.hpp"
+#include "postgres/unit_of_work.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace omnibus::engine {
+
+/// Makes the events that handling one event causes. Their ids depend on that event, the worker and the order in which
+/// they are made, so that a second attempt makes the same ones.
+class EventMaker {
+ public:
+  /// `series` tells apart what is numbered independently, such as the parts of a stream.
+  EventMaker(Envelope const& parent, std::string_view worker, std::string_view series = {})
+      : parent_{parent}, worker_{series.empty() ? worker : std::string{worker} + '/' + std::string{series}} {}
+
+  /// @throws Failure (permanent) when no topic carries this type, or when the record exceeds its topic's limit.
+  kafka::Record make(std::string_view type, std::string_view data, std::string key);
+  /// Numbers the next one.
+  void number(int ordinal) { ordinal_ = ordinal; }
+
+ private:
+  Envelope const& parent_;
+  std::string worker_;
+  int ordinal_ = 0;
+};
+
+/// An open transaction as a handler sees it: everything in it is committed together with the event's inbox row, or not
+/// at all. Lives as long as the function it is given to; used on a thread of the pool.
+class UnitOfWork {
+ public:
+  UnitOfWork(postgres::UnitOfWork& unit, EventMaker& events) : unit_{unit}, events_{events} {}
+
+  /// For SQL. Never commit or abort it.
+  pqxx::transaction_base& transaction() { return unit_.transaction(); }
+
+  /// Publishes an event to its topic under `key` once this unit is committed, and only then.
+  template <class Event>
+  void publish(Event const& event, std::string key) {
+    unit_.publish(events_.make(Event::type, json::encode(event), std::move(key)));
+  }
+
+ private:
+  postgres::UnitOfWork& unit_;
+  EventMaker& events_;
+};
+
+}  // namespace omnibus::engine
