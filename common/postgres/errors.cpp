@@ -1,0 +1,55 @@
+#include "postgres/errors.hpp"
+
+#include "postgres/pool.hpp"
+
+#include <pqxx/except>
+
+namespace omnibus::postgres {
+
+DatabaseError classify_sqlstate(std::string_view sqlstate) noexcept {
+  if (sqlstate.size() != 5) return DatabaseError::permanent;
+  auto const starts = [sqlstate](std::string_view prefix) { return sqlstate.substr(0, prefix.size()) == prefix; };
+  if (starts("08") || starts("53") || starts("57P0") || starts("58")) return DatabaseError::outage;
+  // 40003: the server itself does not know whether the statement completed.
+  if (sqlstate == "40003") return DatabaseError::in_doubt;
+  // 25006: connected to a standby; 57014: the statement took too long; 25P03: idle in transaction for too long.
+  if (sqlstate == "25006") return DatabaseError::outage;
+  if (starts("40") || sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "25P03") {
+    return DatabaseError::transient;
+  }
+  // 28: wrong password or no such role, 3D000: no such database. Configuration, which every event would meet alike.
+  if (starts("28") || sqlstate == "3D000") return DatabaseError::outage;
+  return DatabaseError::permanent;
+}
+
+DatabaseError classify_database_error(std::exception const& error) noexcept {
+  if (dynamic_cast<pqxx::in_doubt_error const*>(&error) != nullptr) return DatabaseError::in_doubt;
+  if (dynamic_cast<pqxx::statement_completion_unknown const*>(&error) != nullptr) return DatabaseError::in_doubt;
+  if (dynamic_cast<pqxx::protocol_violation const*>(&error) != nullptr) return DatabaseError::permanent;
+  if (dynamic_cast<pqxx::broken_connection const*>(&error) != nullptr) return DatabaseError::outage;
+  if (dynamic_cast<pqxx::transaction_rollback const*>(&error) != nullptr) return DatabaseError::transient;
+  if (auto const* sql = dynamic_cast<pqxx::sql_error const*>(&error)) return classify_sqlstate(sql->sqlstate());
+  if (dynamic_cast<PoolUnavailable const*>(&error) != nullptr) return DatabaseError::transient;
+  return DatabaseError::permanent;
+}
+
+bool is_database_error(std::exception const& error) noexcept {
+  return dynamic_cast<pqxx::failure const*>(&error) != nullptr ||
+         dynamic_cast<PoolUnavailable const*>(&error) != nullptr;
+}
+
+std::string_view to_string(DatabaseError error) noexcept {
+  switch (error) {
+    case DatabaseError::outage:
+      return "outage";
+    case DatabaseError::transient:
+      return "transient";
+    case DatabaseError::permanent:
+      return "permanent";
+    case DatabaseError::in_doubt:
+      return "in_doubt";
+  }
+  return "permanent";
+}
+
+}  // namespace omnibus::postgres

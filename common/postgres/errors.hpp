@@ -1,0 +1,35 @@
+/// What a failed database call means for the one who made it.
+#pragma once
+
+#include <exception>
+#include <string_view>
+
+namespace omnibus::postgres {
+
+/// What to do about a failed database call.
+enum class DatabaseError {
+  outage,     ///< The database cannot serve anyone now: wait, and count no attempt.
+  transient,  ///< This transaction lost a race (deadlock, serialization, lock timeout): run it again soon.
+  permanent,  ///< The same call will fail again: constraint, syntax, permission.
+  in_doubt,   ///< The connection was lost during COMMIT: it may have happened. Admitting the event again tells.
+};
+
+/// Sorts an exception thrown by libpqxx, or by our own calls on top of it, into one of the four. What is not of the
+/// database at all is permanent.
+DatabaseError classify_database_error(std::exception const& error) noexcept;
+
+/// Whether an exception comes from the database at all, as opposed to from the work done between its calls.
+bool is_database_error(std::exception const& error) noexcept;
+
+/// Sorts an SQLSTATE, five characters as in the PostgreSQL manual, appendix A.
+DatabaseError classify_sqlstate(std::string_view sqlstate) noexcept;
+
+/// The four in lower case, for logs and metrics.
+std::string_view to_string(DatabaseError error) noexcept;
+
+}  // namespace omnibus::postgres
+
+namespace omnibus {
+using postgres::classify_database_error;
+using postgres::DatabaseError;
+}  // namespace omnibus

@@ -1,0 +1,26 @@
+#include "postgres/fence.hpp"
+
+#include <pqxx/pqxx>
+
+namespace omnibus::postgres {
+
+std::vector<std::int64_t> take_over(pqxx::connection& connection, std::string_view consumer,
+                                    std::vector<TopicPartition> const& partitions, std::string_view owner) {
+  if (partitions.empty()) return {};
+  std::vector<std::string> topics;
+  std::vector<std::int32_t> numbers;
+  for (auto const& [topic, partition] : partitions) {
+    topics.push_back(topic);
+    numbers.push_back(partition);
+  }
+  pqxx::nontransaction query{connection};
+  auto const rows =
+      query.exec("SELECT epoch FROM pipeline.take_over_all($1, $2::text[], $3::int[], $4) ORDER BY ordinal",
+                 pqxx::params{consumer, topics, numbers, owner});
+  std::vector<std::int64_t> epochs;
+  epochs.reserve(partitions.size());
+  for (auto const& row : rows) epochs.push_back(row[0].as<std::int64_t>());
+  return epochs;
+}
+
+}  // namespace omnibus::postgres

@@ -1,0 +1,29 @@
+/// Who owns a partition, as far as the database is concerned: what stops a worker that was paused and woke up.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pqxx {
+class connection;
+}
+
+namespace omnibus::postgres {
+
+/// A partition of a topic.
+struct TopicPartition {
+  std::string topic;
+  std::int32_t partition = 0;
+
+  bool operator==(TopicPartition const&) const = default;
+};
+
+/// Takes partitions over in one round trip and returns the epoch of each, in the order given. It waits for the
+/// transactions that earlier owners have open; every later one of theirs ends as `fenced`.
+/// @throws as libpqxx, also when a partition's transactions do not end within the statement time-out.
+std::vector<std::int64_t> take_over(pqxx::connection& connection, std::string_view consumer,
+                                    std::vector<TopicPartition> const& partitions, std::string_view owner);
+
+}  // namespace omnibus::postgres

@@ -1,0 +1,38 @@
+#include "postgres/inbox.hpp"
+
+#include <pqxx/pqxx>
+
+namespace omnibus::postgres {
+
+Admission admit(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
+                Uuid const& event_id, std::string_view topic, std::int32_t partition, std::int64_t epoch) {
+  auto const verdict =
+      transaction
+          .exec("SELECT pipeline.admit($1, $2::uuid, $3::uuid, $4, $5::int, $6::bigint)",
+                pqxx::params{consumer, to_string(run_id), to_string(event_id), topic, partition, epoch})
+          .one_field()
+          .as<std::string>();
+  if (verdict == "new") return Admission::admitted;
+  return verdict == "fenced" ? Admission::fenced : Admission::duplicate;
+}
+
+bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid const& run_id, Uuid const& event_id) {
+  // A plain SELECT would not see, and not wait for, a transaction whose COMMIT is still on its way.
+  pqxx::work transaction{connection};
+  auto const inserted = transaction.exec(
+      "INSERT INTO pipeline.inbox (consumer, run_id, event_id) VALUES ($1, $2::uuid, $3::uuid) ON CONFLICT DO NOTHING",
+      pqxx::params{consumer, to_string(run_id), to_string(event_id)});
+  transaction.abort();
+  return inserted.affected_rows() == 0;
+}
+
+std::int64_t prune_inbox(pqxx::connection& connection, std::chrono::hours age, std::int64_t limit) {
+  pqxx::nontransaction query{connection};
+  return query
+      .exec("SELECT pipeline.prune_inbox(make_interval(hours => $1::int), $2::bigint)",
+            pqxx::params{static_cast<std::int64_t>(age.count()), limit})
+      .one_field()
+      .as<std::int64_t>();
+}
+
+}  // namespace omnibus::postgres

@@ -1,0 +1,33 @@
+/// Which events a worker has processed: what makes its effect happen once.
+#pragma once
+
+#include "events/uuid.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace pqxx {
+class connection;
+class transaction_base;
+}  // namespace pqxx
+
+namespace omnibus::postgres {
+
+/// What became of a claim to an event.
+enum class Admission { admitted, duplicate, fenced };
+
+/// Claims one event within the caller's transaction. Waits for a transaction that is claiming the same one.
+Admission admit(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
+                Uuid const& event_id, std::string_view topic, std::int32_t partition, std::int64_t epoch);
+
+/// Whether a worker has processed an event. For commits in doubt: where a transaction that claims the event is still
+/// running on the server, this waits for its end. Holds no claim afterwards.
+bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid const& run_id, Uuid const& event_id);
+
+/// Forgets events processed longer ago than `age`, at most `limit` of them, and returns how many. The age must exceed
+/// the longest retention of the topics consumed, or an event that is delivered again is processed again.
+std::int64_t prune_inbox(pqxx::connection& connection, std::chrono::hours age, std::int64_t limit);
+
+}  // namespace omnibus::postgres

@@ -1,0 +1,182 @@
+#include "postgres/outbox.hpp"
+
+#include <stdexcept>
+
+#include <pqxx/pqxx>
+
+namespace omnibus::postgres {
+namespace {
+
+constexpr std::uint32_t absent = 0xffffffffU;
+
+void append_number(std::string& out, std::uint32_t number) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>((number >> shift) & 0xffU));
+}
+
+class HeaderReader {
+ public:
+  explicit HeaderReader(std::string_view bytes) : rest_(bytes) {}
+
+  std::uint32_t number() {
+    std::uint32_t result = 0;
+    for (char const byte : take(4)) result = (result << 8) | static_cast<std::uint8_t>(byte);
+    return result;
+  }
+
+  std::string_view take(std::size_t size) {
+    if (size > rest_.size()) throw std::invalid_argument("outbox headers end early");
+    auto const taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+
+  bool at_end() const { return rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+};
+
+/// Appends '\x...' or NULL.
+void append_bytes(std::string& out, std::optional<std::string> const& bytes) {
+  if (!bytes) {
+    out += "NULL";
+    return;
+  }
+  static constexpr char digits[] = "0123456789abcdef";
+  out += "'\\x";
+  for (char const byte : *bytes) {
+    auto const value = static_cast<std::uint8_t>(byte);
+    out.push_back(digits[value >> 4]);
+    out.push_back(digits[value & 15U]);
+  }
+  out += "'";
+}
+
+std::optional<std::string> bytes_of(pqxx::field const& field) {
+  if (field.is_null()) return std::nullopt;
+  auto const bytes = field.as<pqxx::bytes>();
+  return std::string{reinterpret_cast<char const*>(bytes.data()), bytes.size()};
+}
+
+constexpr std::string_view columns = "id, topic, key, headers, value, partition";
+
+std::vector<OutboxRow> rows_of(pqxx::result const& result) {
+  std::vector<OutboxRow> rows;
+  rows.reserve(static_cast<std::size_t>(result.size()));
+  for (auto const& row : result) {
+    OutboxRow entry;
+    entry.id = row[0].as<std::int64_t>();
+    entry.record.topic = row[1].as<std::string>();
+    entry.record.key = bytes_of(row[2]);
+    entry.record.headers = decode_headers(bytes_of(row[3]).value_or(""));
+    entry.record.value = bytes_of(row[4]);
+    if (!row[5].is_null()) entry.record.partition = row[5].as<std::int32_t>();
+    rows.push_back(std::move(entry));
+  }
+  return rows;
+}
+
+std::string id_list(std::span<std::int64_t const> ids) {
+  std::string list;
+  for (auto const id : ids) {
+    if (!list.empty()) list += ',';
+    list += std::to_string(id);
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string encode_headers(std::vector<kafka::Header> const& headers) {
+  std::string out;
+  append_number(out, static_cast<std::uint32_t>(headers.size()));
+  for (auto const& [name, value] : headers) {
+    append_number(out, static_cast<std::uint32_t>(name.size()));
+    out += name;
+    append_number(out, value ? static_cast<std::uint32_t>(value->size()) : absent);
+    if (value) out += *value;
+  }
+  return out;
+}
+
+std::vector<kafka::Header> decode_headers(std::string_view bytes) {
+  if (bytes.empty()) return {};
+  HeaderReader reader{bytes};
+  auto const count = reader.number();
+  std::vector<kafka::Header> headers;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    kafka::Header header;
+    auto const name_size = reader.number();
+    header.name = std::string{reader.take(name_size)};
+    auto const value_size = reader.number();
+    if (value_size != absent) header.value = std::string{reader.take(value_size)};
+    headers.push_back(std::move(header));
+  }
+  if (!reader.at_end()) throw std::invalid_argument("outbox headers have bytes left over");
+  return headers;
+}
+
+std::string outbox_insert(pqxx::connection const& connection, OutboxSource const& source,
+                          std::span<OutboxRow const> rows) {
+  std::size_t size = 200;
+  for (auto const& row : rows) {
+    size += 300 + 2 * (row.record.key.value_or("").size() + row.record.value.value_or("").size());
+  }
+  std::string sql;
+  sql.reserve(size);
+  auto const from =
+      connection.quote(source.consumer) + ',' + connection.quote(source.topic) + ',' + std::to_string(source.partition);
+  sql +=
+      "INSERT INTO pipeline.outbox (id, consumer, source_topic, source_partition, topic, key, headers, value, "
+      "partition) VALUES ";
+  for (auto const& row : rows) {
+    if (&row != &rows.front()) sql += ',';
+    sql += '(';
+    sql += std::to_string(row.id);
+    sql += ',';
+    sql += from;
+    sql += ',';
+    sql += connection.quote(row.record.topic);
+    sql += ',';
+    append_bytes(sql, row.record.key);
+    sql += ',';
+    append_bytes(sql, encode_headers(row.record.headers));
+    sql += ',';
+    append_bytes(sql, row.record.value);
+    sql += ',';
+    sql += row.record.partition ? std::to_string(*row.record.partition) : "NULL";
+    sql += ')';
+  }
+  return sql;
+}
+
+std::vector<OutboxRow> take_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
+                                        std::size_t limit) {
+  return rows_of(transaction.exec("SELECT " + std::string{columns} +
+                                      " FROM pipeline.outbox WHERE consumer = $1 AND source_topic = $2"
+                                      " AND source_partition = $3::int ORDER BY id LIMIT $4::bigint",
+                                  pqxx::params{source.consumer, source.topic, source.partition, limit}));
+}
+
+std::vector<OutboxRow> sweep_outbox(pqxx::transaction_base& transaction, std::chrono::milliseconds age,
+                                    std::size_t limit) {
+  return rows_of(transaction.exec("SELECT " + std::string{columns} +
+                                      " FROM pipeline.outbox WHERE created_at <= clock_timestamp() - "
+                                      "make_interval(secs => $1::double precision / 1000)"
+                                      " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED",
+                                  pqxx::params{static_cast<std::int64_t>(age.count()), limit}));
+}
+
+void remove_published(pqxx::transaction_base& transaction, std::span<std::int64_t const> ids) {
+  if (ids.empty()) return;
+  transaction.exec("DELETE FROM pipeline.outbox WHERE id IN (" + id_list(ids) + ")");
+}
+
+void remove_published(pqxx::connection& connection, std::span<std::int64_t const> ids) {
+  if (ids.empty()) return;
+  pqxx::nontransaction query{connection};
+  query.exec("BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM pipeline.outbox WHERE id IN (" + id_list(ids) +
+             "); COMMIT");
+}
+
+}  // namespace omnibus::postgres

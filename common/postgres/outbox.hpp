@@ -1,0 +1,68 @@
+/// Records that wait in the database to be published: written with the effect, published right after it, removed then.
+#pragma once
+
+#include "kafka/record.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pqxx {
+class connection;
+class transaction_base;
+}  // namespace pqxx
+
+namespace omnibus::postgres {
+
+/// One record in pipeline.outbox. Ids of one key's rows grow in the order in which they were written.
+struct OutboxRow {
+  std::int64_t id = 0;
+  kafka::Record record;
+
+  bool operator==(OutboxRow const&) const = default;
+};
+
+/// Whose rows they are: the worker and the partition whose event caused them.
+struct OutboxSource {
+  std::string consumer;
+  std::string topic;
+  std::int32_t partition = 0;
+};
+
+/// Headers as the bytes kept in pipeline.outbox.headers: their number, then per header the length and bytes of its
+/// name and value; lengths are 32 bits, big endian, and -1 for an absent value. Order and repeats are kept.
+std::string encode_headers(std::vector<kafka::Header> const& headers);
+
+/// The reverse of encode_headers().
+/// @throws std::invalid_argument when these are not bytes that encode_headers() wrote.
+std::vector<kafka::Header> decode_headers(std::string_view bytes);
+
+/// The one INSERT that writes all rows, for a caller that sends it together with other statements.
+std::string outbox_insert(pqxx::connection const& connection, OutboxSource const& source,
+                          std::span<OutboxRow const> rows);
+
+/// The rows that an earlier owner of a partition committed and did not publish, oldest first. Call it after taking the
+/// partition over, when nobody else can add to them.
+std::vector<OutboxRow> take_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
+                                        std::size_t limit);
+
+/// The oldest rows of anyone that were written at least `age` ago, locked against other sweeps until the transaction
+/// ends. A row stays locked with it, so two relays never take the same one.
+std::vector<OutboxRow> sweep_outbox(pqxx::transaction_base& transaction, std::chrono::milliseconds age,
+                                    std::size_t limit);
+
+/// Removes published rows within the caller's transaction; rows already gone are no error.
+void remove_published(pqxx::transaction_base& transaction, std::span<std::int64_t const> ids);
+
+/// Removes published rows in one round trip and a transaction of its own, which a crash may undo: they are then
+/// published again, with the same ids.
+void remove_published(pqxx::connection& connection, std::span<std::int64_t const> ids);
+
+}  // namespace omnibus::postgres
+
+namespace omnibus {
+using postgres::OutboxRow;
+}  // namespace omnibus

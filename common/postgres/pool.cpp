@@ -1,0 +1,188 @@
+#include "postgres/pool.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <pqxx/pqxx>
+
+namespace omnibus::postgres {
+namespace asio = boost::asio;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+/// Work that waits for a thread, with the coroutine that waits for the work.
+struct Waiting {
+  explicit Waiting(std::function<void(pqxx::connection&)> work) : job(std::move(work)) {}
+  Waiting(Waiting const&) = delete;
+  Waiting& operator=(Waiting const&) = delete;
+  virtual ~Waiting() = default;
+
+  /// Resumes the coroutine on its own executor.
+  virtual void complete(std::exception_ptr error) = 0;
+
+  std::function<void(pqxx::connection&)> job;
+  Clock::time_point since = Clock::now();
+};
+
+template <class Handler>
+struct WaitingFor final : Waiting {
+  WaitingFor(std::function<void(pqxx::connection&)> work, Handler waiter)
+      : Waiting(std::move(work)), handler(std::move(waiter)), guard(asio::get_associated_executor(handler)) {}
+
+  void complete(std::exception_ptr error) override {
+    auto const executor = guard.get_executor();
+    asio::post(executor,
+               [waiter = std::move(handler), error = std::move(error)]() mutable { waiter(std::move(error)); });
+    guard.reset();
+  }
+
+  Handler handler;
+  asio::executor_work_guard<asio::associated_executor_t<Handler>> guard;
+};
+
+/// Adds a connection parameter unless the URL or key=value string has it.
+void add_parameter(std::string& url, std::string_view name, std::string const& value) {
+  auto const assignment = std::string{name} + '=';
+  if (url.find(assignment) != std::string::npos) return;
+  auto const is_url = url.starts_with("postgresql://") || url.starts_with("postgres://");
+  if (is_url) {
+    url += url.find('?') == std::string::npos ? '?' : '&';
+  } else if (!url.empty()) {
+    url += ' ';
+  }
+  url += assignment + value;
+}
+
+}  // namespace
+
+std::unique_ptr<pqxx::connection> connect(PoolSettings const& settings) {
+  auto url = settings.url;
+  add_parameter(url, "connect_timeout", std::to_string(settings.connect_timeout_s));
+  add_parameter(url, "application_name", settings.application_name);
+  add_parameter(url, "keepalives_idle", "10");
+  add_parameter(url, "keepalives_interval", "5");
+  add_parameter(url, "keepalives_count", "3");
+  add_parameter(url, "tcp_user_timeout", "30000");
+  auto connection = std::make_unique<pqxx::connection>(url);
+  {
+    pqxx::nontransaction setup{*connection};
+    setup.exec("SET statement_timeout = " + std::to_string(settings.statement_timeout_ms) +
+               "; SET idle_in_transaction_session_timeout = " +
+               std::to_string(settings.idle_in_transaction_timeout_ms) + "; SET client_min_messages = warning");
+  }
+  if (settings.on_connect) settings.on_connect(*connection);
+  return connection;
+}
+
+struct TransactionPool::State {
+  explicit State(PoolSettings given) : settings(std::move(given)) {}
+
+  PoolSettings settings;
+  mutable std::mutex mutex;
+  std::condition_variable wake;
+  std::deque<std::unique_ptr<Waiting>> queue;
+  bool closing = false;
+  /// Grows with every connection found broken: the others are then not trusted either.
+  std::atomic<std::uint64_t> breaks{0};
+  std::vector<std::thread> threads;
+
+  void work();
+  std::unique_ptr<Waiting> next();
+};
+
+std::unique_ptr<Waiting> TransactionPool::State::next() {
+  std::unique_lock lock{mutex};
+  wake.wait(lock, [this] { return closing || !queue.empty(); });
+  if (queue.empty()) return nullptr;
+  auto waiting = std::move(queue.front());
+  queue.pop_front();
+  return waiting;
+}
+
+void TransactionPool::State::work() {
+  std::unique_ptr<pqxx::connection> connection;
+  std::uint64_t seen_breaks = 0;
+  while (auto waiting = next()) {
+    auto const began = Clock::now();
+    std::exception_ptr failure;
+    try {
+      if (connection && (!connection->is_open() || seen_breaks != breaks)) connection.reset();
+      if (!connection) {
+        seen_breaks = breaks;
+        connection = connect(settings);
+      }
+      waiting->job(*connection);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (connection && !connection->is_open()) {
+      connection.reset();
+      ++breaks;
+    }
+    if (settings.observe) settings.observe(began - waiting->since, Clock::now() - began);
+    waiting->complete(std::move(failure));
+  }
+}
+
+TransactionPool::TransactionPool(PoolSettings settings) : state_(std::make_unique<State>(std::move(settings))) {
+  for (std::size_t i = 0; i < std::max<std::size_t>(state_->settings.size, 1); ++i) {
+    state_->threads.emplace_back([state = state_.get()] { state->work(); });
+  }
+}
+
+TransactionPool::~TransactionPool() {
+  close();
+}
+
+std::size_t TransactionPool::queued() const {
+  std::lock_guard const lock{state_->mutex};
+  return state_->queue.size();
+}
+
+void TransactionPool::close() {
+  {
+    std::lock_guard const lock{state_->mutex};
+    state_->closing = true;
+  }
+  state_->wake.notify_all();
+  for (auto& thread : state_->threads) thread.join();
+  state_->threads.clear();
+}
+
+Task<> TransactionPool::execute(Job job) {
+  auto initiate = [state = state_.get()](auto handler, Job work) {
+    using Handler = decltype(handler);
+    auto waiting = std::make_unique<WaitingFor<Handler>>(std::move(work), std::move(handler));
+    char const* refusal = nullptr;
+    {
+      std::lock_guard const lock{state->mutex};
+      if (state->closing) {
+        refusal = "the database pool is closed";
+      } else if (state->queue.size() >= state->settings.max_queued) {
+        refusal = "too much work waits for the database";
+      } else {
+        state->queue.push_back(std::move(waiting));
+      }
+    }
+    if (refusal == nullptr) return state->wake.notify_one();
+    waiting->complete(std::make_exception_ptr(PoolUnavailable{refusal}));
+  };
+  auto operation = asio::async_initiate<asio::use_awaitable_t<> const, void(std::exception_ptr)>(
+      std::move(initiate), asio::use_awaitable, std::move(job));
+  co_await std::move(operation);
+}
+
+}  // namespace omnibus::postgres

@@ -1,0 +1,99 @@
+/// Blocking database work, kept off the event loop.
+#pragma once
+
+#include "concurrency/task.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace pqxx {
+class connection;
+}
+
+namespace omnibus::postgres {
+
+/// Thrown to the caller of run() when the pool's queue is full or the pool is closed. Transient.
+struct PoolUnavailable : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// How a TransactionPool connects and how much it holds.
+struct PoolSettings {
+  std::string url;                                      ///< libpq URL or key=value string.
+  std::size_t size = 8;                                 ///< Threads, each with a connection of its own.
+  std::size_t max_queued = 65536;                       ///< Jobs that wait; one more throws PoolUnavailable.
+  std::string application_name = "omnibus";             ///< Shown in pg_stat_activity.
+  std::int64_t statement_timeout_ms = 30000;            ///< 0: none.
+  std::int64_t idle_in_transaction_timeout_ms = 15000;  ///< Ends a paused worker's transaction, so that its successor
+                                                        ///< need not wait for it. 0: none.
+  std::int64_t connect_timeout_s = 5;                   ///< For one attempt to connect.
+  std::function<void(pqxx::connection&)> on_connect;    ///< Runs on every new connection: prepare statements here.
+  /// Told after each job how long it waited and how long it ran, on the pool's thread. Must not throw.
+  std::function<void(std::chrono::nanoseconds queued, std::chrono::nanoseconds ran)> observe;
+};
+
+/// N threads, each with its own connection, that run blocking libpqxx work for coroutines.
+///
+/// Connections are opened by the first job that needs them and again after they broke; a job that meets a broken
+/// connection fails and is never run twice. Any thread may call run(); the pool must outlive its callers' coroutines,
+/// and be closed before the io_context they run on is destroyed.
+class TransactionPool {
+ public:
+  explicit TransactionPool(PoolSettings settings);
+  TransactionPool(TransactionPool const&) = delete;
+  TransactionPool& operator=(TransactionPool const&) = delete;
+  /// Closes.
+  ~TransactionPool();
+
+  /// Runs `work(connection)` on a thread of the pool and resumes on the caller's executor with what it returned.
+  /// Cancelling the caller does not stop work that was queued.
+  /// @throws whatever `work` threw, pqxx::broken_connection when the database cannot be reached, PoolUnavailable.
+  template <class F>
+  Task<std::invoke_result_t<F&, pqxx::connection&>> run(F work) {
+    using Result = std::invoke_result_t<F&, pqxx::connection&>;
+    if constexpr (std::is_void_v<Result>) {
+      Job job = [&work](pqxx::connection& connection) { work(connection); };
+      auto done = execute(std::move(job));
+      co_await std::move(done);
+    } else {
+      std::optional<Result> result;
+      Job job = [&work, &result](pqxx::connection& connection) { result.emplace(work(connection)); };
+      auto done = execute(std::move(job));
+      co_await std::move(done);
+      co_return std::move(*result);
+    }
+  }
+
+  /// Jobs waiting for a thread.
+  std::size_t queued() const;
+
+  /// Takes no new work, finishes what is queued and joins the threads. Blocks; may be called more than once.
+  void close();
+
+ private:
+  using Job = std::function<void(pqxx::connection&)>;
+  struct State;
+
+  Task<> execute(Job job);
+
+  std::unique_ptr<State> state_;
+};
+
+/// Connects as the pool does: time-outs, keep-alives and application name set. For work outside a pool.
+/// @throws pqxx::broken_connection
+std::unique_ptr<pqxx::connection> connect(PoolSettings const& settings);
+
+}  // namespace omnibus::postgres
+
+namespace omnibus {
+using postgres::PoolSettings;
+using postgres::TransactionPool;
+}  // namespace omnibus

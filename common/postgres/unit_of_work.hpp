@@ -1,0 +1,100 @@
+/// One short transaction per event: the inbox row, the business rows and the outbox rows, or nothing.
+#pragma once
+
+#include "events/uuid.hpp"
+#include "kafka/record.hpp"
+#include "postgres/outbox.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace pqxx {
+class connection;
+class transaction_base;
+}  // namespace pqxx
+
+namespace omnibus::postgres {
+
+/// Which event is processed by whom, and by what right: the epoch that take_over() gave for its partition.
+struct AdmitKey {
+  std::string consumer;
+  Uuid run_id;  ///< Nil, except in a replay: each run has an inbox of its own.
+  Uuid event_id;
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t epoch = 0;
+};
+
+/// How a unit of work ended.
+enum class CommitOutcome {
+  committed,  ///< Everything was written.
+  duplicate,  ///< The event had been processed before; nothing was written and the work did not run.
+  fenced,     ///< The partition belongs to another worker now; nothing was written and the work did not run.
+};
+
+/// How a unit of work ended, and the records to publish now if it was committed.
+struct CommitResult {
+  CommitOutcome outcome = CommitOutcome::duplicate;
+  std::vector<OutboxRow> published;  ///< In the order of publish(). Remove the rows once the broker has them.
+};
+
+/// What business code sees of an open transaction. Lives on the stack of run_unit(); never keep it.
+class UnitOfWork {
+ public:
+  explicit UnitOfWork(pqxx::transaction_base& transaction) : transaction_(transaction) {}
+  UnitOfWork(UnitOfWork const&) = delete;
+  UnitOfWork& operator=(UnitOfWork const&) = delete;
+
+  /// For the business rows. Never commit or abort it.
+  pqxx::transaction_base& transaction() { return transaction_; }
+
+  /// Publishes a record if, and only if, this unit commits.
+  void publish(kafka::Record record) { records_.push_back(std::move(record)); }
+
+  /// What publish() has collected so far; run_unit() takes it.
+  std::vector<kafka::Record>& records() { return records_; }
+
+ private:
+  pqxx::transaction_base& transaction_;
+  std::vector<kafka::Record> records_;
+};
+
+/// Admits the event, runs `work` and commits it with the inbox row and the outbox rows: two round trips, plus what
+/// `work` itself makes. An exception of `work` rolls everything back and comes out of here.
+/// @throws pqxx::in_doubt_error when the connection was lost during COMMIT: run the same unit again, and either it was
+/// not committed and is now, or the outcome is `duplicate` and the relay publishes its records. Else as libpqxx throws.
+CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(UnitOfWork&)> const& work);
+
+/// A partition that a batch has events of.
+struct Claim {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t epoch = 0;
+};
+
+/// Events that are processed in one transaction.
+struct BatchKey {
+  std::string consumer;
+  Uuid run_id;
+  std::vector<Claim> claims;    ///< Every partition that has events in the batch, at least one.
+  std::vector<Uuid> event_ids;  ///< May repeat: then only the first of them is new.
+};
+
+/// Admits a batch in one statement and commits `work` with the inbox and outbox rows. `work` is told for each of
+/// `event_ids` whether it is new, and does not run when none is (`duplicate`) or one claim has been lost (`fenced`).
+/// Outbox rows belong to the first claim.
+/// @throws as run_unit()
+CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
+                            std::function<void(UnitOfWork&, std::vector<bool> const& is_new)> const& work);
+
+}  // namespace omnibus::postgres
+
+namespace omnibus {
+using postgres::AdmitKey;
+using postgres::CommitOutcome;
+using postgres::CommitResult;
+using postgres::UnitOfWork;
+}  // namespace omnibus

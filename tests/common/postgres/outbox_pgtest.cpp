@@ -1,0 +1,77 @@
+#include "database_fixture.hpp"
+#include "postgres/inbox.hpp"
+#include "postgres/outbox.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::postgres;
+
+namespace {
+
+OutboxRow row(std::int64_t id) {
+  return {id, {"chat.replies", std::string{"k\0'", 3}, "v", {{"h", "\xff"}}, std::nullopt}};
+}
+
+void write(pqxx::connection& connection, std::vector<OutboxRow> const& rows, std::int32_t partition = 0) {
+  pqxx::nontransaction{connection}.exec(outbox_insert(connection, {"chat", "chat.messages", partition}, rows));
+}
+
+std::vector<std::int64_t> ids(std::vector<OutboxRow> const& rows) {
+  std::vector<std::int64_t> result;
+  for (auto const& entry : rows) result.push_back(entry.id);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("rows are taken by the partition they came from, oldest first") {
+  test::TestDatabase database;
+  pqxx::connection connection{database.url_as("chat")};
+  write(connection, {row(30), row(10)});
+  write(connection, {row(20)}, 1);
+  pqxx::work transaction{connection};
+  auto const taken = take_unpublished(transaction, {"chat", "chat.messages", 0}, 10);
+  CHECK(taken == std::vector<OutboxRow>{row(10), row(30)});
+  CHECK(take_unpublished(transaction, {"sms", "chat.messages", 0}, 10).empty());
+}
+
+TEST_CASE("two sweeps at once never take the same row, and a young one is left to its worker") {
+  test::TestDatabase database;
+  pqxx::connection connection{database.url()};
+  write(connection, {row(1), row(2), row(3)});
+  pqxx::connection one{database.url_as("relay")};
+  pqxx::connection other{database.url_as("relay")};
+  pqxx::work sweep{one};
+  pqxx::work concurrent{other};
+  CHECK(sweep_outbox(sweep, std::chrono::hours{1}, 10).empty());
+  CHECK(ids(sweep_outbox(sweep, std::chrono::milliseconds{0}, 2)) == std::vector<std::int64_t>{1, 2});
+  CHECK(ids(sweep_outbox(concurrent, std::chrono::milliseconds{0}, 10)) == std::vector<std::int64_t>{3});
+  remove_published(sweep, std::vector<std::int64_t>{1, 2});
+  sweep.commit();
+  concurrent.abort();
+  CHECK(pqxx::nontransaction{connection}.query_value<int>("SELECT count(*) FROM pipeline.outbox") == 1);
+}
+
+TEST_CASE("removing published rows twice is no error") {
+  test::TestDatabase database;
+  pqxx::connection connection{database.url_as("chat")};
+  write(connection, {row(1), row(2)});
+  std::vector<std::int64_t> const published{1, 2};
+  remove_published(connection, published);
+  remove_published(connection, published);
+  CHECK(pqxx::nontransaction{connection}.query_value<int>("SELECT count(*) FROM pipeline.outbox") == 0);
+}
+
+TEST_CASE("the inbox forgets what is older than the age given, a bounded number at a time") {
+  test::TestDatabase database;
+  pqxx::connection connection{database.url()};
+  pqxx::nontransaction{connection}.exec(
+      "INSERT INTO pipeline.inbox (consumer, event_id, processed_at) SELECT 'chat', gen_random_uuid(), now() - i * "
+      "interval '1 day' FROM generate_series(0, 9) i");
+  pqxx::connection relay{database.url_as("relay")};
+  CHECK(prune_inbox(relay, std::chrono::hours{24 * 7 - 1}, 2) == 2);
+  CHECK(prune_inbox(relay, std::chrono::hours{24 * 7 - 1}, 100) == 1);
+  CHECK(prune_inbox(relay, std::chrono::hours{24 * 7 - 1}, 100) == 0);
+  CHECK(pqxx::nontransaction{connection}.query_value<int>("SELECT count(*) FROM pipeline.inbox") == 7);
+}

@@ -1,0 +1,197 @@
+#include "database_fixture.hpp"
+#include "postgres/errors.hpp"
+#include "postgres/pool.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <latch>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::postgres;
+namespace asio = boost::asio;
+
+namespace {
+
+PoolSettings settings(std::string url, std::size_t size) {
+  PoolSettings result;
+  result.url = std::move(url);
+  result.size = size;
+  result.application_name = "pool_pgtest";
+  return result;
+}
+
+int answer(pqxx::connection& connection) {
+  return pqxx::nontransaction{connection}.query_value<int>("SELECT 42");
+}
+
+/// Runs a coroutine to its end on a loop of its own.
+template <class T>
+T await(Task<T> task) {
+  asio::io_context loop;
+  auto result = asio::co_spawn(loop, std::move(task), asio::use_future);
+  loop.run();
+  return result.get();
+}
+
+/// What a failed run() of the pool means.
+DatabaseError failure_of(TransactionPool& pool) {
+  try {
+    await(pool.run(answer));
+  } catch (std::exception const& error) {
+    return classify_database_error(error);
+  }
+  FAIL("did not fail");
+  return DatabaseError::permanent;
+}
+
+/// A cluster that may be stopped without harm to other tests.
+class Cluster {
+ public:
+  Cluster() {
+    folder_ = std::filesystem::temp_directory_path() / ("omnibus-" + to_string(random_uuid()).substr(0, 8));
+    run("up");
+  }
+  Cluster(Cluster const&) = delete;
+  Cluster& operator=(Cluster const&) = delete;
+  ~Cluster() {
+    run("down");
+    std::filesystem::remove_all(folder_);
+  }
+
+  std::string run(std::string const& verb) const {
+    auto const command =
+        "OMNIBUS_RUN_DIR='" + folder_.string() + "' " OMNIBUS_SOURCE_DIR "/compose/postgres " + verb + " 2>/dev/null";
+    auto* pipe = popen(command.c_str(), "r");
+    std::array<char, 500> line{};
+    auto const* got = fgets(line.data(), line.size(), pipe);
+    std::string output = got == nullptr ? "" : got;
+    pclose(pipe);
+    while (output.ends_with('\n')) output.pop_back();
+    return output;
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace
+
+TEST_CASE("work runs on the pool's threads and its result arrives on the caller's executor") {
+  test::EmptyDatabase database;
+  TransactionPool pool{settings(database.url(), 2)};
+  auto const body = [](TransactionPool& on) -> Task<bool> {
+    auto const caller = std::this_thread::get_id();
+    std::thread::id worker;
+    auto operation = on.run([&worker](pqxx::connection& connection) {
+      worker = std::this_thread::get_id();
+      return answer(connection);
+    });
+    auto const result = co_await std::move(operation);
+    co_return result == 42 && worker != caller&& std::this_thread::get_id() == caller;
+  };
+  CHECK(await(body(pool)));
+}
+
+TEST_CASE("as many transactions run at once as there are threads") {
+  test::EmptyDatabase database;
+  TransactionPool pool{settings(database.url(), 4)};
+  asio::io_context loop;
+  std::latch all_run{4};
+  for (int i = 0; i < 4; ++i) {
+    auto task = pool.run([&](pqxx::connection&) { all_run.arrive_and_wait(); });
+    asio::co_spawn(loop, std::move(task), asio::detached);
+  }
+  loop.run();
+  CHECK(all_run.try_wait());
+}
+
+TEST_CASE("what the work throws comes out at the caller, and the thread goes on") {
+  test::EmptyDatabase database;
+  TransactionPool pool{settings(database.url(), 1)};
+  CHECK_THROWS_WITH(await(pool.run([](pqxx::connection&) -> int { throw std::runtime_error("no"); })), "no");
+  CHECK(await(pool.run(answer)) == 42);
+}
+
+TEST_CASE("a full queue and a closed pool refuse work at once") {
+  test::EmptyDatabase database;
+  auto small = settings(database.url(), 1);
+  small.max_queued = 1;
+  TransactionPool pool{small};
+  asio::io_context loop;
+  std::latch begun{1};
+  std::latch release{1};
+  auto running = pool.run([&](pqxx::connection&) {
+    begun.count_down();
+    release.wait();
+  });
+  auto first = asio::co_spawn(loop, std::move(running), asio::use_future);
+  loop.poll();
+  begun.wait();
+  auto waiting = asio::co_spawn(loop, pool.run(answer), asio::use_future);
+  loop.poll();
+  CHECK(pool.queued() == 1);
+  CHECK_THROWS_AS(await(pool.run(answer)), PoolUnavailable);
+  release.count_down();
+  pool.close();
+  loop.run();
+  CHECK(waiting.get() == 42);
+  CHECK_THROWS_AS(await(pool.run(answer)), PoolUnavailable);
+}
+
+TEST_CASE("every new connection is prepared, and every job is observed") {
+  test::EmptyDatabase database;
+  std::atomic<int> observed{0};
+  auto prepared = settings(database.url(), 1);
+  prepared.on_connect = [](pqxx::connection& connection) { connection.prepare("answer", "SELECT 42"); };
+  prepared.observe = [&](std::chrono::nanoseconds queued, std::chrono::nanoseconds ran) {
+    if (queued.count() >= 0 && ran.count() > 0) ++observed;
+  };
+  TransactionPool pool{prepared};
+  auto const ask = [](pqxx::connection& connection) {
+    return pqxx::nontransaction{connection}.exec(pqxx::prepped{"answer"}).one_field().as<int>();
+  };
+  CHECK(await(pool.run(ask)) == 42);
+  CHECK(await(pool.run(ask)) == 42);
+  CHECK(observed == 2);
+}
+
+TEST_CASE("a statement without end is stopped, which is transient") {
+  test::EmptyDatabase database;
+  auto impatient = settings(database.url(), 1);
+  impatient.statement_timeout_ms = 50;
+  TransactionPool pool{impatient};
+  try {
+    await(pool.run([](pqxx::connection& connection) { pqxx::nontransaction{connection}.exec("SELECT pg_sleep(60)"); }));
+    FAIL("did not stop");
+  } catch (std::exception const& error) {
+    CHECK(classify_database_error(error) == DatabaseError::transient);
+  }
+}
+
+TEST_CASE("a database that cannot be reached is an outage") {
+  TransactionPool pool{settings("postgresql://nobody@127.0.0.1:1/nothing", 1)};
+  CHECK(failure_of(pool) == DatabaseError::outage);
+}
+
+TEST_CASE("a restart of PostgreSQL costs the work of that moment and nothing more") {
+  Cluster cluster;
+  TransactionPool pool{settings(cluster.run("url"), 1)};
+  CHECK(await(pool.run(answer)) == 42);
+  cluster.run("restart");
+  CHECK(failure_of(pool) == DatabaseError::outage);
+  CHECK(await(pool.run(answer)) == 42);
+
+  cluster.run("stop");
+  CHECK(failure_of(pool) == DatabaseError::outage);
+  CHECK(failure_of(pool) == DatabaseError::outage);
+  cluster.run("up");
+  CHECK(await(pool.run(answer)) == 42);
+}

@@ -1,0 +1,247 @@
+#include "database_fixture.hpp"
+#include "postgres/errors.hpp"
+#include "postgres/fence.hpp"
+#include "postgres/inbox.hpp"
+#include "postgres/unit_of_work.hpp"
+
+#include <future>
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::postgres;
+
+namespace {
+
+/// A worker with one table, which has taken partition 0 of its topic over.
+struct Worker {
+  Worker() : connection{database.url_as("chat")} {
+    pqxx::connection admin{database.url()};
+    pqxx::nontransaction{admin}.exec("CREATE TABLE effects (event_id text); GRANT ALL ON effects TO omnibus_chat");
+    key.epoch = take_over(connection, "chat", {{"chat.messages", 0}}, "first").at(0);
+  }
+
+  std::function<void(UnitOfWork&)> effect() const {
+    return [event = to_string(key.event_id)](UnitOfWork& unit) {
+      unit.transaction().exec("INSERT INTO effects VALUES ($1)", pqxx::params{event});
+    };
+  }
+
+  std::int64_t count(std::string const& table) const {
+    pqxx::connection reader{database.url()};
+    return pqxx::nontransaction{reader}.query_value<std::int64_t>("SELECT count(*) FROM " + table);
+  }
+
+  test::TestDatabase database;
+  pqxx::connection connection;
+  AdmitKey key{"chat", {}, random_uuid(), "chat.messages", 0, 0};
+};
+
+Record reply(std::string value) {
+  return {"chat.replies", "key", std::move(value), {{"ce_id", "7"}}, std::nullopt};
+}
+
+}  // namespace
+
+TEST_CASE("a unit of work writes the inbox row, the business rows and the outbox rows together") {
+  Worker worker;
+  auto const result = run_unit(worker.connection, worker.key, [&](UnitOfWork& unit) {
+    worker.effect()(unit);
+    unit.publish(reply("one"));
+    unit.publish({"chat.replies", std::nullopt, std::nullopt, {{"absent", std::nullopt}}, 3});
+  });
+  REQUIRE(result.outcome == CommitOutcome::committed);
+  REQUIRE(result.published.size() == 2);
+  CHECK(result.published[0].record == reply("one"));
+  CHECK(result.published[0].id < result.published[1].id);
+  CHECK(worker.count("effects") == 1);
+  CHECK(worker.count("pipeline.inbox") == 1);
+
+  pqxx::work transaction{worker.connection};
+  CHECK(take_unpublished(transaction, {"chat", "chat.messages", 0}, 10) == result.published);
+}
+
+TEST_CASE("a second claimant of the same event writes nothing") {
+  Worker worker;
+  CHECK(run_unit(worker.connection, worker.key, worker.effect()).outcome == CommitOutcome::committed);
+  auto const again = run_unit(worker.connection, worker.key, [](UnitOfWork&) { FAIL("ran twice"); });
+  CHECK(again.outcome == CommitOutcome::duplicate);
+  CHECK(worker.count("effects") == 1);
+}
+
+TEST_CASE("of two claimants at once one waits for the other, and writes when the other did not") {
+  for (bool const first_commits : {true, false}) {
+    CAPTURE(first_commits);
+    Worker worker;
+    pqxx::connection other{worker.database.url_as("chat")};
+    pqxx::connection observer{worker.database.url()};
+    std::promise<CommitOutcome> second;
+    std::thread claimant;
+    try {
+      run_unit(worker.connection, worker.key, [&](UnitOfWork& unit) {
+        worker.effect()(unit);
+        claimant = std::thread([&] { second.set_value(run_unit(other, worker.key, worker.effect()).outcome); });
+        test::await_lock_wait(observer);
+        if (!first_commits) throw std::runtime_error("the work failed");
+      });
+    } catch (std::runtime_error const&) {
+      CHECK_FALSE(first_commits);
+    }
+    CHECK(second.get_future().get() == (first_commits ? CommitOutcome::duplicate : CommitOutcome::committed));
+    claimant.join();
+    CHECK(worker.count("effects") == 1);
+  }
+}
+
+TEST_CASE("work that fails leaves nothing behind, and the connection usable") {
+  Worker worker;
+  CHECK_THROWS_WITH(run_unit(worker.connection, worker.key,
+                             [&](UnitOfWork& unit) {
+                               worker.effect()(unit);
+                               unit.publish(reply("lost"));
+                               throw std::runtime_error("changed my mind");
+                             }),
+                    "changed my mind");
+  CHECK(worker.count("effects") + worker.count("pipeline.inbox") + worker.count("pipeline.outbox") == 0);
+  CHECK(run_unit(worker.connection, worker.key, worker.effect()).outcome == CommitOutcome::committed);
+}
+
+TEST_CASE("a failed statement that the work has swallowed is no commit") {
+  Worker worker;
+  auto const swallow = [](UnitOfWork& unit) {
+    try {
+      unit.transaction().exec("SELECT 1 / 0");
+    } catch (pqxx::sql_error const&) {
+    }
+  };
+  CHECK_THROWS_AS(run_unit(worker.connection, worker.key, swallow), pqxx::sql_error);
+  CHECK(worker.count("pipeline.inbox") == 0);
+}
+
+TEST_CASE("a take-over waits for the running transaction and fences every later one") {
+  Worker worker;
+  pqxx::connection successor{worker.database.url_as("chat")};
+  pqxx::connection observer{worker.database.url()};
+  std::promise<std::int64_t> taken;
+  auto epoch = taken.get_future();
+  std::thread taker;
+  auto const result = run_unit(worker.connection, worker.key, [&](UnitOfWork& unit) {
+    worker.effect()(unit);
+    taker = std::thread([&] { taken.set_value(take_over(successor, "chat", {{"chat.messages", 0}}, "second").at(0)); });
+    test::await_lock_wait(observer);
+    CHECK(epoch.wait_for(std::chrono::seconds{0}) == std::future_status::timeout);
+  });
+  CHECK(result.outcome == CommitOutcome::committed);
+  auto const new_epoch = epoch.get();
+  taker.join();
+  CHECK(new_epoch == worker.key.epoch + 1);
+
+  auto later = worker.key;
+  later.event_id = random_uuid();
+  CHECK(run_unit(worker.connection, later, [](UnitOfWork&) { FAIL("a zombie wrote"); }).outcome ==
+        CommitOutcome::fenced);
+  later.epoch = new_epoch;
+  CHECK(run_unit(successor, later, worker.effect()).outcome == CommitOutcome::committed);
+}
+
+TEST_CASE("a transaction that begins while a take-over is under way is fenced, not admitted under the old epoch") {
+  Worker worker;
+  pqxx::connection zombie{worker.database.url_as("chat")};
+  pqxx::connection observer{worker.database.url()};
+  pqxx::work handover{worker.connection};
+  handover.exec("SELECT pipeline.take_over('chat', 'chat.messages', 0, 'second')");
+  auto late = std::async(std::launch::async, [&] { return run_unit(zombie, worker.key, worker.effect()).outcome; });
+  test::await_lock_wait(observer);
+  handover.commit();
+  CHECK(late.get() == CommitOutcome::fenced);
+  CHECK(worker.count("effects") == 0);
+}
+
+TEST_CASE("many partitions are taken over in one call, in the order asked for") {
+  Worker worker;
+  auto const take = [&] {
+    return take_over(worker.connection, "chat", {{"b", 1}, {"chat.messages", 0}, {"a", 7}}, "it's me");
+  };
+  CHECK(take() == std::vector<std::int64_t>{1, worker.key.epoch + 1, 1});
+  CHECK(take() == std::vector<std::int64_t>{2, worker.key.epoch + 2, 2});
+}
+
+TEST_CASE("a connection lost during COMMIT leaves the unit in doubt, and running it again settles it") {
+  Worker worker;
+  {
+    pqxx::connection admin{worker.database.url()};
+    pqxx::nontransaction{admin}.exec(R"(
+      CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+      $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+      CREATE CONSTRAINT TRIGGER die AFTER INSERT ON effects DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION die();)");
+  }
+  try {
+    run_unit(worker.connection, worker.key, worker.effect());
+    FAIL("committed");
+  } catch (std::exception const& error) {
+    CHECK(classify_database_error(error) == DatabaseError::in_doubt);
+  }
+  pqxx::connection again{worker.database.url()};
+  CHECK_FALSE(was_processed(again, "chat", {}, worker.key.event_id));
+  pqxx::nontransaction{again}.exec("DROP TRIGGER die ON effects");
+  CHECK(run_unit(again, worker.key, worker.effect()).outcome == CommitOutcome::committed);
+  CHECK(was_processed(again, "chat", {}, worker.key.event_id));
+  CHECK(worker.count("effects") == 1);
+}
+
+TEST_CASE("the read-back of a commit in doubt waits while the server is still at it") {
+  Worker worker;
+  pqxx::connection asking{worker.database.url_as("chat")};
+  pqxx::connection observer{worker.database.url()};
+  std::future<bool> answer;
+  run_unit(worker.connection, worker.key, [&](UnitOfWork&) {
+    answer = std::async(std::launch::async, [&] { return was_processed(asking, "chat", {}, worker.key.event_id); });
+    test::await_lock_wait(observer);
+  });
+  CHECK(answer.get());
+  CHECK(worker.count("pipeline.inbox") == 1);
+}
+
+TEST_CASE("each replay run has an inbox of its own") {
+  Worker worker;
+  CHECK(run_unit(worker.connection, worker.key, worker.effect()).outcome == CommitOutcome::committed);
+  worker.key.run_id = random_uuid();
+  CHECK(run_unit(worker.connection, worker.key, worker.effect()).outcome == CommitOutcome::committed);
+  CHECK(run_unit(worker.connection, worker.key, worker.effect()).outcome == CommitOutcome::duplicate);
+}
+
+TEST_CASE("a unit may publish more records than one block of ids holds") {
+  Worker worker;
+  auto const result = run_unit(worker.connection, worker.key, [](UnitOfWork& unit) {
+    for (int i = 0; i < 1500; ++i) unit.publish(reply(std::to_string(i)));
+  });
+  CHECK(result.published.size() == 1500);
+  for (std::size_t i = 1; i < result.published.size(); ++i) {
+    if (result.published[i - 1].id >= result.published[i].id) FAIL("ids out of order at " << i);
+  }
+  CHECK(worker.count("pipeline.outbox") == 1500);
+}
+
+TEST_CASE("a batch is admitted in one statement that tells which of its events are new") {
+  Worker worker;
+  auto const other_epoch = take_over(worker.connection, "chat", {{"chat.messages", 1}}, "first").at(0);
+  CHECK(run_unit(worker.connection, worker.key, worker.effect()).outcome == CommitOutcome::committed);
+  BatchKey batch{"chat", {}, {{"chat.messages", 0, worker.key.epoch}, {"chat.messages", 1, other_epoch}}, {}};
+  auto const one = random_uuid();
+  batch.event_ids = {one, worker.key.event_id, random_uuid(), one};
+  auto const result = run_batch_unit(worker.connection, batch, [](UnitOfWork& unit, std::vector<bool> const& is_new) {
+    CHECK(is_new == std::vector<bool>{true, false, true, false});
+    unit.publish(reply("batch"));
+  });
+  CHECK(result.outcome == CommitOutcome::committed);
+  CHECK(worker.count("pipeline.inbox") == 3);
+  CHECK(worker.count("pipeline.outbox") == 1);
+
+  auto const must_not_run = [](UnitOfWork&, std::vector<bool> const&) { FAIL("ran"); };
+  CHECK(run_batch_unit(worker.connection, batch, must_not_run).outcome == CommitOutcome::duplicate);
+  batch.event_ids.push_back(random_uuid());
+  take_over(worker.connection, "chat", {{"chat.messages", 1}}, "second");
+  CHECK(run_batch_unit(worker.connection, batch, must_not_run).outcome == CommitOutcome::fenced);
+  CHECK(worker.count("pipeline.inbox") == 3);
+}
