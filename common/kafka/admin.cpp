@@ -121,7 +121,7 @@ ClusterState Admin::cluster() const {
     state.topics.push_back(
         {topic.topic, topic.partition_cnt, topic.partition_cnt > 0 ? topic.partitions[0].replica_cnt : 0, {}});
   }
-  if (state.topics.empty()) return state;
+  if (state.topics.empty() || embedded()) return state;
 
   std::vector<Resource> resources;
   std::vector<rd_kafka_ConfigResource_t*> asked;
@@ -129,23 +129,19 @@ ClusterState Admin::cluster() const {
     resources.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.name.c_str()));
     asked.push_back(resources.back().get());
   }
-  try {
-    auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_, "topic configs",
-                               [&](auto* client, auto* options, auto* queue) {
-                                 rd_kafka_DescribeConfigs(client, asked.data(), asked.size(), options, queue);
-                               });
-    std::size_t count = 0;
-    auto const* const* answers =
-        rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
-    for (std::size_t i = 0; i < count; ++i) {
-      check(rd_kafka_ConfigResource_error(answers[i]), rd_kafka_ConfigResource_error_string(answers[i]),
-            fmt::format("configs of topic {}", rd_kafka_ConfigResource_name(answers[i])));
-      std::string_view const name(rd_kafka_ConfigResource_name(answers[i]));
-      for (auto& topic : state.topics)
-        if (topic.name == name) topic.configs = to_configs(answers[i]);
-    }
-  } catch (Error const& error) {
-    if (error.code() != RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE) throw;  // the embedded broker keeps no configs
+  auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_, "topic configs",
+                             [&](auto* client, auto* options, auto* queue) {
+                               rd_kafka_DescribeConfigs(client, asked.data(), asked.size(), options, queue);
+                             });
+  std::size_t count = 0;
+  auto const* const* answers =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    check(rd_kafka_ConfigResource_error(answers[i]), rd_kafka_ConfigResource_error_string(answers[i]),
+          fmt::format("configs of topic {}", rd_kafka_ConfigResource_name(answers[i])));
+    std::string_view const name(rd_kafka_ConfigResource_name(answers[i]));
+    for (auto& topic : state.topics)
+      if (topic.name == name) topic.configs = to_configs(answers[i]);
   }
   return state;
 }
@@ -153,6 +149,7 @@ ClusterState Admin::cluster() const {
 void Admin::create_topic(std::string const& name, std::int32_t partitions, std::int32_t replication_factor,
                          std::map<std::string, std::string> const& configs) const {
   auto const what = fmt::format("creating topic {}", name);
+  refuse_embedded(what);
   auto reason = no_text;
   NewTopic const topic(
       rd_kafka_NewTopic_new(name.c_str(), partitions, replication_factor, reason.data(), reason.size()));
@@ -171,6 +168,7 @@ void Admin::create_topic(std::string const& name, std::int32_t partitions, std::
 void Admin::alter_configs(std::string const& topic, std::map<std::string, std::string> const& configs) const {
   if (configs.empty()) return;
   auto const what = fmt::format("configs of topic {}", topic);
+  refuse_embedded(what);
   Resource const resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
   for (auto const& [key, value] : configs)
     check(rd_kafka_ConfigResource_add_incremental_config(resource.get(), key.c_str(), RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET,
@@ -190,6 +188,7 @@ void Admin::alter_configs(std::string const& topic, std::map<std::string, std::s
 
 void Admin::add_partitions(std::string const& topic, std::int32_t total) const {
   auto const what = fmt::format("partitions of topic {}", topic);
+  refuse_embedded(what);
   auto reason = no_text;
   NewPartitions const partitions(
       rd_kafka_NewPartitions_new(topic.c_str(), static_cast<std::size_t>(total), reason.data(), reason.size()));
@@ -257,6 +256,18 @@ std::vector<PartitionLag> Admin::group_lag(std::string const& group, std::vector
     }
   }
   return lags;
+}
+
+bool Admin::embedded() const {
+  return is_embedded(client_.get(), timeout_);
+}
+
+/// It names no controller, for which librdkafka would wait until the timeout.
+void Admin::refuse_embedded(std::string const& what) const {
+  if (!embedded()) return;
+  throw Error(RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE,
+              fmt::format("{}: the embedded broker makes its topics at start and cannot change them", what), false,
+              false);
 }
 
 std::int32_t Admin::partition_count(std::string const& topic) const {

@@ -79,6 +79,8 @@ class Admin {
 
  private:
   std::int32_t partition_count(std::string const& topic) const;
+  bool embedded() const;
+  void refuse_embedded(std::string const& what) const;
 
   std::chrono::milliseconds timeout_;
   Client client_;

@@ -140,6 +140,13 @@ std::string_view to_string(GroupProtocol protocol) {
   return protocol == GroupProtocol::consumer ? "consumer" : "classic";
 }
 
+bool is_embedded(rd_kafka_t* client, std::chrono::milliseconds timeout) {
+  char* const cluster = rd_kafka_clusterid(client, static_cast<int>(timeout.count()));
+  auto const embedded = cluster != nullptr && std::string_view(cluster).starts_with("mockCluster");
+  if (cluster != nullptr) rd_kafka_mem_free(client, cluster);
+  return embedded;
+}
+
 ClusterAbilities probe_cluster(ClientSettings const& settings, std::chrono::milliseconds timeout) {
   Probe probe;
   auto configuration = make_configuration(settings);
@@ -155,10 +162,7 @@ ClusterAbilities probe_cluster(ClientSettings const& settings, std::chrono::mill
     throw Error(failure, fmt::format("no broker of {} answers (KAFKA_BROKERS)", settings.brokers));
   rd_kafka_metadata_destroy(metadata);
 
-  char* const cluster = rd_kafka_clusterid(client.get(), milliseconds);
-  auto const embedded = cluster != nullptr && std::string_view(cluster).starts_with("mockCluster");
-  if (cluster != nullptr) rd_kafka_mem_free(client.get(), cluster);
-  return {probe.consumer_protocol, probe.create_topics, embedded};
+  return {probe.consumer_protocol, probe.create_topics, is_embedded(client.get(), timeout)};
 }
 
 }  // namespace omnibus::kafka

@@ -75,6 +75,9 @@ struct ClusterAbilities {
   GroupProtocol group_protocol() const { return consumer_protocol ? GroupProtocol::consumer : GroupProtocol::classic; }
 };
 
+/// Whether the client is connected to librdkafka's built-in broker. Blocks up to `timeout` for the first answer.
+bool is_embedded(rd_kafka_t* client, std::chrono::milliseconds timeout);
+
 /// Asks the cluster what it can do, over whatever security `settings` name. Blocks up to `timeout`.
 /// @throws Error (retriable) when no broker answers in time.
 ClusterAbilities probe_cluster(ClientSettings const& settings, std::chrono::milliseconds timeout);
