@@ -51,4 +51,9 @@ std::optional<InvalidField> validate(ChatMessageReceived const& message) {
   return check_length("text", message.text, max_text);
 }
 
+std::optional<InvalidField> validate(ChatReplyDelta const& delta) {
+  if (delta.index < 0) return InvalidField{"index", "must not be negative"};
+  return std::nullopt;
+}
+
 }  // namespace omnibus

@@ -35,6 +35,8 @@ struct ChatReplyDelta {
 };
 BOOST_DESCRIBE_STRUCT(ChatReplyDelta, (), (conversation_id, in_reply_to, index, text))
 
+std::optional<InvalidField> validate(ChatReplyDelta const& delta);
+
 /// The model's whole reply to a message.
 struct ChatReplyGenerated {
   static constexpr std::string_view type = "omnibus.chat.reply.generated.v1";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "events/invalid_field.hpp"
 #include "events/uuid.hpp"
 
 #include <cstdint>
@@ -36,6 +37,10 @@ BOOST_DESCRIBE_STRUCT(LlmCall, (),
                       (call_id, domain, conversation_id, worker, operation, provider, request_model, response_model,
                        input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, usage_estimated, cost_usd,
                        duration_ms, ttft_ms, finish_reason, fallback_from))
+
+/// What the schemas of both events ask beyond their types: counts are not negative, and the cost is a decimal of at
+/// most nine digits before and exactly nine behind the point.
+std::optional<InvalidField> validate(LlmCall const& call);
 
 /// A model answered.
 struct LlmCallCompleted : LlmCall {

@@ -1,0 +1,115 @@
+/// What contract_test.py needs to know of the events in C++.
+///   contract_dump             prints every event type with its members, as JSON
+///   contract_dump TYPE        decodes standard input as that event and encodes it again; status 1 and the reason on
+///                             standard error when it is refused
+#include "events/chat.hpp"
+#include "events/llm.hpp"
+#include "json/decode.hpp"
+#include "json/encode.hpp"
+
+#include <iostream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using namespace omnibus;
+
+namespace {
+
+template <class... Event>
+struct List {};
+
+/// Every event there is: a new one is added here, to topics.yaml and to schemas/, and the test holds them together.
+using Events = List<ChatMessageReceived, ChatReplyDelta, ChatReplyGenerated, ChatReplyFallback, ChatReplyFailed,
+                    ChatReplySuppressed, LlmCallCompleted, LlmCallFailed>;
+
+std::string_view name_of(json::Kind kind) {
+  switch (kind) {
+    case json::Kind::string:
+      return "string";
+    case json::Kind::boolean:
+      return "boolean";
+    case json::Kind::int32:
+      return "int32";
+    case json::Kind::int64:
+      return "int64";
+    case json::Kind::number:
+      return "number";
+    case json::Kind::uuid:
+      return "uuid";
+    case json::Kind::raw:
+      return "raw";
+    case json::Kind::object:
+      return "object";
+    case json::Kind::array:
+      return "array";
+    case json::Kind::optional:
+      return "optional";
+  }
+  return "unknown";
+}
+
+void describe(std::string& out, json::Type const& type) {
+  out.append(R"({"kind":")").append(name_of(type.kind)).append("\"");
+  if (type.element != nullptr) {
+    out += R"(,"element":)";
+    describe(out, *type.element);
+  }
+  if (type.kind == json::Kind::object) {
+    out += R"(,"members":{)";
+    for (auto const& field : type.fields) {
+      if (&field != type.fields.data()) out += ',';
+      json::append_string(out, field.name);
+      out += ':';
+      describe(out, *field.type);
+    }
+    out += '}';
+  }
+  out += '}';
+}
+
+template <class... Event>
+std::string describe_all(List<Event...>) {
+  std::string out = "{";
+  auto const add = [&](std::string_view name, json::Type const& type) {
+    if (out.size() > 1) out += ',';
+    json::append_string(out, name);
+    out += ':';
+    describe(out, type);
+  };
+  (add(Event::type, json::type_of<Event>), ...);
+  return out + "}";
+}
+
+template <class Event>
+std::optional<std::string> refusal(std::string_view text) {
+  auto const event = json::decode<Event>(text);
+  if (!event) return event.error().message();
+  if constexpr (requires { validate(*event); }) {
+    if (auto const invalid = validate(*event)) return invalid->field + " " + invalid->reason;
+  }
+  std::cout << json::encode(*event) << '\n';
+  return std::nullopt;
+}
+
+template <class... Event>
+std::optional<std::string> refusal(List<Event...>, std::string_view type, std::string_view text) {
+  std::optional<std::string> reason = "no such event type";
+  ((Event::type == type ? void(reason = refusal<Event>(text)) : void()), ...);
+  return reason;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::cout << describe_all(Events{}) << '\n';
+    return 0;
+  }
+  std::string const text(std::istreambuf_iterator<char>(std::cin), {});
+  auto const reason = refusal(Events{}, argv[1], text);
+  if (!reason) return 0;
+  std::cerr << *reason << '\n';
+  return 1;
+}

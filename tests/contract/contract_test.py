@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Holds structs, schemas, examples and topics.yaml together, with a JSON Schema validator that is not ours.
+
+contract_test.py PATH_OF_CONTRACT_DUMP
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import unittest
+
+import yaml
+from jsonschema import Draft202012Validator, FormatChecker
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCHEMAS = ROOT / "schemas"
+EXAMPLES = SCHEMAS / "examples"
+PREFIX = "omnibus."
+DUMP = None  # set from the command line
+
+JSON_TYPES = {"string": "string", "uuid": "string", "boolean": "boolean", "int32": "integer", "int64": "integer",
+              "number": "number", "object": "object", "array": "array"}
+
+
+def struct_types():
+    return json.loads(subprocess.run([DUMP], check=True, capture_output=True).stdout)
+
+
+def schema_of(event_type):
+    return json.loads((SCHEMAS / f"{event_type.removeprefix(PREFIX)}.json").read_text())
+
+
+def validator_of(event_type):
+    return Draft202012Validator(schema_of(event_type), format_checker=FormatChecker())
+
+
+def examples(kind):
+    """Pairs of event type and file."""
+    for file in sorted((EXAMPLES / kind).glob("*/*.json")):
+        yield PREFIX + file.parent.name, file
+
+
+def decode(event_type, text):
+    return subprocess.run([DUMP, event_type], input=text, capture_output=True)
+
+
+class Contract(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.structs = struct_types()
+        cls.topics = yaml.safe_load((ROOT / "topics.yaml").read_text())["topics"]
+
+    def test_topics_structs_and_schemas_name_the_same_events(self):
+        in_topics = [event for topic in self.topics for event in topic.get("events", [])]
+        in_schemas = [PREFIX + file.name.removesuffix(".json") for file in SCHEMAS.glob("*.json")]
+        self.assertEqual(len(in_topics), len(set(in_topics)), "an event type belongs to one topic")
+        self.assertEqual(sorted(in_topics), sorted(self.structs))
+        self.assertEqual(sorted(in_topics), sorted(in_schemas))
+
+    def test_schemas_are_schemas_and_named_by_their_type_and_version(self):
+        for event_type in self.structs:
+            with self.subTest(event_type):
+                schema = schema_of(event_type)
+                name, version = event_type.removeprefix(PREFIX).rsplit(".", 1)
+                self.assertRegex(version, r"^v[1-9][0-9]*$")
+                self.assertEqual(schema["$schema"], "https://json-schema.org/draft/2020-12/schema")
+                self.assertEqual(schema["$id"], f"urn:omnibus:schema:{name}:{version}")
+                Draft202012Validator.check_schema(schema)
+
+    def test_schemas_have_the_members_of_the_structs(self):
+        for event_type, struct in self.structs.items():
+            self.compare(event_type, struct, schema_of(event_type))
+
+    def compare(self, path, struct, schema):
+        with self.subTest(path):
+            members = struct["members"]
+            self.assertEqual(set(schema["properties"]), set(members))
+            required = {name for name, member in members.items() if member["kind"] != "optional"}
+            self.assertEqual(set(schema["required"]), required)
+            # Consumers tolerate what they do not know, so that a producer may add to a version.
+            self.assertNotIn("additionalProperties", schema)
+            self.assertNotIn("unevaluatedProperties", schema)
+            for name, member in members.items():
+                self.compare_member(f"{path}.{name}", member, schema["properties"][name])
+
+    def compare_member(self, path, member, schema):
+        with self.subTest(path):
+            if member["kind"] == "raw":
+                return
+            optional = member["kind"] == "optional"
+            inner = member["element"] if optional else member
+            json_type = JSON_TYPES[inner["kind"]]
+            self.assertEqual(schema["type"], [json_type, "null"] if optional else json_type)
+            self.assertEqual(schema.get("format") == "uuid", inner["kind"] == "uuid")
+            if inner["kind"] == "object":
+                self.compare(path, inner, schema)
+            if inner["kind"] == "array":
+                self.compare_member(path + "[]", inner["element"], schema["items"])
+
+    def test_every_event_has_examples_of_both_kinds(self):
+        for kind in ("valid", "invalid"):
+            self.assertEqual({event_type for event_type, _ in examples(kind)}, set(self.structs), kind)
+
+    def test_valid_examples_validate_and_decode_and_encode_to_valid_ones(self):
+        for event_type, file in examples("valid"):
+            with self.subTest(str(file.relative_to(EXAMPLES))):
+                text = file.read_bytes()
+                validator = validator_of(event_type)
+                validator.validate(json.loads(text))
+                decoded = decode(event_type, text)
+                self.assertEqual(decoded.returncode, 0, decoded.stderr)
+                written = json.loads(decoded.stdout)
+                validator.validate(written)
+                for name, value in written.items():
+                    expected = json.loads(text)[name]
+                    is_uuid = validator.schema["properties"][name].get("format") == "uuid"
+                    self.assertEqual(value, expected.lower() if is_uuid else expected)
+
+    def test_invalid_examples_are_refused_by_the_schema_and_by_the_decoder(self):
+        for event_type, file in examples("invalid"):
+            with self.subTest(str(file.relative_to(EXAMPLES))):
+                text = file.read_bytes()
+                self.assertFalse(validator_of(event_type).is_valid(json.loads(text)))
+                decoded = decode(event_type, text)
+                self.assertEqual(decoded.returncode, 1, "the decoder takes what the schema refuses")
+                self.assertNotEqual(decoded.stderr, b"")
+
+
+if __name__ == "__main__":
+    DUMP = sys.argv.pop(1)
+    unittest.main()
