@@ -141,22 +141,23 @@ concept Prefixed = requires {
   std::string_view(T::prefix);
 };
 
+// By value: a pointer compared to null is no constant expression for GCC 12 under UBSan.
 template <class T>
-constexpr Doc const* find_doc(std::string_view member) {
+constexpr std::optional<Doc> find_doc(std::string_view member) {
   if constexpr (requires { T::docs; }) {
     for (auto const& doc : T::docs) {
-      if (doc.member == member) return &doc;
+      if (doc.member == member) return doc;
     }
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 /// The doc of a member, looked for in T and in the base that declares it.
 template <class T, class Member>
-constexpr Doc const* doc_of() {
-  Doc const* found = find_doc<T>(Member::name);
+constexpr std::optional<Doc> doc_of() {
+  std::optional<Doc> found = find_doc<T>(Member::name);
   boost::mp11::mp_for_each<boost::describe::describe_bases<T, boost::describe::mod_public>>([&](auto base) {
-    if (found == nullptr) found = find_doc<typename decltype(base)::type>(decltype(Member{})::name);
+    if (!found) found = find_doc<typename decltype(base)::type>(decltype(Member{})::name);
   });
   return found;
 }
@@ -177,8 +178,8 @@ void Catalogue::add(T& group, std::string_view prefix) {
         add(value, std::string(prefix) + detail::upper(Member::name) + "_");
       }
     } else {
-      constexpr Doc const* doc = detail::doc_of<T, Member>();
-      static_assert(doc != nullptr, "every setting has a line in its group's docs");
+      constexpr std::optional<Doc> doc = detail::doc_of<T, Member>();
+      static_assert(doc.has_value(), "every setting has a line in its group's docs");
       add_member(value, std::string(prefix) + detail::upper(Member::name), *doc);
     }
   });
@@ -199,7 +200,7 @@ void Catalogue::add_member(T& member, std::string name, Doc const& doc) {
           .help = std::string(doc.help) + (bounds.empty() ? "" : " (" + bounds + ")"),
           .default_text = write_value(member),
           .assign =
-              [&member, &doc, bounds](std::string_view text) {
+              [&member, doc, bounds](std::string_view text) {
                 T value = read_value<T>(text);
                 auto const number = magnitude(value);
                 if (number && (*number < doc.min || *number > doc.max)) throw ValueError("must be " + bounds);

@@ -92,7 +92,13 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
   postgres::AdmitKey const key{identity.worker,       identity.run_id,           event_id,
                                partition.where.topic, partition.where.partition, partition.epoch};
   std::vector<kafka::Record> made;
+  auto const& timings = engine_.ports().timings;
+  auto begun = Clock::now();
+  auto const observe = [&](LocalHistogram* into) {
+    if (into != nullptr) into->observe(std::chrono::duration<double>{Clock::now() - begun}.count());
+  };
   for (int tries = 1;; ++tries) {
+    begun = Clock::now();
     std::exception_ptr in_doubt;
     try {
       auto job = pool().run([&](pqxx::connection& connection) {
@@ -102,6 +108,7 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
         });
       });
       auto result = co_await std::move(job);
+      observe(timings.committed);
       if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
       if (result.outcome == postgres::CommitOutcome::duplicate && tries > 1) {
         // The commit in doubt had happened. Its rows are still in the outbox, but these are the same records: they need
@@ -113,7 +120,13 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
       co_return result;
     } catch (pqxx::in_doubt_error const&) {
       in_doubt = std::current_exception();
+    } catch (Fenced const&) {
+      throw;
+    } catch (...) {
+      observe(timings.failed);
+      throw;
     }
+    observe(timings.in_doubt);
     if (tries == commit_tries) std::rethrow_exception(in_doubt);
   }
 }

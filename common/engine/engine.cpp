@@ -254,13 +254,16 @@ void Engine::confirm_membership(Partition& partition) {
 Task<Verdict> Engine::process(Delivery& delivery) {
   Context context{*this, delivery};
   std::exception_ptr failed;
+  auto const begun = Clock::now();
   try {
     auto attempt = work_.handle(context);
     co_await std::move(attempt);
-    co_return Verdict{Verdict::Kind::done};
   } catch (...) {
     failed = std::current_exception();
   }
+  if (ports_.timings.handler != nullptr)
+    ports_.timings.handler->observe(std::chrono::duration<double>{Clock::now() - begun}.count());
+  if (!failed) co_return Verdict{Verdict::Kind::done};
   auto resolving = resolve(delivery, context, failed);
   co_return co_await std::move(resolving);
 }
@@ -298,6 +301,10 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Context& context, std::excepti
     auto burying = context.dead_letter(*failure);
     co_await std::move(burying);
     bump(counters_.dead_lettered);
+    if (failure->error_class() == "invalid_event" || failure->error_class() == "unknown_type")
+      bump(counters_.dead_malformed);
+    else if (failure->kind() == Failure::Kind::transient)
+      bump(counters_.dead_exhausted);
     log::error(context.log_fields(), "dead letter",
                {{"topic", delivery.partition->where.topic},
                 {"class", failure->error_class()},

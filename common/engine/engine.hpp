@@ -12,6 +12,7 @@
 #include "engine/recoverability.hpp"
 #include "kafka/client_settings.hpp"
 #include "kafka/producer.hpp"
+#include "observability/metrics.hpp"
 #include "postgres/pool.hpp"
 #include "resilience/retry_budget.hpp"
 
@@ -47,11 +48,20 @@ struct EngineSettings {
   RecoverabilitySettings recoverability;
 };
 
+/// Where durations go, in seconds; null ones go nowhere. Written by the event loop only.
+struct Timings {
+  LocalHistogram* handler = nullptr;    ///< one attempt
+  LocalHistogram* committed = nullptr;  ///< a transaction of a unit of work, by how it ended
+  LocalHistogram* failed = nullptr;
+  LocalHistogram* in_doubt = nullptr;
+};
+
 /// What an engine stands on; everything outlives it.
 struct Ports {
   kafka::Producer& producer;
   /// Null for an engine without a database: then nothing can be committed and dead letters are published directly.
   postgres::TransactionPool* pool = nullptr;
+  Timings timings;
 };
 
 /// Numbers for metrics, readable from any thread.
@@ -59,6 +69,8 @@ struct Counters {
   std::atomic<std::uint64_t> handled{0};  ///< finished, dead letters included
   std::atomic<std::uint64_t> retried{0};
   std::atomic<std::uint64_t> dead_lettered{0};
+  std::atomic<std::uint64_t> dead_malformed{0};  ///< of these, no event or none that fits its schema
+  std::atomic<std::uint64_t> dead_exhausted{0};  ///< of these, failed too often
   std::atomic<std::uint64_t> fenced{0};
   std::atomic<std::uint64_t> outages{0};  ///< attempts that met one
   std::atomic<std::uint64_t> commits{0};  ///< offset commits acknowledged

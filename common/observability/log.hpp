@@ -16,9 +16,12 @@
 #include <string>
 #include <string_view>
 
+#include <boost/describe/enum.hpp>
+
 namespace omnibus::log {
 
 enum class Level : std::uint8_t { debug, info, warn, error, off };
+BOOST_DESCRIBE_ENUM(Level, debug, info, warn, error, off)
 
 /// The level of that name (`debug`, `info`, `warn`, `error`, `off`), or nothing.
 std::optional<Level> parse_level(std::string_view name);

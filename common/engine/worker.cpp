@@ -1,0 +1,270 @@
+#include "engine/worker.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include "engine/worker_settings.hpp"
+#include "http/admin_server.hpp"
+#include "kafka/topics.hpp"
+#include "observability/log.hpp"
+#include "observability/metrics.hpp"
+#include "postgres/inbox.hpp"
+
+namespace omnibus::engine {
+namespace {
+
+constexpr std::chrono::seconds probe_timeout{5};
+constexpr std::chrono::hours inbox_margin{24};
+constexpr std::chrono::minutes prune_interval{10};
+constexpr std::int64_t prune_size = 10'000;
+
+/// Ends the process when a stop takes longer than it may: a hung dependency must not keep a worker from being replaced.
+class Watchdog {
+ public:
+  explicit Watchdog(std::chrono::milliseconds limit) : thread_{[this, limit] {
+          std::unique_lock lock{mutex_};
+          if (done_.wait_for(lock, limit, [this] { return finished_; })) return;
+          log::error("the stop took too long; leaving without it");
+          std::_Exit(1);
+        }} {}
+  ~Watchdog() {
+    {
+      std::scoped_lock const lock{mutex_};
+      finished_ = true;
+    }
+    done_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable done_;
+  bool finished_ = false;
+  std::thread thread_;
+};
+
+/// Shows the engine's counters as metrics, read when somebody asks.
+class EngineMetrics {
+ public:
+  explicit EngineMetrics(Counters const& counters) : counters_{counters} {
+    hook_ = metrics_.on_collect([this] { collect(); });
+  }
+
+ private:
+  void collect() {
+    auto const seconds = [](std::atomic<std::int64_t> const& ms) { return static_cast<double>(ms.load()) / 1000; };
+    in_flight_.set(static_cast<double>(counters_.in_flight.load()));
+    queued_bytes_.set(static_cast<double>(counters_.queued_bytes.load()));
+    stuck_keys_.set(static_cast<double>(counters_.stuck_keys.load()));
+    commit_lag_.set(static_cast<double>(counters_.uncommitted.load()));
+    unpublished_.set(static_cast<double>(counters_.unpublished.load()));
+    oldest_.set(seconds(counters_.oldest_unprocessed_ms));
+    paused_.set(counters_.paused ? static_cast<double>(counters_.partitions.load()) : 0);
+    auto const dead = counters_.dead_lettered.load();
+    raise(handled_, counters_.handled.load() - dead);
+    raise(dead_lettered_, dead);
+    raise(fenced_, counters_.fenced.load());
+    raise(retries_, counters_.retried.load());
+    raise(malformed_, counters_.dead_malformed.load());
+    raise(exhausted_, counters_.dead_exhausted.load());
+    raise(permanent_, dead - counters_.dead_malformed.load() - counters_.dead_exhausted.load());
+  }
+  static void raise(Counter const& counter, std::uint64_t total) {
+    counter.add(std::max(0.0, static_cast<double>(total) - counter.value()));
+  }
+
+  Counters const& counters_;
+  Metrics& metrics_ = Metrics::process();
+  Gauge in_flight_ = metrics_.gauge<Metric::in_flight>();
+  Gauge queued_bytes_ = metrics_.gauge<Metric::queued_bytes>();
+  Gauge stuck_keys_ = metrics_.gauge<Metric::stuck_keys>();
+  Gauge commit_lag_ = metrics_.gauge<Metric::commit_lag>();
+  Gauge unpublished_ = metrics_.gauge<Metric::outbox_unpublished>();
+  Gauge oldest_ = metrics_.gauge<Metric::oldest_unprocessed>();
+  Gauge paused_ = metrics_.gauge<Metric::paused>();
+  Counter handled_ = metrics_.counter<Metric::events>("handled");
+  Counter dead_lettered_ = metrics_.counter<Metric::events>("dead_lettered");
+  Counter fenced_ = metrics_.counter<Metric::events>("fenced");
+  Counter retries_ = metrics_.counter<Metric::retries>();
+  Counter malformed_ = metrics_.counter<Metric::dead_letters>("malformed");
+  Counter permanent_ = metrics_.counter<Metric::dead_letters>("permanent");
+  Counter exhausted_ = metrics_.counter<Metric::dead_letters>("exhausted");
+  Metrics::Hook hook_;
+};
+
+/// Asks until the cluster answers: a worker that starts before its broker waits for it. Nothing once told to stop.
+std::optional<kafka::ClusterAbilities> wait_for_cluster(kafka::ClientSettings const& client,
+                                                        boost::asio::io_context& loop,
+                                                        boost::asio::signal_set& signals) {
+  bool stop = false;
+  signals.async_wait([&](boost::system::error_code const& error, int) { stop = !error; });
+  while (loop.poll(), !stop) {
+    try {
+      auto const abilities = kafka::probe_cluster(client, probe_timeout);
+      signals.cancel();
+      loop.poll();
+      loop.restart();
+      if (stop) return std::nullopt;
+      return abilities;
+    } catch (kafka::Error const& error) {
+      if (!error.retriable()) throw;
+      log::warn("waiting for Kafka: check KAFKA_BROKERS", {{"brokers", client.brokers}, {"reason", error.what()}});
+    }
+  }
+  return std::nullopt;
+}
+
+kafka::GroupProtocol choose_protocol(Protocol wanted, kafka::ClusterAbilities const& abilities) {
+  if (wanted == Protocol::automatic) return abilities.group_protocol();
+  return wanted == Protocol::consumer ? kafka::GroupProtocol::consumer : kafka::GroupProtocol::classic;
+}
+
+/// What was processed longer ago than any topic keeps a record cannot be delivered again.
+Task<> prune_inbox_for_ever(boost::asio::io_context& loop, TransactionPool& pool) {
+  auto const retention = kafka::TopicCatalog::built_in().longest_retention();
+  if (!retention) co_return;  // a topic that keeps its records for ever needs its inbox for ever
+  auto const age = std::chrono::duration_cast<std::chrono::hours>(*retention) + inbox_margin;
+  boost::asio::steady_timer timer{loop};
+  for (;;) {
+    timer.expires_after(prune_interval);
+    auto wait = timer.async_wait(boost::asio::use_awaitable);
+    co_await std::move(wait);
+    try {
+      std::int64_t removed = prune_size;
+      while (removed == prune_size) {
+        auto job = pool.run(
+            [age](pqxx::connection& connection) { return postgres::prune_inbox(connection, age, prune_size); });
+        removed = co_await std::move(job);
+      }
+    } catch (std::exception const& error) {
+      log::warn("the inbox could not be pruned", {{"reason", error.what()}});
+    }
+  }
+}
+
+std::string instance_name(std::string_view worker) {
+  char host[256] = "unknown";
+  gethostname(host, sizeof host - 1);
+  return fmt::format("{}@{}:{}", worker, static_cast<char const*>(host), getpid());
+}
+
+EngineSettings engine_settings(WorkerSettings const& settings) {
+  EngineSettings engine;
+  engine.max_in_flight = static_cast<std::size_t>(settings.max_in_flight);
+  engine.max_queued_bytes = settings.max_queued_bytes.bytes;
+  engine.commit_interval = settings.commit_interval;
+  engine.drain_deadline = settings.drain_deadline;
+  engine.recoverability.max_attempts = static_cast<std::uint32_t>(settings.max_attempts);
+  engine.recoverability.base_delay = settings.retry_base_delay;
+  engine.recoverability.longest_delay = settings.retry_longest_delay;
+  return engine;
+}
+
+kafka::ConsumerSettings consumer_settings(std::string_view worker, WorkerSettings const& settings,
+                                          kafka::ClusterAbilities const& abilities) {
+  kafka::ConsumerSettings consumer;
+  consumer.group = settings.kafka_group.empty() ? fmt::format("omnibus-{}", worker) : settings.kafka_group;
+  for (auto const* const topic : kafka::TopicCatalog::built_in().consumed_by(worker))
+    consumer.topics.push_back(topic->name);
+  consumer.protocol = choose_protocol(settings.kafka_group_protocol, abilities);
+  consumer.instance_id = settings.kafka_instance_id;
+  consumer.session_timeout = settings.kafka_session_timeout;
+  consumer.prefetch_bytes = static_cast<std::int64_t>(settings.prefetch_bytes.bytes);
+  return consumer;
+}
+
+Timings timings() {
+  auto& metrics = Metrics::process();
+  return {&metrics.local_histogram<Metric::handler_duration>(),
+          &metrics.local_histogram<Metric::database_transaction_duration>("committed"),
+          &metrics.local_histogram<Metric::database_transaction_duration>("failed"),
+          &metrics.local_histogram<Metric::database_transaction_duration>("in_doubt")};
+}
+
+int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSettings const& client,
+        MakeWork const& make_work) {
+  log::configure(worker, settings.log_level);
+  Metrics::process().gauge<Metric::build_info>(worker, "0.1.0").set(1);
+  http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
+  auto const ready = admin.add_check("engine");
+  std::signal(SIGPIPE, SIG_IGN);
+
+  boost::asio::io_context loop{1};
+  boost::asio::signal_set signals{loop, SIGTERM, SIGINT};
+  auto const abilities = wait_for_cluster(client, loop, signals);
+  if (!abilities) return 0;
+
+  PoolSettings pool_settings;
+  pool_settings.url = settings.database_url.reveal();
+  pool_settings.size = static_cast<std::size_t>(settings.database_pool);
+  pool_settings.application_name = instance_name(worker);
+  TransactionPool pool{std::move(pool_settings)};
+  // A committed record is published however long the broker is away; what is left at the end stays in the outbox.
+  kafka::ProducerSettings publishing;
+  publishing.message_timeout = std::chrono::milliseconds{0};
+  kafka::Producer producer{client, publishing};
+  Resources resources{loop, pool, producer};
+  auto const work = make_work(resources);
+
+  auto consumer = consumer_settings(worker, settings, *abilities);
+  log::info("starting", {{"group", consumer.group},
+                         {"protocol", kafka::to_string(consumer.protocol)},
+                         {"topics", consumer.topics.size()},
+                         {"brokers", client.brokers}});
+  Engine engine{loop,
+                Identity{std::string{worker}, instance_name(worker), {}},
+                engine_settings(settings),
+                client,
+                std::move(consumer),
+                Ports{producer, &pool, timings()},
+                *work};
+  EngineMetrics const metrics{engine.counters()};
+  auto const readiness = Metrics::process().on_collect([&] { ready->set(engine.counters().ready); });
+
+  std::optional<Watchdog> watchdog;
+  signals.async_wait([&](boost::system::error_code const& error, int) {
+    if (error) return;
+    watchdog.emplace(settings.drain_deadline + std::chrono::seconds{10});
+    boost::asio::co_spawn(loop, engine.stop(), [&](std::exception_ptr const&) { loop.stop(); });
+  });
+  boost::asio::co_spawn(loop, prune_inbox_for_ever(loop, pool), boost::asio::detached);
+  engine.start();
+  loop.run();
+  pool.close();
+  return 0;
+}
+
+}  // namespace
+
+int run_worker(config::Program const& program, config::Catalogue& settings, int argc, char** argv,
+               MakeWork const& make_work) {
+  WorkerSettings worker_settings;
+  kafka::ClientSettings client;
+  client.client_id = fmt::format("omnibus-{}", program.name);
+  settings.add(client, "KAFKA_");
+  settings.add(worker_settings);
+  if (auto const status = config::configure(program, settings, argc, argv)) return *status;
+  try {
+    return run(program.name, worker_settings, client, make_work);
+  } catch (std::exception const& error) {
+    log::error("the worker cannot run", {{"reason", error.what()}});
+    return 1;
+  }
+}
+
+}  // namespace omnibus::engine

@@ -1,0 +1,65 @@
+/// Everything a worker binary is but its handler.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/io_context.hpp>
+
+#include "config/config.hpp"
+#include "engine/engine.hpp"
+#include "engine/handler.hpp"
+#include "kafka/producer.hpp"
+#include "postgres/pool.hpp"
+
+namespace omnibus {
+
+/// What a handler may stand on; outlives it.
+struct Resources {
+  boost::asio::io_context& loop;
+  TransactionPool& pool;
+  kafka::Producer& producer;
+};
+
+namespace engine {
+
+/// Makes a worker's work once its resources exist. Called on the main thread, before any event.
+using MakeWork = std::function<std::unique_ptr<Work>(Resources&)>;
+
+/// Configures, connects, serves /livez, /readyz and /metrics, runs until SIGTERM or SIGINT and stops cleanly.
+/// `settings` are the handler's own, already added. @return the exit status.
+int run_worker(config::Program const& program, config::Catalogue& settings, int argc, char** argv,
+               MakeWork const& make_work);
+
+/// Owns a handler together with the adapter that decodes for it.
+template <class H>
+class OwningWork : public Work {
+ public:
+  template <class... Arguments>
+  explicit OwningWork(Arguments&&... arguments) : handler_{std::forward<Arguments>(arguments)...}, typed_{handler_} {}
+  Task<> handle(Context& context) override { return typed_.handle(context); }
+
+ private:
+  H handler_;
+  HandlerWork<H> typed_;
+};
+
+}  // namespace engine
+
+/// The main function of a worker. `H` is a handler (see engine/handler.hpp) with
+/// `static constexpr std::string_view name, summary`, `using Settings` (a described struct) and a constructor
+/// `H(Resources&, Settings const&)`. The topics are those of topics.yaml that list `name` among their consumers.
+template <class H>
+int run_worker(int argc, char** argv) {
+  typename H::Settings settings;
+  config::Catalogue catalogue;
+  catalogue.add(settings);
+  auto const make = [&](Resources& resources) -> std::unique_ptr<engine::Work> {
+    return std::make_unique<engine::OwningWork<H>>(resources, settings);
+  };
+  return engine::run_worker({H::name, H::summary}, catalogue, argc, argv, make);
+}
+
+}  // namespace omnibus

@@ -1,0 +1,66 @@
+/// The settings that every worker has.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+
+#include "config/config.hpp"
+#include "config/types.hpp"
+#include "observability/log.hpp"
+
+namespace omnibus::engine {
+
+/// How a worker joins its group: by what the broker can do, or as told.
+enum class Protocol { automatic, consumer, classic };
+BOOST_DESCRIBE_ENUM(Protocol, automatic, consumer, classic)
+
+struct WorkerSettings {
+  std::string kafka_group;
+  Protocol kafka_group_protocol = Protocol::automatic;
+  std::string kafka_instance_id;
+  std::chrono::milliseconds kafka_session_timeout{10'000};
+  Secret database_url{"postgresql:///omnibus"};
+  std::int32_t database_pool = 8;
+  std::int32_t max_in_flight = 256;
+  ByteSize max_queued_bytes = 64_MiB;
+  ByteSize prefetch_bytes = 16_MiB;
+  std::int32_t max_attempts = 8;
+  std::chrono::milliseconds retry_base_delay{200};
+  std::chrono::milliseconds retry_longest_delay{30'000};
+  std::chrono::milliseconds commit_interval{500};
+  std::chrono::milliseconds drain_deadline{20'000};
+  ListenAddress metrics_listen{"127.0.0.1", 0};
+  log::Level log_level = log::Level::info;
+
+  static constexpr std::string_view prefix = "";
+  static constexpr std::array docs{
+      config::Doc{"kafka_group", "Consumer group; empty: omnibus-<worker>"},
+      config::Doc{"kafka_group_protocol", "automatic, consumer (KIP-848) or classic (cooperative-sticky)"},
+      config::Doc{"kafka_instance_id", "Static member name; empty joins as a dynamic member"},
+      config::Doc{"kafka_session_timeout", "After this silence a member is out (classic protocol)", 1, 1800},
+      config::Doc{"database_url", "PostgreSQL, as a libpq URL"},
+      config::Doc{"database_pool", "Connections, each with a thread", 1, 256},
+      config::Doc{"max_in_flight", "Keys worked on at once", 1, 1'000'000},
+      config::Doc{"max_queued_bytes", "Events held in memory, waiting or in flight", 65536, 1e12},
+      config::Doc{"prefetch_bytes", "What the Kafka client may hold ahead of us", 65536, 1e12},
+      config::Doc{"max_attempts", "Failed attempts after which an event is dead-lettered", 1, 1000},
+      config::Doc{"retry_base_delay", "Upper end of the first back-off; doubles with each attempt", 0.001, 3600},
+      config::Doc{"retry_longest_delay", "Upper end of every back-off", 0.001, 86400},
+      config::Doc{"commit_interval", "Time between offset commits", 0.01, 60},
+      config::Doc{"drain_deadline", "Time that running events have when the worker stops or loses a partition", 0, 3600},
+      config::Doc{"metrics_listen", "Address of /livez, /readyz and /metrics; port 0 takes a free one"},
+      config::Doc{"log_level", "debug, info, warn, error or off"},
+  };
+};
+BOOST_DESCRIBE_STRUCT(WorkerSettings, (),
+                      (kafka_group, kafka_group_protocol, kafka_instance_id,
+                       kafka_session_timeout, database_url, database_pool, max_in_flight, max_queued_bytes,
+                       prefetch_bytes, max_attempts, retry_base_delay, retry_longest_delay, commit_interval,
+                       drain_deadline, metrics_listen, log_level))
+
+}  // namespace omnibus::engine
