@@ -68,11 +68,16 @@ END
 $$;
 COMMENT ON FUNCTION pipeline.admit_all IS 'Claims many events at once: returns those that are new, or one NULL when any of the partitions was taken over.';
 
+-- With the owner's rights: a worker may forget old events, and cannot delete others.
 CREATE FUNCTION pipeline.prune_inbox(p_age interval, p_limit bigint) RETURNS bigint
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_pruned bigint;
 BEGIN
+  IF p_age < interval '1 day' THEN
+    RAISE EXCEPTION 'events processed less than a day ago may come again: % is too short an age', p_age
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   DELETE FROM pipeline.inbox
   WHERE ctid = ANY (ARRAY(SELECT i.ctid FROM pipeline.inbox i WHERE i.processed_at < now() - p_age LIMIT p_limit))
     AND processed_at < now() - p_age;
@@ -81,9 +86,12 @@ BEGIN
 END
 $$;
 
+COMMENT ON FUNCTION pipeline.prune_inbox IS 'Forgets events processed longer ago than p_age, at most p_limit of them; returns how many.';
+REVOKE EXECUTE ON FUNCTION pipeline.prune_inbox(interval, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pipeline.prune_inbox(interval, bigint) TO omnibus_chat, omnibus_relay;
+
 GRANT SELECT, INSERT ON pipeline.inbox TO omnibus_chat, omnibus_replay;
-GRANT SELECT, DELETE ON pipeline.inbox TO omnibus_relay;
-GRANT SELECT ON pipeline.inbox TO omnibus_readonly;
+GRANT SELECT ON pipeline.inbox TO omnibus_relay, omnibus_readonly;
 
 RESET ROLE;
 

@@ -73,5 +73,6 @@ TEST_CASE("the inbox forgets what is older than the age given, a bounded number 
   CHECK(prune_inbox(relay, std::chrono::hours{24 * 7 - 1}, 2) == 2);
   CHECK(prune_inbox(relay, std::chrono::hours{24 * 7 - 1}, 100) == 1);
   CHECK(prune_inbox(relay, std::chrono::hours{24 * 7 - 1}, 100) == 0);
+  CHECK_THROWS_AS(prune_inbox(relay, std::chrono::hours{23}, 100), pqxx::sql_error);
   CHECK(pqxx::nontransaction{connection}.query_value<int>("SELECT count(*) FROM pipeline.inbox") == 7);
 }

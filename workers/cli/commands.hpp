@@ -1,0 +1,15 @@
+/// The subcommands of `omnibus`. Each adds itself to the application and leaves its exit code where it ran.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace omnibus::cli {
+
+void add_topics_command(CLI::App& application, int& exit_code);
+void add_broker_command(CLI::App& application, int& exit_code);
+void add_migrate_command(CLI::App& application, int& exit_code);
+void add_tenant_command(CLI::App& application, int& exit_code);  // and `token`
+
+}  // namespace omnibus::cli
