@@ -23,6 +23,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
                                                    -Wno-stringop-overflow -Wno-stringop-overread -Wno-mismatched-new-delete
                                                    -Wno-dangling-pointer)
 endif()
+if(OMNIBUS_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(omnibus_options INTERFACE -Wno-tsan) # Asio's fences, which ThreadSanitizer does not follow
+endif()
 target_include_directories(omnibus_options INTERFACE ${CMAKE_SOURCE_DIR}/common ${CMAKE_SOURCE_DIR})
 
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
