@@ -77,6 +77,8 @@ std::unique_ptr<pqxx::connection> connect(PoolSettings const& settings) {
   add_parameter(url, "keepalives_count", "3");
   add_parameter(url, "tcp_user_timeout", "30000");
   auto connection = std::make_unique<pqxx::connection>(url);
+  // libpqxx would print notices on standard error. They may quote rows, and every failure is thrown as well.
+  connection->set_notice_handler([](pqxx::zview) {});
   {
     pqxx::nontransaction setup{*connection};
     setup.exec("SET statement_timeout = " + std::to_string(settings.statement_timeout_ms) +
