@@ -74,6 +74,10 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view start) {
          std::equal(start.begin(), start.end(), text.begin(), [](char a, char b) { return a == lower(b); });
 }
 
+bool is_structured_type(std::string_view type) {
+  return starts_with_ignoring_case(type, structured_media_type);
+}
+
 bool is_attribute_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 &&
          std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
@@ -153,6 +157,17 @@ std::optional<DecodeError> check_header_sizes(std::span<HeaderView const> header
   for (auto const& header : headers) bytes += header.name.size() + (header.value ? header.value->size() : 0);
   if (bytes <= max_header_bytes) return std::nullopt;
   return DecodeError{"headers", "are larger than " + std::to_string(max_header_bytes) + " bytes"};
+}
+
+/// What came structured must fit into headers, too, for it goes on in binary mode.
+std::optional<DecodeError> check_extensions(std::vector<Header> const& extensions) {
+  constexpr std::size_t most = 128;
+  constexpr std::size_t most_bytes = max_header_bytes / 2;
+  if (extensions.size() > most) return DecodeError{{}, "has more than " + std::to_string(most) + " extensions"};
+  std::size_t bytes = 0;
+  for (auto const& extension : extensions) bytes += prefix.size() + extension.name.size() + extension.value->size();
+  if (bytes <= most_bytes) return std::nullopt;
+  return DecodeError{{}, "has extensions larger than " + std::to_string(most_bytes) + " bytes"};
 }
 
 /// Reads the headers of one record in binary mode.
@@ -294,6 +309,7 @@ std::optional<DecodeError> StructuredReader::finish() {
   keep_trace(readable);
   if (readable.traceparent.empty()) envelope.traceparent.clear();
   if (readable.tracestate.empty()) envelope.tracestate.clear();
+  if (auto error = check_extensions(envelope.extensions)) return error;
   return validate(view_of(envelope));
 }
 
@@ -364,11 +380,13 @@ std::optional<DecodeError> validate(EnvelopeView const& envelope) {
   for (auto const& attribute : other_attributes)
     if (auto error = check(attribute.name, envelope.*(attribute.view), attribute.most, attribute.required))
       return error;
+  if (is_structured_type(envelope.data_content_type))
+    return DecodeError{"datacontenttype", "must not be that of an event in structured mode"};
   return std::nullopt;
 }
 
 bool is_structured(RecordView const& record) {
-  return starts_with_ignoring_case(header_of(record, content_type), structured_media_type);
+  return is_structured_type(header_of(record, content_type));
 }
 
 boost::system::result<EnvelopeView, DecodeError> parse_envelope(RecordView const& record) {

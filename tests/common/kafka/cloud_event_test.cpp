@@ -205,6 +205,17 @@ TEST_CASE("a structured event's attributes are checked like a binary one's") {
   CHECK(event->envelope.extensions == std::vector<Header>{{"text", "a"}, {"count", "7"}, {"flag", "true"}});
 }
 
+TEST_CASE("a structured event that would not fit into headers, or would be read as another there, is refused") {
+  std::string extensions;
+  for (int i = 0; i < 129; ++i) extensions += ",\"x" + std::to_string(i) + "\":1";
+  CHECK(refusal_of_structured(structured(extensions)) == "the document has more than 128 extensions");
+  extensions.clear();
+  for (int i = 0; i < 40; ++i) extensions += ",\"x" + std::to_string(i) + "\":\"" + std::string(1'000, 'v') + "\"";
+  CHECK(refusal_of_structured(structured(extensions)) == "the document has extensions larger than 32768 bytes");
+  CHECK(refusal_of_structured(structured(R"(,"datacontenttype":"application/cloudevents+json","data":{})")) ==
+        "datacontenttype must not be that of an event in structured mode");
+}
+
 TEST_CASE("what is written reads back") {
   auto envelope = originate("/omnibus/gateway", "omnibus.chat.message.received.v1", trace,
                             std::chrono::system_clock::time_point(1'234'567'890'123ms));
