@@ -1,5 +1,7 @@
 #include "http/message.hpp"
 
+#include "json/encode.hpp"
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -16,22 +18,6 @@ int hex_value(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
-}
-
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
-  for (auto const c : text) {
-    auto const byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
 }
 
 }  // namespace
@@ -94,15 +80,15 @@ Response text_response(int status, std::string body, std::string content_type) {
 
 Response problem(int status, std::string_view title, std::string_view detail, std::string_view field) {
   std::string body = "{\"type\":\"about:blank\",\"title\":";
-  append_json_string(body, title.empty() ? reason_phrase(status) : title);
+  json::append_string(body, title.empty() ? reason_phrase(status) : title);
   fmt::format_to(std::back_inserter(body), ",\"status\":{}", status);
   if (!detail.empty()) {
     body += ",\"detail\":";
-    append_json_string(body, detail);
+    json::append_string(body, detail);
   }
   if (!field.empty()) {
     body += ",\"field\":";
-    append_json_string(body, field);
+    json::append_string(body, field);
   }
   body += '}';
   return Response{status, {{"Content-Type", "application/problem+json"}}, std::move(body)};

@@ -298,7 +298,7 @@ TEST_CASE("a problem names its field and escapes its text") {
   auto const response = problem(422, "", "a \"quoted\"\nline", "text");
   CHECK(
       response.body ==
-      R"({"type":"about:blank","title":"Unprocessable Content","status":422,"detail":"a \"quoted\"\u000aline","field":"text"})");
+      R"({"type":"about:blank","title":"Unprocessable Content","status":422,"detail":"a \"quoted\"\nline","field":"text"})");
 }
 
 }  // namespace omnibus::http

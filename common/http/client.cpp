@@ -1,0 +1,135 @@
+#include "http/client.hpp"
+
+#include "http/client_pool.hpp"
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+namespace omnibus::http {
+
+namespace asio = boost::asio;
+
+namespace {
+
+template <class Handler>
+struct WaiterOf final : ClientWaiter {
+  explicit WaiterOf(Handler its_handler) : handler(std::move(its_handler)) {}
+  void wake() override { asio::post(std::move(handler)); }
+  Handler handler;
+};
+
+bool clean(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+std::string to_wire(ClientRequest const& request) {
+  auto good = clean(request.method) && clean(request.url.target) && clean(request.url.host);
+  std::size_t size = request.method.size() + request.url.target.size() + request.url.host.size() + request.body.size();
+  for (auto const& [name, value] : request.headers) {
+    good = good && clean(name) && clean(value);
+    size += name.size() + value.size() + 4;
+  }
+  if (!good) throw std::invalid_argument("a request line or header holds a line break");
+  std::string wire;
+  wire.reserve(size + 64);
+  wire.append(request.method).append(" ").append(request.url.target).append(" HTTP/1.1\r\nHost: ");
+  wire.append(request.url.authority()).append("\r\n");
+  for (auto const& [name, value] : request.headers) wire.append(name).append(": ").append(value).append("\r\n");
+  if (!request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
+    fmt::format_to(std::back_inserter(wire), "Content-Length: {}\r\n", request.body.size());
+  }
+  wire.append("\r\n").append(request.body);
+  return wire;
+}
+
+struct Plan {
+  std::string wire;
+  std::chrono::milliseconds deadline;
+  std::size_t max_response_bytes;
+  bool head_request;
+};
+
+Task<> run(std::shared_ptr<ClientPool> pool, ClientHost& host, Plan plan, ResponseReader& reader) {
+  ClientExchange exchange(*pool, host);
+  exchange.wire = std::move(plan.wire);
+  exchange.reader = &reader;
+  exchange.max_response_bytes = plan.max_response_bytes;
+  exchange.head_request = plan.head_request;
+  auto const begin = [&exchange, deadline = plan.deadline](auto handler) {
+    exchange.cancellation = asio::get_associated_cancellation_slot(handler);
+    if (exchange.cancellation.is_connected()) {
+      exchange.cancellation.assign([&exchange](asio::cancellation_type type) {
+        if (type == asio::cancellation_type::none || !exchange.waiter) return;
+        exchange.pool.fail(exchange, ClientError::Kind::cancelled, "the request was cancelled");
+      });
+    }
+    exchange.waiter = std::make_unique<WaiterOf<decltype(handler)>>(std::move(handler));
+    exchange.pool.submit(exchange, deadline);
+  };
+  auto waiting = asio::async_initiate<asio::use_awaitable_t<> const, void()>(begin, asio::use_awaitable);
+  co_await std::move(waiting);
+  if (exchange.failure) std::rethrow_exception(exchange.failure);
+}
+
+class Collector final : public ResponseReader {
+ public:
+  explicit Collector(Response& response) : response_(response) {}
+  void head(ResponseHead const& head) override {
+    response_.status = head.status();
+    auto rest = head.text();
+    while (!rest.empty()) {
+      auto const end = rest.find('\n');
+      auto line = rest.substr(0, end);
+      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+      if (auto const colon = line.find(':'); colon != std::string_view::npos) {
+        auto value = line.substr(colon + 1);
+        auto const begin = value.find_first_not_of(" \t");
+        auto const last = value.find_last_not_of(" \t\r");
+        value = begin == std::string_view::npos || last < begin ? "" : value.substr(begin, last - begin + 1);
+        response_.headers.add(std::string(line.substr(0, colon)), std::string(value));
+      }
+    }
+  }
+  bool body(std::string_view piece) override {
+    response_.body += piece;
+    return true;
+  }
+
+ private:
+  Response& response_;
+};
+
+Task<Response> collect(Client& client, ClientRequest request) {
+  Response response;
+  Collector collector(response);
+  auto sending = client.send(request, collector);
+  request = {};
+  co_await std::move(sending);
+  co_return response;
+}
+
+}  // namespace
+
+Client::Client(asio::io_context& context, ClientSettings settings)
+    : pool_(std::make_shared<ClientPool>(context, std::move(settings))) {}
+
+Client::~Client() {
+  pool_->shutdown();
+}
+
+Task<> Client::send(ClientRequest const& request, ResponseReader& reader) {
+  Plan plan{to_wire(request), request.deadline, request.max_response_bytes, request.method == "HEAD"};
+  return run(pool_, pool_->host_of(request.url), std::move(plan), reader);
+}
+
+Task<Response> Client::fetch(ClientRequest const& request) {
+  return collect(*this, request);
+}
+
+Client::Counts Client::counts() const {
+  return pool_->counts();
+}
+
+}  // namespace omnibus::http

@@ -1,0 +1,101 @@
+/// The HTTP/1.1 client behind every call to the outside: keep-alive connections per host, one deadline per request,
+/// and little memory for each request that waits.
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "http/message.hpp"
+#include "http/response_parser.hpp"
+#include "http/url.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/io_context.hpp>
+
+namespace omnibus::http {
+
+/// Why a request has no whole response.
+class ClientError : public std::runtime_error {
+ public:
+  enum class Kind {
+    connect,    ///< no connection: name, address, handshake or certificate
+    timeout,    ///< the deadline passed
+    closed,     ///< the connection broke in the middle
+    too_large,  ///< the response exceeds its limit
+    protocol,   ///< what came is not HTTP/1.1
+    cancelled,  ///< the coroutine was cancelled or the client destroyed
+  };
+  ClientError(Kind kind, std::string const& reason, bool sent) : runtime_error(reason), kind_(kind), sent_(sent) {}
+  Kind kind() const { return kind_; }
+  /// Whether any of the request may have reached the other side.
+  bool sent() const { return sent_; }
+
+ private:
+  Kind kind_;
+  bool sent_;
+};
+
+struct ClientSettings {
+  std::chrono::milliseconds connect_timeout{5000};      ///< name, connection and handshake, per address
+  std::chrono::milliseconds keep_alive_timeout{30000};  ///< of an idle connection
+  std::chrono::milliseconds name_lifetime{30000};       ///< how long a resolved name is used
+  std::size_t max_connections_per_host = 20000;         ///< requests beyond it wait in order
+  std::size_t max_connecting_per_host = 256;            ///< handshakes under way at once
+  std::size_t max_head_bytes = 32 * 1024;
+  std::string ca_file;  ///< PEM; empty: the certificates of the system
+};
+
+struct ClientRequest {
+  std::string method = "GET";
+  Url url;
+  Headers headers;
+  std::string body;
+  std::chrono::milliseconds deadline{30000};  ///< for everything: waiting, connecting, sending, the whole response
+  std::size_t max_response_bytes = 8 * 1024 * 1024;
+};
+
+class ClientPool;
+
+/// Takes a response as it comes. Called on the client's thread; an exception ends the request and reaches its caller.
+class ResponseReader {
+ public:
+  virtual ~ResponseReader() = default;
+  virtual void head(ResponseHead const& head) = 0;
+  /// Takes a piece of the body; false to have seen enough, which ends the request well and closes the connection.
+  virtual bool body(std::string_view piece) = 0;
+};
+
+/// Sends requests and retries nothing, but for one case: a kept connection that turns out to be dead before a single
+/// byte was sent is replaced once. Used only from the one thread that runs its context, which must outlive it.
+/// Requests are cancelled by cancelling their coroutine.
+class Client {
+ public:
+  explicit Client(boost::asio::io_context& context, ClientSettings settings = {});
+  /// Abandons requests that still run: their coroutines are destroyed without being resumed.
+  ~Client();
+  Client(Client const&) = delete;
+  Client& operator=(Client const&) = delete;
+
+  /// Sends a request and hands the response to the reader, which must live until the task ends. The request is taken
+  /// over at once, the task may start later. @throws ClientError, std::invalid_argument for a header with a line break.
+  Task<> send(ClientRequest const& request, ResponseReader& reader);
+  /// Sends a request and collects the whole response. @throws ClientError
+  Task<Response> fetch(ClientRequest const& request);
+
+  struct Counts {
+    std::size_t open = 0;  ///< connections, idle ones among them
+    std::size_t idle = 0;
+    std::size_t waiting = 0;  ///< requests that wait for a connection
+    std::size_t opened = 0;   ///< connections ever opened
+  };
+  Counts counts() const;
+
+ private:
+  std::shared_ptr<ClientPool> pool_;
+};
+
+}  // namespace omnibus::http

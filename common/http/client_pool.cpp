@@ -1,0 +1,229 @@
+#include "http/client_pool.hpp"
+
+#include <algorithm>
+
+namespace omnibus::http {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+ClientExchange::~ClientExchange() {
+  if (connection != nullptr) connection->abandon();
+  pool.leave_queue(*this);
+}
+
+ClientPool::ClientPool(asio::io_context& context, ClientSettings settings)
+    : context_(context),
+      settings_(std::move(settings)),
+      resolver_(context),
+      timer_(context.get_executor()),
+      exchange_deadlines_(Clock::now()),
+      connection_deadlines_(Clock::now()),
+      buffer_(std::make_unique<std::array<char, 64 * 1024>>()) {}
+
+ClientHost& ClientPool::host_of(Url const& url) {
+  auto origin = url.origin();
+  auto& host = hosts_[origin];
+  if (host) return *host;
+  host = std::make_unique<ClientHost>();
+  host->url = url;
+  host->origin = std::move(origin);
+  return *host;
+}
+
+void ClientPool::submit(ClientExchange& exchange, std::chrono::milliseconds deadline) {
+  ++exchanges_;
+  if (shut_down_) return fail(exchange, ClientError::Kind::cancelled, "the client is gone");
+  auto const now = Clock::now();
+  busy_until_ = now + std::chrono::seconds(1);
+  exchange_deadlines_.set(exchange, now + deadline);
+  keep_turning();
+  exchange.host.queue.push_back(exchange);
+  ++exchange.host.waiting;
+  pump(exchange.host);
+}
+
+void ClientPool::finish(ClientExchange& exchange, std::exception_ptr failure) {
+  --exchanges_;
+  TimerWheel::clear(exchange);
+  exchange.failure = std::move(failure);
+  exchange.cancellation.clear();
+  auto const waiter = std::move(exchange.waiter);
+  if (waiter) waiter->wake();
+}
+
+void ClientPool::fail(ClientExchange& exchange, ClientError::Kind kind, std::string const& reason) {
+  auto const sent = exchange.sent > 0;
+  leave_queue(exchange);
+  if (auto* const connection = std::exchange(exchange.connection, nullptr)) connection->abandon();
+  finish(exchange, std::make_exception_ptr(ClientError(kind, exchange.host.origin + ": " + reason, sent)));
+}
+
+void ClientPool::leave_queue(ClientExchange& exchange) {
+  if (!exchange.QueueHook::is_linked()) return;
+  exchange.QueueHook::unlink();
+  --exchange.host.waiting;
+}
+
+void ClientPool::pump(ClientHost& host) {
+  if (host.pumping) return;
+  host.pumping = true;
+  while (!host.queue.empty() && !host.idle.empty()) {
+    auto const connection = std::move(host.idle.back());
+    host.idle.pop_back();
+    if (!connection->alive()) {
+      connection->close();
+      continue;
+    }
+    auto& exchange = host.queue.front();
+    leave_queue(exchange);
+    if (connection->carry(exchange)) continue;
+    connection->close();
+    if (exchange.replaced) {
+      fail(exchange, ClientError::Kind::closed, "the connection broke before anything was sent");
+      continue;
+    }
+    exchange.replaced = true;
+    host.queue.push_front(exchange);
+    ++host.waiting;
+  }
+  auto const wanted = std::min(host.waiting, settings_.max_connecting_per_host);
+  while (host.opening < wanted && host.open < settings_.max_connections_per_host) {
+    if (host.addresses.empty() || Clock::now() - host.resolved > settings_.name_lifetime) {
+      resolve(host);
+      break;
+    }
+    ++host.open;
+    ++host.opening;
+    ++opened_;
+    ClientConnection::Pointer const connection(new ClientConnection(*this, host));
+    connections_.push_back(*connection);
+    connection->open();
+  }
+  host.pumping = false;
+}
+
+void ClientPool::resolve(ClientHost& host) {
+  if (host.resolving) return;
+  error_code not_an_address;
+  auto const address = asio::ip::make_address(host.url.host, not_an_address);
+  if (!not_an_address) {
+    host.addresses.assign(1, {address, host.url.port});
+    host.resolved = Clock::time_point::max() - settings_.name_lifetime;
+    asio::post(context_, [weak = weak_from_this(), &host] {
+      if (auto const self = weak.lock()) self->pump(host);
+    });
+    return;
+  }
+  host.resolving = true;
+  resolver_.async_resolve(host.url.host, std::to_string(host.url.port),
+                          [weak = weak_from_this(), &host](error_code error, auto const& results) {
+                            if (auto const self = weak.lock()) self->resolved(host, error, results);
+                          });
+}
+
+void ClientPool::resolved(ClientHost& host, error_code error, asio::ip::tcp::resolver::results_type const& results) {
+  host.resolving = false;
+  host.addresses.clear();
+  for (auto const& result : results) host.addresses.push_back(result.endpoint());
+  host.resolved = Clock::now();
+  if (!error && !host.addresses.empty()) return pump(host);
+  while (!host.queue.empty()) {
+    fail(host.queue.front(), ClientError::Kind::connect, "the name cannot be resolved: " + error.message());
+  }
+}
+
+void ClientPool::opened(ClientConnection& connection, ClientHost& host) {
+  --host.opening;
+  released(connection, host);
+}
+
+void ClientPool::released(ClientConnection& connection, ClientHost& host) {
+  host.idle.emplace_back(&connection);
+  time_connection(connection, settings_.keep_alive_timeout);
+  pump(host);
+}
+
+void ClientPool::open_failed(ClientHost& host, std::string const& reason) {
+  if (!host.addresses.empty() && host.resolved < Clock::now()) host.resolved = {};  // ask for the name anew
+  if (!host.queue.empty()) fail(host.queue.front(), ClientError::Kind::connect, "no connection: " + reason);
+  pump(host);
+}
+
+void ClientPool::closed(ClientConnection& connection, ClientHost& host, bool was_opening, bool was_idle) {
+  connection.QueueHook::unlink();
+  --host.open;
+  if (was_opening) --host.opening;
+  if (was_idle) std::erase_if(host.idle, [&](auto const& other) { return other.get() == &connection; });
+  if (!was_opening && host.waiting > 0) pump(host);
+}
+
+void ClientPool::time_connection(ClientConnection& connection, std::chrono::milliseconds after) {
+  connection_deadlines_.set(connection, Clock::now() + after);
+  keep_turning();
+}
+
+TlsContext const& ClientPool::tls() {
+  if (!tls_) tls_.emplace(settings_.ca_file);
+  return *tls_;
+}
+
+// Every 10 ms while there is work, four times a second while connections are merely kept, not at all otherwise.
+void ClientPool::keep_turning() {
+  auto const slowly = exchanges_ == 0 && Clock::now() > busy_until_;
+  if (turning_ && (slowly || !turning_slowly_)) return;
+  turning_ = true;
+  turning_slowly_ = slowly;
+  timer_.expires_after(slowly ? std::chrono::milliseconds(250) : TimerWheel::tick);
+  timer_.async_wait([weak = weak_from_this()](error_code error) {
+    if (error) return;
+    if (auto const self = weak.lock()) self->turn();
+  });
+}
+
+void ClientPool::turn() {
+  turning_ = false;
+  auto const now = Clock::now();
+  exchange_deadlines_.turn(now, [this](WheelEntry& entry) {
+    auto& exchange = static_cast<ClientExchange&>(entry);
+    fail(
+        exchange, ClientError::Kind::timeout,
+        exchange.connection == nullptr ? "no connection within the deadline" : "no whole response within the deadline");
+  });
+  connection_deadlines_.turn(now, [](WheelEntry& entry) {
+    ClientConnection::Pointer const connection(&static_cast<ClientConnection&>(entry));
+    connection->expire();
+  });
+  if (exchanges_ > 0 || !connections_.empty()) keep_turning();
+}
+
+void ClientPool::shutdown() {
+  shut_down_ = true;
+  resolver_.cancel();
+  timer_.cancel();
+  std::vector<std::unique_ptr<ClientWaiter>> waiters;
+  for (auto const& [origin, host] : hosts_) {
+    host->pumping = true;  // nothing begins any more
+    for (auto& exchange : host->queue) waiters.push_back(std::move(exchange.waiter));
+  }
+  std::vector<ClientConnection::Pointer> connections;
+  for (auto& connection : connections_) connections.emplace_back(&connection);
+  for (auto const& connection : connections) {
+    if (connection->exchange() != nullptr) waiters.push_back(std::move(connection->exchange()->waiter));
+  }
+  waiters.clear();  // destroys the coroutines, and with them their exchanges
+  for (auto const& connection : connections) connection->close();
+}
+
+Client::Counts ClientPool::counts() const {
+  Client::Counts counts;
+  for (auto const& [origin, host] : hosts_) {
+    counts.open += host->open;
+    counts.idle += host->idle.size();
+    counts.waiting += host->waiting;
+  }
+  counts.opened = opened_;
+  return counts;
+}
+
+}  // namespace omnibus::http

@@ -1,0 +1,190 @@
+/// Connections, hosts and requests of one client. Internal to the client; everything here runs on one thread.
+#pragma once
+
+#include "http/client.hpp"
+#include "http/client_transport.hpp"
+#include "http/response_parser.hpp"
+#include "http/timer_wheel.hpp"
+
+#include <array>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/intrusive/list.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
+namespace omnibus::http {
+
+class ClientConnection;
+struct ClientHost;
+
+/// How a waiting coroutine is woken, whatever the type of its handler.
+struct ClientWaiter {
+  virtual ~ClientWaiter() = default;
+  virtual void wake() = 0;
+};
+
+struct QueueTag;
+using QueueHook = boost::intrusive::list_base_hook<boost::intrusive::tag<QueueTag>,
+                                                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+/// One request on its way. Lives in the frame of the coroutine that waits for it.
+struct ClientExchange : WheelEntry, QueueHook {
+  ClientExchange(ClientPool& its_pool, ClientHost& its_host) : pool(its_pool), host(its_host) {}
+  ClientExchange(ClientExchange const&) = delete;
+  ClientExchange& operator=(ClientExchange const&) = delete;
+  ~ClientExchange();
+
+  ClientPool& pool;
+  ClientHost& host;
+  ResponseReader* reader = nullptr;
+  ClientConnection* connection = nullptr;
+  std::string wire;  // the request as it is sent; given back once the response begins
+  std::size_t sent = 0;
+  std::size_t received = 0;
+  std::size_t max_response_bytes = 0;
+  std::exception_ptr failure;
+  std::unique_ptr<ClientWaiter> waiter;
+  boost::asio::cancellation_slot cancellation;
+  bool head_request = false;
+  bool replaced = false;  // its first connection was dead
+};
+
+/// One connection: opening, idle or busy with one exchange.
+class ClientConnection
+    : public boost::intrusive_ref_counter<ClientConnection, boost::thread_unsafe_counter>,
+      public WheelEntry,
+      public boost::intrusive::list_base_hook<boost::intrusive::tag<QueueTag>,
+                                              boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  enum class State { opening, idle, busy, closed };
+  using Pointer = boost::intrusive_ptr<ClientConnection>;
+
+  ClientConnection(ClientPool& pool, ClientHost& host);
+
+  void open();
+  /// Gives an idle connection an exchange. False when it is dead: then nothing of the exchange was sent.
+  bool carry(ClientExchange& exchange);
+  /// Whether an idle connection is still open and silent.
+  bool alive();
+  void close();
+  /// The connect or keep-alive time is over.
+  void expire();
+  /// The exchange leaves before its end; the connection cannot be used any more.
+  void abandon();
+
+  State state() const { return state_; }
+  ClientExchange* exchange() const { return exchange_; }
+
+ private:
+  void connected(boost::system::error_code error);
+  void try_next(std::string const& reason);
+  void handshake();
+  void ready();
+  void await_readable();
+  void readable();
+  void writable();
+  /// False when the exchange has ended.
+  bool write();
+  bool consume(std::string_view input);
+  void ended_by_peer(bool orderly);
+  void complete(bool reusable);
+  void fail(std::exception_ptr failure);
+  void fail(ClientError::Kind kind, char const* reason);
+
+  ClientPool* pool_;
+  ClientHost* host_;
+  ClientExchange* exchange_ = nullptr;
+  ClientTransport transport_;
+  ResponseParser parser_;
+  std::uint32_t address_ = 0;
+  State state_ = State::opening;
+  bool reading_ = false;
+  bool writing_ = false;
+};
+
+struct ClientHost {
+  Url url;
+  std::string origin;
+  std::vector<boost::asio::ip::tcp::endpoint> addresses;
+  TimerWheel::Clock::time_point resolved{};
+  bool resolving = false;
+  bool pumping = false;
+  std::size_t open = 0;
+  std::size_t opening = 0;
+  std::size_t waiting = 0;
+  std::vector<ClientConnection::Pointer> idle;  // the one used last is at the end
+  boost::intrusive::list<ClientExchange, boost::intrusive::base_hook<QueueHook>,
+                         boost::intrusive::constant_time_size<false>>
+      queue;
+};
+
+class ClientPool : public std::enable_shared_from_this<ClientPool> {
+ public:
+  using Clock = TimerWheel::Clock;
+
+  ClientPool(boost::asio::io_context& context, ClientSettings settings);
+
+  ClientHost& host_of(Url const& url);
+  /// Begins an exchange whose waiter is set.
+  void submit(ClientExchange& exchange, std::chrono::milliseconds deadline);
+  /// Ends an exchange and wakes its coroutine.
+  void finish(ClientExchange& exchange, std::exception_ptr failure);
+  /// Ends an exchange that may be queued or under way.
+  void fail(ClientExchange& exchange, ClientError::Kind kind, std::string const& reason);
+  void leave_queue(ClientExchange& exchange);
+  void requeue(ClientExchange& exchange);
+  /// Brings waiting exchanges and connections together, opening connections where they lack.
+  void pump(ClientHost& host);
+  void opened(ClientConnection& connection, ClientHost& host);
+  void open_failed(ClientHost& host, std::string const& reason);
+  void released(ClientConnection& connection, ClientHost& host);
+  void closed(ClientConnection& connection, ClientHost& host, bool was_opening, bool was_idle);
+  void time_connection(ClientConnection& connection, std::chrono::milliseconds after);
+  TlsContext const& tls();
+  void shutdown();
+  Client::Counts counts() const;
+
+  boost::asio::io_context& context() { return context_; }
+  ClientSettings const& settings() const { return settings_; }
+  std::array<char, 64 * 1024>& buffer() { return *buffer_; }
+
+ private:
+  void resolve(ClientHost& host);
+  void resolved(ClientHost& host, boost::system::error_code error,
+                boost::asio::ip::tcp::resolver::results_type const& results);
+  void keep_turning();
+  void turn();
+
+  boost::asio::io_context& context_;
+  ClientSettings settings_;
+  boost::asio::ip::tcp::resolver resolver_;
+  boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, boost::asio::io_context::executor_type>
+      timer_;
+  TimerWheel exchange_deadlines_;
+  TimerWheel connection_deadlines_;
+  std::unordered_map<std::string, std::unique_ptr<ClientHost>> hosts_;
+  boost::intrusive::list<ClientConnection, boost::intrusive::base_hook<QueueHook>,
+                         boost::intrusive::constant_time_size<false>>
+      connections_;
+  std::optional<TlsContext> tls_;
+  std::unique_ptr<std::array<char, 64 * 1024>> buffer_;  // what is read passes through here and is not kept
+  Clock::time_point busy_until_{};
+  std::size_t exchanges_ = 0;
+  std::size_t opened_ = 0;
+  bool shut_down_ = false;
+  bool turning_ = false;
+  bool turning_slowly_ = false;
+};
+
+}  // namespace omnibus::http
