@@ -129,7 +129,8 @@ bool Walker::string(value& value, std::string_view token, std::string_view& text
   if (token.size() < 2 || token.front() != '"') return refuse("must be a string");
   if (!contains(token, '\\')) {
     text = token.substr(1, token.size() - 2);
-    return token.back() == '"' || refuse_syntax();
+    // A string left unread would be taken for a key by simdjson where a colon follows it, and pass.
+    return (value.get_raw_json_string().error() == simdjson::SUCCESS && token.back() == '"') || refuse_syntax();
   }
   if (auto const error = value.get_string().get(text)) return refuse(error);
   return check_text(text);

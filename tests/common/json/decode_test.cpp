@@ -167,6 +167,12 @@ TEST_CASE("unknown fields are checked as known ones are") {
            "{\"a\" 1}",
            "[\"a\":1]",
            "1\"a\"",
+           "\"a\":1",
+           "\"a\":{}}",
+           "1:1",
+           "null:1",
+           "{}:1",
+           "[]:{}",
            "\"\\",
        })
     for (auto const* format : {R"({"text":"t","x":%})", R"({"x":%,"text":"t"})", R"({"x":[%],"text":"t"})"}) {
@@ -175,6 +181,12 @@ TEST_CASE("unknown fields are checked as known ones are") {
       if (document == R"({"x":[],"text":"t"})") continue;
       CHECK_MESSAGE(refusal(document) != "", document);
     }
+}
+
+TEST_CASE("a value that looks like a key is refused") {
+  for (auto const* text : {R"({"text":"a":1})", R"({"text":"a":{}})", R"({"text":"a":"b","x":1})", R"({"text":"a":%}})",
+                           R"({"text":"\n":1})", R"({"x":["a":1],"text":"a"})", R"({"x":"a":"b","text":"a"})"})
+    CHECK_MESSAGE(refusal(text) != "", text);
 }
 
 TEST_CASE("what is no object is refused") {
