@@ -137,9 +137,13 @@ ClusterState Admin::cluster() const {
   auto const* const* answers =
       rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event.get()), &count);
   for (std::size_t i = 0; i < count; ++i) {
-    check(rd_kafka_ConfigResource_error(answers[i]), rd_kafka_ConfigResource_error_string(answers[i]),
-          fmt::format("configs of topic {}", rd_kafka_ConfigResource_name(answers[i])));
     std::string_view const name(rd_kafka_ConfigResource_name(answers[i]));
+    auto const failure = rd_kafka_ConfigResource_error(answers[i]);
+    if (failure == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {  // made or deleted a moment ago: brokers do not agree yet
+      std::erase_if(state.topics, [name](TopicState const& topic) { return topic.name == name; });
+      continue;
+    }
+    check(failure, rd_kafka_ConfigResource_error_string(answers[i]), fmt::format("configs of topic {}", name));
     for (auto& topic : state.topics)
       if (topic.name == name) topic.configs = to_configs(answers[i]);
   }

@@ -8,7 +8,9 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -73,6 +75,19 @@ void apply(kafka::Admin const& admin, kafka::Change const& change) {
   }
 }
 
+/// Brokers learn of a change one after the other. Waits until several answers in a row, each from any broker, show it,
+/// so that whoever starts next finds its topics.
+void await_applied(kafka::TopicCatalog const& catalog, kafka::Admin const& admin, std::chrono::seconds timeout) {
+  auto const deadline = std::chrono::steady_clock::now() + timeout;
+  for (int clean = 0; clean < 5; ++clean) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    for (auto const& change : kafka::plan_topics(catalog, admin.cluster()).changes)
+      if (change.applicable()) clean = -1;
+    if (std::chrono::steady_clock::now() > deadline)
+      throw std::runtime_error("the changes were accepted, but not every broker shows them yet");
+  }
+}
+
 /// All or nothing as far as refusals go: what would need a person's word is looked for before anything is changed.
 int apply(Options const& options) {
   auto const catalog = options.catalog();
@@ -100,7 +115,9 @@ int apply(Options const& options) {
       if (error.code() != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) throw;  // another apply was quicker
     }
   }
-  fmt::print("{} changed, {} left for a person\n", plan.changes.size() - static_cast<std::size_t>(left), left);
+  auto const changed = plan.changes.size() - static_cast<std::size_t>(left);
+  if (changed > 0) await_applied(catalog, admin, std::chrono::seconds(options.timeout_seconds));
+  fmt::print("{} changed, {} left for a person\n", changed, left);
   return left == 0 ? 0 : drift;
 }
 
