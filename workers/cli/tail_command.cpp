@@ -1,0 +1,190 @@
+#include "json/decode.hpp"
+#include "json/encode.hpp"
+#include "json/raw.hpp"
+#include "kafka/client_settings.hpp"
+#include "kafka/cloud_event.hpp"
+#include "kafka/error.hpp"
+#include "observability/log.hpp"
+#include "workers/cli/commands.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <boost/describe/class.hpp>
+#include <fmt/core.h>
+
+namespace omnibus::cli {
+namespace {
+
+constexpr int answer_timeout_ms = 10'000;
+constexpr int wait_ms = 1'000;
+
+struct Options {
+  std::string topic;
+  kafka::ClientSettings client;
+  std::string client_options;
+  bool from_beginning = false;
+};
+
+/// One line of output.
+struct TailedEvent {
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  std::optional<std::string> key;
+  std::string type;
+  std::string source;
+  std::string id;
+  std::string time;
+  std::optional<json::Raw> data;
+  std::optional<std::string> unreadable;  ///< what is wrong with a record that is no event of ours
+};
+BOOST_DESCRIBE_STRUCT(TailedEvent, (), (partition, offset, key, type, source, id, time, data, unreadable))
+
+struct AnyObject {};
+BOOST_DESCRIBE_STRUCT(AnyObject, (), ())
+
+struct TopicDeleter {
+  void operator()(rd_kafka_topic_t* topic) const noexcept { rd_kafka_topic_destroy(topic); }
+};
+struct QueueDeleter {
+  void operator()(rd_kafka_queue_t* queue) const noexcept { rd_kafka_queue_destroy(queue); }
+};
+
+std::optional<std::string_view> view(void const* bytes, std::size_t size) {
+  if (bytes == nullptr) return std::nullopt;
+  return std::string_view(static_cast<char const*>(bytes), size);
+}
+
+std::vector<HeaderView> headers_of(rd_kafka_message_t const& message) {
+  std::vector<HeaderView> headers;
+  rd_kafka_headers_t* all = nullptr;
+  if (rd_kafka_message_headers(&message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR) return headers;
+  char const* name = nullptr;
+  void const* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0; rd_kafka_header_get_all(all, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
+    headers.push_back({name, view(value, size)});
+  return headers;
+}
+
+void read_event(RecordView const& record, TailedEvent& out) {
+  auto event = parse_cloud_event(record);
+  if (!event) {
+    out.unreadable = event.error().message();
+    return;
+  }
+  out.type = event->envelope.type;
+  out.source = event->envelope.source;
+  out.id = event->envelope.id;
+  out.time = event->envelope.time;
+  if (event->data.empty()) return;
+  auto const object = json::decode<AnyObject>(event->data);
+  if (!object) {
+    out.unreadable = object.error().message();
+    return;
+  }
+  // Valid JSON has line ends only between its tokens: one event stays one line.
+  std::replace_if(
+      event->data.begin(), event->data.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  out.data = json::Raw{std::move(event->data)};
+}
+
+void print(rd_kafka_message_t const& message) {
+  auto const headers = headers_of(message);
+  TailedEvent event;
+  event.partition = message.partition;
+  event.offset = message.offset;
+  RecordView const record{view(message.key, message.key_len), view(message.payload, message.len), headers};
+  if (record.key) event.key = std::string(*record.key);
+  read_event(record, event);
+  fmt::print("{}\n", json::encode(event));
+  std::fflush(stdout);
+}
+
+std::int32_t partition_count(rd_kafka_t* client, rd_kafka_topic_t* topic, std::string const& name) {
+  using Metadata = struct rd_kafka_metadata;  // librdkafka has a function of that name, too
+  Metadata const* metadata = nullptr;
+  auto const error = rd_kafka_metadata(client, 0, topic, &metadata, answer_timeout_ms);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw kafka::Error(error, name);
+  std::unique_ptr<Metadata const, decltype(&rd_kafka_metadata_destroy)> const owned(metadata,
+                                                                                    &rd_kafka_metadata_destroy);
+  auto const count = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+  if (count == 0) throw kafka::Error(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, name);
+  return count;
+}
+
+/// Its oldest offset, or the one the next record will get.
+std::int64_t begin_of(rd_kafka_t* client, std::string const& name, std::int32_t partition, bool oldest) {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  auto const error = rd_kafka_query_watermark_offsets(client, name.c_str(), partition, &low, &high, answer_timeout_ms);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw kafka::Error(error, name);
+  return oldest ? low : high;
+}
+
+kafka::Client connect(Options const& options) {
+  auto settings = options.client;
+  settings.client_id = "omnibus-tail";
+  settings.options = Secret(options.client_options);
+  auto configuration = kafka::make_configuration(settings);
+  kafka::set_default(configuration.get(), settings, "isolation.level", "read_committed");
+  kafka::set_default(configuration.get(), settings, "fetch.queue.backoff.ms", "10");
+  kafka::set_default(configuration.get(), settings, "fetch.wait.max.ms", "100");
+  return kafka::make_client(RD_KAFKA_CONSUMER, std::move(configuration));
+}
+
+[[noreturn]] void follow(Options const& options) {
+  auto const client = connect(options);
+  auto const& name = options.topic;
+  std::unique_ptr<rd_kafka_topic_t, TopicDeleter> const topic{rd_kafka_topic_new(client.get(), name.c_str(), nullptr)};
+  if (!topic) throw kafka::Error(rd_kafka_last_error(), name);
+  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> const queue{rd_kafka_queue_new(client.get())};
+  auto const partitions = partition_count(client.get(), topic.get(), name);
+  // All asked for before the first is fetched: on one connection a fetch makes everything behind it wait.
+  std::vector<std::int64_t> begins;
+  for (std::int32_t partition = 0; partition < partitions; ++partition)
+    begins.push_back(begin_of(client.get(), name, partition, options.from_beginning));
+  for (std::int32_t partition = 0; partition < partitions; ++partition) {
+    auto const from = begins[static_cast<std::size_t>(partition)];
+    if (rd_kafka_consume_start_queue(topic.get(), partition, from, queue.get()) != 0)
+      throw kafka::Error(rd_kafka_last_error(), name);
+  }
+  fmt::print(stderr, "following {}, {} partitions\n", name, partitions);
+  for (;;) {
+    auto* const message = rd_kafka_consume_queue(queue.get(), wait_ms);
+    rd_kafka_poll(client.get(), 0);
+    if (message == nullptr) continue;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) print(*message);
+    rd_kafka_message_destroy(message);
+  }
+}
+
+}  // namespace
+
+void add_tail_command(CLI::App& application, int&) {
+  auto* command = application.add_subcommand(
+      "tail", "Print the events of a topic as they arrive, a line of JSON each, until it is interrupted");
+  auto const options = std::make_shared<Options>();
+  command->add_option("topic", options->topic, "The topic, such as chat.replies")->required();
+  command->add_flag("--from-beginning", options->from_beginning, "Begin with what is there, not with what comes");
+  command->add_option("--brokers", options->client.brokers, "Bootstrap addresses")
+      ->envname("KAFKA_BROKERS")
+      ->capture_default_str();
+  command
+      ->add_option("--kafka-options", options->client_options, "More options of librdkafka, name=value separated by ;")
+      ->envname("KAFKA_OPTIONS");
+  command->callback([options] {
+    log::configure("omnibus", log::Level::off);  // what goes wrong is said once, on stderr
+    follow(*options);
+  });
+}
+
+}  // namespace omnibus::cli
