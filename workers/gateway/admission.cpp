@@ -1,0 +1,31 @@
+#include "workers/gateway/admission.hpp"
+
+#include "workers/gateway/refusal.hpp"
+
+#include <utility>
+
+namespace omnibus::gateway {
+
+Admission::Admission(Authentication& authentication, RateLimit& rate_limit)
+    : authentication_(authentication),
+      rate_limit_(rate_limit),
+      rate_limited_(Metrics::process().counter<Metric::rate_limited>()) {}
+
+Task<Principal> Admission::admit(http::Request const& request) {
+  auto authentication = authentication_.principal(request.headers.find("Authorization"));
+  auto principal = co_await std::move(authentication);
+  if (auto const wait = rate_limit_.acquire(principal.domain, RateLimit::Clock::now())) {
+    rate_limited_.add();
+    throw Refusal(429, "Too many requests", "The domain has used up its rate", {}, wait);
+  }
+  co_return principal;
+}
+
+std::string domain_of(Principal const& principal, http::Request const& request) {
+  auto const asked = request.query_value("domain");
+  if (!asked) return principal.domain;
+  if (!principal.may_act_for(*asked)) throw Refusal::no_conversation();
+  return std::string(*asked);
+}
+
+}  // namespace omnibus::gateway

@@ -1,0 +1,109 @@
+/// Settings of the gateway.
+#pragma once
+
+#include "config/config.hpp"
+#include "kafka/client_settings.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus::gateway {
+
+/// What one client, and all of them, may ask for.
+struct LimitSettings {
+  static constexpr std::string_view prefix = "";
+  ByteSize max_header_bytes = 16_KiB;
+  ByteSize max_body_bytes = 256_KiB;
+  std::uint32_t max_connections = 10'000;
+  std::chrono::milliseconds header_timeout{10'000};
+  std::chrono::milliseconds body_timeout{15'000};
+  std::chrono::milliseconds keep_alive_timeout{60'000};
+  std::chrono::milliseconds write_timeout{10'000};
+  double rate_limit_per_second = 1000;
+  std::uint32_t rate_limit_burst = 2000;
+
+  static constexpr std::array docs{
+      config::Doc{"max_header_bytes", "Headers of one request; more is 431", 1024, 1 << 20},
+      config::Doc{"max_body_bytes", "Body of one request; more is 413", 1024, 16 << 20},
+      config::Doc{"max_connections", "Connections open at once; one more is 503", 1, 1'000'000},
+      config::Doc{"header_timeout", "From a request's first byte to its last header; then 408", 0.1, 600},
+      config::Doc{"body_timeout", "For a request's whole body; then 408", 0.1, 600},
+      config::Doc{"keep_alive_timeout", "Between two requests of a connection; then it is closed", 0.1, 3600},
+      config::Doc{"write_timeout", "For one answer, or one piece of a stream, to be taken; then closed", 0.1, 600},
+      config::Doc{"rate_limit_per_second", "Requests of one domain in the long run; more is 429; 0 for no limit", 0,
+                  1e9},
+      config::Doc{"rate_limit_burst", "Requests of one domain at once", 1, 1e9},
+  };
+};
+BOOST_DESCRIBE_STRUCT(LimitSettings, (),
+                      (max_header_bytes, max_body_bytes, max_connections, header_timeout, body_timeout,
+                       keep_alive_timeout, write_timeout, rate_limit_per_second, rate_limit_burst))
+
+/// Streams of server-sent events.
+struct StreamSettings {
+  std::uint32_t per_tenant = 1000;
+  std::chrono::milliseconds heartbeat{15'000};
+  ByteSize max_buffer = 256_KiB;
+  ByteSize recent = 32_MiB;
+  std::chrono::milliseconds unseen{60'000};
+  std::chrono::milliseconds look_back{2'000};
+  std::chrono::milliseconds open_wait{3'000};
+
+  static constexpr std::array docs{
+      config::Doc{"per_tenant", "Streams one tenant may have open at once; one more is 429", 1, 1'000'000},
+      config::Doc{"heartbeat", "A comment is sent when nothing else was for this long", 0.1, 600},
+      config::Doc{"max_buffer", "What may wait for one slow reader; more and its stream ends", 4096, 64 << 20},
+      config::Doc{"recent", "The newest replies kept in memory, from which streams resume", 65536, 1e11},
+      config::Doc{"unseen", "How long a stream opened after a post still begins with the replies to it", 0, 3600},
+      config::Doc{"look_back", "How far back a stream begins that names no position and follows no post here", 0, 3600},
+      config::Doc{"open_wait", "How long a stream waits for its conversation to be stored before it is 404", 0, 60},
+  };
+};
+BOOST_DESCRIBE_STRUCT(StreamSettings, (), (per_tenant, heartbeat, max_buffer, recent, unseen, look_back, open_wait))
+
+/// Everything the gateway can be told.
+struct Settings {
+  Settings() { kafka.client_id = "omnibus-gateway"; }
+
+  ListenAddress http_listen{"127.0.0.1", 8080};
+  ListenAddress metrics_listen{"127.0.0.1", 0};
+  kafka::ClientSettings kafka;
+  Secret database_url;
+  std::uint32_t database_connections = 8;
+  std::chrono::milliseconds database_timeout{3'000};
+  std::chrono::milliseconds publish_timeout{5'000};
+  std::chrono::milliseconds token_cache{10'000};
+  std::chrono::milliseconds idempotency_lease{15'000};
+  std::chrono::milliseconds idempotency_wait{10'000};
+  std::chrono::milliseconds drain{10'000};
+  std::string log_level = "info";
+  LimitSettings limits;
+  StreamSettings stream;
+
+  static constexpr std::array docs{
+      config::Doc{"http_listen", "HOST:PORT the API is served on; port 0 takes a free one"},
+      config::Doc{"metrics_listen", "HOST:PORT of /livez, /readyz and /metrics; port 0 takes a free one"},
+      config::Doc{"database_url", "PostgreSQL, with the role omnibus_gateway"},
+      config::Doc{"database_connections", "Connections to PostgreSQL", 1, 1000},
+      config::Doc{"database_timeout", "For one statement, and to connect", 0.1, 60},
+      config::Doc{"publish_timeout", "How long Kafka may take to acknowledge an event; then 503", 0.1, 300},
+      config::Doc{"token_cache",
+                  "How long a token is believed after it was looked up, so also how long a revoked one works", 0, 3600},
+      config::Doc{"idempotency_lease", "How long the claimant of an Idempotency-Key has before another takes over", 1,
+                  600},
+      config::Doc{"idempotency_wait", "How long a request waits for the claimant of its Idempotency-Key; then 503", 0.1,
+                  600},
+      config::Doc{"drain", "How long a stop waits for requests that run", 0, 600},
+      config::Doc{"log_level", "debug, info, warn, error or off"},
+  };
+};
+BOOST_DESCRIBE_STRUCT(Settings, (),
+                      (http_listen, metrics_listen, kafka, database_url, database_connections, database_timeout,
+                       publish_timeout, token_cache, idempotency_lease, idempotency_wait, drain, log_level, limits,
+                       stream))
+
+}  // namespace omnibus::gateway

@@ -1,0 +1,260 @@
+#include "workers/gateway/gateway.hpp"
+
+#include "config/config.hpp"
+#include "http/admin_server.hpp"
+#include "http/server.hpp"
+#include "kafka/producer.hpp"
+#include "kafka/topics.hpp"
+#include "observability/log.hpp"
+#include "observability/metrics.hpp"
+#include "postgres/pool.hpp"
+#include "workers/gateway/admission.hpp"
+#include "workers/gateway/config.hpp"
+#include "workers/gateway/events_route.hpp"
+#include "workers/gateway/guard.hpp"
+#include "workers/gateway/messages_route.hpp"
+#include "workers/gateway/stream_route.hpp"
+#include "workers/gateway/transcript_route.hpp"
+
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <unistd.h>
+
+namespace omnibus::gateway {
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::string_view replies_topic = "chat.replies";
+constexpr std::size_t remembered_posts = 100'000;
+constexpr std::size_t streams_catching_up = 64;
+constexpr auto health_interval = 1s;
+
+kafka::ClientSettings kafka_client(Settings const& settings) {
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  auto client = settings.kafka;
+  client.client_id += "-" + std::string(host) + "-" + std::to_string(getpid());
+  return client;
+}
+
+kafka::ProducerSettings producer_settings(Settings const& settings) {
+  kafka::ProducerSettings producer;
+  producer.message_timeout = settings.publish_timeout;
+  return producer;
+}
+
+PoolSettings pool_settings(Settings const& settings) {
+  PoolSettings pool;
+  pool.url = settings.database_url.reveal();
+  pool.size = settings.database_connections;
+  pool.max_queued = 4096;
+  pool.application_name = "omnibus-gateway";
+  pool.statement_timeout_ms = settings.database_timeout.count();
+  pool.connect_timeout_s = std::max<std::int64_t>(2, settings.database_timeout.count() / 1000);  // libpq's least is 2
+  return pool;
+}
+
+http::ServerSettings server_settings(Settings const& settings) {
+  http::ServerSettings server;
+  server.address = settings.http_listen.host;
+  server.port = settings.http_listen.port;
+  server.max_header_bytes = settings.limits.max_header_bytes.bytes;
+  server.max_body_bytes = settings.limits.max_body_bytes.bytes;
+  server.max_connections = settings.limits.max_connections;
+  server.header_timeout = settings.limits.header_timeout;
+  server.body_timeout = settings.limits.body_timeout;
+  server.keep_alive_timeout = settings.limits.keep_alive_timeout;
+  server.write_timeout = settings.limits.write_timeout;
+  return server;
+}
+
+void observe(http::Request const& request, std::string_view pattern, int status, std::chrono::nanoseconds took) {
+  auto const known = request.method == "GET" || request.method == "POST";
+  auto const route = pattern.empty() ? std::string_view("none") : pattern;
+  auto& metrics = Metrics::process();
+  metrics.counter<Metric::http_requests>(known ? request.method : "other", route, std::to_string(status)).add();
+  if (route.ends_with("/events") && request.method == "GET") return;  // a stream lasts as long as its reader
+  metrics.histogram<Metric::http_request_duration>(route).observe(std::chrono::duration<double>(took).count());
+}
+
+/// Everything one gateway is made of. All of it but the blocking parts lives on one event loop, run by one thread.
+class Gateway {
+ public:
+  explicit Gateway(Settings settings)
+      : settings_(std::move(settings)),
+        recent_(settings_.stream.recent.bytes),
+        unseen_(remembered_posts, settings_.stream.unseen),
+        rate_limit_(settings_.limits.rate_limit_per_second, settings_.limits.rate_limit_burst),
+        pool_(pool_settings(settings_)),
+        store_(pool_),
+        authentication_(store_, settings_.token_cache),
+        admission_(authentication_, rate_limit_),
+        history_(kafka_client(settings_), std::string(replies_topic), streams_catching_up),
+        producer_(std::make_unique<kafka::Producer>(kafka_client(settings_), producer_settings(settings_))),
+        publisher_(*producer_, topics_),
+        idempotency_(store_, settings_.idempotency_lease, settings_.idempotency_wait),
+        visitor_messages_(store_, recent_, unseen_),
+        messages_(admission_, visitor_messages_, idempotency_, publisher_),
+        events_(admission_, visitor_messages_, publisher_, topics_),
+        transcript_(admission_, store_, recent_, unseen_),
+        stream_(admission_, store_, {recent_, feed_, unseen_, history_}, settings_.stream) {}
+
+  void run();
+
+ private:
+  http::Router router();
+  ReplyTail::Listener listener();
+  Task<> watch(http::AdminServer& admin);
+  Task<> stop_on_signal(http::Server& server);
+
+  Settings settings_;
+  kafka::TopicCatalog const& topics_ = kafka::TopicCatalog::built_in();
+  RecentReplies recent_;
+  ReplyFeed feed_;
+  UnseenReplies unseen_;
+  RateLimit rate_limit_;
+  TransactionPool pool_;
+  Store store_;
+  Authentication authentication_;
+  Admission admission_;
+  ReplyHistory history_;
+  std::unique_ptr<kafka::Producer> producer_;
+  Publisher publisher_;
+  Idempotency idempotency_;
+  VisitorMessages visitor_messages_;
+  MessagesRoute messages_;
+  EventsRoute events_;
+  TranscriptRoute transcript_;
+  StreamRoute stream_;
+  bool stopping_ = false;
+  // Last, so first to go: the coroutines it holds refer to all of the above.
+  asio::io_context context_{1};
+  std::unique_ptr<ReplyTail> tail_;
+};
+
+http::Router Gateway::router() {
+  constexpr std::string_view messages = "/v1/chat/messages";
+  constexpr std::string_view events = "/v1/events";
+  constexpr std::string_view transcript = "/v1/conversations/{id}";
+  constexpr std::string_view stream = "/v1/conversations/{id}/events";
+  http::Router router;
+  router.post(messages, guarded(messages, [this](http::Request const& request) { return messages_.post(request); }));
+  router.post(events, guarded(events, [this](http::Request const& request) { return events_.post(request); }));
+  router.get(transcript,
+             guarded(transcript, [this](http::Request const& request) { return transcript_.get(request); }));
+  router.add_stream("GET", stream, guarded_stream(stream, [this](http::Request const& request, http::Stream& out) {
+                      return stream_.get(request, out);
+                    }));
+  return router;
+}
+
+ReplyTail::Listener Gateway::listener() {
+  ReplyTail::Listener listener;
+  listener.begun = [this](Cursor const& from) { recent_.begin(from); };
+  listener.arrived = [this](std::vector<Reply> replies) {
+    auto const now = RecentReplies::Clock::now();
+    for (auto& reply : replies) feed_.deliver(recent_.add(std::move(reply), now));
+  };
+  return listener;
+}
+
+Task<> Gateway::watch(http::AdminServer& admin) {
+  auto const kafka = admin.add_check("kafka");
+  auto const database = admin.add_check("database");
+  auto const executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor);
+  while (!stopping_) {
+    bool answered = true;
+    try {
+      auto ping = store_.ping();
+      co_await std::move(ping);
+    } catch (std::exception const&) {
+      answered = false;
+    }
+    database->set(answered && !stopping_);
+    kafka->set(tail_->ready() && !stopping_);
+    // Looked at often until both are there, which is what a script that starts a gateway waits for.
+    timer.expires_after(database->ready() && kafka->ready() ? std::chrono::milliseconds(health_interval) : 100ms);
+    auto wait = timer.async_wait(asio::use_awaitable);
+    co_await std::move(wait);
+  }
+  kafka->set(false);
+}
+
+Task<> Gateway::stop_on_signal(http::Server& server) {
+  auto const executor = co_await asio::this_coro::executor;
+  asio::signal_set signals(executor, SIGINT, SIGTERM);
+  auto signal = signals.async_wait(asio::use_awaitable);
+  co_await std::move(signal);
+  stopping_ = true;
+  log::info("stopping", {{"connections", server.connections()}, {"streams", feed_.streams()}});
+  auto stopping = server.stop(settings_.drain);
+  co_await std::move(stopping);
+  context_.stop();
+}
+
+void Gateway::run() {
+  http::AdminServer admin(settings_.metrics_listen.host, settings_.metrics_listen.port);
+  http::Server server(context_.get_executor(), server_settings(settings_), router(), observe);
+  auto const connections = Metrics::process().gauge<Metric::http_connections>();
+  auto const hook = Metrics::process().on_collect([&] { connections.set(static_cast<double>(server.connections())); });
+  tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(replies_topic), context_.get_executor(),
+                                      listener());
+  server.start();
+  log::info("http listening",
+            {{"address", settings_.http_listen.host + ":" + std::to_string(server.port())}, {"port", server.port()}});
+  asio::co_spawn(context_, watch(admin), asio::detached);
+  asio::co_spawn(context_, stop_on_signal(server), asio::detached);
+  context_.run();
+  tail_->stop();
+  history_.stop();
+  producer_.reset();
+  pool_.close();
+  log::info("stopped");
+}
+
+}  // namespace
+
+int run(int argc, char const* const* argv) {
+  Settings settings;
+  config::Catalogue catalogue;
+  catalogue.add(settings);
+  config::Program const program{"omnibus-gateway", "HTTP in, events out, replies streamed."};
+  if (auto const status = config::configure(program, catalogue, argc, argv)) return *status;
+  auto const level = log::parse_level(settings.log_level);
+  if (!level) {
+    std::cerr << "omnibus-gateway: LOG_LEVEL must be debug, info, warn, error or off\n";
+    return 2;
+  }
+  if (settings.database_url.empty()) {
+    std::cerr << "omnibus-gateway: DATABASE_URL is needed: where PostgreSQL is, with the role omnibus_gateway\n";
+    return 2;
+  }
+  log::configure("gateway", *level);
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    Gateway gateway(std::move(settings));
+    gateway.run();
+    return 0;
+  } catch (std::exception const& error) {
+    log::error("the gateway cannot go on", {{"reason", error.what()}});
+    return 1;
+  }
+}
+
+}  // namespace omnibus::gateway

@@ -1,0 +1,28 @@
+/// Events on their way to Kafka.
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "kafka/cloud_event.hpp"
+#include "kafka/producer.hpp"
+#include "kafka/topics.hpp"
+
+#include <string>
+
+namespace omnibus::gateway {
+
+/// Publishes to the topic that the event's type belongs to.
+class Publisher {
+ public:
+  Publisher(kafka::Producer& producer, kafka::TopicCatalog const& topics) : producer_(producer), topics_(topics) {}
+
+  /// Ends when every in-sync replica has the event.
+  /// @throws Refusal 413 when it is larger than the topic takes, 503 when Kafka did not acknowledge it in time. In the
+  /// second case it may still be there: whoever publishes it again must use the same id.
+  Task<> publish(Envelope envelope, std::string data, std::string key);
+
+ private:
+  kafka::Producer& producer_;
+  kafka::TopicCatalog const& topics_;
+};
+
+}  // namespace omnibus::gateway
