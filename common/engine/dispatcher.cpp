@@ -1,6 +1,7 @@
 #include "engine/dispatcher.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -22,8 +23,7 @@ void Dispatcher::submit(Delivery& delivery) {
 
 void Dispatcher::make_ready(Delivery& delivery) {
   auto& partition = *delivery.partition;
-  if (partition.lost || delivery.sequence >= partition.drain_limit) return leave(delivery, false);
-  if (!partition.open && partition.draining()) return leave(delivery, false);
+  if (partition.gives_back(delivery.sequence)) return leave(delivery, false);
   if (partition.open)
     ready_.push_back(&delivery);
   else
@@ -38,7 +38,7 @@ void Dispatcher::open(Partition& partition) {
 }
 
 void Dispatcher::drain(Partition& partition) {
-  partition.drain_limit = partition.started;
+  partition.drain_limit = std::min(partition.drain_limit, partition.started);
   auto held = std::exchange(partition.held, {});
   for (auto* const delivery : held) make_ready(*delivery);
   auto ready = std::exchange(ready_, {});
@@ -53,6 +53,7 @@ void Dispatcher::drain(Partition& partition) {
     make_ready(*delivery);
   }
   pump();
+  arm();
 }
 
 void Dispatcher::drop(Partition& partition) {
@@ -62,7 +63,7 @@ void Dispatcher::drop(Partition& partition) {
 
 void Dispatcher::pump() {
   if (ready_.empty() || runners_ >= settings_.max_in_flight) return;
-  if (!gate_.open() && Clock::now() < gate_.probe_at()) return arm();
+  if (!gate_.open() && Clock::now() < gate_.probe_at().value_or(Clock::time_point::max())) return arm();
   if (pump_posted_) return;
   // One runner at a time: a runner whose deliveries never suspend empties the whole queue alone, and the next is only
   // started once this one has suspended.
@@ -91,7 +92,7 @@ Delivery* Dispatcher::next() {
   while (!ready_.empty()) {
     auto& delivery = *ready_.front();
     auto& partition = *delivery.partition;
-    if (!partition.open || partition.lost || delivery.sequence >= partition.drain_limit) {
+    if (!partition.open || partition.gives_back(delivery.sequence)) {
       ready_.pop_front();
       make_ready(delivery);
       continue;
@@ -118,18 +119,26 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
     arm();
     return;
   }
-  if (gate_.passed()) pump();
+  if (gate_.passed()) {
+    pump();
+    arm();
+  }
   switch (verdict.kind) {
     case Verdict::Kind::done:
       return leave(delivery, true);
-    case Verdict::Kind::abandon:
-      return leave(delivery, false);
     case Verdict::Kind::hold:
       return make_ready(delivery);
     default:
       break;
   }
-  if (delivery.partition->draining() || delivery.partition->lost) return leave(delivery, false);
+  auto& partition = *delivery.partition;
+  if (verdict.kind == Verdict::Kind::abandon || partition.draining() || partition.lost) {
+    // No offset after it can be committed any more, and what follows it of its key must not overtake it.
+    auto const drained = partition.draining();
+    partition.drain_limit = std::min(partition.drain_limit, delivery.sequence);
+    if (!drained) drain(partition);
+    return leave(delivery, false);
+  }
   delivery.waiting = true;
   retries_.add(Clock::now() + verdict.delay, delivery);
   arm();
@@ -144,8 +153,7 @@ void Dispatcher::leave(Delivery& delivery, bool finished) {
     processor_.left(*leaving, finished);
     leaving = nullptr;
     if (following == nullptr) return;
-    auto const& partition = *following->partition;
-    if (!partition.lost && following->sequence < partition.drain_limit) return make_ready(*following);
+    if (!following->partition->gives_back(following->sequence)) return make_ready(*following);
     leaving = following;
     finished = false;
   }
@@ -153,8 +161,14 @@ void Dispatcher::leave(Delivery& delivery, bool finished) {
 
 void Dispatcher::arm() {
   auto when = retries_.earliest().value_or(Clock::time_point::max());
-  if (!gate_.open()) when = std::min(when, gate_.probe_at());
-  if (when == Clock::time_point::max() || (when >= armed_for_ && armed_for_ > Clock::now())) return;
+  // Without anything to probe with, or while a probe is out, there is nothing to wake up for.
+  if (!ready_.empty()) when = std::min(when, gate_.probe_at().value_or(when));
+  if (when == Clock::time_point::max()) {
+    // What it was set for was drained: a timer that is left would keep the loop from ending.
+    if (std::exchange(armed_for_, when) != when) timer_.cancel();
+    return;
+  }
+  if (when >= armed_for_ && armed_for_ > Clock::now()) return;
   armed_for_ = when;
   timer_.expires_at(when);
   timer_.async_wait([this](boost::system::error_code const& error) {

@@ -26,7 +26,7 @@ struct Verdict {
     retry,   ///< again after `delay`; its key waits
     outage,  ///< again once the outage is over
     hold,    ///< again once its partition is open again
-    abandon  ///< not finished and not to be tried here again
+    abandon  ///< not finished and not to be tried here again; nothing after it of its partition is started either
   };
   Kind kind;
   std::chrono::milliseconds delay{0};
@@ -59,7 +59,8 @@ class Dispatcher {
   void submit(Delivery& delivery);
   /// Lets a partition's held deliveries start.
   void open(Partition& partition);
-  /// Gives back what has not started, tries at once what waits for a retry, and starts nothing new of this partition.
+  /// Gives back what lies behind the newest delivery that was ever started, so that what is finished leaves no gap, and
+  /// tries at once what waits for a retry. What fails once more is given back too, with all that lies behind it.
   void drain(Partition& partition);
   /// Gives back everything of this partition that is not running.
   void drop(Partition& partition);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 namespace omnibus::engine {
 
@@ -16,8 +17,10 @@ class OutageGate {
       : first_{first_delay}, longest_{longest_delay}, delay_{first_delay} {}
 
   bool open() const { return state_ == State::open; }
-  /// When the next probe may go; meaningful while closed.
-  Clock::time_point probe_at() const { return probe_at_; }
+  /// When the next probe may go; nothing while the gate is open or a probe is out.
+  std::optional<Clock::time_point> probe_at() const {
+    return state_ == State::closed ? std::optional{probe_at_} : std::nullopt;
+  }
 
   /// Asks to start one piece of work. While closed only the due probe is let through.
   bool admit(Clock::time_point now) {

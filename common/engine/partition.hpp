@@ -41,6 +41,10 @@ struct Partition {
   std::vector<Delivery*> held;
 
   bool draining() const { return drain_limit != no_limit; }
+  /// Whether a delivery of it that does not run is given back rather than started or kept waiting.
+  bool gives_back(OffsetFrontier::Sequence sequence) const {
+    return lost || sequence >= drain_limit || (draining() && !open);
+  }
 };
 
 }  // namespace omnibus::engine
