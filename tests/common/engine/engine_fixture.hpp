@@ -1,0 +1,155 @@
+/// A broker and an engine to watch. On the embedded broker, or on the one of OMNIBUS_TEST_KAFKA.
+#pragma once
+
+#include "engine/engine.hpp"
+#include "events/uuid.hpp"
+#include "kafka/admin.hpp"
+#include "kafka/embedded_broker.hpp"
+#include "kafka/producer.hpp"
+#include "kafka/topics.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace omnibus::engine::test {
+
+class Broker {
+ public:
+  Broker() {
+    if (auto const* const given = std::getenv("OMNIBUS_TEST_KAFKA")) {
+      client.brokers = given;
+    } else {
+      embedded_ = std::make_unique<kafka::EmbeddedBroker>(kafka::TopicCatalog::built_in());
+      client.brokers = embedded_->bootstrap();
+    }
+  }
+
+  /// A new topic, with its dead-letter topic.
+  std::string topic(int partitions) {
+    auto const name = "test." + to_string(random_uuid());
+    for (auto const& each : {name, kafka::dead_letter_topic(name)}) {
+      if (embedded_)
+        embedded_->create_topic(each, partitions);
+      else
+        kafka::Admin{client}.create_topic(each, partitions, 1, {});
+    }
+    return name;
+  }
+
+  kafka::GroupProtocol protocol() const {
+    return kafka::probe_cluster(client, std::chrono::seconds{10}).group_protocol();
+  }
+
+  kafka::ClientSettings client;
+
+ private:
+  std::unique_ptr<kafka::EmbeddedBroker> embedded_;
+};
+
+/// What was handled, by whom it was asked to be.
+class Journal {
+ public:
+  void add(std::string const& key, std::string const& value) {
+    {
+      std::scoped_lock const lock{mutex_};
+      by_key_[key].push_back(value);
+      ++count_;
+    }
+    changed_.notify_all();
+  }
+  bool wait_for_count(std::size_t count, std::chrono::seconds limit = std::chrono::seconds{60}) {
+    std::unique_lock lock{mutex_};
+    return changed_.wait_for(lock, limit, [&] { return count_ >= count; });
+  }
+  std::map<std::string, std::vector<std::string>> by_key() {
+    std::scoped_lock const lock{mutex_};
+    return by_key_;
+  }
+  std::size_t count() {
+    std::scoped_lock const lock{mutex_};
+    return count_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, std::vector<std::string>> by_key_;
+  std::size_t count_ = 0;
+};
+
+using Handle = std::function<Task<>(Context&)>;
+
+/// One engine on a thread of its own.
+class RunningEngine {
+ public:
+  RunningEngine(Broker& broker, std::string const& topic, std::string const& group, Handle handle,
+                EngineSettings settings = {})
+      : work_{std::move(handle)}, producer_{broker.client} {
+    kafka::ConsumerSettings consumer;
+    consumer.group = group;
+    consumer.topics = {topic};
+    consumer.protocol = broker.protocol();
+    consumer.session_timeout = std::chrono::seconds{6};
+    engine_ = std::make_unique<Engine>(loop_, Identity{"test", "test", {}}, settings, broker.client, consumer,
+                                       Ports{producer_, nullptr, {}}, work_);
+    engine_->start();
+    thread_ = std::thread{[this] { loop_.run(); }};
+  }
+  ~RunningEngine() { stop(); }
+
+  void stop() {
+    if (!thread_.joinable()) return;
+    boost::asio::post(loop_, [this] {
+      boost::asio::co_spawn(loop_, engine_->stop(), [this](std::exception_ptr const&) { loop_.stop(); });
+    });
+    thread_.join();
+  }
+
+  boost::asio::io_context& loop() { return loop_; }
+  Counters const& counters() const { return engine_->counters(); }
+
+ private:
+  struct FunctionWork : Work {
+    explicit FunctionWork(Handle given) : handle_{std::move(given)} {}
+    Task<> handle(Context& context) override { return handle_(context); }
+    Handle handle_;
+  };
+
+  boost::asio::io_context loop_{1};
+  FunctionWork work_;
+  kafka::Producer producer_;
+  std::unique_ptr<Engine> engine_;
+  std::thread thread_;
+};
+
+/// A record in binary mode with the sequence number as its data.
+inline kafka::Record event(std::string const& topic, std::string const& key, int number) {
+  auto const envelope = originate("/test", "omnibus.test.v1");
+  return to_binary_record(envelope, std::to_string(number), topic, key);
+}
+
+/// Waits on the loop of the caller without blocking it.
+inline Task<> pause(std::chrono::microseconds time) {
+  auto const executor = co_await boost::asio::this_coro::executor;
+  boost::asio::steady_timer timer{executor, time};
+  auto wait = timer.async_wait(boost::asio::use_awaitable);
+  co_await std::move(wait);
+}
+
+}  // namespace omnibus::engine::test

@@ -1,0 +1,266 @@
+#include "engine/failure.hpp"
+#include "engine/record_headers.hpp"
+#include "engine_fixture.hpp"
+
+#include <atomic>
+#include <random>
+#include <set>
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::engine;
+using namespace omnibus::engine::test;
+
+namespace {
+
+/// Publishes `per_key` numbered events of each key, interleaved, and waits for the broker to have them.
+void publish(Broker& broker, std::string const& topic, int keys, int per_key, int first = 0) {
+  kafka::Producer producer{broker.client};
+  for (int number = first; number < first + per_key; ++number)
+    for (int key = 0; key < keys; ++key) producer.produce(event(topic, "key-" + std::to_string(key), number), {});
+  REQUIRE(producer.flush(std::chrono::seconds{30}));
+}
+
+std::vector<std::string> numbers(int count) {
+  std::vector<std::string> expected;
+  for (int number = 0; number < count; ++number) expected.push_back(std::to_string(number));
+  return expected;
+}
+
+kafka::Record copy_of(rd_kafka_message_t const& message) {
+  auto const bytes = [](void const* data, std::size_t size) {
+    return data == nullptr ? std::nullopt : std::optional{std::string{static_cast<char const*>(data), size}};
+  };
+  kafka::Record record{rd_kafka_topic_name(message.rkt), bytes(message.key, message.key_len),
+                       bytes(message.payload, message.len), {}, message.partition};
+  for_each_header(message, [&](std::string_view name, std::optional<std::string_view> value) {
+    record.headers.push_back({std::string{name}, value ? std::optional<std::string>{*value} : std::nullopt});
+  });
+  return record;
+}
+
+/// The first records of a topic, read by a group of their own.
+std::vector<kafka::Record> read_all(Broker& broker, std::string const& topic, std::size_t count) {
+  struct Quiet : kafka::ConsumerListener {
+    void on_assigned(std::vector<kafka::TopicPartition>) override {}
+    void on_revoked(std::vector<kafka::TopicPartition> partitions) override { consumer->release(partitions); }
+    void on_lost(std::vector<kafka::TopicPartition>) override {}
+    void on_committed(rd_kafka_resp_err_t, std::vector<kafka::Position>) override {}
+    void on_error(kafka::Error const&) override {}
+    kafka::Consumer* consumer = nullptr;
+  } listener;
+  kafka::ConsumerSettings settings;
+  settings.group = "reader-" + to_string(random_uuid());
+  settings.topics = {topic};
+  settings.protocol = broker.protocol();
+  kafka::Consumer consumer{broker.client, settings, listener};
+  listener.consumer = &consumer;
+  std::vector<kafka::Record> all;
+  std::vector<kafka::Message> buffer(100);
+  auto const deadline = Clock::now() + std::chrono::seconds{30};
+  while (all.size() < count && Clock::now() < deadline) {
+    auto const got = consumer.poll(buffer, true);
+    for (std::size_t i = 0; i < got; ++i) all.push_back(copy_of(*std::exchange(buffer[i], nullptr)));
+    if (got == 0) consumer.wait(std::chrono::milliseconds{50});
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("every record is handled once, those of one key in order, many keys at once") {
+  Broker broker;
+  auto const topic = broker.topic(6);
+  publish(broker, topic, 50, 40);
+  Journal journal;
+  std::atomic<int> running{0};
+  std::atomic<int> most{0};
+  std::mt19937 random{7};
+  RunningEngine engine{broker, topic, "order-" + topic, [&](Context& context) -> Task<> {
+                         most = std::max(most.load(), ++running);
+                         auto waiting = pause(std::chrono::microseconds{random() % 2000});
+                         co_await std::move(waiting);
+                         --running;
+                         journal.add(std::string{context.key()}, std::string{context.data()});
+                       }};
+  REQUIRE(journal.wait_for_count(2000));
+  engine.stop();
+  CHECK(journal.count() == 2000);
+  for (auto const& [key, handled] : journal.by_key()) {
+    CAPTURE(key);
+    CHECK(handled == numbers(40));
+  }
+  CHECK(most > 10);
+}
+
+TEST_CASE("a clean stop under load redelivers nothing and loses nothing") {
+  Broker broker;
+  auto const topic = broker.topic(6);
+  auto const group = "stop-" + topic;
+  publish(broker, topic, 40, 50);
+  Journal journal;
+  auto const handle = [&](Context& context) -> Task<> {
+    auto waiting = pause(std::chrono::milliseconds{2});
+    co_await std::move(waiting);
+    journal.add(std::string{context.key()}, std::string{context.data()});
+  };
+  EngineSettings settings;
+  settings.max_in_flight = 16;
+  for (auto const until : {300UL, 900UL}) {
+    RunningEngine engine{broker, topic, group, handle, settings};
+    REQUIRE(journal.wait_for_count(until));
+    engine.stop();
+    CHECK(journal.count() < 2000);
+  }
+  RunningEngine last{broker, topic, group, handle, settings};
+  REQUIRE(journal.wait_for_count(2000));
+  last.stop();
+  CHECK(journal.count() == 2000);
+  for (auto const& [key, handled] : journal.by_key()) {
+    CAPTURE(key);
+    CHECK(handled == numbers(50));
+  }
+}
+
+TEST_CASE("a second member takes over partitions without loss, repetition or disorder") {
+  Broker broker;
+  auto const topic = broker.topic(8);
+  auto const group = "members-" + topic;
+  publish(broker, topic, 64, 40);
+  Journal journal;
+  auto const handle = [&](Context& context) -> Task<> {
+    auto waiting = pause(std::chrono::milliseconds{3});
+    co_await std::move(waiting);
+    journal.add(std::string{context.key()}, std::string{context.data()});
+  };
+  EngineSettings settings;
+  settings.max_in_flight = 8;
+  RunningEngine first{broker, topic, group, handle, settings};
+  REQUIRE(journal.wait_for_count(200));
+  RunningEngine second{broker, topic, group, handle, settings};
+  REQUIRE(journal.wait_for_count(64 * 40));
+  CHECK(second.counters().handled > 0);
+  second.stop();
+  first.stop();
+  CHECK(journal.count() == 64 * 40);
+  for (auto const& [key, handled] : journal.by_key()) {
+    CAPTURE(key);
+    CHECK(handled == numbers(40));
+  }
+}
+
+TEST_CASE("a failing event is tried again while other keys go on, and its key stays in order") {
+  Broker broker;
+  auto const topic = broker.topic(3);
+  publish(broker, topic, 20, 20);
+  Journal journal;
+  std::map<std::string, int> failures;
+  EngineSettings settings;
+  settings.recoverability.base_delay = std::chrono::milliseconds{20};
+  RunningEngine engine{broker, topic, "retry-" + topic,
+                       [&](Context& context) -> Task<> {
+                         auto const key = std::string{context.key()};
+                         if (key == "key-3" && context.data() == "5" && context.attempt() < 4)
+                           throw Failure::transient("not yet");
+                         journal.add(key, std::string{context.data()});
+                         co_return;
+                       },
+                       settings};
+  REQUIRE(journal.wait_for_count(400));
+  engine.stop();
+  CHECK(engine.counters().retried == 3);
+  CHECK(engine.counters().dead_lettered == 0);
+  for (auto const& [key, handled] : journal.by_key()) CHECK(handled == numbers(20));
+}
+
+TEST_CASE("a poison event goes to the dead-letter topic byte for byte and its key goes on") {
+  Broker broker;
+  auto const topic = broker.topic(1);
+  std::string const binary{"\xff\x00{\"not\": \"an event\"", 19};
+  kafka::Record poison{
+      topic, "key-0", binary, {{"h", "1"}, {"h", std::nullopt}, {"bytes", std::string{"\0\xfe", 2}}}, {}};
+  {
+    kafka::Producer producer{broker.client};
+    producer.produce(event(topic, "key-0", 0), {});
+    producer.produce(poison, {});
+    producer.produce(event(topic, "key-0", 1), {});
+    REQUIRE(producer.flush(std::chrono::seconds{10}));
+  }
+  Journal journal;
+  RunningEngine engine{broker, topic, "poison-" + topic, [&](Context& context) -> Task<> {
+                         journal.add(std::string{context.key()}, std::string{context.data()});
+                         (void)context.event();
+                         co_return;
+                       }};
+  REQUIRE(journal.wait_for_count(2));
+  auto const parked = read_all(broker, kafka::dead_letter_topic(topic), 1);
+  engine.stop();
+  CHECK(journal.by_key()["key-0"] == numbers(2));
+  REQUIRE(parked.size() == 1);
+  auto const& letter = parked.front();
+  CHECK(letter.key == "key-0");
+  CHECK(letter.value == binary);
+  auto const& headers = letter.headers;
+  REQUIRE(headers.size() == poison.headers.size() + 9);
+  CHECK(std::equal(poison.headers.begin(), poison.headers.end(), headers.begin()));
+  std::map<std::string, std::string> reason;
+  for (auto i = headers.begin() + 3; i != headers.end(); ++i) reason[i->name] = i->value.value_or("");
+  CHECK(reason["error.class"] == "invalid_event");
+  CHECK(reason["error.topic"] == topic);
+  CHECK(reason["error.offset"] == "1");
+  CHECK(reason["error.attempts"] == "1");
+}
+
+TEST_CASE("an outage pauses everything, counts no attempt and loses nothing") {
+  Broker broker;
+  auto const topic = broker.topic(3);
+  publish(broker, topic, 30, 10);
+  Journal journal;
+  std::atomic<bool> down{true};
+  EngineSettings settings;
+  settings.recoverability.max_attempts = 1;  // one counted attempt would dead-letter
+  RunningEngine engine{broker, topic, "outage-" + topic,
+                       [&](Context& context) -> Task<> {
+                         if (down) throw Failure::outage("the other side is away");
+                         journal.add(std::string{context.key()}, std::string{context.data()});
+                         co_return;
+                       },
+                       settings};
+  while (engine.counters().outages < 3) std::this_thread::yield();
+  down = false;
+  REQUIRE(journal.wait_for_count(300));
+  engine.stop();
+  CHECK(engine.counters().dead_lettered == 0);
+  for (auto const& [key, handled] : journal.by_key()) CHECK(handled == numbers(10));
+}
+
+TEST_CASE("no more than the byte limit is held in memory while handlers are slow") {
+  Broker broker;
+  auto const topic = broker.topic(2);
+  publish(broker, topic, 400, 10);
+  Journal journal;
+  std::atomic<bool> hold{true};
+  std::atomic<std::int64_t> most{0};
+  EngineSettings settings;
+  settings.max_in_flight = 4;
+  settings.max_queued_bytes = 64 << 10;
+  settings.commit_interval = std::chrono::milliseconds{10};
+  RunningEngine engine{broker, topic, "bytes-" + topic,
+                       [&](Context& context) -> Task<> {
+                         while (hold) {
+                           auto waiting = pause(std::chrono::milliseconds{1});
+                           co_await std::move(waiting);
+                         }
+                         most = std::max(most.load(), engine.counters().queued_bytes.load());
+                         journal.add(std::string{context.key()}, std::string{context.data()});
+                       },
+                       settings};
+  while (engine.counters().queued_bytes < (64 << 10)) std::this_thread::yield();
+  hold = false;
+  REQUIRE(journal.wait_for_count(4000));
+  engine.stop();
+  // One batch of the poll thread, and what came with the assignment, may lie above the limit.
+  CHECK(most < (64 << 10) + 4096 * 400);
+  CHECK(journal.count() == 4000);
+}
