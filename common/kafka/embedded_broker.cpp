@@ -49,6 +49,7 @@ EmbeddedBroker::EmbeddedBroker(TopicCatalog const& catalog, EmbeddedBrokerSettin
   client.brokers = "127.0.0.1:1";  // it connects to nobody
   auto configuration = make_configuration(client);
   set_option(configuration.get(), "bootstrap.servers", "");
+  set_option(configuration.get(), "log_level", "4");  // else it says that it has no servers to connect to
   implementation_->host = make_client(RD_KAFKA_PRODUCER, std::move(configuration));
   implementation_->cluster.reset(rd_kafka_mock_cluster_new(implementation_->host.get(), settings.brokers));
   auto* const cluster = implementation_->cluster.get();
