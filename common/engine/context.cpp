@@ -68,6 +68,16 @@ std::string_view Context::topic() const {
   return rd_kafka_topic_name(delivery_.message->rkt);
 }
 
+std::int64_t Context::timestamp_ms() const {
+  rd_kafka_timestamp_type_t type{};
+  return rd_kafka_message_timestamp(delivery_.message.get(), &type);
+}
+
+std::chrono::milliseconds Context::failing_for() const {
+  if (delivery_.first_failed == Clock::time_point{}) return {};
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - delivery_.first_failed);
+}
+
 std::string_view Context::worker() const {
   return engine_.identity().worker;
 }

@@ -10,6 +10,7 @@
 #include "observability/log.hpp"
 #include "postgres/pool.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -41,6 +42,10 @@ class Context {
   std::string_view topic() const;
   /// 1 for the first attempt.
   std::uint32_t attempt() const { return delivery_.attempts + 1; }
+  /// When the record was written, in ms since 1970; -1 when the broker does not say.
+  std::int64_t timestamp_ms() const;
+  /// How long ago the first attempt failed; zero before any has.
+  std::chrono::milliseconds failing_for() const;
   std::string_view worker() const;
 
   /// Runs `work(UnitOfWork&)` on the pool and commits it with the event's inbox row and the outbox rows, which are

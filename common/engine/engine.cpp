@@ -275,7 +275,7 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Context& context, std::excepti
     confirm_membership(*delivery.partition);
     co_return Verdict{Verdict::Kind::hold};
   }
-  if (delivery.attempts == 0) delivery.first_failed = Clock::now();
+  if (delivery.first_failed == Clock::time_point{}) delivery.first_failed = Clock::now();
   auto const counted = failure->kind() == Failure::Kind::outage ? delivery.attempts : ++delivery.attempts;
   auto const random = std::uniform_real_distribution{}(random_);
   auto const decision = decide(*failure, counted, settings_.recoverability, random);
