@@ -1,0 +1,99 @@
+#include "llm/resilient_llm.hpp"
+
+#include <utility>
+
+namespace omnibus::llm {
+namespace {
+
+using Kind = LlmError::Kind;
+
+/// Whether the endpoint itself failed. One that answers, if only to refuse, is there.
+bool counts_against_endpoint(Kind kind) {
+  return kind == Kind::unavailable || kind == Kind::timeout || kind == Kind::protocol;
+}
+
+/// Whether another model can do better with the same request.
+bool another_may_answer(Kind kind) {
+  return counts_against_endpoint(kind) || kind == Kind::rate_limited || kind == Kind::context_length ||
+         kind == Kind::breaker_open;
+}
+
+}  // namespace
+
+ResilientLlm::ResilientLlm(LlmPort& inner, std::string endpoint, std::string fallback_model, CircuitBreakers& breakers,
+                           AttemptObserver observer, std::function<Clock::time_point()> now)
+    : inner_(inner),
+      endpoint_(std::move(endpoint)),
+      fallback_model_(std::move(fallback_model)),
+      breakers_(breakers),
+      observer_(std::move(observer)),
+      now_(std::move(now)) {}
+
+Task<ChatCompletion> ResilientLlm::complete(ChatRequest request, DeltaSink sink) {
+  auto const model = request.model;
+  auto const has_fallback = !fallback_model_.empty() && fallback_model_ != model;
+  auto handed_out = false;
+  DeltaSink watched = [&handed_out, &sink](std::string_view piece) {
+    handed_out = true;
+    if (sink) sink(piece);
+  };
+  ChatRequest spare;
+  if (has_fallback) spare = request;
+  auto asking = attempt(std::move(request), watched, std::nullopt);
+  auto outcome = co_await std::move(asking);
+  if (has_fallback && outcome.error && another_may_answer(outcome.error->kind()) && !handed_out) {
+    auto const first = *outcome.error;
+    spare.model = fallback_model_;
+    auto falling_back = attempt(std::move(spare), watched, model);
+    outcome = co_await std::move(falling_back);
+    // The first error says more than that the other breaker was open as well.
+    if (outcome.error && outcome.error->kind() == Kind::breaker_open && first.kind() != Kind::breaker_open) {
+      outcome.error = first;
+    }
+    if (outcome.error && outcome.error->kind() == Kind::breaker_open && first.retry_after() &&
+        *first.retry_after() < outcome.error->retry_after().value_or(*first.retry_after())) {
+      outcome.error = first;
+    }
+  }
+  if (outcome.error) throw *outcome.error;
+  co_return std::move(*outcome.completion);
+}
+
+Task<ResilientLlm::Outcome> ResilientLlm::attempt(ChatRequest request, DeltaSink sink,
+                                                  std::optional<std::string> fallback_from) {
+  Outcome outcome;
+  auto const model = request.model;
+  auto& breaker = breakers_.at(endpoint_ + " " + model);
+  auto const begun = now_();
+  auto permit = breaker.acquire(begun);
+  if (!permit) {
+    outcome.error.emplace(Kind::breaker_open, "the circuit breaker of " + model + " is open", breaker.wait_time(begun));
+    co_return outcome;
+  }
+  try {
+    auto asking = inner_.complete(std::move(request), std::move(sink));
+    outcome.completion = co_await std::move(asking);
+  } catch (LlmError const& error) {
+    outcome.error = error;
+  }
+  auto const ended = now_();
+  if (outcome.error && counts_against_endpoint(outcome.error->kind())) {
+    permit->failed(ended);
+  } else if (!outcome.error || outcome.error->kind() != Kind::rate_limited) {
+    permit->succeeded();
+  }
+  if (outcome.completion && fallback_from) outcome.completion->fallback_from = *fallback_from;
+  if (observer_) {
+    LlmAttempt attempt;
+    attempt.endpoint = endpoint_;
+    attempt.model = model;
+    attempt.completion = outcome.completion ? &*outcome.completion : nullptr;
+    attempt.error = outcome.error ? &*outcome.error : nullptr;
+    attempt.duration = std::chrono::duration_cast<std::chrono::milliseconds>(ended - begun);
+    attempt.fallback_from = std::move(fallback_from);
+    observer_(attempt);
+  }
+  co_return outcome;
+}
+
+}  // namespace omnibus::llm

@@ -1,0 +1,57 @@
+/// A model behind a circuit breaker, with another one to fall back on.
+#pragma once
+
+#include "llm/llm.hpp"
+#include "resilience/circuit_breaker.hpp"
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace omnibus::llm {
+
+/// One call of one model, for telemetry: each is told of, the failed ones and those of the fallback model too.
+struct LlmAttempt {
+  std::string endpoint;
+  std::string model;
+  ChatCompletion const* completion = nullptr;  ///< set when the model answered
+  LlmError const* error = nullptr;             ///< set when it did not
+  std::chrono::milliseconds duration{0};
+  std::optional<std::string> fallback_from;  ///< the model that failed before
+};
+
+/// Called on the event loop for every call made; not for one that an open breaker prevented.
+using AttemptObserver = std::function<void(LlmAttempt const&)>;
+
+/// Asks the request's model; when that fails in a way that another model may not, or its breaker is open, asks the
+/// fallback model. Once pieces of an answer were handed out, a failure is not covered up by another answer. Makes at
+/// most one call per model and waits for nothing. Cheap: make one per request where the observer needs to know whose
+/// it is. Inner port and breakers must outlive it.
+class ResilientLlm final : public LlmPort {
+ public:
+  using Clock = CircuitBreaker::Clock;
+
+  /// @param fallback_model empty for none
+  ResilientLlm(LlmPort& inner, std::string endpoint, std::string fallback_model, CircuitBreakers& breakers,
+               AttemptObserver observer = {}, std::function<Clock::time_point()> now = &Clock::now);
+
+  /// @throws LlmError of the last model asked; `breaker_open` when none could be asked.
+  Task<ChatCompletion> complete(ChatRequest request, DeltaSink sink) override;
+
+ private:
+  struct Outcome {
+    std::optional<ChatCompletion> completion;
+    std::optional<LlmError> error;
+  };
+  Task<Outcome> attempt(ChatRequest request, DeltaSink sink, std::optional<std::string> fallback_from);
+
+  LlmPort& inner_;
+  std::string endpoint_;
+  std::string fallback_model_;
+  CircuitBreakers& breakers_;
+  AttemptObserver observer_;
+  std::function<Clock::time_point()> now_;
+};
+
+}  // namespace omnibus::llm

@@ -1,0 +1,154 @@
+#include "llm/openai_client.hpp"
+
+#include "tests/common/http/scripted_peer.hpp"
+
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <doctest/doctest.h>
+
+namespace omnibus::llm {
+namespace {
+
+using http::ScriptedConnection;
+using http::ScriptedPeer;
+
+struct Result {
+  ChatCompletion completion;
+  std::vector<std::string> pieces;
+  std::string error;
+  std::optional<LlmError> failure;
+};
+
+ChatRequest question(bool stream = true) {
+  ChatRequest request;
+  request.model = "m";
+  request.messages = {{"user", "hello"}};
+  request.stream = stream;
+  request.deadline = std::chrono::seconds(5);
+  return request;
+}
+
+Result ask(std::string const& base_url, ChatRequest request, std::size_t max_response_bytes = 100'000) {
+  boost::asio::io_context context;
+  http::Client client(context);
+  OpenAiClient model(client, {base_url, "key-1", max_response_bytes, "max_completion_tokens"});
+  Result result;
+  auto ended = false;
+  boost::asio::co_spawn(
+      context, model.complete(std::move(request), [&](std::string_view piece) { result.pieces.emplace_back(piece); }),
+      [&](std::exception_ptr error, ChatCompletion completion) {
+        ended = true;
+        result.completion = std::move(completion);
+        try {
+          if (error) std::rethrow_exception(error);
+        } catch (LlmError const& failure) {
+          result.error = to_string(failure.kind());
+          result.failure = failure;
+        }
+      });
+  while (!ended) context.run_one();
+  return result;
+}
+
+/// Answers one request with these bytes and closes.
+Result answered(std::string const& bytes, bool stream = true, std::size_t max_response_bytes = 100'000) {
+  ScriptedPeer peer([&](ScriptedConnection& connection, int) {
+    connection.read_request();
+    connection.send(bytes);
+  });
+  return ask(peer.url("/v1"), question(stream), max_response_bytes);
+}
+
+constexpr auto stream_head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\n";
+constexpr auto json_head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
+
+}  // namespace
+
+TEST_CASE("an answer is streamed piece by piece and ends with its usage") {
+  std::string seen;
+  ScriptedPeer peer([&](ScriptedConnection& connection, int) {
+    seen = connection.read_request();
+    connection.send(
+        std::string(stream_head) +
+        ": keep-alive\r\n\r\n"
+        "data: {\"id\":\"r\",\"model\":\"m-1\",\"choices\":[{\"delta\":{\"content\":\"Hé\"}}],\"usage\":null}\r\n\r\n"
+        "data: {\"choices\":[{\"delta\":{\"content\":\"llo\"}}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n"
+        "data: [DONE]\n\n");
+  });
+  auto const result = ask(peer.url("/v1/"), question());
+  CHECK(result.error.empty());
+  CHECK(result.pieces == std::vector<std::string>{"Hé", "llo"});
+  CHECK(result.completion.text == "Héllo");
+  CHECK(result.completion.finish_reason == "stop");
+  CHECK(result.completion.model == "m-1");
+  CHECK(result.completion.usage.input == 3);
+  CHECK(result.completion.ttft);
+  CHECK(seen.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"));
+  CHECK(seen.find("Authorization: Bearer key-1\r\n") != std::string::npos);
+  CHECK(seen.find("\"include_usage\":true") != std::string::npos);
+}
+
+TEST_CASE("an answer that is not streamed is taken whole") {
+  auto const result = answered(
+      std::string(json_head) +
+          R"({"model":"m","choices":[{"message":{"role":"assistant","content":"Hi"},"finish_reason":"length"}]})",
+      false);
+  CHECK(result.error.empty());
+  CHECK(result.completion.text == "Hi");
+  CHECK(result.completion.finish_reason == "length");
+  CHECK(result.completion.usage.estimated);
+  CHECK_FALSE(result.completion.ttft);
+}
+
+TEST_CASE("a broken answer is a protocol error, however it is broken") {
+  auto const stream = std::string(stream_head);
+  CHECK(answered(stream + "data: {\"choices\":[{\"delta\":{\"content\":\"half\"}}]}\n\n").error == "protocol");
+  CHECK(answered(stream + "data: {\"choices\":[{\"del\n\n").error == "protocol");
+  CHECK(answered(stream).error == "protocol");
+  CHECK(answered(std::string(json_head) + "{\"choices\":[]}").error == "protocol");
+  CHECK(answered("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>").error == "protocol");
+  CHECK(answered(std::string(json_head) + "{\"choi", false).error == "protocol");
+  CHECK(answered(stream + std::string(200'000, ':')).error == "protocol");
+  CHECK(answered(stream + "data: " + std::string(60'000, 'x'), true, 50'000).error == "protocol");
+}
+
+TEST_CASE("errors come typed, with what the provider asks for") {
+  auto const limited =
+      answered("HTTP/1.1 429 Slow\r\nRetry-After: 2\r\nretry-after-ms: 1500\r\n\r\n{\"error\":{\"message\":\"x\"}}");
+  CHECK(limited.error == "rate_limited");
+  CHECK(limited.failure->retry_after() == std::chrono::milliseconds(1500));
+  CHECK(limited.failure->retriable());
+  CHECK(answered("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").error == "unavailable");
+  CHECK(answered("HTTP/1.1 401 No\r\n\r\n{\"error\":\"no\"}").error == "invalid_request");
+  CHECK(answered(std::string(stream_head) + "data: {\"error\":{\"message\":\"overloaded\"}}\n\n").error ==
+        "unavailable");
+  CHECK(answered(std::string(json_head) + "{\"error\":{\"code\":\"rate_limit_exceeded\"}}").error == "rate_limited");
+  CHECK(answered("").error == "unavailable");
+  CHECK(ask("http://127.0.0.1:1/v1", question()).error == "unavailable");
+}
+
+TEST_CASE("the deadline covers the whole answer") {
+  ScriptedPeer peer([](ScriptedConnection& connection, int) {
+    connection.read_request();
+    connection.send(stream_head);
+    for (auto i = 0; i < 200; ++i) {
+      connection.send(": still here\n\n");
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  });
+  auto request = question();
+  request.deadline = std::chrono::milliseconds(60);
+  CHECK(ask(peer.url("/v1"), std::move(request)).error == "timeout");
+}
+
+TEST_CASE("an address that is none is refused, and the setting named") {
+  boost::asio::io_context context;
+  http::Client client(context);
+  CHECK_THROWS_WITH(OpenAiClient(client, {"api.example.com", "", 1, ""}), "not an http(s) address: set LLM_BASE_URL");
+}
+
+}  // namespace omnibus::llm
