@@ -1,0 +1,271 @@
+# shellcheck shell=bash disable=SC2034 # the variables of the environment file are used by name
+# What compose/demo, compose/up and compose/down share: the run folder, the processes in it, and bringing them up.
+# Sourced, never run. The caller sets `me` (its name in messages) and runs under `set -euo pipefail`.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+mkdir -p "${OMNIBUS_RUN_DIR:-$root/compose/.run}"
+run=$(cd "${OMNIBUS_RUN_DIR:-$root/compose/.run}" && pwd)
+export OMNIBUS_RUN_DIR=$run
+logs=$run/logs
+build=$root/build/release
+bin=${OMNIBUS_BIN:-$build/bin} # with OMNIBUS_BIN these binaries are taken as they are: no set-up, no build
+workers=(gateway chat relay)   # each a binary omnibus-NAME
+processes=(gateway chat relay simulator broker) # in the order they are stopped
+
+say() { printf '%s: %s\n' "${me:-compose}" "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# One command at a time works on a run folder. Whatever is started gets no share in the lock: see 7>&-.
+lock_run_folder() {
+  exec 7>"$run/lock"
+  flock -w "${1:-1}" 7 || fail "another compose/demo, compose/up or compose/down is at work in $run"
+}
+
+# --- processes ---------------------------------------------------------------------------------------------------------
+# A process is known by its id and its start time, so that an id given to another one since is never taken for it.
+start_time() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" && $1 != "X" { print $20 }'; }
+alive() {
+  local pid begun
+  read -r pid begun 2>/dev/null <"$run/processes/$1" || return 1
+  [ -n "$begun" ] && [ "$(start_time "$pid")" = "$begun" ]
+}
+
+# start NAME COMMAND...: in a session of its own, its output in $logs/NAME.log.
+start() {
+  local name=$1 pid
+  shift
+  mkdir -p "$run/processes" "$logs"
+  [ ! -s "$logs/$name.log" ] || mv "$logs/$name.log" "$logs/$name.before.log"
+  setsid "$@" >"$logs/$name.log" 2>&1 </dev/null 6>&- 7>&- &
+  pid=$!
+  disown "$pid"
+  echo "$pid $(start_time "$pid")" >"$run/processes/$name"
+}
+
+# stop NAME SECONDS: SIGTERM, and SIGKILL for one that does not go within that time, which fails.
+stop() {
+  local name=$1 limit=$2 pid waited=0 status=0
+  if alive "$name"; then
+    read -r pid _ <"$run/processes/$name"
+    kill -TERM "$pid" 2>/dev/null || true
+    while alive "$name"; do
+      if [ "$waited" -ge $((limit * 10)) ]; then
+        say "$name did not stop within $limit s of SIGTERM and was killed; its log is $logs/$name.log"
+        kill -KILL "$pid" 2>/dev/null || true
+        status=1
+        limit=$((limit + 5))
+      fi
+      sleep 0.1
+      waited=$((waited + 1))
+    done
+  fi
+  rm -f "$run/processes/$name"
+  return "$status"
+}
+
+show_log() { # show_log NAME: the last of what a process said
+  say "the last lines of $logs/$1.log:"
+  tail -n 15 "$logs/$1.log" 2>/dev/null | cut -c1-600 >&2 || true
+}
+died() { show_log "$1"; fail "$1 $2; its whole log is $logs/$1.log"; }
+
+# until_true NAME SECONDS WHAT COMMAND...: until the command succeeds; fails when the process ends or the time is over.
+until_true() {
+  local name=$1 limit=$2 what=$3 waited=0
+  shift 3
+  until "$@" >/dev/null 2>&1; do
+    alive "$name" || died "$name" "ended at its start"
+    [ "$waited" -lt $((limit * 10)) ] || died "$name" "was not $what within $limit s"
+    sleep 0.1
+    waited=$((waited + 1))
+  done
+}
+
+# logged NAME MESSAGE: the address in the log line with that message.
+logged() { sed -n 's/.*"msg":"'"$2"'".*"address":"\([^"]*\)".*/\1/p' "$logs/$1.log" 2>/dev/null | tail -n 1 | grep .; }
+answers() { curl -fsS --max-time 2 -o /dev/null "$1"; }
+
+# await COMMAND...: in a session of its own, so that a signal to this script ends all of it; a line now and then on how
+# far ninja is when the output goes to the file `await_log`.
+awaited='' await_log=''
+await() {
+  local waited=0
+  setsid "$@" </dev/null 6>&- 7>&- &
+  awaited=$!
+  while kill -0 "$awaited" 2>/dev/null; do
+    sleep 0.2
+    waited=$((waited + 1))
+    [ $((waited % 75)) -ne 0 ] || [ -z "$await_log" ] || say "$(grep -o '^\[[0-9]*/[0-9]*\]' "$await_log" | tail -n 1) built"
+  done
+  local status=0
+  wait "$awaited" || status=$?
+  awaited=''
+  return "$status"
+}
+end_awaited() { [ -z "$awaited" ] || kill -TERM -- "-$awaited" 2>/dev/null || true; }
+
+# --- set-up and build --------------------------------------------------------------------------------------------------
+# prepare BROKER: installs and builds what is needed.
+prepare() {
+  [ -z "${OMNIBUS_BIN:-}" ] || return 0
+  local purpose=demo
+  [ "$1" != apache ] || purpose=tests # Java and Maven
+  "$root/compose/setup" --for "$purpose" 7>&- || fail "compose/setup did not succeed"
+  local targets=(omnibus) worker log=$build/build.log
+  for worker in "${workers[@]}"; do targets+=("omnibus-$worker"); done
+  mkdir -p "$build"
+  exec 6>"$build/.lock"
+  flock 6 # two builds in one folder would spoil each other
+  say "building (log: $log)"
+  : >"$log"
+  await_log=$log
+  { await env -C "$root" cmake --preset release && await cmake --build "$build" --target "${targets[@]}"; } >>"$log" 2>&1 || {
+    grep -E -A 5 'error:|FAILED' "$log" | head -n 40 >&2 || true
+    tail -n 5 "$log" >&2
+    fail "the build failed; its log is $log"
+  }
+  await_log=''
+  exec 6>&-
+}
+
+# --- what runs ---------------------------------------------------------------------------------------------------------
+# The last two options that brought it up, one NAME=VALUE line each, are in $run/options.
+option() { sed -n "s/^$1=//p" "$run/options" 2>/dev/null; }
+
+# settle_options: fills `kafka` and `llm_url` from what runs; something else than what runs is refused.
+settle_options() {
+  if [ -e "$run/options" ]; then
+    if [ -n "$kafka" ] && [ "$kafka" != "$(option kafka)" ]; then fail "it runs with --kafka $(option kafka); stop it first with compose/down"; fi
+    if [ -n "$llm_url" ] && [ "$llm_url" != "$(option llm_url)" ]; then fail "it runs with another model endpoint; stop it first with compose/down"; fi
+    kafka=$(option kafka) llm_url=$(option llm_url)
+  fi
+  kafka=${kafka:-embedded}
+  case $kafka in
+    embedded | apache | *:*) ;;
+    *) say "--kafka takes embedded, apache or HOST:PORT, not $kafka"; exit 2 ;;
+  esac
+  case $llm_url in
+    '' | http://* | https://*) ;;
+    *) say "--llm-url takes a base URL such as https://api.openai.com/v1, not $llm_url"; exit 2 ;;
+  esac
+}
+
+bring_up_broker() {
+  case $kafka in
+    embedded)
+      if ! alive broker; then
+        stop_workers # a new broker has a new address and has forgotten everything
+        rm -f "$run/broker.ready"
+        start broker "$bin/omnibus" broker --ready-file "$run/broker.ready"
+      fi
+      until_true broker 20 ready test -s "$run/broker.ready"
+      OMNIBUS_KAFKA=$(<"$run/broker.ready")
+      ;;
+    apache)
+      OMNIBUS_KAFKA=$("$root/compose/kafka" up 6>&- 7>&-) || fail "Apache Kafka does not start"
+      ;;
+    *) OMNIBUS_KAFKA=$kafka ;;
+  esac
+  [ "$kafka" = embedded ] || "$bin/omnibus" topics apply --brokers "$OMNIBUS_KAFKA" >"$logs/topics.log" 2>&1 ||
+    { cat "$logs/topics.log" >&2; fail "the topics could not be applied to $OMNIBUS_KAFKA"; }
+}
+
+bring_up_database() {
+  "$root/compose/postgres" up 6>&- 7>&- 2>"$logs/postgres.log" || { cat "$logs/postgres.log" >&2; fail "PostgreSQL does not start"; }
+  DATABASE_URL=$("$root/compose/postgres" url) "$bin/omnibus" migrate up >"$logs/migrate.log" 2>&1 ||
+    { cat "$logs/migrate.log" >&2; fail "the migrations failed"; }
+  OMNIBUS_DATABASE=$("$root/compose/postgres" url readonly)
+}
+
+# bring_up_tenant DOMAIN TOKEN: prints the token, a new one where none is given.
+bring_up_tenant() {
+  local domain=$1 token=$2
+  DATABASE_URL=$("$root/compose/postgres" url)
+  export DATABASE_URL
+  "$bin/omnibus" tenant add "$domain" >>"$logs/tenants.log" 2>&1 || return 1
+  [ -n "$token" ] || token=$("$bin/omnibus" token create --domain "$domain" 2>>"$logs/tenants.log") || return 1
+  echo "$token"
+}
+bring_up_tenants() {
+  local token='' other='' file=$run/environment
+  if [ -e "$file" ]; then # only their hashes are in the database
+    # shellcheck disable=SC1090 # written by write_environment
+    token=$(. "$file" && echo "$OMNIBUS_TOKEN") other=$(. "$file" && echo "$OMNIBUS_TOKEN_OTHER")
+  fi
+  OMNIBUS_DOMAIN=shop.example OMNIBUS_DOMAIN_OTHER=bank.example
+  { OMNIBUS_TOKEN=$(bring_up_tenant "$OMNIBUS_DOMAIN" "$token") && OMNIBUS_TOKEN_OTHER=$(bring_up_tenant "$OMNIBUS_DOMAIN_OTHER" "$other"); } ||
+    { cat "$logs/tenants.log" >&2; fail "the tenants could not be made"; }
+}
+
+bring_up_model() {
+  OMNIBUS_LLM=$llm_url
+  [ -z "$llm_url" ] || return 0
+  if ! alive simulator; then
+    rm -f "$run/simulator.ready"
+    start simulator "$bin/omnibus" simulate --listen 127.0.0.1:0 --ready-file "$run/simulator.ready"
+  fi
+  until_true simulator 20 ready test -s "$run/simulator.ready"
+  OMNIBUS_LLM=$(<"$run/simulator.ready")
+}
+
+stop_workers() {
+  local name status=0
+  for name in "${workers[@]}"; do stop "$name" 40 || status=1; done
+  return "$status"
+}
+bring_up_workers() {
+  local name
+  for name in "${workers[@]}"; do
+    alive "$name" || start "$name" env KAFKA_BROKERS="$OMNIBUS_KAFKA" DATABASE_URL="$("$root/compose/postgres" url "$name")" \
+      LLM_BASE_URL="$OMNIBUS_LLM" LLM_API_KEY="${LLM_API_KEY:-simulated}" HTTP_LISTEN=127.0.0.1:0 METRICS_LISTEN=127.0.0.1:0 \
+      "$bin/omnibus-$name"
+  done
+  OMNIBUS_METRICS=
+  for name in "${workers[@]}"; do
+    until_true "$name" 20 listening logged "$name" "metrics listening"
+    OMNIBUS_METRICS+="${OMNIBUS_METRICS:+ }http://$(logged "$name" "metrics listening")"
+    until_true "$name" 60 ready answers "http://$(logged "$name" "metrics listening")/readyz"
+  done
+  until_true gateway 20 listening logged gateway "http listening"
+  OMNIBUS_GATEWAY=http://$(logged gateway "http listening")
+}
+
+variables=(OMNIBUS_KAFKA OMNIBUS_GATEWAY OMNIBUS_TOKEN OMNIBUS_DOMAIN OMNIBUS_TOKEN_OTHER OMNIBUS_DOMAIN_OTHER OMNIBUS_DATABASE
+  OMNIBUS_METRICS OMNIBUS_LLM OMNIBUS_LOGS)
+write_environment() {
+  local name
+  OMNIBUS_LOGS=$logs
+  export "${variables[@]}"
+  (
+    umask 077 # it holds tokens
+    exec >"$run/environment.new"
+    for name in "${variables[@]}"; do printf "%s='%s'\n" "$name" "${!name}"; done
+    echo "export ${variables[*]}"
+  )
+  mv "$run/environment.new" "$run/environment"
+}
+
+# bring_up: whatever does not run yet, for `kafka` and `llm_url`. Running already is fine.
+bring_up() {
+  mkdir -p "$logs"
+  [ -e "$run/options" ] || rm -f "$logs"/*.log # of an earlier one
+  (umask 077 && printf 'kafka=%s\nllm_url=%s\n' "$kafka" "$llm_url" >"$run/options")
+  say "bringing up Kafka ($kafka), PostgreSQL, $([ -n "$llm_url" ] || echo 'model simulator, ')gateway, chat worker and relay"
+  bring_up_broker
+  bring_up_database
+  bring_up_tenants
+  bring_up_model
+  bring_up_workers
+  write_environment
+}
+
+# take_down: stops everything; only the logs stay.
+take_down() {
+  local name status=0
+  mkdir -p "$logs"
+  for name in "${processes[@]}"; do stop "$name" 40 || status=1; done
+  "$root/compose/postgres" down 6>&- 7>&- 2>>"$logs/postgres.log" || { say "PostgreSQL did not stop; see $logs/postgres.log"; status=1; }
+  [ "$(option kafka)" != apache ] || "$root/compose/kafka" down 6>&- 7>&- 2>>"$logs/kafka.log" || { say "Apache Kafka did not stop; see $logs/kafka.log"; status=1; }
+  rm -rf "$run/processes"
+  rm -f "$run"/{environment,environment.new,options,broker.ready,simulator.ready}
+  return "$status"
+}

@@ -1,0 +1,460 @@
+#!/usr/bin/env python3
+"""Posts messages to the gateway as many visitors at once, waits for every answer, and reports what came of it.
+
+Reads CSV with a `text` column, or JSON lines with `text`. A visitor says a few of the messages, one after the other,
+each when the one before has been answered. Whether it has is read from PostgreSQL. Where things are is taken from the
+environment: OMNIBUS_GATEWAY, OMNIBUS_TOKEN, OMNIBUS_DOMAIN, OMNIBUS_DATABASE, OMNIBUS_KAFKA and OMNIBUS_METRICS. Exit
+status 0 only when every message was stored and answered once and in the order said.
+"""
+
+import argparse
+import collections
+import csv
+import decimal
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import urllib.parse
+import urllib.request
+import uuid
+
+
+class Trouble(Exception):
+    """What ends the run, in words for whoever reads it."""
+
+
+# --- input -------------------------------------------------------------------------------------------------------------
+def read_texts(path, limit):
+    """The texts of the file, at most `limit` of them."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            texts = list(read_json_lines(file, path) if is_json_lines(path) else read_csv(file, path))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Trouble(f"cannot read {path}: {error}") from error
+    texts = [text for text in texts if text.strip()]
+    if not texts:
+        raise Trouble(f"{path} has no text")
+    return texts[:limit] if limit else texts
+
+
+def is_json_lines(path):
+    if path.endswith((".jsonl", ".ndjson", ".json")):
+        return True
+    with open(path, encoding="utf-8-sig") as file:
+        return not path.endswith(".csv") and file.read(1) == "{"
+
+
+def read_csv(file, path):
+    rows = csv.DictReader(file)
+    if "text" not in (rows.fieldnames or []):
+        raise Trouble(f"{path} has no column named text")
+    for row in rows:
+        yield row["text"] or ""
+
+
+def read_json_lines(file, path):
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            text = json.loads(line)["text"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Trouble(f"{path}, line {number}: not a JSON object with a text") from error
+        if not isinstance(text, str):
+            raise Trouble(f"{path}, line {number}: text is not a string")
+        yield text
+
+
+# --- the outside -------------------------------------------------------------------------------------------------------
+class Database:
+    """Queries over one psql that stays open. The password goes through its environment, not its command line."""
+
+    END = "-- end of answer --"
+
+    def __init__(self, url):
+        parts = urllib.parse.urlsplit(url)
+        environment = {
+            **os.environ,
+            "PGHOST": parts.hostname or "",
+            "PGPORT": str(parts.port or 5432),
+            "PGUSER": urllib.parse.unquote(parts.username or ""),
+            "PGPASSWORD": urllib.parse.unquote(parts.password or ""),
+            "PGDATABASE": parts.path.lstrip("/"),
+            "PGCLIENTENCODING": "UTF8",
+        }
+        self.process = subprocess.Popen(
+            ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1"], env=environment, text=True, encoding="utf-8",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def rows(self, query):
+        """What a query that yields one JSON value per row answers."""
+        try:
+            self.process.stdin.write(f"{query};\n\\echo {self.END}\n")
+            self.process.stdin.flush()
+        except OSError as error:
+            raise Trouble("psql has ended") from error
+        values = []
+        while line := self.process.stdout.readline():
+            line = line.rstrip("\n")
+            if line == self.END:
+                return values
+            try:
+                values.append(json.loads(line))
+            except ValueError as error:
+                raise Trouble(f"the database says: {line}") from error
+        raise Trouble("psql has ended")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(5)
+
+
+class Gateway:
+    """One keep-alive connection."""
+
+    def __init__(self, base, token):
+        self.address = urllib.parse.urlsplit(base).netloc
+        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self.connection = None
+
+    def request(self, method, path, body=None, headers=None):
+        if not self.connection:
+            self.connection = http.client.HTTPConnection(self.address, timeout=30)
+        try:
+            self.connection.request(method, path, body, {**self.headers, **(headers or {})})
+            answer = self.connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        except (OSError, http.client.HTTPException):
+            self.connection.close()
+            self.connection = None
+            raise
+
+    def post(self, message, give_up_at):
+        """Publishes; a refusal for now is tried again under the same key, so that it stays one event."""
+        body = json.dumps(message).encode()
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        while True:
+            wait, reason = 0.2, ""
+            try:
+                status, answer_headers, answer = self.request("POST", "/v1/chat/messages", body, headers)
+                if status == 202:
+                    return json.loads(answer)
+                reason = f"{status} {answer.decode(errors='replace')[:300]}"
+                if status not in (408, 429, 503):
+                    raise Trouble(f"the gateway refused a message: {reason}")
+                wait = float(answer_headers.get("Retry-After") or wait)
+            except (OSError, http.client.HTTPException) as error:
+                reason = str(error) or type(error).__name__
+            if time.time() + wait > give_up_at:
+                raise Trouble(f"the gateway takes no messages: {reason}")
+            time.sleep(wait)
+
+
+class ModelCalls:
+    """The events of the topic llm.calls, from now on: what every call of a model took."""
+
+    def __init__(self, brokers):
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        omnibus = os.path.join(os.environ.get("OMNIBUS_BIN") or os.path.join(root, "build/release/bin"), "omnibus")
+        self.process = subprocess.Popen([omnibus, "tail", "llm.calls", "--brokers", brokers], text=True, encoding="utf-8",
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        said = self.process.stderr.readline()
+        if not said.startswith("following"):
+            raise Trouble(f"the topic llm.calls cannot be read: {said.strip()}")
+        self.calls = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            event = json.loads(line)
+            if "data" in event:
+                self.calls.append((event["type"], event["data"]))
+
+    def spent(self, visitors, replies):
+        """Sums over the calls for these visitors. They are published right after each reply is stored, so the last ones
+        may still be on their way."""
+        ids = {visitor.conversation_id for visitor in visitors}
+        give_up_at = time.time() + 5
+        while True:
+            own = [(kind, call) for kind, call in list(self.calls) if call["conversation_id"] in ids]
+            completed = [call for kind, call in own if ".completed." in kind]
+            if len(completed) >= replies or time.time() > give_up_at:
+                break
+            time.sleep(0.05)
+        self.process.terminate()
+        self.process.wait(5)
+        return {
+            "completed": len(completed),
+            "failed": len(own) - len(completed),
+            "input": sum(call["input_tokens"] for _, call in own),
+            "output": sum(call["output_tokens"] for _, call in own),
+            "cost": sum((decimal.Decimal(call["cost_usd"]) for _, call in own), decimal.Decimal(0)),
+            "estimated": any(call["usage_estimated"] for _, call in own),
+            "models": sorted({call["response_model"] or call["request_model"] for call in completed}),
+        }
+
+
+def read_counters(bases):
+    """Sums over all workers and labels, by metric name."""
+    sums = collections.Counter()
+    for base in bases.split():
+        try:
+            with urllib.request.urlopen(f"{base}/metrics", timeout=5) as answer:
+                lines = answer.read().decode().splitlines()
+        except OSError as error:
+            raise Trouble(f"no metrics from {base}: {error}") from error
+        for line in lines:
+            if found := re.match(r"(\w+_total)(\{.*\})? (\S+)$", line):
+                sums[found[1]] += float(found[3])
+    return sums
+
+
+# --- the run -----------------------------------------------------------------------------------------------------------
+class Visitor:
+    """One conversation: what is said in it, and how far it is."""
+
+    def __init__(self, session_id, texts):
+        self.session_id = session_id
+        self.texts = texts
+        self.conversation_id = None
+        self.sent_at = []
+        self.settled = 0  # its messages that are stored, which happens in one transaction with the answer
+        self.answered = 0
+        self.news = threading.Event()
+
+
+class Run:
+    def __init__(self, arguments, visitors):
+        self.arguments = arguments
+        self.visitors = visitors
+        self.waiting = collections.deque(visitors)
+        self.total = sum(len(visitor.texts) for visitor in visitors)
+        self.open = {}
+        self.lock = threading.Lock()
+        self.published = 0
+        self.answered = 0
+        self.trouble = None
+        self.moved_at = time.time()
+
+    def speak(self):
+        """One thread: visitor after visitor, over one connection."""
+        try:
+            gateway = Gateway(os.environ["OMNIBUS_GATEWAY"], os.environ["OMNIBUS_TOKEN"])
+            while not self.trouble:
+                try:
+                    visitor = self.waiting.popleft()
+                except IndexError:
+                    return
+                self.converse(gateway, visitor)
+        except Exception as error:  # the other threads and the main one must learn of it
+            self.trouble = self.trouble or error
+
+    def converse(self, gateway, visitor):
+        domain = os.environ["OMNIBUS_DOMAIN"]
+        for text in visitor.texts:
+            visitor.sent_at.append(time.time())
+            message = {"domain": domain, "session_id": visitor.session_id, "text": text}
+            accepted = gateway.post(message, time.time() + self.arguments.stall)
+            visitor.conversation_id = accepted["conversation_id"]
+            with self.lock:
+                self.published += 1
+                self.moved_at = time.time()
+                self.open[visitor.conversation_id] = visitor
+            while visitor.settled < len(visitor.sent_at):
+                if self.trouble:
+                    return
+                visitor.news.wait(1)
+                visitor.news.clear()
+        with self.lock:
+            del self.open[visitor.conversation_id]
+
+    def listen(self, database):
+        """Tells each visitor of the turns that are stored. One can be stored without an answer: when no model gave one."""
+        with self.lock:
+            awaited = dict(self.open)
+        if not awaited:
+            return
+        ids = ",".join(awaited)
+        for conversation_id, messages, replies in database.rows(
+                "SELECT json_build_array(conversation_id, count(*) FILTER (WHERE role = 'user'), "
+                "count(*) FILTER (WHERE role = 'assistant')) FROM messages "
+                f"WHERE conversation_id = ANY ('{{{ids}}}') GROUP BY conversation_id"):
+            visitor = awaited[conversation_id]
+            self.answered += replies - visitor.answered
+            visitor.answered = replies
+            if messages > visitor.settled:
+                self.moved_at = time.time()
+                visitor.settled = messages
+                visitor.news.set()
+
+    def run(self, database):
+        progress = Progress(self)
+        threads = [threading.Thread(target=self.speak, daemon=True)
+                   for _ in range(min(self.arguments.visitors, len(self.visitors)))]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            self.listen(database)
+            progress.show()
+            if self.trouble:
+                break
+            if time.time() - self.moved_at > self.arguments.stall:
+                self.trouble = Trouble(f"nothing was answered for {self.arguments.stall} s: {self.published} messages "
+                                       f"published, {self.answered} answered")
+                break
+            time.sleep(0.02)
+        progress.show(last=True)
+        if self.trouble:
+            raise self.trouble
+
+
+class Progress:
+    """One line that is written over on a terminal, else a line every few seconds."""
+
+    def __init__(self, run):
+        self.run = run
+        self.terminal = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self.began = time.time()
+        self.shown_at = self.began if not self.terminal else 0.0
+
+    def show(self, last=False):
+        now = time.time()
+        if not last and now - self.shown_at < (0.1 if self.terminal else 3):
+            return
+        self.shown_at = now
+        run = self.run
+        line = (f"  {run.published:,} of {run.total:,} messages published, {run.answered:,} answered, "
+                f"{len(run.open):,} visitors waiting, {now - self.began:.0f} s")
+        ending = "\n" if last or not self.terminal else ""
+        print(("\r" + line.ljust(78)) if self.terminal else line, end=ending, file=sys.stderr, flush=True)
+
+
+# --- the outcome -------------------------------------------------------------------------------------------------------
+class Outcome:
+    """What PostgreSQL holds of the run, compared with what was said."""
+
+    def __init__(self, visitors, database):
+        self.messages = self.replies = 0
+        self.latencies = []
+        self.last_reply_at = 0.0
+        self.faults = collections.Counter()
+        ids = ",".join(visitor.conversation_id for visitor in visitors)
+        stored = collections.defaultdict(list)
+        for conversation_id, text, replies, replied_at in database.rows(
+                "SELECT json_build_array(u.conversation_id, u.content, count(a.id), extract(epoch FROM min(a.created_at))) "
+                "FROM messages u LEFT JOIN messages a ON a.in_reply_to = u.id AND a.role = 'assistant' "
+                f"WHERE u.role = 'user' AND u.conversation_id = ANY ('{{{ids}}}') "
+                "GROUP BY u.id ORDER BY u.conversation_id, u.seq"):
+            stored[conversation_id].append((text, replies, replied_at))
+        for visitor in visitors:
+            self.compare(visitor, stored[visitor.conversation_id])
+
+    def compare(self, visitor, stored):
+        self.messages += len(stored)
+        self.replies += sum(replies for _, replies, _ in stored)
+        said = [text for text in visitor.texts]
+        found = [text for text, _, _ in stored]
+        if found != said:
+            more_or_less = len(found) - len(said)
+            kind = "messages missing" if more_or_less < 0 else "messages doubled" if more_or_less > 0 else "out of order"
+            self.faults[kind] += abs(more_or_less) or 1
+        for (_, replies, replied_at), sent_at in zip(stored, visitor.sent_at):
+            if replies != 1:
+                self.faults["messages without a reply" if not replies else "messages with several replies"] += 1
+            if replied_at:
+                self.latencies.append(float(replied_at) - sent_at)
+                self.last_reply_at = max(self.last_reply_at, float(replied_at))
+
+    def quantile(self, share):
+        ranked = sorted(self.latencies)
+        return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else float("nan")
+
+
+def counted_noun(count, noun):
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def print_table(outcome, visitors, counted, spent):
+    began = min(visitor.sent_at[0] for visitor in visitors)
+    rate = outcome.replies / max(outcome.last_reply_at - began, 1e-9)
+    wrong = ", ".join(f"{count} {what}" for what, count in outcome.faults.items())
+    calls = counted_noun(spent["completed"], "model call") + (f", {spent['failed']:,} failed" if spent["failed"] else "")
+    rows = [
+        ("messages", f"{outcome.messages:,}", f"in {counted_noun(len(visitors), 'conversation')}"),
+        ("replies", f"{outcome.replies:,}", wrong or "one for each message, in the order said"),
+        ("publish to reply, p50", f"{outcome.quantile(0.5) * 1000:,.0f} ms", "from a visitor's POST to the reply's row"),
+        ("publish to reply, p99", f"{outcome.quantile(0.99) * 1000:,.0f} ms", ""),
+        ("messages per second", f"{rate:,.0f}", "visitors wait for each answer before they go on"),
+        ("retries", f"{counted['omnibus_retries_total']:,.0f}", ""),
+        ("dead letters", f"{counted['omnibus_dead_letters_total']:,.0f}", ""),
+        ("tokens in", f"{spent['input']:,}", f"{calls}, {', '.join(spent['models'])}"),
+        ("tokens out", f"{spent['output']:,}", "estimated in part" if spent["estimated"] else ""),
+        ("cost", f"${spent['cost']:,.6f}", ""),
+    ]
+    print()
+    for name, value, note in rows:
+        print(f"  {name:<24}{value:>12}  {note}".rstrip())
+
+
+def print_transcript(visitor):
+    gateway = Gateway(os.environ["OMNIBUS_GATEWAY"], os.environ["OMNIBUS_TOKEN"])
+    status, _, body = gateway.request("GET", f"/v1/conversations/{visitor.conversation_id}")
+    if status != 200:
+        raise Trouble(f"the gateway has no transcript of {visitor.conversation_id}: {status}")
+    conversation = json.loads(body)
+    print(f"\n  conversation {conversation['id']}")
+    for message in conversation["messages"]:
+        lines = textwrap.wrap(message["content"] or "", 64) or [""]
+        print(f"  {message['role']:>10}  {lines[0]}")
+        for line in lines[1:]:
+            print(f"  {'':>10}  {line}")
+    print()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--input", required=True, help="CSV with a text column, or JSON lines with text")
+    parser.add_argument("--limit", type=int, default=0, help="at most so many messages; 0 for all")
+    parser.add_argument("--per-visitor", type=int, default=5, help="messages of one conversation")
+    parser.add_argument("--visitors", type=int, default=100, help="conversations at once")
+    parser.add_argument("--stall", type=float, default=60, help="seconds without any answer after which to give up")
+    parser.add_argument("--check", action="store_true", help="only see whether the input can be read")
+    arguments = parser.parse_args()
+
+    texts = read_texts(arguments.input, arguments.limit)
+    if arguments.check:
+        return
+    run_id = uuid.uuid4().hex[:8]
+    size = arguments.per_visitor
+    visitors = [Visitor(f"demo-{run_id}-{start // size + 1}", texts[start:start + size])
+                for start in range(0, len(texts), size)]
+    database = Database(os.environ["OMNIBUS_DATABASE"])
+    calls = ModelCalls(os.environ["OMNIBUS_KAFKA"])
+    before = read_counters(os.environ["OMNIBUS_METRICS"])
+    Run(arguments, visitors).run(database)
+    outcome = Outcome(visitors, database)
+    counted = read_counters(os.environ["OMNIBUS_METRICS"])
+    counted.subtract(before)
+    spent = calls.spent(visitors, outcome.replies)
+    database.close()
+    try:
+        print_table(outcome, visitors, counted, spent)
+        print_transcript(visitors[0])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough; the outcome stays what it is
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if outcome.faults or outcome.replies != len(texts):
+        raise Trouble(f"not every one of the {len(texts):,} messages was answered once and in order")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Trouble as trouble:
+        sys.exit(f"publish: {trouble}")
