@@ -1,0 +1,77 @@
+#include "workers/chat/handler.hpp"
+
+#include <optional>
+#include <utility>
+
+#include "engine/failure.hpp"
+#include "workers/chat/prompt.hpp"
+
+namespace omnibus::chat {
+namespace {
+
+constexpr std::int32_t longest_history = 200;  // messages read; the prompt's token budget decides how many are used
+
+}  // namespace
+
+Task<> ChatHandler::handle(engine::Context& context, ChatMessageReceived const& message) {
+  auto opening = open(context, message, longest_history);
+  auto const conversation = co_await std::move(opening);
+  if (conversation.already_handled) co_return;
+  if (conversation.resolved) throw Failure::permanent("the conversation is closed", "closed_conversation");
+  if (conversation.with_person) {
+    auto silence = stay_silent(context, message, conversation);
+    co_return co_await std::move(silence);
+  }
+  std::optional<std::string> text = conversation.recorded_answer;
+  std::string unanswered;
+  if (!text) {
+    auto const prompt = make_prompt(settings_.instructions, conversation.history, message.text,
+                                    static_cast<std::size_t>(settings_.history_tokens));
+    try {
+      auto asking = model_.ask(context, message.domain, conversation.id, prompt);
+      text = co_await std::move(asking);
+    } catch (llm::LlmError const& error) {
+      // Throws to be tried again, unless the visitor has waited long enough.
+      unanswered = model_.give_up(context, error);
+    }
+  }
+  auto finishing = text ? answer(context, message, conversation, std::move(*text))
+                        : fall_back(context, message, conversation, std::move(unanswered));
+  co_await std::move(finishing);
+}
+
+Task<> ChatHandler::answer(engine::Context& context, ChatMessageReceived const& message,
+                           Conversation const& conversation, std::string text) {
+  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+    auto const untouched = append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+    auto const key = to_string(conversation.id);
+    auto const& id = context.event().id;
+    if (!untouched)
+      return unit.publish(ChatReplySuppressed{conversation.id, id, "a person has taken the conversation over"}, key);
+    append_answer(unit, conversation, context.event_key(), text);
+    unit.publish(ChatReplyGenerated{conversation.id, id, text}, key);
+  });
+  co_await std::move(committing);
+}
+
+Task<> ChatHandler::stay_silent(engine::Context& context, ChatMessageReceived const& message,
+                                Conversation const& conversation) {
+  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+    append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+    unit.publish(ChatReplySuppressed{conversation.id, context.event().id, "a person has taken the conversation over"},
+                 to_string(conversation.id));
+  });
+  co_await std::move(committing);
+}
+
+Task<> ChatHandler::fall_back(engine::Context& context, ChatMessageReceived const& message,
+                              Conversation const& conversation, std::string reason) {
+  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+    append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+    unit.publish(ChatReplyFallback{conversation.id, context.event().id, settings_.fallback_text, reason},
+                 to_string(conversation.id));
+  });
+  co_await std::move(committing);
+}
+
+}  // namespace omnibus::chat

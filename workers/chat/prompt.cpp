@@ -1,0 +1,28 @@
+#include "workers/chat/prompt.hpp"
+
+#include <algorithm>
+
+namespace omnibus::chat {
+
+std::size_t estimate_tokens(std::string_view text) { return (text.size() + 3) / 4 + 4; }
+
+std::vector<llm::Message> make_prompt(std::string_view instructions, std::vector<Line> const& history,
+                                      std::string_view message, std::size_t token_budget) {
+  auto const fixed = estimate_tokens(instructions) + estimate_tokens(message);
+  auto left = token_budget > fixed ? token_budget - fixed : 0;
+  auto oldest = history.end();
+  while (oldest != history.begin()) {
+    auto const cost = estimate_tokens(std::prev(oldest)->content);
+    if (cost > left) break;
+    left -= cost;
+    --oldest;
+  }
+  std::vector<llm::Message> prompt;
+  prompt.push_back({"system", std::string{instructions}, {}, {}});
+  for (auto line = oldest; line != history.end(); ++line)
+    prompt.push_back({line->role == "agent" ? "assistant" : line->role, line->content, {}, {}});
+  prompt.push_back({"user", std::string{message}, {}, {}});
+  return prompt;
+}
+
+}  // namespace omnibus::chat

@@ -1,0 +1,111 @@
+#include "workers/chat/store.hpp"
+
+#include <algorithm>
+
+#include <pqxx/pqxx>
+
+#include "engine/failure.hpp"
+#include "events/conversation.hpp"
+#include "json/decode.hpp"
+#include "json/encode.hpp"
+
+namespace omnibus::chat {
+namespace {
+
+// One statement, so that the read costs one round trip: the tenant, the conversation by id and by session, the newest
+// history, the recorded answer, and whether the turn is done.
+constexpr auto open_query = R"(
+  SELECT (SELECT status FROM tenants WHERE domain = $1),
+         c.id, c.domain, c.session_id, c.status, c.owner_id IS NOT NULL, c.takeover_epoch,
+         (SELECT response::text FROM pipeline.llm_responses WHERE request_key = $4),
+         EXISTS (SELECT FROM messages WHERE source_event_id = $4),
+         ARRAY(SELECT role FROM messages WHERE conversation_id = c.id AND content IS NOT NULL
+               AND role IN ('user', 'assistant', 'agent') ORDER BY seq DESC LIMIT $5),
+         ARRAY(SELECT content FROM messages WHERE conversation_id = c.id AND content IS NOT NULL
+               AND role IN ('user', 'assistant', 'agent') ORDER BY seq DESC LIMIT $5)
+  FROM (SELECT) AS one
+  LEFT JOIN conversations c ON c.id = $3 OR (c.domain = $1 AND c.session_id = $2)
+  ORDER BY c.id = $3)";
+
+void read_history(pqxx::row const& row, std::vector<Line>& history) {
+  auto const roles = row[9].as_sql_array<std::string>();
+  auto const contents = row[10].as_sql_array<std::string>();
+  for (auto i = std::min(roles.size(), contents.size()); i-- > 0;) {
+    history.push_back({roles[i], contents[i]});
+  }
+}
+
+}  // namespace
+
+Task<Conversation> open(engine::Context& context, ChatMessageReceived const& message, std::int32_t history) {
+  auto const derived = conversation_id_of(message.domain, message.session_id);
+  auto const wanted = message.conversation_id.value_or(derived);
+  auto const key = context.event_key();
+  auto reading = context.read([&](pqxx::connection& connection) {
+    pqxx::nontransaction query{connection};
+    return query.exec(open_query,
+                      pqxx::params{message.domain, message.session_id, to_string(wanted), to_string(key), history});
+  });
+  auto const rows = co_await std::move(reading);
+  auto const row = rows[0];
+  if (row[0].is_null()) throw Failure::permanent("domain is no tenant", "unknown_tenant");
+  if (row[0].view() != "active") throw Failure::permanent("the tenant is not active", "inactive_tenant");
+
+  Conversation conversation;
+  conversation.id = wanted;
+  conversation.already_handled = row[8].as<bool>();
+  if (!row[7].is_null()) {
+    if (auto const recorded = json::decode<RecordedAnswer>(row[7].view())) conversation.recorded_answer = recorded->text;
+  }
+  if (row[1].is_null()) co_return conversation;  // its first message
+  if (rows.size() > 1) throw Failure::permanent("session_id belongs to another conversation", "wrong_conversation");
+  if (row[2].view() != message.domain || row[3].view() != message.session_id)
+    throw Failure::permanent("conversation_id belongs to another session", "wrong_conversation");
+  auto const stored = parse_uuid(row[1].view());
+  if (message.conversation_id && stored != wanted)
+    throw Failure::permanent("session_id belongs to another conversation", "wrong_conversation");
+  conversation.id = stored.value_or(wanted);
+  conversation.resolved = row[4].view() == "resolved";
+  conversation.with_person = row[5].as<bool>();
+  conversation.takeover_epoch = row[6].as<std::int32_t>();
+  read_history(row, conversation.history);
+  co_return conversation;
+}
+
+void record_answer(engine::UnitOfWork& unit, Uuid const& event_key, RecordedAnswer const& answer) {
+  unit.transaction().exec(
+      "INSERT INTO pipeline.llm_responses (request_key, event_id, model, response) VALUES ($1, $1, $2, $3)"
+      " ON CONFLICT (request_key) DO NOTHING",
+      pqxx::params{to_string(event_key), answer.model, json::encode(answer)});
+}
+
+bool append_message(engine::UnitOfWork& unit, Conversation const& before, ChatMessageReceived const& message,
+                    Uuid const& event_key, std::int64_t received_ms) {
+  auto& transaction = unit.transaction();
+  // The update locks the row: turns, take-overs and closings of one conversation are one after the other.
+  auto const now = transaction
+                       .exec(R"(
+      INSERT INTO conversations (id, domain, session_id, last_message_at) VALUES ($1, $2, $3, now())
+      ON CONFLICT (id) DO UPDATE SET last_message_at = now(), updated_at = now()
+      RETURNING takeover_epoch, owner_id IS NOT NULL)",
+                             pqxx::params{to_string(before.id), message.domain, message.session_id})
+                       .one_row();
+  transaction.exec(R"(
+      INSERT INTO messages (conversation_id, seq, role, content, source_event_id, created_at)
+      SELECT $1, coalesce(max(seq), 0) + 1, 'user', $2, $3,
+             greatest(least(to_timestamp($4::float8 / 1000), clock_timestamp()), now() - interval '30 days')
+      FROM messages WHERE conversation_id = $1)",
+                   pqxx::params{to_string(before.id), message.text, to_string(event_key), received_ms});
+  return now[0].as<std::int32_t>() == before.takeover_epoch && !now[1].as<bool>();
+}
+
+void append_answer(engine::UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key,
+                   std::string_view text) {
+  unit.transaction().exec(R"(
+      INSERT INTO messages (conversation_id, seq, role, content, in_reply_to, created_at)
+      SELECT $1, m.seq + 1, 'assistant', $2, m.id, clock_timestamp()
+      FROM messages m WHERE m.source_event_id = $3)",
+                          pqxx::params{to_string(conversation.id), text, to_string(event_key)});
+}
+
+}  // namespace omnibus::chat

@@ -1,0 +1,53 @@
+/// All the SQL of the chat worker.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/describe/class.hpp>
+
+#include "engine/context.hpp"
+#include "events/chat.hpp"
+#include "events/uuid.hpp"
+#include "workers/chat/prompt.hpp"
+
+namespace omnibus::chat {
+
+/// A conversation as it stands before a turn.
+struct Conversation {
+  Uuid id{};
+  bool already_handled = false;     ///< the message's turn was committed before
+  bool resolved = false;            ///< closed: it takes no more messages
+  bool with_person = false;         ///< a person has taken it over: the assistant is silent
+  std::int32_t takeover_epoch = 0;  ///< changes when somebody takes it over or gives it back
+  std::vector<Line> history;        ///< oldest first
+  std::optional<std::string> recorded_answer;
+};
+
+/// The kept form of a model's answer.
+struct RecordedAnswer {
+  std::string text;
+  std::string model;
+};
+BOOST_DESCRIBE_STRUCT(RecordedAnswer, (), (text, model))
+
+/// Reads what a turn needs, in one short read. At most `history` of the newest messages are read.
+/// @throws Failure (permanent) for an unknown tenant, or a conversation id that is another tenant's or session's.
+Task<Conversation> open(engine::Context& context, ChatMessageReceived const& message, std::int32_t history);
+
+/// Keeps an answer that was paid for, so that no later attempt pays again.
+void record_answer(engine::UnitOfWork& unit, Uuid const& event_key, RecordedAnswer const& answer);
+
+/// Stores the visitor's message and locks the conversation until the end of the transaction.
+/// @return whether the conversation is still as `before` has it: nobody has taken it over since.
+bool append_message(engine::UnitOfWork& unit, Conversation const& before, ChatMessageReceived const& message,
+                    Uuid const& event_key, std::int64_t received_ms);
+
+/// Stores the model's answer to the message of `event_key`.
+void append_answer(engine::UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key,
+                   std::string_view text);
+
+}  // namespace omnibus::chat
