@@ -255,6 +255,7 @@ class EventStream:
         self.status, self.headers = response.status, response.headers
         if self.status != 200:
             self.refusal = Answer(self.status, self.headers, response.read())
+            self.close()
             self.events.put(self.END)
             return
         self.response = response
@@ -319,6 +320,11 @@ class EventStream:
             if self.socket:
                 self.socket.shutdown(socket.SHUT_RDWR)
         self.connection.close()
+        if thread := getattr(self, "thread", None):
+            thread.join(5)
+            self.response.close()
+        if self.socket:
+            self.socket.close()
 
     def __enter__(self):
         return self
@@ -412,10 +418,12 @@ class Database:
 class Stack:
     """A broker, PostgreSQL with the schema, and whatever workers a test starts; closed, nothing of it is left.
 
-    kafka: "embedded" (each stack has its own) or the address of a cluster that is there already.
+    kafka: "embedded" (each stack has its own), "apache" (compose/kafka, in the run folder) or the address of a cluster that
+    is there already; OMNIBUS_E2E_KAFKA says it for all stacks.
     """
 
-    def __init__(self, kafka="embedded"):
+    def __init__(self, kafka=None):
+        kafka = kafka or os.environ.get("OMNIBUS_E2E_KAFKA") or "embedded"
         self.processes = []
         self.owns_folder = "OMNIBUS_RUN_DIR" not in os.environ
         self.folder = pathlib.Path(os.environ.get("OMNIBUS_RUN_DIR") or tempfile.mkdtemp(prefix="omnibus-e2e."))
@@ -425,11 +433,13 @@ class Stack:
         self.logs.mkdir(exist_ok=True)
         try:
             self.broker = None
-            address = self.start_broker() if kafka == "embedded" else kafka
-            self.kafka = Kafka(address)
+            self.apache = kafka == "apache"
+            self.kafka = Kafka(self.start_broker() if kafka == "embedded" else self.compose("kafka", "up") if self.apache else kafka)
             self.compose("postgres", "up")
             self.database = Database(self.database_url())
             self.omnibus("migrate", "up", "--dir", ROOT / "migrations")
+            if kafka != "embedded":
+                self.omnibus("topics", "apply", "--brokers", self.kafka.brokers)
         except BaseException:
             self.close()
             raise
@@ -445,8 +455,12 @@ class Stack:
         for process in reversed(self.processes):
             with contextlib.suppress(Exception):
                 process.stop(15)
+            process.kill()
         with contextlib.suppress(Exception):
             self.compose("postgres", "down")
+        if getattr(self, "apache", False):
+            with contextlib.suppress(Exception):
+                self.compose("kafka", "down")
         if self.owns_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -478,6 +492,19 @@ class Stack:
         self.broker = self.start("broker", [binary("omnibus"), "broker", "--ready-file", ready])
         eventually(lambda: ready.exists() or not self.broker.alive(), 20, "the broker")
         return ready.read_text().strip()
+
+    def break_broker(self):
+        """The broker stops answering: the embedded one hangs, Apache Kafka dies without warning."""
+        if self.broker:
+            self.broker.pause()
+        else:
+            self.compose("kafka", "kill", "1")
+
+    def mend_broker(self):
+        if self.broker:
+            self.broker.resume()
+        else:
+            self.compose("kafka", "start", "1")
 
     def start(self, name, arguments, environment=None, kind=Process):
         log = self.logs / f"{name}-{len(self.processes)}.log"

@@ -31,6 +31,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <pqxx/nontransaction>
 #include <unistd.h>
 
 namespace omnibus::gateway {
@@ -65,6 +66,11 @@ PoolSettings pool_settings(Settings const& settings) {
   pool.max_queued = 4096;
   pool.application_name = "omnibus-gateway";
   pool.statement_timeout_ms = settings.database_timeout.count();
+  // All we write are claims on Idempotency-Keys: should the last few be lost in a crash of the server, their events are
+  // published again under the same ids. That need not cost every request a flush to disk.
+  pool.on_connect = [](pqxx::connection& connection) {
+    pqxx::nontransaction(connection).exec("SET synchronous_commit = off");
+  };
   pool.connect_timeout_s = std::max<std::int64_t>(2, settings.database_timeout.count() / 1000);  // libpq's least is 2
   return pool;
 }
@@ -141,7 +147,7 @@ class Gateway {
   EventsRoute events_;
   TranscriptRoute transcript_;
   StreamRoute stream_;
-  bool stopping_ = false;
+  std::shared_ptr<http::AdminServer::Check> accepting_;
   // Last, so first to go: the coroutines it holds refer to all of the above.
   asio::io_context context_{1};
   std::unique_ptr<ReplyTail> tail_;
@@ -176,9 +182,11 @@ ReplyTail::Listener Gateway::listener() {
 Task<> Gateway::watch(http::AdminServer& admin) {
   auto const kafka = admin.add_check("kafka");
   auto const database = admin.add_check("database");
+  accepting_ = admin.add_check("accepting");
+  accepting_->set(true);
   auto const executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor);
-  while (!stopping_) {
+  while (true) {
     bool answered = true;
     try {
       auto ping = store_.ping();
@@ -186,14 +194,13 @@ Task<> Gateway::watch(http::AdminServer& admin) {
     } catch (std::exception const&) {
       answered = false;
     }
-    database->set(answered && !stopping_);
-    kafka->set(tail_->ready() && !stopping_);
+    database->set(answered);
+    kafka->set(tail_->ready());
     // Looked at often until both are there, which is what a script that starts a gateway waits for.
     timer.expires_after(database->ready() && kafka->ready() ? std::chrono::milliseconds(health_interval) : 100ms);
     auto wait = timer.async_wait(asio::use_awaitable);
     co_await std::move(wait);
   }
-  kafka->set(false);
 }
 
 Task<> Gateway::stop_on_signal(http::Server& server) {
@@ -201,7 +208,7 @@ Task<> Gateway::stop_on_signal(http::Server& server) {
   asio::signal_set signals(executor, SIGINT, SIGTERM);
   auto signal = signals.async_wait(asio::use_awaitable);
   co_await std::move(signal);
-  stopping_ = true;
+  accepting_->set(false);
   log::info("stopping", {{"connections", server.connections()}, {"streams", feed_.streams()}});
   auto stopping = server.stop(settings_.drain);
   co_await std::move(stopping);

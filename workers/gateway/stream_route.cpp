@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr auto longest_catching_up = 60s;
-constexpr auto look_again = 100ms;
+constexpr std::chrono::milliseconds first_patience{50};
 /// How long a client waits before it connects again, in milliseconds.
 constexpr std::string_view prologue = "retry: 1000\n\n";
 
@@ -114,12 +114,12 @@ Task<> StreamRoute::authorise(http::Request const& request, std::string domain, 
   if (session_id && conversation_id_of(domain, *session_id) == conversation_id) co_return;
   // It may have been posted to through another gateway, and the chat worker not have stored it yet.
   auto const deadline = Clock::now() + settings_.open_wait;
-  while (true) {
+  for (auto patience = first_patience;; patience *= 2) {
     auto lookup = store_.conversation(domain, conversation_id);
     auto const conversation = co_await std::move(lookup);
     if (conversation) co_return;
     if (Clock::now() >= deadline) throw Refusal::no_conversation();
-    auto waiting = pause(look_again);
+    auto waiting = pause(patience);
     co_await std::move(waiting);
   }
 }
