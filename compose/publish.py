@@ -395,7 +395,7 @@ def print_table(outcome, visitors, counted, spent):
         ("dead letters", f"{counted['omnibus_dead_letters_total']:,.0f}", ""),
         ("tokens in", f"{spent['input']:,}", f"{calls}, {', '.join(spent['models'])}"),
         ("tokens out", f"{spent['output']:,}", "estimated in part" if spent["estimated"] else ""),
-        ("cost", f"${spent['cost']:,.6f}", ""),
+        ("cost", f"${spent['cost']:,.6f}", "no price is known of this model" if spent["output"] and not spent["cost"] else ""),
     ]
     print()
     for name, value, note in rows:
