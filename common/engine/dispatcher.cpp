@@ -110,12 +110,14 @@ Delivery* Dispatcher::next() {
 
 void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
   if (verdict.kind == Verdict::Kind::outage) {
+    auto const probed = gate_.probing();
     gate_.outage(Clock::now());
-    // Back to the front: the outage must not cost it its turn.
+    // Back to the front: the outage must not cost it its turn. But another probes next: an event that brings its outage
+    // about by itself must not keep the gate closed for all.
     if (delivery.partition->lost)
       leave(delivery, false);
     else
-      ready_.push_front(&delivery);
+      ready_.insert(probed ? ready_.end() : ready_.begin(), &delivery);
     arm();
     return;
   }

@@ -17,6 +17,8 @@ class OutageGate {
       : first_{first_delay}, longest_{longest_delay}, delay_{first_delay} {}
 
   bool open() const { return state_ == State::open; }
+  /// Whether a probe is out.
+  bool probing() const { return state_ == State::probing; }
   /// When the next probe may go; nothing while the gate is open or a probe is out.
   std::optional<Clock::time_point> probe_at() const {
     return state_ == State::closed ? std::optional{probe_at_} : std::nullopt;
