@@ -24,7 +24,8 @@ constexpr std::size_t longest_name = 249;  // Kafka's own limit
 constexpr std::size_t most_partitions = 1000;
 constexpr std::size_t most_replicas = 15;
 constexpr std::int64_t kafka_default_max_message_bytes = 1048588;
-constexpr std::int64_t dead_letter_headroom = 64 << 10;  // for the headers that tell why it died
+constexpr std::int64_t least_max_message_bytes = 1 << 20;  // above librdkafka's batch.size of 1,000,000
+constexpr std::int64_t dead_letter_headroom = 64 << 10;    // for the headers that tell why it died
 constexpr std::string_view dead_letter_suffix = ".dlq";
 
 constexpr std::array<std::string_view, 11> text_configs{"cleanup.policy",
@@ -217,8 +218,9 @@ class TopicsFile {
       if (key == "cleanup.policy" && told != "delete" && told != "compact" && told != "compact,delete" &&
           told != "delete,compact")
         refuse(value, "cleanup.policy is one of delete, compact and delete,compact");
-      if (key == "max.message.bytes" && to_number(told).value_or(0) < 1024)
-        refuse(value, "max.message.bytes is at least 1024");
+      if (key == "max.message.bytes" && to_number(told).value_or(0) < least_max_message_bytes)
+        refuse(value, fmt::format("max.message.bytes is at least {}: it bounds whole batches, and producers fill them",
+                                  least_max_message_bytes));
       configs.emplace(key, told);
       return true;
     });

@@ -15,7 +15,7 @@ constexpr auto sample = R"(topics:
     key: order_id
     partitions: 3
     replication_factor: 2
-    configs: { retention.ms: 60000, max.message.bytes: 2000 }
+    configs: { retention.ms: 60000, max.message.bytes: 2000000 }
     owner: shop
     pii: true
     events: [shop.order.placed.v1]
@@ -56,7 +56,7 @@ TEST_CASE("a topic is read whole, and its dead-letter topic derived from it") {
   CHECK(dead->partitions == 3);
   CHECK(dead->key == "order_id");
   CHECK(dead->retention() == 90'000ms);
-  CHECK(dead->max_message_bytes() == 2000 + 65536);
+  CHECK(dead->max_message_bytes() == 2000000 + 65536);
   CHECK(dead->events.empty());
 }
 
@@ -111,8 +111,10 @@ TEST_CASE("what is wrong with a topics file is said with its line") {
   CHECK(verdict(replaced("placed.v1", "placed")) ==
         "f:9: event type shop.order.placed is not lower case ending in .v and a number");
   CHECK(verdict(replaced("[billing, ", "[billing, billing, ")) == "f:10: consumers has billing twice");
-  CHECK(verdict(replaced("retention.ms: 90000", "max.message.bytes: 2001")) ==
-        "f:11: max.message.bytes of dead letters is at least 67536");
+  CHECK(verdict(replaced("retention.ms: 90000", "max.message.bytes: 2000001")) ==
+        "f:11: max.message.bytes of dead letters is at least 2065536");
+  CHECK(verdict(replaced("max.message.bytes: 2000000", "max.message.bytes: 1000"))
+            .starts_with("f:6: max.message.bytes is at least 1048576"));
   CHECK(verdict("topics: []") == "f:1: holds no topics");
   CHECK(verdict("") == "f:1: the file is not a mapping with the key topics");
   CHECK(verdict("[1, 2]") == "f:1: the file is not a mapping with the key topics");
