@@ -27,6 +27,8 @@ class Stream {
   virtual Task<> write(std::string_view piece) = 0;
   /// Answers with an ordinary response instead of a stream; only before start().
   virtual Task<> respond(Response response) = 0;
+  /// Resets the connection, so that the peer sees it break. For those who simulate bad weather.
+  virtual void reset() = 0;
   /// True once the peer has closed, a write failed, or the server is stopping: end the handler soon.
   virtual bool closed() const = 0;
   /// Calls back once when closed() becomes true (at once when it is), on the handler's executor. One callback at a

@@ -148,6 +148,7 @@ class Connection final : public Stream, public std::enable_shared_from_this<Conn
   Task<> start(int status, Headers headers) override;
   Task<> write(std::string_view piece) override;
   Task<> respond(Response response) override;
+  void reset() override;
   bool closed() const override { return closed_; }
   void on_close(std::function<void()> callback) override;
   Task<> wait(std::chrono::milliseconds duration) override;
@@ -487,6 +488,16 @@ Task<> Connection::respond(Response response) {
   if (started_) throw std::logic_error("the stream has already begun");
   auto sending = send(response);
   co_await std::move(sending);
+}
+
+void Connection::reset() {
+  error_code ignored;
+  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  socket_.close(ignored);
+  status_ = 499;
+  started_ = true;
+  keep_alive_ = false;
+  mark_closed();
 }
 
 void Connection::on_close(std::function<void()> callback) {

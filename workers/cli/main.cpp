@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   omnibus::cli::add_broker_command(application, exit_code);
   omnibus::cli::add_migrate_command(application, exit_code);
   omnibus::cli::add_tenant_command(application, exit_code);
+  omnibus::cli::add_simulate_command(application, exit_code);
   omnibus::cli::add_tail_command(application, exit_code);
   try {
     application.parse(argc, argv);
