@@ -7,7 +7,7 @@
 #include "kafka/topics.hpp"
 #include "observability/trace_context.hpp"
 
-#include <array>
+#include <set>
 #include <vector>
 
 #include <fmt/format.h>
@@ -160,6 +160,32 @@ Task<bool> Context::commit_step(std::string_view step, std::function<void(UnitOf
                      });
   auto const result = co_await std::move(running);
   co_return result.outcome == postgres::CommitOutcome::committed;
+}
+
+bool Context::still_wanted() const {
+  return !delivery_.partition->lost && !delivery_.partition->draining();
+}
+
+Task<> Context::commit_batch(std::vector<Context*> const& contexts,
+                             std::function<void(pqxx::transaction_base&, std::vector<bool> const& is_new)> apply) {
+  auto& engine = contexts.front()->engine_;
+  postgres::BatchKey key{engine.identity().worker, engine.identity().run_id, {}, {}};
+  std::set<Partition const*> partitions;
+  for (auto* const context : contexts) {
+    auto const& partition = *context->delivery_.partition;
+    if (partition.lost) throw Fenced{};
+    if (partitions.insert(&partition).second)
+      key.claims.push_back({partition.where.topic, partition.where.partition, partition.epoch});
+    key.event_ids.push_back(context->event_key());
+  }
+  auto job = contexts.front()->pool().run([&](pqxx::connection& connection) {
+    return postgres::run_batch_unit(connection, key, [&](postgres::UnitOfWork& unit, std::vector<bool> const& is_new) {
+      apply(unit.transaction(), is_new);
+    });
+  });
+  auto const result = co_await std::move(job);
+  if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
+  for (auto* const context : contexts) context->delivery_.resolved = true;
 }
 
 void Context::publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series,

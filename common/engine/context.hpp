@@ -18,6 +18,11 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
+
+namespace pqxx {
+class transaction_base;
+}
 
 namespace omnibus::engine {
 
@@ -77,6 +82,15 @@ class Context {
   void publish_now(Event const& event, std::string key, std::string_view series, int ordinal) {
     publish_now(Event::type, json::encode(event), std::move(key), series, ordinal);
   }
+
+  /// Applies many events, of any partitions of one engine, in one transaction with their inbox rows. `apply` is told
+  /// which of them are new, and is not called when none is. @throws Fenced when one of the partitions has another
+  /// owner; else what `apply` or the database threw.
+  static Task<> commit_batch(std::vector<Context*> const& contexts,
+                             std::function<void(pqxx::transaction_base&, std::vector<bool> const& is_new)> apply);
+
+  /// Whether it is worth while to go on trying: false once the partition is being given up.
+  bool still_wanted() const;
 
   /// Parks the event with its reason, together with its inbox row. The engine calls this.
   Task<> dead_letter(Failure const& failure);

@@ -24,9 +24,10 @@ constexpr std::chrono::milliseconds database_back_off{500};
 constexpr std::size_t sweep_size = 1000;
 
 /// Deliveries of one key share a lane; those without key are independent of each other.
-std::uint64_t lane_of(rd_kafka_message_t const& message) {
+std::uint64_t lane_of(rd_kafka_message_t const& message, bool by_key) {
   auto const where = std::hash<void const*>{}(message.rkt) ^ (static_cast<std::uint64_t>(message.partition) << 32);
-  if (message.key == nullptr) return (where ^ static_cast<std::uint64_t>(message.offset)) * 0x9E3779B97F4A7C15ULL;
+  if (message.key == nullptr || !by_key)
+    return (where ^ static_cast<std::uint64_t>(message.offset)) * 0x9E3779B97F4A7C15ULL;
   std::string_view const key{static_cast<char const*>(message.key), message.key_len};
   return std::hash<std::string_view>{}(key) ^ (where * 0x9E3779B97F4A7C15ULL);
 }
@@ -73,6 +74,7 @@ void Engine::start() {
 // --- what the poll thread says ----------------------------------------------------------------------------------
 
 void Engine::on(Arrived& arrived) {
+  auto const by_key = work_.ordered_by_key();
   for (auto& message : arrived.messages) {
     auto* const partition = find(*message);
     if (partition == nullptr || partition->draining()) {
@@ -81,7 +83,7 @@ void Engine::on(Arrived& arrived) {
     }
     auto& delivery = deliveries_.take();
     delivery.partition = partition;
-    delivery.key_hash = lane_of(*message);
+    delivery.key_hash = lane_of(*message, by_key);
     delivery.sequence = partition->frontier.begin(message->offset, timestamp_of(*message));
     delivery.message = std::move(message);
     budget_.earn();

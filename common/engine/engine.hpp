@@ -37,6 +37,8 @@ class Work {
   virtual ~Work() = default;
   /// One attempt, on the event loop. @throws Failure, or anything else, which counts as one.
   virtual Task<> handle(Context& context) = 0;
+  /// Whether events of one key wait for each other. Work that keeps the order by itself does without.
+  virtual bool ordered_by_key() const { return true; }
 };
 
 struct EngineSettings {

@@ -4,9 +4,11 @@
 
 namespace omnibus::engine {
 
-bool is_event_of_topic(std::string_view type, std::string_view topic) {
+Task<> pass_over(Context& context, std::string_view type) {
   auto const* const carrying = kafka::TopicCatalog::built_in().topic_of(type);
-  return carrying != nullptr && carrying->name == topic;
+  if (carrying == nullptr || carrying->name != context.topic())
+    throw Failure::permanent("this topic carries no event of this type", "unknown_type");
+  co_return;
 }
 
 }  // namespace omnibus::engine

@@ -1,14 +1,14 @@
 /// What a developer writes: a handler for typed events.
 #pragma once
 
-#include <string>
-#include <string_view>
-#include <utility>
-
 #include "concurrency/task.hpp"
 #include "engine/context.hpp"
 #include "engine/engine.hpp"
 #include "json/decode.hpp"
+
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace omnibus {
 
@@ -18,8 +18,21 @@ struct EventList {};
 
 namespace engine {
 
-/// Whether this event type may stand on this topic; a handler need not know all of them.
-bool is_event_of_topic(std::string_view type, std::string_view topic);
+/// What becomes of an event that a handler does not list: one of its topic is passed over.
+/// @throws Failure (permanent) for one that this topic does not carry.
+Task<> pass_over(Context& context, std::string_view type);
+
+/// The event's data as its struct, valid. @throws Failure (permanent) naming the field that is not.
+template <class Event>
+Event decode(Context& context) {
+  auto decoded = json::decode<Event>(context.data());
+  if (!decoded) throw Failure::permanent(decoded.error().message(), "invalid_event");
+  if constexpr (requires { validate(*decoded); }) {
+    if (auto const invalid = validate(*decoded))
+      throw Failure::permanent(invalid->field + " " + invalid->reason, "invalid_event");
+  }
+  return *std::move(decoded);
+}
 
 /// Decodes an event and hands it to the handler's function for its type. `H` has
 /// `using Events = EventList<...>` and for each of them `Task<> handle(Context&, Event const&)`. An event of the topic
@@ -30,9 +43,7 @@ class HandlerWork : public Work {
  public:
   explicit HandlerWork(H& handler) : handler_{handler} {}
 
-  Task<> handle(Context& context) override {
-    return dispatch(context, context.event().type, typename H::Events{});
-  }
+  Task<> handle(Context& context) override { return dispatch(context, context.event().type, typename H::Events{}); }
 
  private:
   template <class... Events>
@@ -40,24 +51,15 @@ class HandlerWork : public Work {
     Task<> chosen;
     auto const matched = ((type == Events::type && (chosen = decode_and_handle<Events>(context), true)) || ...);
     if (matched) return chosen;
-    if (!is_event_of_topic(type, context.topic()))
-      throw Failure::permanent("this topic carries no event of this type", "unknown_type");
-    return pass_over();
+    return pass_over(context, type);
   }
 
   template <class Event>
   Task<> decode_and_handle(Context& context) {
-    auto const decoded = json::decode<Event>(context.data());
-    if (!decoded) throw Failure::permanent(decoded.error().message(), "invalid_event");
-    if constexpr (requires { validate(*decoded); }) {
-      if (auto const invalid = validate(*decoded))
-        throw Failure::permanent(invalid->field + " " + invalid->reason, "invalid_event");
-    }
-    auto handling = handler_.handle(context, *decoded);
+    auto const event = decode<Event>(context);
+    auto handling = handler_.handle(context, event);
     co_await std::move(handling);
   }
-
-  static Task<> pass_over() { co_return; }
 
   H& handler_;
 };

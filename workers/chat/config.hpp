@@ -1,15 +1,15 @@
 /// The chat worker's own settings.
 #pragma once
 
+#include "config/config.hpp"
+#include "config/types.hpp"
+
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
 
 #include <boost/describe/class.hpp>
-
-#include "config/config.hpp"
-#include "config/types.hpp"
 
 namespace omnibus::chat {
 
@@ -42,7 +42,8 @@ struct ChatSettings {
       config::Doc{"llm_max_tokens", "Longest answer asked for, in tokens", 1, 1'000'000},
       config::Doc{"llm_max_response", "Longest answer accepted, in bytes on the wire", 1024, 1e9},
       config::Doc{"llm_connections", "Connections to the endpoint at most", 1, 100'000},
-      config::Doc{"llm_give_up_after", "A visitor gets the fallback text after waiting this long for the model", 0, 86400},
+      config::Doc{"llm_give_up_after", "A visitor gets the fallback text after waiting this long for the model", 0,
+                  86400},
       config::Doc{"llm_max_attempts", "Failed attempts after which a visitor gets the fallback text", 1, 1000},
       config::Doc{"history_tokens", "Budget of the prompt, history included, in estimated tokens", 64, 10'000'000},
       config::Doc{"instructions", "The system prompt"},

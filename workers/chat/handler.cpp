@@ -1,10 +1,10 @@
 #include "workers/chat/handler.hpp"
 
-#include <optional>
-#include <utility>
-
 #include "engine/failure.hpp"
 #include "workers/chat/prompt.hpp"
+
+#include <optional>
+#include <utility>
 
 namespace omnibus::chat {
 namespace {

@@ -1,15 +1,15 @@
 /// One LLM turn per visitor message.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "engine/worker.hpp"
 #include "events/chat.hpp"
 #include "llm/llm.hpp"
 #include "workers/chat/config.hpp"
 #include "workers/chat/model.hpp"
 #include "workers/chat/store.hpp"
+
+#include <string>
+#include <string_view>
 
 namespace omnibus::chat {
 

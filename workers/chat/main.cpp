@@ -1,4 +1,6 @@
 #include "engine/worker.hpp"
 #include "workers/chat/handler.hpp"
 
-int main(int argc, char** argv) { return omnibus::run_worker<omnibus::chat::ChatHandler>(argc, argv); }
+int main(int argc, char** argv) {
+  return omnibus::run_worker<omnibus::chat::ChatHandler>(argc, argv);
+}

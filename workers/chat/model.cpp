@@ -1,12 +1,12 @@
 #include "workers/chat/model.hpp"
 
-#include <optional>
-#include <utility>
-
 #include "engine/failure.hpp"
 #include "events/llm.hpp"
 #include "observability/metrics.hpp"
 #include "workers/chat/store.hpp"
+
+#include <optional>
+#include <utility>
 
 namespace omnibus::chat {
 namespace {
@@ -145,7 +145,8 @@ std::string Model::give_up(engine::Context const& context, llm::LlmError const& 
   auto const reason = std::string{to_string(error.kind())};
   if (!error.retriable()) return reason;
   if (context.failing_for() >= settings_.llm_give_up_after) return reason;
-  if (error.kind() == llm::LlmError::Kind::breaker_open) throw Failure::outage("the model's endpoint keeps failing: " + reason);
+  if (error.kind() == llm::LlmError::Kind::breaker_open)
+    throw Failure::outage("the model's endpoint keeps failing: " + reason);
   if (context.attempt() >= static_cast<std::uint32_t>(settings_.llm_max_attempts)) return reason;
   throw Failure::transient("no answer from the model: " + reason, error.retry_after());
 }

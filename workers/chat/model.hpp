@@ -1,11 +1,6 @@
 /// The model as this worker uses it: streamed to the visitor, counted, paid for once.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <string_view>
-#include <vector>
-
 #include "engine/worker.hpp"
 #include "events/uuid.hpp"
 #include "http/client.hpp"
@@ -14,6 +9,11 @@
 #include "llm/resilient_llm.hpp"
 #include "resilience/circuit_breaker.hpp"
 #include "workers/chat/config.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace omnibus::chat {
 

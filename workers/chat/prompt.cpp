@@ -4,7 +4,9 @@
 
 namespace omnibus::chat {
 
-std::size_t estimate_tokens(std::string_view text) { return (text.size() + 3) / 4 + 4; }
+std::size_t estimate_tokens(std::string_view text) {
+  return (text.size() + 3) / 4 + 4;
+}
 
 std::vector<llm::Message> make_prompt(std::string_view instructions, std::vector<Line> const& history,
                                       std::string_view message, std::size_t token_budget) {

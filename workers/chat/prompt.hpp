@@ -1,12 +1,12 @@
 /// What the model is asked.
 #pragma once
 
+#include "llm/llm.hpp"
+
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "llm/llm.hpp"
 
 namespace omnibus::chat {
 

@@ -1,13 +1,13 @@
 #include "workers/chat/store.hpp"
 
-#include <algorithm>
-
-#include <pqxx/pqxx>
-
 #include "engine/failure.hpp"
 #include "events/conversation.hpp"
 #include "json/decode.hpp"
 #include "json/encode.hpp"
+
+#include <algorithm>
+
+#include <pqxx/pqxx>
 
 namespace omnibus::chat {
 namespace {
@@ -55,7 +55,8 @@ Task<Conversation> open(engine::Context& context, ChatMessageReceived const& mes
   conversation.id = wanted;
   conversation.already_handled = row[8].as<bool>();
   if (!row[7].is_null()) {
-    if (auto const recorded = json::decode<RecordedAnswer>(row[7].view())) conversation.recorded_answer = recorded->text;
+    if (auto const recorded = json::decode<RecordedAnswer>(row[7].view()))
+      conversation.recorded_answer = recorded->text;
   }
   if (row[1].is_null()) co_return conversation;  // its first message
   if (rows.size() > 1) throw Failure::permanent("session_id belongs to another conversation", "wrong_conversation");

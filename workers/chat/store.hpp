@@ -1,6 +1,11 @@
 /// All the SQL of the chat worker.
 #pragma once
 
+#include "engine/context.hpp"
+#include "events/chat.hpp"
+#include "events/uuid.hpp"
+#include "workers/chat/prompt.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,11 +13,6 @@
 #include <vector>
 
 #include <boost/describe/class.hpp>
-
-#include "engine/context.hpp"
-#include "events/chat.hpp"
-#include "events/uuid.hpp"
-#include "workers/chat/prompt.hpp"
 
 namespace omnibus::chat {
 

@@ -32,8 +32,11 @@ kafka::Record copy_of(rd_kafka_message_t const& message) {
   auto const bytes = [](void const* data, std::size_t size) {
     return data == nullptr ? std::nullopt : std::optional{std::string{static_cast<char const*>(data), size}};
   };
-  kafka::Record record{rd_kafka_topic_name(message.rkt), bytes(message.key, message.key_len),
-                       bytes(message.payload, message.len), {}, message.partition};
+  kafka::Record record{rd_kafka_topic_name(message.rkt),
+                       bytes(message.key, message.key_len),
+                       bytes(message.payload, message.len),
+                       {},
+                       message.partition};
   for_each_header(message, [&](std::string_view name, std::optional<std::string_view> value) {
     record.headers.push_back({std::string{name}, value ? std::optional<std::string>{*value} : std::nullopt});
   });

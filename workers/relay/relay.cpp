@@ -1,0 +1,119 @@
+#include "workers/relay/relay.hpp"
+
+#include "config/config.hpp"
+#include "http/admin_server.hpp"
+#include "observability/log.hpp"
+#include "observability/metrics.hpp"
+#include "postgres/outbox.hpp"
+#include "postgres/pool.hpp"
+#include "workers/relay/config.hpp"
+
+#include <csignal>
+#include <ctime>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <pqxx/pqxx>
+
+namespace omnibus::relay {
+namespace {
+
+constexpr std::chrono::seconds delivery_limit{10};
+
+/// Waits for SIGTERM or SIGINT, which are blocked in every thread. @return whether one came within `limit`.
+bool told_to_stop(std::chrono::milliseconds limit) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  timespec const wait{static_cast<time_t>(limit.count() / 1000), static_cast<long>(limit.count() % 1000) * 1'000'000};
+  return sigtimedwait(&signals, nullptr, &wait) > 0;
+}
+
+void block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+}
+
+void sweep_until_told(RelaySettings const& settings, kafka::Producer& producer, http::AdminServer::Check& ready) {
+  PoolSettings pool;
+  pool.url = settings.database_url.reveal();
+  pool.application_name = "omnibus-relay";
+  std::unique_ptr<pqxx::connection> connection;
+  std::chrono::milliseconds pause{0};
+  while (!told_to_stop(pause)) {
+    pause = settings.interval;
+    try {
+      if (!connection) connection = postgres::connect(pool);
+      auto const published = sweep(*connection, producer, settings.age, static_cast<std::size_t>(settings.batch));
+      ready.set(true);
+      if (published == 0) continue;
+      log::info("published what was left behind", {{"records", published}});
+      pause = std::chrono::milliseconds{0};
+    } catch (std::exception const& error) {
+      connection.reset();
+      ready.set(false);
+      log::warn("a sweep failed: check DATABASE_URL and KAFKA_BROKERS", {{"reason", error.what()}});
+    }
+  }
+}
+
+}  // namespace
+
+std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, std::chrono::milliseconds age,
+                  std::size_t limit) {
+  // The rows stay locked until the broker has them, so that two relays never publish the same one.
+  pqxx::work transaction{connection};
+  auto const rows = postgres::sweep_outbox(transaction, age, limit);
+  if (rows.empty()) return 0;
+  struct Acknowledged {
+    std::mutex mutex;
+    std::vector<std::int64_t> ids;
+  };
+  auto const acknowledged = std::make_shared<Acknowledged>();
+  for (auto const& row : rows) {
+    producer.produce(row.record, [acknowledged, id = row.id](kafka::Delivery const& delivery) {
+      if (delivery.error != nullptr) return;
+      std::scoped_lock const lock{acknowledged->mutex};
+      acknowledged->ids.push_back(id);
+    });
+  }
+  producer.flush(delivery_limit);
+  std::scoped_lock const lock{acknowledged->mutex};
+  postgres::remove_published(transaction, acknowledged->ids);
+  transaction.commit();
+  return acknowledged->ids.size();
+}
+
+int run(int argc, char** argv) {
+  RelaySettings settings;
+  kafka::ClientSettings client;
+  client.client_id = "omnibus-relay";
+  config::Catalogue catalogue;
+  catalogue.add(client, "KAFKA_");
+  catalogue.add(settings);
+  config::Program const program{"relay", "Publishes what workers committed and did not live to publish."};
+  if (auto const status = config::configure(program, catalogue, argc, argv)) return *status;
+  log::configure(program.name, settings.log_level);
+  block_signals();
+  try {
+    http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
+    auto const ready = admin.add_check("database");
+    kafka::ProducerSettings publishing;
+    publishing.message_timeout = delivery_limit;
+    kafka::Producer producer{client, publishing};
+    sweep_until_told(settings, producer, *ready);
+    log::info("stopped");
+    return 0;
+  } catch (std::exception const& error) {
+    log::error("the relay cannot run", {{"reason", error.what()}});
+    return 1;
+  }
+}
+
+}  // namespace omnibus::relay
