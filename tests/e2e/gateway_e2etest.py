@@ -497,7 +497,8 @@ class GatewayTest(unittest.TestCase):
         self.assertEqual(after, before + 1)
         metrics = Http(self.gateways[0].metrics_address).get("/metrics").text
         self.assertNotIn(SHOP, metrics)
-        self.assertEqual(Http(self.gateways[0].metrics_address).get("/livez").status, 200)
+        for address in (self.addresses[0], self.gateways[0].metrics_address):
+            self.assertEqual([Http(address).get(path).status for path in ("/livez", "/readyz")], [200, 200])
 
     def test_help_and_effective_settings(self):
         program = binary("omnibus-gateway")
@@ -515,6 +516,11 @@ class GatewayTest(unittest.TestCase):
         self.assertIn("DATABASE_URL", none.stderr)
 
     # --- what it stands on goes away -------------------------------------------------------------------------------------
+    def test_an_address_that_is_taken_ends_the_gateway_with_a_reason(self):
+        gateway = self.stack.start_worker("gateway", wait=False, HTTP_LISTEN=self.addresses[0])
+        self.assertEqual(gateway.wait(15), 1)
+        self.assertIn(self.addresses[0], gateway.text())
+
     def test_sigterm_ends_streams_and_finishes_what_runs(self):
         gateway = self.stack.start_worker("gateway")
         id, client = self.store(new_session()), Http(gateway.address, self.token)
@@ -551,6 +557,8 @@ class GatewayTest(unittest.TestCase):
         key = uuid.uuid4().hex
         self.assertProblem(client.post(MESSAGES, message("s-503"), {"Idempotency-Key": key}), 503)
         self.assertEqual(Http(gateway.metrics_address).get("/readyz").status, 503)
+        self.assertEqual(client.get("/readyz").status, 503)
+        self.assertProblem(client.get(self.stream_path(self.store(new_session()))), 503)
         # Nothing is half-done: the key is free, and the one event is published by whoever can.
         answer = self.shop.post(MESSAGES, message("s-503"), {"Idempotency-Key": key})
         self.assertEqual(answer.status, 202, answer)

@@ -124,6 +124,7 @@ class Gateway {
 
  private:
   http::Router router();
+  bool ready() const { return accepting_ && accepting_->ready() && kafka_->ready() && database_->ready(); }
   ReplyTail::Listener listener();
   Task<> watch(http::AdminServer& admin);
   Task<> stop_on_signal(http::Server& server);
@@ -147,7 +148,8 @@ class Gateway {
   EventsRoute events_;
   TranscriptRoute transcript_;
   StreamRoute stream_;
-  std::shared_ptr<http::AdminServer::Check> accepting_;
+  using Check = std::shared_ptr<http::AdminServer::Check>;
+  Check kafka_, database_, accepting_;
   // Last, so first to go: the coroutines it holds refer to all of the above.
   asio::io_context context_{1};
   std::unique_ptr<ReplyTail> tail_;
@@ -159,6 +161,12 @@ http::Router Gateway::router() {
   constexpr std::string_view transcript = "/v1/conversations/{id}";
   constexpr std::string_view stream = "/v1/conversations/{id}/events";
   http::Router router;
+  // For whoever balances load over gateways; the metrics port has them, too, with their reasons.
+  router.get("/livez",
+             [](http::Request const&) -> Task<http::Response> { co_return http::text_response(200, "ok\n"); });
+  router.get("/readyz", [this](http::Request const&) -> Task<http::Response> {
+    co_return ready() ? http::text_response(200, "ok\n") : http::text_response(503, "not ready\n");
+  });
   router.post(messages, guarded(messages, [this](http::Request const& request) { return messages_.post(request); }));
   router.post(events, guarded(events, [this](http::Request const& request) { return events_.post(request); }));
   router.get(transcript,
@@ -171,7 +179,9 @@ http::Router Gateway::router() {
 
 ReplyTail::Listener Gateway::listener() {
   ReplyTail::Listener listener;
-  listener.begun = [this](Cursor const& from) { recent_.begin(from); };
+  listener.begun = [this](std::vector<Cursor> const& from) {
+    for (auto const& at : from) recent_.begin(at);
+  };
   listener.arrived = [this](std::vector<Reply> replies) {
     auto const now = RecentReplies::Clock::now();
     for (auto& reply : replies) feed_.deliver(recent_.add(std::move(reply), now));
@@ -180,8 +190,8 @@ ReplyTail::Listener Gateway::listener() {
 }
 
 Task<> Gateway::watch(http::AdminServer& admin) {
-  auto const kafka = admin.add_check("kafka");
-  auto const database = admin.add_check("database");
+  kafka_ = admin.add_check("kafka");
+  database_ = admin.add_check("database");
   accepting_ = admin.add_check("accepting");
   accepting_->set(true);
   auto const executor = co_await asio::this_coro::executor;
@@ -194,10 +204,10 @@ Task<> Gateway::watch(http::AdminServer& admin) {
     } catch (std::exception const&) {
       answered = false;
     }
-    database->set(answered);
-    kafka->set(tail_->ready());
+    database_->set(answered);
+    kafka_->set(tail_->ready());
     // Looked at often until both are there, which is what a script that starts a gateway waits for.
-    timer.expires_after(database->ready() && kafka->ready() ? std::chrono::milliseconds(health_interval) : 100ms);
+    timer.expires_after(ready() ? std::chrono::milliseconds(health_interval) : 100ms);
     auto wait = timer.async_wait(asio::use_awaitable);
     co_await std::move(wait);
   }

@@ -26,6 +26,8 @@ class RecentReplies {
   /// Adds the partition's next reply and numbers it, dropping the oldest of all when there are too many bytes.
   SharedReply add(Reply reply, Clock::time_point now);
 
+  /// False before the tail has begun: what is not told yet may be missing.
+  bool begun() const { return !partitions_.empty(); }
   /// From which offset on everything of the partition is here; nothing when it is not tailed.
   std::optional<std::int64_t> held_from(std::int32_t partition) const;
   /// The conversation's replies of one partition from an offset on, in order.

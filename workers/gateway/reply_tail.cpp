@@ -82,15 +82,18 @@ void ReplyTail::run() {
 }
 
 void ReplyTail::begin_new_partitions(ReplyLog& log, std::vector<std::int32_t>& known) {
-  auto const first_time = known.empty();
+  std::vector<Cursor> begins;
   for (auto const partition : log.partitions(answer_timeout)) {
     if (std::find(known.begin(), known.end(), partition) != known.end()) continue;
     // A partition that was added while we ran is read from its beginning.
-    Cursor const from{partition, first_time ? log.end_of(partition, answer_timeout) : 0};
-    log.start(from);
-    known.push_back(partition);
-    asio::post(executor_, [begun = listener_.begun, from] { begun(from); });
+    begins.push_back({partition, known.empty() ? log.end_of(partition, answer_timeout) : 0});
   }
+  for (auto const& from : begins) {
+    log.start(from);
+    known.push_back(from.partition);
+  }
+  if (begins.empty()) return;
+  asio::post(executor_, [begun = listener_.begun, from = std::move(begins)] { begun(from); });
 }
 
 void ReplyTail::follow(ReplyLog& log) {
@@ -143,9 +146,12 @@ class ReplyHistory::Implementation {
       auto entries = log_->read(100ms);
       for (auto& entry : entries) {
         if (entry.at.partition != first.partition || entry.at.offset < stretch.next) continue;
+        if (entry.at.offset >= end) {
+          stretch.next = end;
+          return;
+        }
         stretch.next = entry.at.offset + 1;
         ++looked_at;
-        if (entry.at.offset >= end) return;
         if (entry.reply && entry.reply->conversation_id == conversation_id)
           stretch.replies.push_back(std::move(*entry.reply));
       }

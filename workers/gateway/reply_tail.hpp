@@ -25,8 +25,10 @@ class ReplyTail {
  public:
   /// What the tail tells, always on `executor`.
   struct Listener {
-    std::function<void(Cursor const& from)> begun;            ///< all of this partition from here on will be told
-    std::function<void(std::vector<Reply> replies)> arrived;  ///< in the order of each partition
+    /// All of these partitions, from here on, will be told; the first call has all partitions there are.
+    std::function<void(std::vector<Cursor> const& from)> begun;
+    /// In the order of each partition.
+    std::function<void(std::vector<Reply> replies)> arrived;
   };
 
   ReplyTail(kafka::ClientSettings settings, std::string topic, boost::asio::any_io_executor executor,

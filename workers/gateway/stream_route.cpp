@@ -96,6 +96,7 @@ Task<> StreamRoute::get(http::Request const& request, http::Stream& stream) {
 Task<StreamRoute::Opening> StreamRoute::open(http::Request const& request) {
   auto admission = admission_.admit(request);
   auto const principal = co_await std::move(admission);
+  if (!sources_.recent.begun()) throw Refusal::unavailable("Replies are not followed yet");
   auto const now = Clock::now();
   Opening opening;
   opening.conversation_id = conversation_of(request);
