@@ -11,7 +11,8 @@ bin=${OMNIBUS_BIN:-$build/bin} # with OMNIBUS_BIN these binaries are taken as th
 workers=(gateway chat relay)   # each a binary omnibus-NAME
 processes=(gateway chat relay simulator broker) # in the order they are stopped
 
-say() { printf '%s: %s\n' "${me:-compose}" "$*" >&2; }
+trap '' PIPE # whoever read our output and left must not keep us from stopping what we started
+say() { printf '%s: %s\n' "${me:-compose}" "$*" >&2 2>/dev/null || true; }
 fail() { say "$*"; exit 1; }
 
 # One command at a time works on a run folder. Whatever is started gets no share in the lock: see 7>&-.
@@ -82,7 +83,7 @@ until_true() {
 
 # logged NAME MESSAGE: the address in the log line with that message.
 logged() { sed -n 's/.*"msg":"'"$2"'".*"address":"\([^"]*\)".*/\1/p' "$logs/$1.log" 2>/dev/null | tail -n 1 | grep .; }
-answers() { curl -fsS --max-time 2 -o /dev/null "$1"; }
+ready() { curl -fsS --max-time 2 -o /dev/null "$1/metrics" && curl -fsS --max-time 2 -o /dev/null "$1/readyz"; }
 
 # await COMMAND...: in a session of its own, so that a signal to this script ends all of it; a line now and then on how
 # far ninja is when the output goes to the file `await_log`.
@@ -201,7 +202,7 @@ bring_up_model() {
   [ -z "$llm_url" ] || return 0
   if ! alive simulator; then
     rm -f "$run/simulator.ready"
-    start simulator "$bin/omnibus" simulate --listen 127.0.0.1:0 --ready-file "$run/simulator.ready"
+    start simulator "$bin/omnibus" simulate --port 0 --ready-file "$run/simulator.ready" --latency 80 --latency-jitter 120
   fi
   until_true simulator 20 ready test -s "$run/simulator.ready"
   OMNIBUS_LLM=$(<"$run/simulator.ready")
@@ -223,7 +224,7 @@ bring_up_workers() {
   for name in "${workers[@]}"; do
     until_true "$name" 20 listening logged "$name" "metrics listening"
     OMNIBUS_METRICS+="${OMNIBUS_METRICS:+ }http://$(logged "$name" "metrics listening")"
-    until_true "$name" 60 ready answers "http://$(logged "$name" "metrics listening")/readyz"
+    until_true "$name" 60 ready ready "http://$(logged "$name" "metrics listening")"
   done
   until_true gateway 20 listening logged gateway "http listening"
   OMNIBUS_GATEWAY=http://$(logged gateway "http listening")

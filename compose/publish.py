@@ -9,6 +9,7 @@ status 0 only when every message was stored and answered once and in the order s
 
 import argparse
 import collections
+import contextlib
 import csv
 import decimal
 import http.client
@@ -332,7 +333,8 @@ class Progress:
         line = (f"  {run.published:,} of {run.total:,} messages published, {run.answered:,} answered, "
                 f"{len(run.open):,} visitors waiting, {now - self.began:.0f} s")
         ending = "\n" if last or not self.terminal else ""
-        print(("\r" + line.ljust(78)) if self.terminal else line, end=ending, file=sys.stderr, flush=True)
+        with contextlib.suppress(BrokenPipeError):  # nobody looks any more
+            print(("\r" + line.ljust(78)) if self.terminal else line, end=ending, file=sys.stderr, flush=True)
 
 
 # --- the outcome -------------------------------------------------------------------------------------------------------
