@@ -189,7 +189,7 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
   }
   for (auto const& partition : partitions)
     if (!partition->lost && !partition->draining()) dispatcher_.open(*partition);
-  counters_.ready = true;
+  set_ready(true);
 }
 
 Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitions) {
@@ -380,11 +380,15 @@ void Engine::refresh_counters() {
   counters_.oldest_unprocessed_ms = oldest;
 }
 
+void Engine::set_ready(bool ready) {
+  if (ports_.on_ready) ports_.on_ready(ready);
+}
+
 Task<> Engine::stop() {
   if (std::exchange(stopping_, true)) co_return;
   auto const deadline = Clock::now() + settings_.drain_deadline;
   poll_.stop_fetching();
-  counters_.ready = false;
+  set_ready(false);
   std::vector<std::shared_ptr<Partition>> all;
   for (auto const& [key, partition] : partitions_) all.push_back(partition);
   for (auto const& partition : all) dispatcher_.drain(*partition);

@@ -19,6 +19,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -64,6 +65,8 @@ struct Ports {
   /// Null for an engine without a database: then nothing can be committed and dead letters are published directly.
   postgres::TransactionPool* pool = nullptr;
   Timings timings;
+  /// Told, on the event loop, when the worker has become ready to work and when it no longer is. May be empty.
+  std::function<void(bool)> on_ready = {};
 };
 
 /// Numbers for metrics, readable from any thread.
@@ -86,7 +89,6 @@ struct Counters {
   std::atomic<std::int64_t> unpublished{0};
   std::atomic<std::int64_t> oldest_unprocessed_ms{0};
   std::atomic<bool> paused{false};
-  std::atomic<bool> ready{false};  ///< joined the group and the database answers
 };
 
 /// Runs one worker on one event loop. Everything but `counters()` belongs to that loop's thread.
@@ -131,6 +133,7 @@ class Engine : private Processor {
   void commit_positions();
   void confirm_membership(Partition& partition);
   void refresh_counters();
+  void set_ready(bool ready);
 
   boost::asio::io_context& loop_;
   Identity identity_;

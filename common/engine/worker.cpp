@@ -1,6 +1,11 @@
 #include "engine/worker.hpp"
 
-#include <unistd.h>
+#include "engine/worker_settings.hpp"
+#include "http/admin_server.hpp"
+#include "kafka/topics.hpp"
+#include "observability/log.hpp"
+#include "observability/metrics.hpp"
+#include "postgres/inbox.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -17,13 +22,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
-
-#include "engine/worker_settings.hpp"
-#include "http/admin_server.hpp"
-#include "kafka/topics.hpp"
-#include "observability/log.hpp"
-#include "observability/metrics.hpp"
-#include "postgres/inbox.hpp"
+#include <unistd.h>
 
 namespace omnibus::engine {
 namespace {
@@ -36,7 +35,8 @@ constexpr std::int64_t prune_size = 10'000;
 /// Ends the process when a stop takes longer than it may: a hung dependency must not keep a worker from being replaced.
 class Watchdog {
  public:
-  explicit Watchdog(std::chrono::milliseconds limit) : thread_{[this, limit] {
+  explicit Watchdog(std::chrono::milliseconds limit)
+      : thread_{[this, limit] {
           std::unique_lock lock{mutex_};
           if (done_.wait_for(lock, limit, [this] { return finished_; })) return;
           log::error("the stop took too long; leaving without it");
@@ -231,10 +231,9 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
                 engine_settings(settings),
                 client,
                 std::move(consumer),
-                Ports{producer, &pool, timings()},
+                Ports{producer, &pool, timings(), [ready](bool is) { ready->set(is); }},
                 *work};
   EngineMetrics const metrics{engine.counters()};
-  auto const readiness = Metrics::process().on_collect([&] { ready->set(engine.counters().ready); });
 
   std::optional<Watchdog> watchdog;
   signals.async_wait([&](boost::system::error_code const& error, int) {

@@ -1,18 +1,18 @@
 /// Everything a worker binary is but its handler.
 #pragma once
 
+#include "config/config.hpp"
+#include "engine/engine.hpp"
+#include "engine/handler.hpp"
+#include "kafka/producer.hpp"
+#include "postgres/pool.hpp"
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include <boost/asio/io_context.hpp>
-
-#include "config/config.hpp"
-#include "engine/engine.hpp"
-#include "engine/handler.hpp"
-#include "kafka/producer.hpp"
-#include "postgres/pool.hpp"
 
 namespace omnibus {
 

@@ -1,6 +1,10 @@
 /// The settings that every worker has.
 #pragma once
 
+#include "config/config.hpp"
+#include "config/types.hpp"
+#include "observability/log.hpp"
+
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -8,10 +12,6 @@
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
-
-#include "config/config.hpp"
-#include "config/types.hpp"
-#include "observability/log.hpp"
 
 namespace omnibus::engine {
 
@@ -52,15 +52,15 @@ struct WorkerSettings {
       config::Doc{"retry_base_delay", "Upper end of the first back-off; doubles with each attempt", 0.001, 3600},
       config::Doc{"retry_longest_delay", "Upper end of every back-off", 0.001, 86400},
       config::Doc{"commit_interval", "Time between offset commits", 0.01, 60},
-      config::Doc{"drain_deadline", "Time that running events have when the worker stops or loses a partition", 0, 3600},
+      config::Doc{"drain_deadline", "Time that running events have when the worker stops or loses a partition", 0,
+                  3600},
       config::Doc{"metrics_listen", "Address of /livez, /readyz and /metrics; port 0 takes a free one"},
       config::Doc{"log_level", "debug, info, warn, error or off"},
   };
 };
 BOOST_DESCRIBE_STRUCT(WorkerSettings, (),
-                      (kafka_group, kafka_group_protocol, kafka_instance_id,
-                       kafka_session_timeout, database_url, database_pool, max_in_flight, max_queued_bytes,
-                       prefetch_bytes, max_attempts, retry_base_delay, retry_longest_delay, commit_interval,
-                       drain_deadline, metrics_listen, log_level))
+                      (kafka_group, kafka_group_protocol, kafka_instance_id, kafka_session_timeout, database_url,
+                       database_pool, max_in_flight, max_queued_bytes, prefetch_bytes, max_attempts, retry_base_delay,
+                       retry_longest_delay, commit_interval, drain_deadline, metrics_listen, log_level))
 
 }  // namespace omnibus::engine
