@@ -425,7 +425,7 @@ def main():
     parser.add_argument("--limit", type=int, default=0, help="at most so many messages; 0 for all")
     parser.add_argument("--per-visitor", type=int, default=5, help="messages of one conversation")
     parser.add_argument("--visitors", type=int, default=100, help="conversations at once")
-    parser.add_argument("--stall", type=float, default=60, help="seconds without any answer after which to give up")
+    parser.add_argument("--stall", type=float, default=90, help="seconds without any answer after which to give up")
     parser.add_argument("--check", action="store_true", help="only see whether the input can be read")
     arguments = parser.parse_args()
 
