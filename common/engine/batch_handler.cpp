@@ -58,7 +58,8 @@ Task<> Batcher::commit(Entries entries) {
     }
     auto const failure = classify(error);
     auto const permanent = failure && failure->kind() == Failure::Kind::permanent;
-    if (permanent && entries.size() > 1) {
+    // Halved until the event at fault is alone, or the partition that has another owner.
+    if ((permanent || !failure) && entries.size() > 1) {
       auto first = commit(entries.first(entries.size() / 2));
       co_await std::move(first);
       auto second = commit(entries.subspan(entries.size() / 2));

@@ -4,7 +4,23 @@
 #include "postgres/errors.hpp"
 #include "postgres/pool.hpp"
 
+#include <algorithm>
+#include <new>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+
+#include <boost/core/demangle.hpp>
+
 namespace omnibus::engine {
+namespace {
+
+// Errors of this kind name servers, tables and columns; what quotes a row stands on later lines.
+std::string first_line(std::string_view text) {
+  return std::string{text.substr(0, std::min<std::size_t>(text.find('\n'), 200))};
+}
+
+}  // namespace
 
 std::optional<Failure> classify(std::exception_ptr const& error) {
   try {
@@ -18,12 +34,17 @@ std::optional<Failure> classify(std::exception_ptr const& error) {
     return Failure::permanent(failed.what(), "kafka");
   } catch (postgres::PoolUnavailable const& failed) {
     return Failure::outage(failed.what());
+  } catch (std::bad_alloc const&) {
+    return Failure::outage("out of memory: lower MAX_IN_FLIGHT or MAX_QUEUED_BYTES");
   } catch (std::exception const& failed) {
-    if (!postgres::is_database_error(failed)) return Failure::permanent(failed.what(), "exception");
+    // An exception nobody foresaw may quote the event: only its type is passed on.
+    if (!postgres::is_database_error(failed))
+      return Failure::permanent("unforeseen " + boost::core::demangle(typeid(failed).name()), "exception");
     // The text of a database error may quote values: only its kind is passed on.
     switch (postgres::classify_database_error(failed)) {
       case DatabaseError::outage:
-        return Failure::outage("the database is away: check DATABASE_URL and PostgreSQL");
+        return Failure::outage("the database cannot be used (check DATABASE_URL, PostgreSQL, migrations): " +
+                               first_line(failed.what()));
       case DatabaseError::transient:
         return Failure::transient("the transaction lost a race");
       case DatabaseError::in_doubt:

@@ -10,6 +10,9 @@
 #include <set>
 #include <vector>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <pqxx/except>
 
@@ -20,6 +23,7 @@ namespace {
 constexpr Uuid record_space{
     {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x72, 0x65, 0x63, 0x6f, 0x72, 0x64}};
 constexpr int commit_tries = 5;
+constexpr std::chrono::milliseconds in_doubt_delay{50};
 
 }  // namespace
 
@@ -138,6 +142,9 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
     }
     observe(timings.in_doubt);
     if (tries == commit_tries) std::rethrow_exception(in_doubt);
+    boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, in_doubt_delay};
+    auto wait = timer.async_wait(boost::asio::use_awaitable);
+    co_await std::move(wait);
   }
 }
 
@@ -192,7 +199,11 @@ void Context::publish_now(std::string_view type, std::string_view data, std::str
                           int ordinal) {
   EventMaker events{event(), worker(), series};
   events.number(ordinal);
-  engine_.ports().producer.produce(events.make(type, data, std::move(key)), {});
+  try {
+    engine_.ports().producer.produce(events.make(type, data, std::move(key)), {});
+  } catch (kafka::Error const& error) {
+    log::debug("not published", {{"type", type}, {"reason", error.what()}});
+  }
 }
 
 Uuid Context::fallback_key() const {

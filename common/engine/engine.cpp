@@ -22,6 +22,8 @@ namespace {
 constexpr std::chrono::milliseconds drain_poll{10};
 constexpr std::chrono::milliseconds database_back_off{500};
 constexpr std::size_t sweep_size = 1000;
+constexpr std::chrono::seconds sweep_deadline{10};
+constexpr std::size_t most_open = 1'000'000;  // records of a partition begun behind one that does not end
 
 /// Deliveries of one key share a lane; those without key are independent of each other.
 std::uint64_t lane_of(rd_kafka_message_t const& message, bool by_key) {
@@ -106,10 +108,14 @@ void Engine::on(Assigned& assigned) {
   for (auto& where : assigned.partitions) {
     auto partition = std::make_shared<Partition>();
     partition->where = where;
-    partitions_[{where.topic, where.partition}] = partition;
+    if (stopping_) partition->drain_limit = 0;  // came too late: nothing of it is started
+    auto& owned = partitions_[{where.topic, where.partition}];
+    if (owned) leaving_.push_back(std::move(owned));
+    owned = partition;
     fresh.push_back(std::move(partition));
   }
   last_ = {};
+  if (fresh.empty() && !stopping_) set_ready(true);  // a standby is ready to take over
   log::info("partitions assigned", {{"count", fresh.size()}, {"owned", partitions_.size()}});
   boost::asio::co_spawn(loop_, open(std::move(fresh)), boost::asio::detached);
 }
@@ -146,18 +152,17 @@ void Engine::on(Committed& committed) {
   if (committed.error == RD_KAFKA_RESP_ERR_NO_ERROR) bump(counters_.commits);
   if (committed.error != RD_KAFKA_RESP_ERR_NO_ERROR && committed.error != RD_KAFKA_RESP_ERR__NO_OFFSET) {
     log::warn("offsets could not be committed", {{"reason", rd_kafka_err2str(committed.error)}});
-    for (auto& [key, partition] : partitions_) {
-      partition->sent = partition->committed;
-      partition->confirming = false;  // not a member any more: the group will say so
-    }
+    for (auto& [key, partition] : partitions_) partition->sent = partition->committed;
     return;
   }
   std::vector<std::shared_ptr<Partition>> confirmed;
   for (auto const& position : committed.positions) {
     auto const found = partitions_.find({position.where.topic, position.where.partition});
     if (found == partitions_.end()) continue;
-    found->second->committed = std::max(found->second->committed, position.offset);
-    if (std::exchange(found->second->confirming, false)) confirmed.push_back(found->second);
+    auto& partition = *found->second;
+    partition.committed = std::max(partition.committed, position.offset);
+    if (!partition.lost && !partition.draining() && std::exchange(partition.confirming, false))
+      confirmed.push_back(found->second);
   }
   if (!confirmed.empty()) boost::asio::co_spawn(loop_, open(std::move(confirmed)), boost::asio::detached);
 }
@@ -189,7 +194,7 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
   }
   for (auto const& partition : partitions)
     if (!partition->lost && !partition->draining()) dispatcher_.open(*partition);
-  set_ready(true);
+  if (!stopping_) set_ready(true);
 }
 
 Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitions) {
@@ -199,7 +204,7 @@ Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitio
     return postgres::take_over(connection, identity_.worker, wanted, identity_.instance);
   });
   auto const epochs = co_await std::move(taking);
-  for (std::size_t i = 0; i < partitions.size(); ++i) partitions[i]->epoch = epochs[i];
+  for (std::size_t i = 0; i < partitions.size(); ++i) partitions[i]->epoch = std::max(partitions[i]->epoch, epochs[i]);
 
   // What the last owner committed and did not publish goes out before anything new of the same keys.
   for (auto const& partition : partitions) {
@@ -211,7 +216,13 @@ Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitio
     auto rows = co_await std::move(sweeping);
     if (rows.empty()) continue;
     log::info("publishing what an earlier owner left", {{"records", rows.size()}, {"topic", partition->where.topic}});
+    auto const more = rows.size() == sweep_size;
     publisher_.publish(std::move(rows));
+    if (!more) continue;
+    // Only what is removed lets the next ones be read. The partition stays closed until all are out.
+    auto publishing = publisher_.drain(Clock::now() + sweep_deadline);
+    co_await std::move(publishing);
+    throw Failure::outage("more records of an earlier owner are to be published");
   }
 }
 
@@ -232,22 +243,29 @@ Task<> Engine::hand_back(std::vector<std::shared_ptr<Partition>> partitions) {
   commit_positions();
   std::vector<kafka::TopicPartition> released;
   for (auto const& partition : partitions) {
-    released.push_back(partition->where);
     auto const found = partitions_.find({partition->where.topic, partition->where.partition});
-    if (found != partitions_.end() && found->second == partition) partitions_.erase(found);
+    if (found == partitions_.end() || found->second != partition) continue;  // lost meanwhile, and perhaps ours again
+    released.push_back(partition->where);
+    partitions_.erase(found);
     leaving_.push_back(partition);
+    if (partition->alive > 0) dispatcher_.drop(*partition);
   }
   last_ = {};
-  poll_.consumer().release(released);
+  if (!released.empty()) poll_.consumer().release(released);
 }
 
 void Engine::confirm_membership(Partition& partition) {
-  if (std::exchange(partition.confirming, true)) return;
   partition.open = false;
+  if (partition.lost || partition.draining() || std::exchange(partition.confirming, true)) return;
   bump(counters_.fenced);
   log::warn("fenced: another worker took this partition over; asking the group whether it is still ours",
             {{"topic", partition.where.topic}, {"partition", partition.where.partition}});
-  // The broker refuses a commit of anyone who is not the partition's owner in the group's current generation.
+  ask_whether_ours(partition);
+}
+
+void Engine::ask_whether_ours(Partition const& partition) {
+  // The broker refuses the commit of a member that is not of the group's current generation; one that has been put out
+  // and comes back is told first that its partitions are lost.
   poll_.consumer().commit({{partition.where, partition.frontier.next_offset()}});
 }
 
@@ -355,8 +373,13 @@ Task<> Engine::housekeeping() {
     co_await std::move(wait);
     if (stopped_) co_return;
     commit_positions();
+    auto stuck = false;
+    for (auto const& [key, partition] : partitions_) {
+      if (partition->confirming && !partition->lost && !partition->draining()) ask_whether_ours(*partition);
+      stuck = stuck || partition->frontier.open() > most_open;
+    }
     std::erase_if(leaving_, [](auto const& each) { return each->alive == 0; });
-    poll_.hold_back(publisher_.unpublished() > settings_.max_unpublished);
+    poll_.hold_back(stuck || publisher_.unpublished() > settings_.max_unpublished);
     refresh_counters();
   }
 }
@@ -384,8 +407,8 @@ void Engine::set_ready(bool ready) {
   if (ports_.on_ready) ports_.on_ready(ready);
 }
 
-Task<> Engine::stop() {
-  if (std::exchange(stopping_, true)) co_return;
+Task<bool> Engine::stop() {
+  if (std::exchange(stopping_, true)) co_return false;
   auto const deadline = Clock::now() + settings_.drain_deadline;
   poll_.stop_fetching();
   set_ready(false);
@@ -399,21 +422,26 @@ Task<> Engine::stop() {
   commit_positions();
   auto publishing = publisher_.drain(std::max(deadline, Clock::now() + std::chrono::seconds{1}));
   if (!co_await std::move(publishing)) log::warn("records are left in the outbox for the next owner to publish", {});
-  // Until the broker has answered the last commit, which is what keeps the events from being delivered again.
+  // Until the broker has the last positions, which is what keeps the events from being delivered again.
   boost::asio::steady_timer timer{loop_};
-  auto const answered = [&] {
-    return std::ranges::all_of(all, [](auto const& each) { return each->lost || each->committed >= each->sent; });
+  auto const committed = [&] {
+    return std::ranges::all_of(partitions_, [](auto const& each) {
+      auto const& partition = *each.second;
+      return partition.lost || partition.committed >= partition.frontier.position().value_or(-1);
+    });
   };
-  while (!answered() && Clock::now() < deadline + std::chrono::seconds{3}) {
+  while (!committed() && Clock::now() < deadline + std::chrono::seconds{3}) {
     timer.expires_after(drain_poll);
     auto wait = timer.async_wait(boost::asio::use_awaitable);
     co_await std::move(wait);
+    commit_positions();
   }
   stopped_ = true;
   housekeeping_timer_.cancel();
   poll_.stop();
   refresh_counters();
   log::info("stopped", {{"handled", counters_.handled.load()}, {"clean", clean}});
+  co_return clean;
 }
 
 }  // namespace omnibus::engine

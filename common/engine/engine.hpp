@@ -101,7 +101,8 @@ class Engine : private Processor {
   void start();
   /// Stops fetching, finishes what was begun, commits, publishes and leaves; gives up at the drain deadline. What was
   /// handled is not delivered again after a stop within the deadline.
-  Task<> stop();
+  /// @return false when handlers still run: then the process must end without destroying what they use.
+  Task<bool> stop();
 
   Counters const& counters() const { return counters_; }
   Identity const& identity() const { return identity_; }
@@ -132,6 +133,7 @@ class Engine : private Processor {
   Partition* find(rd_kafka_message_t const& message);
   void commit_positions();
   void confirm_membership(Partition& partition);
+  void ask_whether_ours(Partition const& partition);
   void refresh_counters();
   void set_ready(bool ready);
 

@@ -75,14 +75,16 @@ class EngineMetrics {
     unpublished_.set(static_cast<double>(counters_.unpublished.load()));
     oldest_.set(seconds(counters_.oldest_unprocessed_ms));
     paused_.set(counters_.paused ? static_cast<double>(counters_.partitions.load()) : 0);
+    // Read one after the other while the engine goes on: a difference may be off by one, never below nothing.
+    auto const minus = [](std::uint64_t whole, std::uint64_t part) { return whole > part ? whole - part : 0; };
     auto const dead = counters_.dead_lettered.load();
-    raise(handled_, counters_.handled.load() - dead);
+    raise(handled_, minus(counters_.handled.load(), dead));
     raise(dead_lettered_, dead);
     raise(fenced_, counters_.fenced.load());
     raise(retries_, counters_.retried.load());
     raise(malformed_, counters_.dead_malformed.load());
     raise(exhausted_, counters_.dead_exhausted.load());
-    raise(permanent_, dead - counters_.dead_malformed.load() - counters_.dead_exhausted.load());
+    raise(permanent_, minus(dead, counters_.dead_malformed.load() + counters_.dead_exhausted.load()));
   }
   static void raise(Counter const& counter, std::uint64_t total) {
     counter.add(std::max(0.0, static_cast<double>(total) - counter.value()));
@@ -239,7 +241,11 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   signals.async_wait([&](boost::system::error_code const& error, int) {
     if (error) return;
     watchdog.emplace(settings.drain_deadline + std::chrono::seconds{10});
-    boost::asio::co_spawn(loop, engine.stop(), [&](std::exception_ptr const&) { loop.stop(); });
+    boost::asio::co_spawn(loop, engine.stop(), [&](std::exception_ptr const&, bool clean) {
+      // Handlers that still run hold on to what would be destroyed now.
+      if (!clean) std::_Exit(0);
+      loop.stop();
+    });
   });
   boost::asio::co_spawn(loop, prune_inbox_for_ever(loop, pool), boost::asio::detached);
   engine.start();

@@ -173,7 +173,7 @@ void Consumer::commit(std::vector<Position> const& positions) {
   for (auto const& each : positions)
     rd_kafka_topic_partition_list_add(list.get(), each.where.topic.c_str(), each.where.partition)->offset = each.offset;
   auto const error = rd_kafka_commit_queue(client_.get(), list.get(), events_.get(), &Consumer::on_commit, this);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) listener_.on_error(Error{error, "commit"});
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) listener_.on_committed(error, {});
 }
 
 void Consumer::on_commit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque) {

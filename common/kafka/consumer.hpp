@@ -49,7 +49,7 @@ struct MessageDeleter {
 };
 using Message = std::unique_ptr<rd_kafka_message_t, MessageDeleter>;
 
-/// What a consumer tells its owner, always on the thread that calls Consumer::poll.
+/// What a consumer tells its owner, on the thread that calls Consumer::poll, or on that of the call that failed.
 class ConsumerListener {
  public:
   virtual ~ConsumerListener() = default;

@@ -19,6 +19,9 @@ DatabaseError classify_sqlstate(std::string_view sqlstate) noexcept {
   }
   // 28: wrong password or no such role, 3D000: no such database. Configuration, which every event would meet alike.
   if (starts("28") || sqlstate == "3D000") return DatabaseError::outage;
+  // A table, column, function or grant is missing: a migration was forgotten, and no event is at fault.
+  if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "42883" || sqlstate == "42501" || sqlstate == "3F000")
+    return DatabaseError::outage;
   return DatabaseError::permanent;
 }
 

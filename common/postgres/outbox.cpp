@@ -1,5 +1,6 @@
 #include "postgres/outbox.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include <pqxx/pqxx>
@@ -174,9 +175,17 @@ void remove_published(pqxx::transaction_base& transaction, std::span<std::int64_
 
 void remove_published(pqxx::connection& connection, std::span<std::int64_t const> ids) {
   if (ids.empty()) return;
+  // In one order, so that it cannot deadlock with another that removes some of the same.
+  std::vector<std::int64_t> sorted(ids.begin(), ids.end());
+  std::ranges::sort(sorted);
   pqxx::nontransaction query{connection};
-  query.exec("BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM pipeline.outbox WHERE id IN (" + id_list(ids) +
-             "); COMMIT");
+  try {
+    query.exec("BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM pipeline.outbox WHERE id IN (" +
+               id_list(sorted) + "); COMMIT");
+  } catch (pqxx::sql_error const&) {
+    query.exec("ROLLBACK");  // or the connection's next user would stand in a failed transaction
+    throw;
+  }
 }
 
 }  // namespace omnibus::postgres

@@ -31,11 +31,11 @@ namespace omnibus::engine::test {
 
 class Broker {
  public:
-  Broker() {
+  explicit Broker(kafka::EmbeddedBrokerSettings const& settings = {}) {
     if (auto const* const given = std::getenv("OMNIBUS_TEST_KAFKA")) {
       client.brokers = given;
     } else {
-      embedded_ = std::make_unique<kafka::EmbeddedBroker>(kafka::TopicCatalog::built_in());
+      embedded_ = std::make_unique<kafka::EmbeddedBroker>(kafka::TopicCatalog::built_in(), settings);
       client.brokers = embedded_->bootstrap();
     }
   }
@@ -55,6 +55,9 @@ class Broker {
   kafka::GroupProtocol protocol() const {
     return kafka::probe_cluster(client, std::chrono::seconds{10}).group_protocol();
   }
+
+  /// Null on a broker of OMNIBUS_TEST_KAFKA.
+  kafka::EmbeddedBroker* embedded() const { return embedded_.get(); }
 
   kafka::ClientSettings client;
 
@@ -95,6 +98,14 @@ class Journal {
 
 using Handle = std::function<Task<>(Context&)>;
 
+struct FunctionWork : Work {
+  explicit FunctionWork(Handle given) : handle_{std::move(given)} {}
+  Task<> handle(Context& context) override { return handle_(context); }
+
+ private:
+  Handle handle_;
+};
+
 /// One engine on a thread of its own.
 class RunningEngine {
  public:
@@ -116,7 +127,7 @@ class RunningEngine {
   void stop() {
     if (!thread_.joinable()) return;
     boost::asio::post(loop_, [this] {
-      boost::asio::co_spawn(loop_, engine_->stop(), [this](std::exception_ptr const&) { loop_.stop(); });
+      boost::asio::co_spawn(loop_, engine_->stop(), [this](std::exception_ptr const&, bool) { loop_.stop(); });
     });
     thread_.join();
   }
@@ -125,12 +136,6 @@ class RunningEngine {
   Counters const& counters() const { return engine_->counters(); }
 
  private:
-  struct FunctionWork : Work {
-    explicit FunctionWork(Handle given) : handle_{std::move(given)} {}
-    Task<> handle(Context& context) override { return handle_(context); }
-    Handle handle_;
-  };
-
   boost::asio::io_context loop_{1};
   FunctionWork work_;
   kafka::Producer producer_;

@@ -1,6 +1,6 @@
 #include "engine/failure.hpp"
-#include "engine/record_headers.hpp"
 #include "engine_fixture.hpp"
+#include "topic_reader.hpp"
 
 #include <atomic>
 #include <random>
@@ -26,48 +26,6 @@ std::vector<std::string> numbers(int count) {
   std::vector<std::string> expected;
   for (int number = 0; number < count; ++number) expected.push_back(std::to_string(number));
   return expected;
-}
-
-kafka::Record copy_of(rd_kafka_message_t const& message) {
-  auto const bytes = [](void const* data, std::size_t size) {
-    return data == nullptr ? std::nullopt : std::optional{std::string{static_cast<char const*>(data), size}};
-  };
-  kafka::Record record{rd_kafka_topic_name(message.rkt),
-                       bytes(message.key, message.key_len),
-                       bytes(message.payload, message.len),
-                       {},
-                       message.partition};
-  for_each_header(message, [&](std::string_view name, std::optional<std::string_view> value) {
-    record.headers.push_back({std::string{name}, value ? std::optional<std::string>{*value} : std::nullopt});
-  });
-  return record;
-}
-
-/// The first records of a topic, read by a group of their own.
-std::vector<kafka::Record> read_all(Broker& broker, std::string const& topic, std::size_t count) {
-  struct Quiet : kafka::ConsumerListener {
-    void on_assigned(std::vector<kafka::TopicPartition>) override {}
-    void on_revoked(std::vector<kafka::TopicPartition> partitions) override { consumer->release(partitions); }
-    void on_lost(std::vector<kafka::TopicPartition>) override {}
-    void on_committed(rd_kafka_resp_err_t, std::vector<kafka::Position>) override {}
-    void on_error(kafka::Error const&) override {}
-    kafka::Consumer* consumer = nullptr;
-  } listener;
-  kafka::ConsumerSettings settings;
-  settings.group = "reader-" + to_string(random_uuid());
-  settings.topics = {topic};
-  settings.protocol = broker.protocol();
-  kafka::Consumer consumer{broker.client, settings, listener};
-  listener.consumer = &consumer;
-  std::vector<kafka::Record> all;
-  std::vector<kafka::Message> buffer(100);
-  auto const deadline = Clock::now() + std::chrono::seconds{30};
-  while (all.size() < count && Clock::now() < deadline) {
-    auto const got = consumer.poll(buffer, true);
-    for (std::size_t i = 0; i < got; ++i) all.push_back(copy_of(*std::exchange(buffer[i], nullptr)));
-    if (got == 0) consumer.wait(std::chrono::milliseconds{50});
-  }
-  return all;
 }
 
 }  // namespace
