@@ -83,7 +83,7 @@ until_true() {
 
 # logged NAME MESSAGE: the address in the log line with that message.
 logged() { sed -n 's/.*"msg":"'"$2"'".*"address":"\([^"]*\)".*/\1/p' "$logs/$1.log" 2>/dev/null | tail -n 1 | grep .; }
-ready() { curl -fsS --max-time 2 -o /dev/null "$1/metrics" && curl -fsS --max-time 2 -o /dev/null "$1/readyz"; }
+answers() { curl -fsS --max-time 2 -o /dev/null "$1"; }
 
 # await COMMAND...: in a session of its own, so that a signal to this script ends all of it; a line now and then on how
 # far ninja is when the output goes to the file `await_log`.
@@ -224,7 +224,7 @@ bring_up_workers() {
   for name in "${workers[@]}"; do
     until_true "$name" 20 listening logged "$name" "metrics listening"
     OMNIBUS_METRICS+="${OMNIBUS_METRICS:+ }http://$(logged "$name" "metrics listening")"
-    until_true "$name" 60 ready ready "http://$(logged "$name" "metrics listening")"
+    until_true "$name" 60 ready answers "http://$(logged "$name" "metrics listening")/readyz"
   done
   until_true gateway 20 listening logged gateway "http listening"
   OMNIBUS_GATEWAY=http://$(logged gateway "http listening")

@@ -8,6 +8,7 @@ status 0 only when every message was stored and answered once and in the order s
 """
 
 import argparse
+import atexit
 import collections
 import contextlib
 import csv
@@ -16,6 +17,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -165,6 +167,7 @@ class ModelCalls:
         omnibus = os.path.join(os.environ.get("OMNIBUS_BIN") or os.path.join(root, "build/release/bin"), "omnibus")
         self.process = subprocess.Popen([omnibus, "tail", "llm.calls", "--brokers", brokers], text=True, encoding="utf-8",
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        atexit.register(self.stop)
         said = self.process.stderr.readline()
         if not said.startswith("following"):
             raise Trouble(f"the topic llm.calls cannot be read: {said.strip()}")
@@ -177,6 +180,10 @@ class ModelCalls:
             if "data" in event:
                 self.calls.append((event["type"], event["data"]))
 
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
     def spent(self, visitors, replies):
         """Sums over the calls for these visitors. They are published right after each reply is stored, so the last ones
         may still be on their way."""
@@ -188,8 +195,7 @@ class ModelCalls:
             if len(completed) >= replies or time.time() > give_up_at:
                 break
             time.sleep(0.05)
-        self.process.terminate()
-        self.process.wait(5)
+        self.stop()
         return {
             "completed": len(completed),
             "failed": len(own) - len(completed),
@@ -456,6 +462,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         main()
     except Trouble as trouble:
