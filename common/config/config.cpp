@@ -115,7 +115,9 @@ std::string Catalogue::help() const {
   std::string text;
   for (auto const& setting : settings_) {
     auto const shown = setting.default_text.empty() ? "-" : setting.default_text;
-    text += fmt::format("  {:{}}  {:{}}  {}\n", setting.name, name_width, shown, default_width, setting.help);
+    text += fmt::format("  {:{}}  {:{}}", setting.name, name_width, shown, default_width);
+    if (shown.size() > default_width) text += fmt::format("\n{:{}}", "", 4 + name_width + default_width);
+    text += fmt::format("  {}\n", setting.help);
   }
   return text;
 }

@@ -198,6 +198,15 @@ TEST_CASE("--help shows every setting with its default and meaning") {
   }
 }
 
+TEST_CASE("a default too long for its column leaves the meanings aligned") {
+  LogSettings settings;
+  settings.log_level = std::string(40, 'x');
+  config::Catalogue catalogue;
+  catalogue.add(settings);
+  CHECK(catalogue.help() ==
+        "  LOG_LEVEL  " + std::string(40, 'x') + "\n" + std::string(47, ' ') + "Least level written\n");
+}
+
 TEST_CASE("--print-config shows what is in force and masks secrets") {
   auto const result = run({"--print-config"}, {{"LLM_API_KEY", "k-1"}, {"MAX_IN_FLIGHT", "9"}});
   CHECK(result.status == 0);
