@@ -1,10 +1,13 @@
 #include "http/server.hpp"
 
+#include "observability/log.hpp"
+
 #include <array>
 #include <atomic>
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <typeinfo>
 #include <unordered_set>
 
 #include <boost/asio/co_spawn.hpp>
@@ -22,6 +25,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <boost/core/demangle.hpp>
 #include <fmt/format.h>
 #include <sys/socket.h>
 
@@ -62,6 +66,18 @@ void append_head(std::string& out, int status, Headers const& headers) {
     }
     out.append(name).append(": ").append(value).append("\r\n");
   }
+}
+
+/// Tells where and of what kind, but not the exception's words: they may hold what a person wrote.
+void log_failure(std::string_view pattern, std::exception_ptr const& failure) {
+  std::string type = "unknown";
+  try {
+    std::rethrow_exception(failure);
+  } catch (std::exception const& error) {
+    type = boost::core::demangle(typeid(error).name());
+  } catch (...) {
+  }
+  log::error("request failed", {{"route", pattern}, {"type", type}});
 }
 
 std::string_view text(beast::string_view view) {
@@ -137,6 +153,9 @@ class Connection final : public Stream, public std::enable_shared_from_this<Conn
  public:
   Connection(tcp::socket socket, std::shared_ptr<Server::Implementation> server)
       : socket_(std::move(socket)), timer_(socket_.get_executor()), server_(std::move(server)) {}
+  ~Connection() override { server_->leave(this); }
+  Connection(Connection const&) = delete;
+  Connection& operator=(Connection const&) = delete;
 
   static Task<> serve(std::shared_ptr<Connection> self);
   static Task<> reject(std::shared_ptr<Connection> self);
@@ -158,8 +177,8 @@ class Connection final : public Stream, public std::enable_shared_from_this<Conn
 
   Task<bool> read(Request& request, std::optional<Response>& refused);
   Task<> answer(Request& request);
-  Task<> run_handler(Handler const& handler, Request const& request, Response& response);
-  Task<bool> run_stream(StreamHandler const& handler, Request const& request);
+  Task<> run_handler(Router::Match const& match, Request const& request, Response& response);
+  Task<bool> run_stream(Router::Match const& match, Request const& request);
   Task<> send(Response const& response);
   Task<> linger();
   void arm(Clock::duration after);
@@ -245,7 +264,6 @@ Task<> Connection::serve(std::shared_ptr<Connection> self) {
   self->disarm();
   self->timer_.cancel();
   self->socket_.close(ignored);
-  self->server_->leave(self.get());
 }
 
 Task<> Connection::reject(std::shared_ptr<Connection> self) {
@@ -337,13 +355,13 @@ Task<> Connection::answer(Request& request) {
   phase_ = Phase::answering;
   auto const match = server_->router.match(request);
   if (match.stream != nullptr) {
-    auto running = run_stream(*match.stream, request);
+    auto running = run_stream(match, request);
     auto const fine = co_await std::move(running);
     if (!fine) keep_alive_ = false;
   } else {
     Response response;
     if (match.handler != nullptr) {
-      auto running = run_handler(*match.handler, request, response);
+      auto running = run_handler(match, request, response);
       co_await std::move(running);
     } else if (!match.allow.empty()) {
       response = problem(405, {}, "this path answers to " + match.allow);
@@ -357,27 +375,29 @@ Task<> Connection::answer(Request& request) {
   if (server_->observer) server_->observer(request, match.pattern, status_, Clock::now() - begun);
 }
 
-Task<> Connection::run_handler(Handler const& handler, Request const& request, Response& response) {
+Task<> Connection::run_handler(Router::Match const& match, Request const& request, Response& response) {
   try {
-    auto running = handler(request);
+    auto running = (*match.handler)(request);
     response = co_await std::move(running);
-  } catch (std::exception const&) {
+  } catch (...) {
+    log_failure(match.pattern, std::current_exception());
     response = problem(500, {}, "the request could not be served");
   }
 }
 
 /// True when the connection can serve another request.
-Task<bool> Connection::run_stream(StreamHandler const& handler, Request const& request) {
+Task<bool> Connection::run_stream(Router::Match const& match, Request const& request) {
   started_ = false;
   closed_ = false;
   status_ = 0;
   if (buffer_.size() == 0) buffer_.shrink_to_fit();
   auto failed = false;
   try {
-    auto running = handler(request, *this);
+    auto running = (*match.stream)(request, *this);
     co_await std::move(running);
-  } catch (std::exception const&) {
+  } catch (...) {
     failed = true;
+    if (!closed_) log_failure(match.pattern, std::current_exception());
   }
   on_close_ = nullptr;
   if (status_ == 0) {

@@ -8,6 +8,14 @@ namespace {
 
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
+/// The first line break, or npos. A plain loop: find_first_of makes a call per character.
+std::size_t find_break(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n' || text[i] == '\r') return i;
+  }
+  return std::string_view::npos;
+}
+
 void append_without_breaks(std::string& out, std::string_view text) {
   for (auto const c : text) {
     if (c != '\r' && c != '\n' && c != '\0') out += c;
@@ -27,7 +35,7 @@ SseParser::Step SseParser::next(std::string_view& input) {
         continue;
       }
     }
-    auto const end = input.find_first_of("\r\n");
+    auto const end = find_break(input);
     auto const piece = input.substr(0, end);
     if (line_.size() + piece.size() > limits_.max_line_bytes) return fail();
     if (end == std::string_view::npos) {
@@ -106,7 +114,7 @@ void append_sse_event(std::string& out, std::string_view event, std::string_view
     out += '\n';
   }
   while (true) {
-    auto const end = data.find_first_of("\r\n");
+    auto const end = find_break(data);
     out.append("data: ").append(data.substr(0, end)) += '\n';
     if (end == std::string_view::npos) break;
     auto const pair = data.substr(end, 2) == "\r\n";

@@ -1,13 +1,11 @@
 #include "kafka/embedded_broker.hpp"
 #include "kafka/topics.hpp"
 #include "workers/cli/commands.hpp"
+#include "workers/cli/ready_file.hpp"
 
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <stdexcept>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -40,16 +38,6 @@ class StopSignals {
   sigset_t set_{};
 };
 
-/// Whole or not at all: a reader never sees half an address.
-void write_ready_file(std::filesystem::path const& path, std::string const& bootstrap) {
-  auto const draft = path.string() + ".tmp";
-  std::ofstream file(draft, std::ios::trunc);
-  file << bootstrap << '\n';
-  file.close();
-  if (!file) throw std::runtime_error(fmt::format("cannot write {}", draft));
-  std::filesystem::rename(draft, path);
-}
-
 int run(Options const& options) {
   StopSignals const signals;
   auto const catalog = options.file.empty() ? kafka::TopicCatalog::built_in() : kafka::TopicCatalog::load(options.file);
@@ -57,9 +45,8 @@ int run(Options const& options) {
   fmt::print("bootstrap: {}\n{}topics:\n", broker.bootstrap(), kafka::embedded_broker_limits());
   for (auto const& topic : catalog.topics()) fmt::print("  {} ({} partitions)\n", topic.name, topic.partitions);
   std::fflush(stdout);
-  if (!options.ready_file.empty()) write_ready_file(options.ready_file, broker.bootstrap());
+  ReadyFile const ready(options.ready_file, broker.bootstrap());
   signals.wait();
-  if (!options.ready_file.empty()) std::filesystem::remove(options.ready_file);
   return 0;
 }
 

@@ -1,14 +1,12 @@
 #include "http/server.hpp"
 #include "workers/cli/commands.hpp"
+#include "workers/cli/ready_file.hpp"
 #include "workers/simulator/simulator.hpp"
 
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <stdexcept>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -27,6 +25,7 @@ struct Options {
   std::string ready_file;
   std::int64_t latency = 0;
   std::int64_t latency_jitter = 0;
+  std::int64_t pace = 0;
   std::uint64_t seed = 0;
   std::int64_t context_tokens = 128'000;
   std::string faults;
@@ -40,21 +39,12 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// Whole or not at all: a reader never sees half an address.
-void write_ready_file(std::filesystem::path const& path, std::string const& url) {
-  auto const draft = path.string() + ".tmp";
-  std::ofstream file(draft, std::ios::trunc);
-  file << url << '\n';
-  file.close();
-  if (!file) throw std::runtime_error(fmt::format("cannot write {}", draft));
-  std::filesystem::rename(draft, path);
-}
-
 int run(Options const& options) {
   raise_descriptor_limit();
   simulator::SimulatorSettings settings;
   settings.latency = std::chrono::milliseconds(options.latency);
   settings.latency_jitter = std::chrono::milliseconds(options.latency_jitter);
+  settings.pace = std::chrono::milliseconds(options.pace);
   settings.seed = options.seed;
   settings.context_tokens = options.context_tokens;
   settings.faults = simulator::parse_faults(options.faults);
@@ -72,7 +62,7 @@ int run(Options const& options) {
   auto const url = fmt::format("http://{}:{}/v1", options.address, server.port());
   fmt::print("llm: {}\n", url);
   std::fflush(stdout);
-  if (!options.ready_file.empty()) write_ready_file(options.ready_file, url);
+  ReadyFile const ready(options.ready_file, url);
 
   boost::asio::signal_set signals(context, SIGINT, SIGTERM);
   signals.async_wait([&](boost::system::error_code error, int) {
@@ -81,7 +71,6 @@ int run(Options const& options) {
                           [&](std::exception_ptr) { context.stop(); });
   });
   context.run();
-  if (!options.ready_file.empty()) std::filesystem::remove(options.ready_file);
   return 0;
 }
 
@@ -99,6 +88,9 @@ void add_simulate_command(CLI::App& application, int& exit_code) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--latency-jitter", options->latency_jitter, "Up to so many milliseconds more")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--pace", options->pace, "Milliseconds between the pieces of a streamed answer")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--seed", options->seed, "Another seed gives other answers and faults")->capture_default_str();

@@ -19,6 +19,7 @@ namespace omnibus::simulator {
 struct SimulatorSettings {
   std::chrono::milliseconds latency{0};         ///< before an answer begins
   std::chrono::milliseconds latency_jitter{0};  ///< up to so much more, by the prompt and the seed
+  std::chrono::milliseconds pace{0};            ///< between the pieces of a streamed answer
   std::uint64_t seed = 0;
   std::int64_t context_tokens = 128'000;  ///< longer prompts are refused
   std::vector<FaultRule> faults;

@@ -18,7 +18,7 @@ namespace omnibus::bench {
 std::uint64_t run_hand_written(std::string const& address, std::uint16_t port, std::string const& request,
                                int in_flight, double warm_up, double seconds) {
   using Clock = std::chrono::steady_clock;
-  constexpr std::string_view end = "\r\n0\r\n\r\n";
+  constexpr std::string_view end = "data: [DONE]\n\n";
   auto const poll = epoll_create1(0);
   sockaddr_in to{};
   to.sin_family = AF_INET;
