@@ -44,6 +44,10 @@ def free_port():
         return listener.getsockname()[1]
 
 
+class Ended(AssertionError):
+    """A process is gone that was waited for: no use waiting on."""
+
+
 def eventually(condition, timeout=20, what="the condition"):
     """Waits until condition() is true and returns what it gave; what it raises counts as not yet."""
     deadline = time.monotonic() + timeout
@@ -53,6 +57,8 @@ def eventually(condition, timeout=20, what="the condition"):
             if value := condition():
                 return value
             last = value
+        except Ended:
+            raise
         except Exception as error:  # judged at the deadline
             last = error
         if time.monotonic() > deadline:
@@ -95,7 +101,7 @@ class Process:
                 if line.get("msg") == message:
                     return line
             if not self.alive():
-                raise AssertionError(f"{self.name} ended with {self.popen.returncode}:\n{self.text()[-2000:]}")
+                raise Ended(f"{self.name} ended with {self.popen.returncode}:\n{self.text()[-2000:]}")
             return None
         return eventually(look, timeout, f"{self.name} logging {message!r}")
 
@@ -153,9 +159,14 @@ class Worker(Process):
     def await_ready(self, timeout=30):
         def look():
             if not self.alive():
-                raise AssertionError(f"{self.name} ended with {self.popen.returncode}:\n{self.text()[-2000:]}")
+                raise Ended(f"{self.name} ended with {self.popen.returncode}:\n{self.text()[-2000:]}")
             return self.ready()
-        eventually(look, timeout, f"{self.name} being ready")
+        try:
+            eventually(look, timeout, f"{self.name} being ready")
+        except Ended:
+            raise
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log ends with:\n{self.text()[-2000:]}") from None
         return self
 
     def metric(self, name, **labels):
@@ -166,6 +177,31 @@ class Worker(Process):
             if found and found[1] == name and all(f'{key}="{value}"' in (found[2] or "") for key, value in labels.items()):
                 total += float(found[3])
         return total
+
+
+class Simulator(Process):
+    """The model that is made up, with its routes for tests."""
+
+    url = None  # base URL of the API
+
+    @property
+    def client(self):
+        return Http(urllib.parse.urlsplit(self.url).netloc)
+
+    def stats(self, query=""):
+        return self.client.get(f"/_simulator/stats?{query}").json
+
+    def asked(self, text):
+        """How often it was asked with this as the visitor's last message."""
+        return self.stats("text=" + urllib.parse.quote(text))["text"]["asked"]
+
+    def set_faults(self, *rules):
+        answer = self.client.post("/_simulator/faults", {"rules": list(rules)})
+        if answer.status != 200:
+            raise AssertionError(f"the simulator refused {rules}: {answer}")
+
+    def clear_faults(self):
+        self.client.request("DELETE", "/_simulator/faults")
 
 
 class Answer:
@@ -333,6 +369,11 @@ class EventStream:
         self.close()
 
 
+def as_bytes(text):
+    """The bytes of a key, value or header that kcat showed, whether they are UTF-8 or not."""
+    return None if text is None else text.encode(errors="surrogateescape")
+
+
 class Record:
     """A Kafka record as kcat shows it."""
 
@@ -340,7 +381,8 @@ class Record:
         self.topic, self.partition, self.offset = entry["topic"], entry["partition"], entry["offset"]
         self.key, self.value = entry.get("key"), entry.get("payload")
         names = entry.get("headers") or []
-        self.headers = dict(zip(names[::2], names[1::2]))
+        self.header_list = list(zip(names[::2], names[1::2]))
+        self.headers = dict(self.header_list)
 
     @property
     def json(self):
@@ -348,6 +390,12 @@ class Record:
 
     def __repr__(self):
         return f"<{self.topic}/{self.partition}@{self.offset} {self.key} {self.headers} {self.value}>"
+
+
+def structured_event(type, data, source="/tests", id=None):
+    """A CloudEvent in JSON event format."""
+    return {"specversion": "1.0", "id": id or str(uuid.uuid4()), "source": source, "type": type,
+            "datacontenttype": "application/json", "data": data}
 
 
 class Kafka:
@@ -360,18 +408,20 @@ class Kafka:
         """Everything that is on the topic now, by partition and offset."""
         output = subprocess.run(["kcat", "-C", "-q", "-b", self.brokers, "-t", topic, "-o", "beginning", "-e", "-J"], check=True,
                                 capture_output=True, timeout=timeout).stdout
-        records = [Record(json.loads(line)) for line in output.decode().splitlines()]
+        records = [Record(json.loads(line)) for line in output.decode(errors="surrogateescape").split("\n") if line]
         return sorted(records, key=lambda record: (record.partition, record.offset))
 
     def produce(self, topic, key, value, headers=None, partition=None):
-        """One record; value None is a tombstone."""
-        command = ["kcat", "-P", "-b", self.brokers, "-t", topic, "-X", "topic.partitioner=murmur2_random"]
+        """One record; value None is a tombstone. Key and headers (a dict, or pairs) may be bytes without NUL. Its size is the
+        broker's to judge: refused there, it raises CalledProcessError."""
+        command = ["kcat", "-P", "-b", self.brokers, "-t", topic, "-X", "topic.partitioner=murmur2_random",
+                   "-X", "message.max.bytes=16000000"]
         if key is not None:
             command += ["-k", key]
         if partition is not None:
             command += ["-p", str(partition)]
-        for name, text in (headers or {}).items():
-            command += ["-H", f"{name}={text}"]
+        for name, text in headers.items() if isinstance(headers, dict) else headers or []:
+            command += ["-H", name.encode() + b"=" + (text if isinstance(text, bytes) else text.encode())]
         if value is None:
             command += ["-Z"]
             value = b""
@@ -385,16 +435,16 @@ class Kafka:
 
     def publish(self, topic, key, events, source="/tests"):
         """CloudEvents of one key in structured mode, in order: pairs of type and data. Returns their ids."""
-        ids, lines = [], []
-        for type, data in events:
-            ids.append(str(uuid.uuid4()))
-            event = {"specversion": "1.0", "id": ids[-1], "source": source, "type": type, "datacontenttype": "application/json",
-                     "data": data}
-            lines.append(f"{key}\t{json.dumps(event)}\n")
+        structured = [structured_event(type, data, source) for type, data in events]
+        self.publish_all(topic, [(key, event) for event in structured])
+        return [event["id"] for event in structured]
+
+    def publish_all(self, topic, events):
+        """Pairs of key and structured event, in order."""
+        lines = [f"{key}\t{json.dumps(event)}\n" for key, event in events]
         subprocess.run(["kcat", "-P", "-b", self.brokers, "-t", topic, "-K", "\t", "-X", "topic.partitioner=murmur2_random",
-                        "-H", "content-type=application/cloudevents+json"],
+                        "-X", "enable.idempotence=true", "-H", "content-type=application/cloudevents+json"],
                        check=True, capture_output=True, timeout=30, input="".join(lines).encode())
-        return ids
 
 
 class Database:
@@ -519,6 +569,17 @@ class Stack:
                        **{key: str(value) for key, value in settings.items()}}
         worker = self.start(name, [binary(f"omnibus-{name}"), *arguments], environment, Worker)
         return worker.await_ready() if wait else worker
+
+    def start_simulator(self, port=0, **options):
+        """Starts omnibus simulate with these options by their names and waits until it answers."""
+        ready = self.folder / f"simulator-{len(self.processes)}.ready"
+        arguments = [binary("omnibus"), "simulate", "--port", port, "--ready-file", ready]
+        for name, value in options.items():
+            arguments += ["--" + name.replace("_", "-"), value]
+        simulator = self.start("simulator", arguments, kind=Simulator)
+        eventually(lambda: ready.exists() or not simulator.alive(), 20, "the simulator")
+        simulator.url = ready.read_text().strip()
+        return simulator
 
     def add_tenant(self, domain, role="tenant"):
         """Adds a tenant, if it is not there yet, and returns a new token of it."""

@@ -6,14 +6,16 @@
 namespace omnibus::gateway {
 
 void RecentReplies::begin(Cursor const& at) {
-  partitions_.try_emplace(at.partition, Partition{{}, at.offset});
+  partitions_.try_emplace(at.partition, Partition{{}, at.offset, at.offset});
 }
 
 SharedReply RecentReplies::add(Reply reply, Clock::time_point now) {
   reply.sequence = next_sequence_++;
   auto const kept = std::make_shared<Reply const>(std::move(reply));
   bytes_ += kept->bytes();
-  partitions_[kept->at.partition].replies.push_back(kept);
+  auto& partition = partitions_[kept->at.partition];
+  partition.replies.push_back(kept);
+  partition.next_offset = kept->at.offset + 1;
   arrivals_.push_back({now, kept});
   while (bytes_ > max_bytes_ && !arrivals_.empty()) drop_oldest();
   return kept;
@@ -32,6 +34,12 @@ std::optional<std::int64_t> RecentReplies::held_from(std::int32_t partition) con
   auto const found = partitions_.find(partition);
   if (found == partitions_.end()) return std::nullopt;
   return found->second.held_from;
+}
+
+std::optional<std::int64_t> RecentReplies::next_offset(std::int32_t partition) const {
+  auto const found = partitions_.find(partition);
+  if (found == partitions_.end()) return std::nullopt;
+  return found->second.next_offset;
 }
 
 std::vector<SharedReply> RecentReplies::from(Uuid const& conversation_id, Cursor const& first) const {

@@ -30,6 +30,8 @@ class RecentReplies {
   bool begun() const { return !partitions_.empty(); }
   /// From which offset on everything of the partition is here; nothing when it is not tailed.
   std::optional<std::int64_t> held_from(std::int32_t partition) const;
+  /// One past the last reply of the partition that was added, or where the tail began; nothing when it is not tailed.
+  std::optional<std::int64_t> next_offset(std::int32_t partition) const;
   /// The conversation's replies of one partition from an offset on, in order.
   std::vector<SharedReply> from(Uuid const& conversation_id, Cursor const& first) const;
   /// The conversation's replies from the one of that number on, in the order they arrived.
@@ -49,6 +51,7 @@ class RecentReplies {
   struct Partition {
     std::deque<SharedReply> replies;
     std::int64_t held_from = 0;
+    std::int64_t next_offset = 0;
   };
   void drop_oldest();
 

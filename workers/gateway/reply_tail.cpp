@@ -119,12 +119,18 @@ class ReplyHistory::Implementation {
   Implementation(kafka::ClientSettings settings, std::string topic, std::size_t max_waiting)
       : settings_(std::move(settings)), topic_(std::move(topic)), max_waiting_(max_waiting) {}
 
-  Stretch read(Uuid const& conversation_id, Cursor const& first, std::int64_t end) {
+  bool has(std::int32_t partition) {
     if (!log_) log_ = std::make_unique<ReplyLog>(settings_, "history", topic_);
+    auto const known = log_->partitions(answer_timeout);
+    return std::find(known.begin(), known.end(), partition) != known.end();
+  }
+
+  std::int64_t end_of(std::int32_t partition) { return has(partition) ? log_->end_of(partition, answer_timeout) : 0; }
+
+  Stretch read(Uuid const& conversation_id, Cursor const& first, std::int64_t end) {
     Stretch stretch;
     stretch.next = first.offset;
-    auto const known = log_->partitions(answer_timeout);
-    if (std::find(known.begin(), known.end(), first.partition) == known.end()) {
+    if (!has(first.partition)) {
       stretch.next = end;
       return stretch;
     }
@@ -187,10 +193,11 @@ void ReplyHistory::stop() {
   implementation_->thread.join();
 }
 
-Task<ReplyHistory::Stretch> ReplyHistory::read(Uuid conversation_id, Cursor first, std::int64_t end) {
+template <class Result>
+Task<Result> ReplyHistory::run(std::function<Result(Implementation&)> work) {
   if (implementation_->waiting >= implementation_->max_waiting())
     throw Refusal::unavailable("Too many streams are catching up");
-  auto initiate = [implementation = implementation_, conversation_id, first, end](auto handler) {
+  auto initiate = [implementation = implementation_, work = std::move(work)](auto handler) {
     using Waiter = decltype(handler);
     struct Waiting {
       explicit Waiting(Waiter given) : waiter(std::move(given)), guard(asio::get_associated_executor(waiter)) {}
@@ -199,25 +206,33 @@ Task<ReplyHistory::Stretch> ReplyHistory::read(Uuid conversation_id, Cursor firs
     };
     auto waiting = std::make_shared<Waiting>(std::move(handler));
     ++implementation->waiting;
-    asio::post(implementation->thread, [implementation, waiting, conversation_id, first, end] {
+    asio::post(implementation->thread, [implementation, waiting, work] {
       std::exception_ptr failure;
-      Stretch stretch;
+      Result result{};
       try {
-        stretch = implementation->read(conversation_id, first, end);
+        result = work(*implementation);
       } catch (...) {
         failure = std::current_exception();
       }
       --implementation->waiting;
       auto const executor = waiting->guard.get_executor();
-      asio::post(executor, [waiting, failure, result = std::move(stretch)]() mutable {
+      asio::post(executor, [waiting, failure, result = std::move(result)]() mutable {
         waiting->waiter(failure, std::move(result));
       });
       waiting->guard.reset();
     });
   };
-  auto operation = asio::async_initiate<asio::use_awaitable_t<> const, void(std::exception_ptr, Stretch)>(
+  auto operation = asio::async_initiate<asio::use_awaitable_t<> const, void(std::exception_ptr, Result)>(
       std::move(initiate), asio::use_awaitable);
   co_return co_await std::move(operation);
+}
+
+Task<ReplyHistory::Stretch> ReplyHistory::read(Uuid conversation_id, Cursor first, std::int64_t end) {
+  return run<Stretch>([=](Implementation& log) { return log.read(conversation_id, first, end); });
+}
+
+Task<std::int64_t> ReplyHistory::end_of(std::int32_t partition) {
+  return run<std::int64_t>([=](Implementation& log) { return log.end_of(partition); });
 }
 
 }  // namespace omnibus::gateway

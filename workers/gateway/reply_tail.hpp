@@ -76,11 +76,16 @@ class ReplyHistory {
   /// looked at, so call again with `next` until it reaches `end`.
   /// @throws kafka::Error; Refusal 503 when too many streams wait to resume.
   Task<Stretch> read(Uuid conversation_id, Cursor first, std::int64_t end);
+  /// Where the partition's next record will stand; 0 for a partition that is not there. @throws as read does.
+  Task<std::int64_t> end_of(std::int32_t partition);
 
   void stop();
 
  private:
   class Implementation;
+  template <class Result>
+  Task<Result> run(std::function<Result(Implementation&)> work);
+
   std::shared_ptr<Implementation> implementation_;
 };
 

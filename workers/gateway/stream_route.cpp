@@ -49,7 +49,9 @@ Task<> pause(std::chrono::milliseconds duration) {
 
 void Teller::tell(Reply const& reply) {
   auto const is_new = told_.admit(reply);
-  if (is_new && after_ != reply.at) text_ += reply.frame;
+  // The client has all of its cursor's partition up to there; another gateway's tail may be a little ahead of ours.
+  auto const has_it = after_ && reply.at.partition == after_->partition && reply.at.offset <= after_->offset;
+  if (is_new && !has_it) text_ += reply.frame;
 }
 
 std::string Teller::take() {
@@ -104,10 +106,23 @@ Task<StreamRoute::Opening> StreamRoute::open(http::Request const& request) {
   opening.after = last_event_id(request);
   auto const mark = sources_.unseen.find(opening.conversation_id, now);
   opening.since = mark ? mark->sequence : sources_.recent.sequence_at(now - settings_.look_back);
-  if (mark && mark->domain == opening.domain) co_return opening;
-  auto authorisation = authorise(request, opening.domain, opening.conversation_id);
-  co_await std::move(authorisation);
+  if (!mark || mark->domain != opening.domain) {
+    auto authorisation = authorise(request, opening.domain, opening.conversation_id);
+    co_await std::move(authorisation);
+  }
+  auto check = check_cursor(opening);
+  co_await std::move(check);
   co_return opening;
+}
+
+Task<> StreamRoute::check_cursor(Opening& opening) {
+  if (!opening.after) co_return;
+  auto const next = sources_.recent.next_offset(opening.after->partition);
+  if (next && opening.after->offset < *next) co_return;
+  // Ahead of our tail: another gateway's may be faster, or the topic may have begun anew since.
+  auto asking = sources_.history.end_of(opening.after->partition);
+  auto const end = co_await std::move(asking);
+  if (opening.after->offset >= end) opening.after.reset();
 }
 
 Task<> StreamRoute::authorise(http::Request const& request, std::string domain, Uuid conversation_id) {

@@ -64,6 +64,8 @@ class StreamRoute {
   };
   struct Place;
   Task<Opening> open(http::Request const& request);
+  /// Forgets a cursor that cannot be of this log.
+  Task<> check_cursor(Opening& opening);
   Task<> authorise(http::Request const& request, std::string domain, Uuid conversation_id);
   Task<> serve(Opening opening, http::Stream& stream);
   Task<> read_history(Opening const& opening, Teller& teller, http::Stream& stream);

@@ -61,6 +61,16 @@ TEST_CASE("a stream that resumes notes the event it left at and tells what follo
   CHECK(teller.take() == "frame 0-4;");
 }
 
+TEST_CASE("what a client has is not told again by a gateway whose tail is behind") {
+  Teller teller(Cursor{0, 2});
+  teller.tell(delta({0, 1}, "m1", 0));
+  teller.tell(delta({0, 2}, "m1", 1));
+  CHECK(teller.take().empty());
+  teller.tell(delta({0, 3}, "m1", 2));
+  teller.tell(delta({1, 0}, "m2", 0));
+  CHECK(teller.take() == "frame 0-3;frame 1-0;");
+}
+
 TEST_CASE("recent replies are found by where they stand and by when they came") {
   RecentReplies recent(1 << 20);
   recent.begin({0, 5});
@@ -70,6 +80,8 @@ TEST_CASE("recent replies are found by where they stand and by when they came") 
   auto const third = recent.add(delta({0, 7}, "m1", 1), start + 2s);
   CHECK(recent.held_from(0) == 5);
   CHECK_FALSE(recent.held_from(9));
+  CHECK(recent.next_offset(0) == 8);
+  CHECK_FALSE(recent.next_offset(9));
   CHECK(recent.from(conversation(1), {0, 5}).size() == 2);
   CHECK(recent.from(conversation(1), {0, 6}).size() == 1);
   CHECK(recent.from(conversation(2), {0, 0}).empty());
