@@ -67,8 +67,8 @@ class Producer {
   /// can never be sent, e.g. is too large.
   void produce(Record const& record, Callback callback);
 
-  /// Hands the record over and resumes on the caller's executor once it is acknowledged. The event loop must outlive this
-  /// producer.
+  /// Hands the record over and resumes on the caller's executor once it is acknowledged. The event loop must outlive
+  /// this producer.
   /// @throws Error as produce does, and when the delivery failed.
   Task<> send(Record record);
 
