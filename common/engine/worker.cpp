@@ -263,7 +263,8 @@ int run_worker(config::Program const& program, config::Catalogue& settings, int 
   client.client_id = fmt::format("omnibus-{}", program.name);
   settings.add(client, "KAFKA_");
   settings.add(worker_settings);
-  if (auto const status = config::configure(program, settings, argc, argv)) return *status;
+  auto const binary = fmt::format("omnibus-{}", program.name);
+  if (auto const status = config::configure({binary, program.summary}, settings, argc, argv)) return *status;
   try {
     return run(program.name, worker_settings, client, make_work);
   } catch (std::exception const& error) {

@@ -97,9 +97,9 @@ int run(int argc, char** argv) {
   config::Catalogue catalogue;
   catalogue.add(client, "KAFKA_");
   catalogue.add(settings);
-  config::Program const program{"relay", "Publishes what workers committed and did not live to publish."};
+  config::Program const program{"omnibus-relay", "Publishes what workers committed and did not live to publish."};
   if (auto const status = config::configure(program, catalogue, argc, argv)) return *status;
-  log::configure(program.name, settings.log_level);
+  log::configure("relay", settings.log_level);
   block_signals();
   try {
     http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
