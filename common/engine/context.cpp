@@ -6,7 +6,10 @@
 #include "engine/record_headers.hpp"
 #include "kafka/topics.hpp"
 #include "observability/trace_context.hpp"
+#include "postgres/errors.hpp"
+#include "postgres/pool.hpp"
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -22,15 +25,29 @@ namespace {
 // Names of records that are no events, and of the steps of an event's handling.
 constexpr Uuid record_space{
     {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x72, 0x65, 0x63, 0x6f, 0x72, 0x64}};
-constexpr int commit_tries = 5;
 constexpr std::chrono::milliseconds in_doubt_delay{50};
+constexpr std::chrono::milliseconds longest_in_doubt_delay{1000};
+
+/// Whether a commit in doubt stays in doubt: asking again was lost as well, or the database cannot be asked.
+bool tells_nothing(std::exception_ptr const& failed) {
+  try {
+    std::rethrow_exception(failed);
+  } catch (postgres::PoolUnavailable const&) {
+    return true;
+  } catch (std::exception const& error) {
+    auto const kind = classify_database_error(error);
+    return kind == DatabaseError::in_doubt || kind == DatabaseError::outage;
+  } catch (...) {
+    return false;
+  }
+}
 
 }  // namespace
 
 void Context::parse() {
-  if (envelope_) return;
-  std::vector<HeaderView> headers;
-  headers.reserve(16);
+  if (view_) return;
+  thread_local std::vector<HeaderView> headers;  // kept from event to event, so that reading them allocates nothing
+  headers.clear();
   for_each_header(*delivery_.message, [&](std::string_view name, std::optional<std::string_view> value) {
     headers.push_back({name, value});
   });
@@ -43,18 +60,23 @@ void Context::parse() {
     auto parsed = parse_cloud_event(record);
     if (!parsed) throw refuse(parsed.error());
     structured_ = std::move(*parsed);
-    envelope_ = structured_->envelope;
+    view_ = view_of(structured_->envelope);
     data_ = structured_->data;
     return;
   }
   auto const parsed = parse_envelope(record);
   if (!parsed) throw refuse(parsed.error());
-  envelope_ = to_envelope(*parsed);
+  view_ = *parsed;
   if (record.value) data_ = *record.value;
 }
 
-Envelope const& Context::event() {
+EnvelopeView const& Context::event() {
   parse();
+  return *view_;
+}
+
+Envelope const& Context::envelope() {
+  if (!envelope_) envelope_ = structured_ ? structured_->envelope : to_envelope(event());
   return *envelope_;
 }
 
@@ -87,11 +109,11 @@ std::string_view Context::worker() const {
 }
 
 log::EventFields Context::log_fields() {
-  if (!envelope_) return {.event_id = {}, .key_hash = delivery_.key_hash, .trace_id = {}};
+  if (!view_) return {.event_id = {}, .key_hash = delivery_.key_hash, .trace_id = {}};
   if (trace_id_.empty()) {
-    if (auto const trace = TraceContext::parse(envelope_->traceparent)) trace_id_ = trace->trace_id_text();
+    if (auto const trace = TraceContext::parse(view_->traceparent)) trace_id_ = trace->trace_id_text();
   }
-  return {.event_id = envelope_->id, .key_hash = delivery_.key_hash, .trace_id = trace_id_};
+  return {.event_id = view_->id, .key_hash = delivery_.key_hash, .trace_id = trace_id_};
 }
 
 postgres::TransactionPool& Context::pool() {
@@ -111,9 +133,10 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
   auto const observe = [&](LocalHistogram* into) {
     if (into != nullptr) into->observe(std::chrono::duration<double>{Clock::now() - begun}.count());
   };
-  for (int tries = 1;; ++tries) {
+  auto doubtful = false;
+  for (auto delay = in_doubt_delay;; delay = std::min(2 * delay, longest_in_doubt_delay)) {
     begun = Clock::now();
-    std::exception_ptr in_doubt;
+    std::exception_ptr failed;
     try {
       auto job = pool().run([&](pqxx::connection& connection) {
         return postgres::run_unit(connection, key, [&](postgres::UnitOfWork& unit) {
@@ -124,7 +147,7 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
       auto result = co_await std::move(job);
       observe(timings.committed);
       if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
-      if (result.outcome == postgres::CommitOutcome::duplicate && tries > 1) {
+      if (result.outcome == postgres::CommitOutcome::duplicate && doubtful) {
         // The commit in doubt had happened. Its rows are still in the outbox, but these are the same records: they need
         // not wait for the relay.
         result.outcome = postgres::CommitOutcome::committed;
@@ -132,17 +155,20 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
       }
       engine_.publisher().publish(std::move(result.published));
       co_return result;
-    } catch (pqxx::in_doubt_error const&) {
-      in_doubt = std::current_exception();
     } catch (Fenced const&) {
       throw;
+    } catch (pqxx::in_doubt_error const&) {
+      failed = std::current_exception();
+      doubtful = true;
+      observe(timings.in_doubt);
     } catch (...) {
+      failed = std::current_exception();
       observe(timings.failed);
-      throw;
     }
-    observe(timings.in_doubt);
-    if (tries == commit_tries) std::rethrow_exception(in_doubt);
-    boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, in_doubt_delay};
+    // In doubt it waits for the database here: nobody else knows the records that the commit may have left to publish,
+    // and a later event of this key would overtake them. A partition that goes takes its outbox rows along.
+    if (!doubtful || !tells_nothing(failed) || !still_wanted()) std::rethrow_exception(failed);
+    boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, delay};
     auto wait = timer.async_wait(boost::asio::use_awaitable);
     co_await std::move(wait);
   }
@@ -150,7 +176,7 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
 
 Task<> Context::commit_unit(std::function<void(UnitOfWork&)> work) {
   auto running = run(event_key(), [this, work = std::move(work)](postgres::UnitOfWork& unit) {
-    EventMaker events{*envelope_, worker()};
+    EventMaker events{envelope(), worker()};
     UnitOfWork mine{unit, events};
     work(mine);
   });
@@ -161,7 +187,7 @@ Task<> Context::commit_unit(std::function<void(UnitOfWork&)> work) {
 Task<bool> Context::commit_step(std::string_view step, std::function<void(UnitOfWork&)> work) {
   auto running = run(name_uuid(event_key(), step),
                      [this, series = std::string{step}, work = std::move(work)](postgres::UnitOfWork& unit) {
-                       EventMaker events{*envelope_, worker(), series};
+                       EventMaker events{envelope(), worker(), series};
                        UnitOfWork mine{unit, events};
                        work(mine);
                      });
@@ -197,7 +223,7 @@ Task<> Context::commit_batch(std::vector<Context*> const& contexts,
 
 void Context::publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series,
                           int ordinal) {
-  EventMaker events{event(), worker(), series};
+  EventMaker events{envelope(), worker(), series};
   events.number(ordinal);
   try {
     engine_.ports().producer.produce(events.make(type, data, std::move(key)), {});
@@ -221,7 +247,7 @@ Task<> Context::dead_letter(Failure const& failure) {
     co_return;
   }
   auto running =
-      run(envelope_ ? event_key() : fallback_key(), [&record](postgres::UnitOfWork& unit) { unit.publish(record); });
+      run(view_ ? event_key() : fallback_key(), [&record](postgres::UnitOfWork& unit) { unit.publish(record); });
   co_await std::move(running);
   delivery_.resolved = true;
 }

@@ -37,7 +37,7 @@ class Context {
   Context& operator=(Context const&) = delete;
 
   /// Who sent what, when and why. @throws Failure (permanent) when the record is no CloudEvent.
-  Envelope const& event();
+  EnvelopeView const& event();
   /// The event's data as it came. @throws as event().
   std::string_view data();
   /// The same for every delivery of this event, whoever publishes it. @throws as event().
@@ -104,13 +104,15 @@ class Context {
   Task<postgres::CommitResult> run(Uuid event_id, std::function<void(postgres::UnitOfWork&)> work);
   void publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series, int ordinal);
   void parse();
+  Envelope const& envelope();
   postgres::TransactionPool& pool();
   Uuid fallback_key() const;
 
   Engine& engine_;
   Delivery& delivery_;
   std::optional<CloudEvent> structured_;  // only of an event in structured mode
-  std::optional<Envelope> envelope_;
+  std::optional<EnvelopeView> view_;
+  std::optional<Envelope> envelope_;  // made only when events are derived from this one
   std::string_view data_;
   std::optional<Uuid> event_key_;
   std::string trace_id_;

@@ -45,7 +45,7 @@ Task<> ChatHandler::answer(engine::Context& context, ChatMessageReceived const& 
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
     auto const untouched = append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
     auto const key = to_string(conversation.id);
-    auto const& id = context.event().id;
+    std::string const id{context.event().id};
     if (!untouched)
       return unit.publish(ChatReplySuppressed{conversation.id, id, "a person has taken the conversation over"}, key);
     append_answer(unit, conversation, context.event_key(), text);
@@ -58,7 +58,8 @@ Task<> ChatHandler::stay_silent(engine::Context& context, ChatMessageReceived co
                                 Conversation const& conversation) {
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
     append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-    unit.publish(ChatReplySuppressed{conversation.id, context.event().id, "a person has taken the conversation over"},
+    unit.publish(ChatReplySuppressed{conversation.id, std::string{context.event().id},
+                                     "a person has taken the conversation over"},
                  to_string(conversation.id));
   });
   co_await std::move(committing);
@@ -68,7 +69,7 @@ Task<> ChatHandler::fall_back(engine::Context& context, ChatMessageReceived cons
                               Conversation const& conversation, std::string reason) {
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
     append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-    unit.publish(ChatReplyFallback{conversation.id, context.event().id, settings_.fallback_text, reason},
+    unit.publish(ChatReplyFallback{conversation.id, std::string{context.event().id}, settings_.fallback_text, reason},
                  to_string(conversation.id));
   });
   co_await std::move(committing);

@@ -40,7 +40,7 @@ class DeltaPublisher {
   }
   void flush() {
     if (pending_.empty()) return;
-    ChatReplyDelta const delta{conversation_, context_.event().id, index_, std::exchange(pending_, {})};
+    ChatReplyDelta const delta{conversation_, std::string{context_.event().id}, index_, std::exchange(pending_, {})};
     context_.publish_now(delta, to_string(conversation_), "delta", index_++);
   }
 
