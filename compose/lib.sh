@@ -85,19 +85,19 @@ until_true() {
 logged() { sed -n 's/.*"msg":"'"$2"'".*"address":"\([^"]*\)".*/\1/p' "$logs/$1.log" 2>/dev/null | tail -n 1 | grep .; }
 answers() { curl -fsS --max-time 2 -o /dev/null "$1"; }
 
-# await COMMAND...: in a session of its own, so that a signal to this script ends all of it; a line now and then on how
-# far ninja is when the output goes to the file `await_log`.
-awaited='' await_log=''
+# await LOG COMMAND...: in a session of its own, so that a signal to this script ends all of it; its output goes to the
+# log, and a line on how far ninja is comes now and then.
+awaited=''
 await() {
-  local waited=0
-  setsid "$@" </dev/null 6>&- 7>&- &
+  local log=$1 waited=0 status=0
+  shift
+  setsid "$@" >>"$log" 2>&1 </dev/null 6>&- 7>&- &
   awaited=$!
   while kill -0 "$awaited" 2>/dev/null; do
     sleep 0.2
     waited=$((waited + 1))
-    [ $((waited % 75)) -ne 0 ] || [ -z "$await_log" ] || say "$(grep -o '^\[[0-9]*/[0-9]*\]' "$await_log" | tail -n 1) built"
+    [ $((waited % 75)) -ne 0 ] || say "building $(grep -o '^\[[0-9]*/[0-9]*\]' "$log" | tail -n 1)"
   done
-  local status=0
   wait "$awaited" || status=$?
   awaited=''
   return "$status"
@@ -118,13 +118,11 @@ prepare() {
   flock 6 # two builds in one folder would spoil each other
   say "building (log: $log)"
   : >"$log"
-  await_log=$log
-  { await env -C "$root" cmake --preset release && await cmake --build "$build" --target "${targets[@]}"; } >>"$log" 2>&1 || {
+  { await "$log" env -C "$root" cmake --preset release && await "$log" cmake --build "$build" --target "${targets[@]}"; } || {
     grep -E -A 5 'error:|FAILED' "$log" | head -n 40 >&2 || true
     tail -n 5 "$log" >&2
     fail "the build failed; its log is $log"
   }
-  await_log=''
   exec 6>&-
 }
 
