@@ -7,6 +7,7 @@
 #include "engine/engine.hpp"
 #include "engine/handler.hpp"
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -69,6 +70,12 @@ class Batcher {
   Apply apply_;
   std::vector<Entry*> pending_;
   bool running_ = false;
+};
+
+/// A handler that takes many events at once.
+template <class H>
+concept BatchHandler = requires {
+  { H::max_batch } -> std::convertible_to<std::size_t>;
 };
 
 /// Decodes like HandlerWork and hands over in batches. `H` has `using Events = EventList<...>`,

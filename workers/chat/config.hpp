@@ -40,7 +40,7 @@ struct ChatSettings {
       config::Doc{"llm_fallback_model", "Model asked when that one fails; empty for none"},
       config::Doc{"llm_deadline", "Longest time for one answer, all of it", 0.1, 3600},
       config::Doc{"llm_max_tokens", "Longest answer asked for, in tokens", 1, 1'000'000},
-      config::Doc{"llm_max_response", "Longest answer accepted, in bytes on the wire", 1024, 1e9},
+      config::Doc{"llm_max_response", "Longest answer accepted, in bytes on the wire", 1024, 1073741824.0},
       config::Doc{"llm_connections", "Connections to the endpoint at most", 1, 100'000},
       config::Doc{"llm_give_up_after", "A visitor gets the fallback text after waiting this long for the model", 0,
                   86400},
