@@ -67,12 +67,14 @@ Task<> Batcher::commit(Entries entries) {
       co_return;
     }
     auto const wanted = std::ranges::any_of(entries, [](auto const* entry) { return entry->context->still_wanted(); });
-    if (!failure || permanent || !wanted) {
+    if (permanent || !wanted) {
       for (auto* const entry : entries) entry->error = error;
       co_return;
     }
+    if (!failure) entries.front()->context->confirm_ownership();
     // In place, so that no batch overtakes another.
-    log::warn("a batch is tried again", {{"events", entries.size()}, {"reason", failure->what()}});
+    log::warn("a batch is tried again",
+              {{"events", entries.size()}, {"reason", failure ? failure->what() : Fenced{}.what()}});
     timer.expires_after(delay);
     auto wait = timer.async_wait(boost::asio::use_awaitable);
     co_await std::move(wait);

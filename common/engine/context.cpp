@@ -127,7 +127,7 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
   auto const& identity = engine_.identity();
   postgres::AdmitKey const key{identity.worker,       identity.run_id,           event_id,
                                partition.where.topic, partition.where.partition, partition.epoch};
-  std::vector<kafka::Record> made;
+  std::vector<postgres::OutboxRow> attempted;
   auto const& timings = engine_.ports().timings;
   auto begun = Clock::now();
   auto const observe = [&](LocalHistogram* into) {
@@ -138,20 +138,14 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
     begun = Clock::now();
     std::exception_ptr failed;
     try {
-      auto job = pool().run([&](pqxx::connection& connection) {
-        return postgres::run_unit(connection, key, [&](postgres::UnitOfWork& unit) {
-          work(unit);
-          made = unit.records();
-        });
-      });
+      auto job = pool().run(
+          [&](pqxx::connection& connection) { return postgres::run_unit(connection, key, work, &attempted); });
       auto result = co_await std::move(job);
       observe(timings.committed);
       if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
       if (result.outcome == postgres::CommitOutcome::duplicate && doubtful) {
-        // The commit in doubt had happened. Its rows are still in the outbox, but these are the same records: they need
-        // not wait for the relay.
-        result.outcome = postgres::CommitOutcome::committed;
-        for (auto& record : made) result.published.push_back({0, std::move(record)});
+        // The commit in doubt had happened: these are the rows it left in the outbox.
+        result = {postgres::CommitOutcome::committed, std::move(attempted)};
       }
       engine_.publisher().publish(std::move(result.published));
       co_return result;
@@ -207,6 +201,7 @@ Task<> Context::commit_batch(std::vector<Context*> const& contexts,
   for (auto* const context : contexts) {
     auto const& partition = *context->delivery_.partition;
     if (partition.lost) throw Fenced{};
+    context->delivery_.epoch = partition.epoch;
     if (partitions.insert(&partition).second)
       key.claims.push_back({partition.where.topic, partition.where.partition, partition.epoch});
     key.event_ids.push_back(context->event_key());
@@ -219,6 +214,10 @@ Task<> Context::commit_batch(std::vector<Context*> const& contexts,
   auto const result = co_await std::move(job);
   if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
   for (auto* const context : contexts) context->delivery_.resolved = true;
+}
+
+void Context::confirm_ownership() {
+  engine_.confirm_membership(delivery_);
 }
 
 void Context::publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series,
@@ -239,8 +238,8 @@ Uuid Context::fallback_key() const {
 Task<> Context::dead_letter(Failure const& failure) {
   auto const waited =
       std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - delivery_.first_failed);
-  auto const record = make_dead_letter(
-      *delivery_.message, {failure, delivery_.attempts, worker(), std::chrono::system_clock::now() - waited});
+  auto const record = make_dead_letter(*delivery_.message, {failure, delivery_.attempts, engine_.identity().group,
+                                                            std::chrono::system_clock::now() - waited});
   if (engine_.ports().pool == nullptr) {
     auto sending = engine_.ports().producer.send(record);
     co_await std::move(sending);

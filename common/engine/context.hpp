@@ -92,6 +92,10 @@ class Context {
   /// Whether it is worth while to go on trying: false once the partition is being given up.
   bool still_wanted() const;
 
+  /// For work that tries a refused commit again by itself: asks the group whether the partition is still this worker's
+  /// and if so takes it over again, in the background.
+  void confirm_ownership();
+
   /// Parks the event with its reason, together with its inbox row. The engine calls this.
   Task<> dead_letter(Failure const& failure);
 

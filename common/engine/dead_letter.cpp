@@ -47,7 +47,7 @@ kafka::Record make_dead_letter(rd_kafka_message_t const& message, DeadLetterReas
   add("error.class", reason.failure.error_class());
   add("error.message", std::string{std::string_view{reason.failure.what()}.substr(0, longest_message)});
   add("error.attempts", std::to_string(reason.attempts));
-  add("error.group", std::string{reason.worker});
+  add("error.group", std::string{reason.group});
   add("error.first_seen", rfc3339(reason.first_seen));
   add("error.topic", topic);
   add("error.partition", std::to_string(message.partition));

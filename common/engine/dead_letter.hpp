@@ -15,7 +15,7 @@ namespace omnibus::engine {
 struct DeadLetterReason {
   Failure const& failure;
   std::uint32_t attempts = 0;
-  std::string_view worker;  ///< also the consumer group
+  std::string_view group;  ///< the consumer group that gave up
   std::chrono::system_clock::time_point first_seen;
 };
 

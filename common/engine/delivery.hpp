@@ -24,6 +24,7 @@ struct Delivery {
   Delivery* next = nullptr;  ///< behind it in the queue of the same key
   std::uint64_t key_hash = 0;
   OffsetFrontier::Sequence sequence = 0;
+  std::int64_t epoch = 0;          ///< the partition's when this attempt began
   std::uint32_t attempts = 0;      ///< how often it was tried and failed, outages not counted
   Clock::time_point first_failed;  ///< of the first failed attempt; meaningless before
   bool waiting = false;            ///< for its retry time

@@ -161,8 +161,9 @@ void Engine::on(Committed& committed) {
     if (found == partitions_.end()) continue;
     auto& partition = *found->second;
     partition.committed = std::max(partition.committed, position.offset);
-    if (!partition.lost && !partition.draining() && std::exchange(partition.confirming, false))
-      confirmed.push_back(found->second);
+    if (partition.lost || partition.draining() || !std::exchange(partition.confirming, false)) continue;
+    partition.taking_over = true;
+    confirmed.push_back(found->second);
   }
   if (!confirmed.empty()) boost::asio::co_spawn(loop_, open(std::move(confirmed)), boost::asio::detached);
 }
@@ -192,8 +193,10 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
     auto wait = timer.async_wait(boost::asio::use_awaitable);
     co_await std::move(wait);
   }
-  for (auto const& partition : partitions)
+  for (auto const& partition : partitions) {
+    partition->taking_over = false;
     if (!partition->lost && !partition->draining()) dispatcher_.open(*partition);
+  }
   if (!stopping_) set_ready(true);
 }
 
@@ -254,7 +257,10 @@ Task<> Engine::hand_back(std::vector<std::shared_ptr<Partition>> partitions) {
   if (!released.empty()) poll_.consumer().release(released);
 }
 
-void Engine::confirm_membership(Partition& partition) {
+void Engine::confirm_membership(Delivery const& delivery) {
+  auto& partition = *delivery.partition;
+  // Begun before the partition was taken over again: refused by our own take-over, which says nothing about now.
+  if (partition.taking_over || delivery.epoch != partition.epoch) return;
   partition.open = false;
   if (partition.lost || partition.draining() || std::exchange(partition.confirming, true)) return;
   bump(counters_.fenced);
@@ -272,6 +278,7 @@ void Engine::ask_whether_ours(Partition const& partition) {
 // --- one delivery -------------------------------------------------------------------------------------------------
 
 Task<Verdict> Engine::process(Delivery& delivery) {
+  delivery.epoch = delivery.partition->epoch;
   Context context{*this, delivery};
   std::exception_ptr failed;
   auto const begun = Clock::now();
@@ -292,7 +299,7 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Context& context, std::excepti
   if (delivery.resolved) co_return Verdict{Verdict::Kind::done};  // committed; what failed came after it
   auto const failure = classify(error);
   if (!failure) {
-    confirm_membership(*delivery.partition);
+    confirm_membership(delivery);
     co_return Verdict{Verdict::Kind::hold};
   }
   if (delivery.first_failed == Clock::time_point{}) delivery.first_failed = Clock::now();
@@ -336,7 +343,7 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Context& context, std::excepti
   }
   auto const burial = classify(again);
   if (!burial) {
-    confirm_membership(*delivery.partition);
+    confirm_membership(delivery);
     co_return Verdict{Verdict::Kind::hold};
   }
   if (burial->kind() == Failure::Kind::outage) co_return Verdict{Verdict::Kind::outage};

@@ -108,6 +108,8 @@ class Engine : private Processor {
   Identity const& identity() const { return identity_; }
   OutboxPublisher& publisher() { return publisher_; }
   Ports& ports() { return ports_; }
+  /// After a commit was refused: asks the group whether the partition is still ours and if so takes it over again.
+  void confirm_membership(Delivery const& delivery);
 
  private:
   using PartitionKey = std::pair<std::string, std::int32_t>;
@@ -132,7 +134,6 @@ class Engine : private Processor {
   Task<> housekeeping();
   Partition* find(rd_kafka_message_t const& message);
   void commit_positions();
-  void confirm_membership(Partition& partition);
   void ask_whether_ours(Partition const& partition);
   void refresh_counters();
   void set_ready(bool ready);

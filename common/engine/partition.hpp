@@ -28,6 +28,8 @@ struct Partition {
   bool lost = false;
   /// The last commit was to find out whether the group still counts us in.
   bool confirming = false;
+  /// It still does: the fence is being raised again, and what is refused meanwhile was begun before.
+  bool taking_over = false;
 
   /// Deliveries from here on are given back instead of started: set when it is drained.
   OffsetFrontier::Sequence drain_limit = no_limit;

@@ -224,12 +224,13 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   auto const work = make_work(resources);
 
   auto consumer = consumer_settings(worker, settings, *abilities);
+  auto const group = consumer.group;
   log::info("starting", {{"group", consumer.group},
                          {"protocol", kafka::to_string(consumer.protocol)},
                          {"topics", consumer.topics.size()},
                          {"brokers", client.brokers}});
   Engine engine{loop,
-                Identity{std::string{worker}, instance_name(worker), {}},
+                Identity{std::string{worker}, group, instance_name(worker), {}},
                 engine_settings(settings),
                 client,
                 std::move(consumer),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 
@@ -12,6 +13,12 @@ namespace {
 
 /// Outbox ids come from the database in blocks of this many, one block per admission (the sequence's increment).
 constexpr std::int64_t ids_per_block = 1024;
+
+/// Whether the server ended the session (SQLSTATE 57P0x): that may follow a COMMIT whose answer it hides.
+bool ended_by_server(std::exception const& error) {
+  auto const* const refused = dynamic_cast<pqxx::sql_error const*>(&error);
+  return refused != nullptr && std::string_view{refused->sqlstate()}.starts_with("57P0");
+}
 
 /// A transaction whose BEGIN travels with the statement that admits the event, and whose COMMIT travels with the one
 /// that writes the outbox.
@@ -45,7 +52,7 @@ class AdmittedTransaction final : public pqxx::dbtransaction {
     try {
       direct_exec(last_);
     } catch (std::exception const& error) {
-      if (conn().is_open()) throw;
+      if (conn().is_open() && !ended_by_server(error)) throw;
       throw pqxx::in_doubt_error{std::string{"connection lost during COMMIT: "} + error.what()};
     }
   }
@@ -83,7 +90,8 @@ std::pair<std::string, std::vector<OutboxRow>> outbox_of(pqxx::transaction_base&
 
 }  // namespace
 
-CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(UnitOfWork&)> const& work) {
+CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(UnitOfWork&)> const& work,
+                      std::vector<OutboxRow>* attempted) {
   AdmittedTransaction transaction{connection};
   std::string sql = "SELECT pipeline.admit(";
   sql += connection.quote(key.consumer);
@@ -101,10 +109,14 @@ CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::fu
     return {verdict == "fenced" ? CommitOutcome::fenced : CommitOutcome::duplicate, {}};
   }
 
+  std::vector<OutboxRow> own;
+  auto& rows = attempted != nullptr ? *attempted : own;
+  rows.clear();
   UnitOfWork unit{transaction};
   work(unit);
-  auto [last, rows] = outbox_of(transaction, {key.consumer, key.topic, key.partition},
-                                admission.one_row()[1].as<std::int64_t>(), std::move(unit.records()));
+  auto [last, written] = outbox_of(transaction, {key.consumer, key.topic, key.partition},
+                                   admission.one_row()[1].as<std::int64_t>(), std::move(unit.records()));
+  rows = std::move(written);
   transaction.commit_with(std::move(last));
   return {CommitOutcome::committed, std::move(rows)};
 }

@@ -65,8 +65,10 @@ class UnitOfWork {
 /// Admits the event, runs `work` and commits it with the inbox row and the outbox rows: two round trips, plus what
 /// `work` itself makes. An exception of `work` rolls everything back and comes out of here.
 /// @throws pqxx::in_doubt_error when the connection was lost during COMMIT: run the same unit again, and either it was
-/// not committed and is now, or the outcome is `duplicate` and the relay publishes its records. Else as libpqxx throws.
-CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(UnitOfWork&)> const& work);
+/// not committed and is now, or the outcome is `duplicate` and what `attempted` has kept is in the outbox, to be
+/// published. Else as libpqxx throws.
+CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(UnitOfWork&)> const& work,
+                      std::vector<OutboxRow>* attempted = nullptr);
 
 /// A partition that a batch has events of.
 struct Claim {

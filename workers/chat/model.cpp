@@ -102,13 +102,13 @@ Model::Model(Resources& resources, ChatSettings const& settings)
 
 Task<std::string> Model::ask(engine::Context& context, std::string domain, Uuid conversation,
                              std::vector<llm::Message> prompt) {
-  std::optional<LlmCall> answered;
+  std::optional<LlmCallCompleted> answered;
   auto const observe = [&](llm::LlmAttempt const& attempt) {
     auto call = describe(attempt, context, domain, conversation);
     auto const error_type = attempt.error == nullptr ? std::string_view{} : to_string(attempt.error->kind());
     count(call, error_type);
     if (attempt.error == nullptr) {
-      answered = std::move(call);
+      static_cast<LlmCall&>(answered.emplace()) = std::move(call);
       return;
     }
     LlmCallFailed failed;
@@ -129,13 +129,10 @@ Task<std::string> Model::ask(engine::Context& context, std::string domain, Uuid 
   auto completion = co_await std::move(asking);
   deltas.flush();
 
-  RecordedAnswer const answer{completion.text, completion.model};
+  RecordedAnswer const answer{completion.text, completion.model, answered};
   auto recording = context.checkpoint("answer", [&](engine::UnitOfWork& unit) {
     record_answer(unit, context.event_key(), answer);
-    if (!answered) return;
-    LlmCallCompleted completed;
-    static_cast<LlmCall&>(completed) = *answered;
-    unit.publish(completed, to_string(conversation));
+    if (answered) unit.publish(*answered, to_string(conversation));
   });
   co_await std::move(recording);
   co_return std::move(completion.text);

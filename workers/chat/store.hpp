@@ -3,6 +3,7 @@
 
 #include "engine/context.hpp"
 #include "events/chat.hpp"
+#include "events/llm.hpp"
 #include "events/uuid.hpp"
 #include "workers/chat/prompt.hpp"
 
@@ -27,12 +28,13 @@ struct Conversation {
   std::optional<std::string> recorded_answer;
 };
 
-/// The kept form of a model's answer.
+/// The kept form of a model's answer, with the record of the call that was paid for it.
 struct RecordedAnswer {
   std::string text;
   std::string model;
+  std::optional<LlmCallCompleted> call;
 };
-BOOST_DESCRIBE_STRUCT(RecordedAnswer, (), (text, model))
+BOOST_DESCRIBE_STRUCT(RecordedAnswer, (), (text, model, call))
 
 /// Reads what a turn needs, in one short read. At most `history` of the newest messages are read.
 /// @throws Failure (permanent) for an unknown tenant, or a conversation id that is another tenant's or session's.

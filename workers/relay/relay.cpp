@@ -104,6 +104,7 @@ int run(int argc, char** argv) {
   try {
     http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
     auto const ready = admin.add_check("database");
+    Metrics::process().gauge<Metric::build_info>("relay", program.version).set(1);
     kafka::ProducerSettings publishing;
     publishing.message_timeout = delivery_limit;
     kafka::Producer producer{client, publishing};

@@ -117,7 +117,7 @@ class RunningEngine {
     consumer.topics = {topic};
     consumer.protocol = broker.protocol();
     consumer.session_timeout = std::chrono::seconds{6};
-    engine_ = std::make_unique<Engine>(loop_, Identity{"test", "test", {}}, settings, broker.client, consumer,
+    engine_ = std::make_unique<Engine>(loop_, Identity{"test", group, "test", {}}, settings, broker.client, consumer,
                                        Ports{producer_, nullptr, {}}, work_);
     engine_->start();
     thread_ = std::thread{[this] { loop_.run(); }};
