@@ -5,6 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 mkdir -p "${OMNIBUS_RUN_DIR:-$root/compose/.run}"
 run=$(cd "${OMNIBUS_RUN_DIR:-$root/compose/.run}" && pwd)
 export OMNIBUS_RUN_DIR=$run
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 # clones of one machine share what was compiled
 logs=$run/logs
 build=$root/build/release
 bin=${OMNIBUS_BIN:-$build/bin} # with OMNIBUS_BIN these binaries are taken as they are: no set-up, no build
