@@ -406,32 +406,33 @@ class Kafka:
 
     def consume(self, topic, timeout=30):
         """Everything that is on the topic now, by partition and offset."""
-        output = subprocess.run(["kcat", "-C", "-q", "-b", self.brokers, "-t", topic, "-o", "beginning", "-e", "-J"], check=True,
-                                capture_output=True, timeout=timeout).stdout
+        output = subprocess.run(["kcat", "-C", "-q", "-b", self.brokers, "-t", topic, "-o", "beginning", "-e", "-J",
+                                 "-X", "fetch.wait.max.ms=20"], check=True, capture_output=True, timeout=timeout).stdout
         records = [Record(json.loads(line)) for line in output.decode(errors="surrogateescape").split("\n") if line]
         return sorted(records, key=lambda record: (record.partition, record.offset))
 
     def produce(self, topic, key, value, headers=None, partition=None):
-        """One record; value None is a tombstone. Key and headers (a dict, or pairs) may be bytes without NUL. Its size is the
-        broker's to judge: refused there, it raises CalledProcessError."""
+        """One record; value None is a tombstone. Key and headers (a dict, or pairs) may be bytes without NUL; an empty value
+        and a tombstone need a key. The size is the broker's to judge: refused there, this raises CalledProcessError."""
         command = ["kcat", "-P", "-b", self.brokers, "-t", topic, "-X", "topic.partitioner=murmur2_random",
                    "-X", "message.max.bytes=16000000"]
-        if key is not None:
-            command += ["-k", key]
+        if isinstance(value, str):
+            value = value.encode()
         if partition is not None:
             command += ["-p", str(partition)]
         for name, text in headers.items() if isinstance(headers, dict) else headers or []:
             command += ["-H", name.encode() + b"=" + (text if isinstance(text, bytes) else text.encode())]
-        if value is None:
-            command += ["-Z"]
-            value = b""
-        if isinstance(value, str):
-            value = value.encode()
+        if not value:  # kcat drops an empty file and an empty line, but not a line of a key alone
+            command += ["-K", "\t"] + (["-Z"] if value is None else [])
+            line = (key if isinstance(key, bytes) else key.encode()) + b"\t\n"
+            subprocess.run(command, check=True, capture_output=True, timeout=30, input=line)
+            return
+        if key is not None:
+            command += ["-k", key]
         with tempfile.NamedTemporaryFile() as file:  # a whole file is one record, line breaks and all
             file.write(value)
             file.flush()
-            subprocess.run(command + ([] if not value else [file.name]), check=True, capture_output=True, timeout=30,
-                           input=None if value else b"\n")
+            subprocess.run(command + [file.name], check=True, capture_output=True, timeout=30)
 
     def publish(self, topic, key, events, source="/tests"):
         """CloudEvents of one key in structured mode, in order: pairs of type and data. Returns their ids."""
@@ -558,6 +559,7 @@ class Stack:
 
     def start(self, name, arguments, environment=None, kind=Process):
         log = self.logs / f"{name}-{len(self.processes)}.log"
+        log.unlink(missing_ok=True)  # of an earlier run in this folder: it would be read as this one's
         process = kind(name, arguments, log, environment)
         self.processes.append(process)
         return process
