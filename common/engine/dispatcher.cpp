@@ -1,6 +1,7 @@
 #include "engine/dispatcher.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -35,6 +36,15 @@ void Dispatcher::open(Partition& partition) {
   ready_.insert(ready_.end(), partition.held.begin(), partition.held.end());
   partition.held.clear();
   pump();
+}
+
+void Dispatcher::close(Partition& partition) {
+  partition.open = false;
+  // At once, and not when their turn comes: what arrives from now on is held behind them.
+  auto const closed = [&](Delivery const* each) { return each->partition == &partition; };
+  auto const first = std::stable_partition(ready_.begin(), ready_.end(), std::not_fn(closed));
+  partition.held.insert(partition.held.begin(), first, ready_.end());
+  ready_.erase(first, ready_.end());
 }
 
 void Dispatcher::drain(Partition& partition) {

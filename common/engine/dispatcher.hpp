@@ -59,6 +59,8 @@ class Dispatcher {
   void submit(Delivery& delivery);
   /// Lets a partition's held deliveries start.
   void open(Partition& partition);
+  /// Holds what has not started, in its order, until the partition is opened again.
+  void close(Partition& partition);
   /// Gives back what lies behind the newest delivery that was ever started, so that what is finished leaves no gap, and
   /// tries at once what waits for a retry. What fails once more is given back too, with all that lies behind it.
   void drain(Partition& partition);

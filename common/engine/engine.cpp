@@ -261,7 +261,7 @@ void Engine::confirm_membership(Delivery const& delivery) {
   auto& partition = *delivery.partition;
   // Begun before the partition was taken over again: refused by our own take-over, which says nothing about now.
   if (partition.taking_over || delivery.epoch != partition.epoch) return;
-  partition.open = false;
+  if (partition.open) dispatcher_.close(partition);
   if (partition.lost || partition.draining() || std::exchange(partition.confirming, true)) return;
   bump(counters_.fenced);
   log::warn("fenced: another worker took this partition over; asking the group whether it is still ours",
