@@ -1,0 +1,149 @@
+// Many events in one transaction: the same promises as for one.
+#include "database_engine.hpp"
+#include "engine/batch_handler.hpp"
+#include "topic_reader.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::engine;
+using namespace omnibus::engine::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Stores every message of a batch with one statement.
+class StoreAll {
+ public:
+  using Events = EventList<ChatMessageReceived>;
+  static constexpr std::size_t max_batch = 200;
+
+  void apply(pqxx::transaction_base& transaction, std::vector<BatchItem<ChatMessageReceived> const*> const& items) {
+    std::vector<std::string> keys;
+    std::vector<std::string> values;
+    for (auto const* const item : items) {
+      auto const& message = std::get<ChatMessageReceived>(item->event);
+      keys.push_back(message.session_id);
+      values.push_back(message.text);
+    }
+    largest = std::max(largest.load(), items.size());
+    transaction.exec("INSERT INTO effects (key, value) SELECT * FROM unnest($1::text[], $2::text[])",
+                     pqxx::params{keys, values});
+  }
+
+  MakeWork work() {
+    return [this](boost::asio::io_context& loop) { return std::make_unique<BatchWork<StoreAll>>(loop, *this); };
+  }
+
+  std::atomic<std::size_t> largest{0};
+};
+
+kafka::Record message(std::string const& topic, std::string const& session, std::string const& text) {
+  ChatMessageReceived const data{"shop.example", session, text, {}};
+  return to_binary_record(originate("/test", ChatMessageReceived::type), json::encode(data), topic, session);
+}
+
+std::vector<kafka::Record> messages(std::string const& topic, int sessions, int per_session) {
+  std::vector<kafka::Record> records;
+  for (int number = 0; number < per_session; ++number)
+    for (int session = 0; session < sessions; ++session)
+      records.push_back(message(topic, "s-" + std::to_string(session), std::to_string(number)));
+  return records;
+}
+
+void check_every_session_has(EffectDatabase const& database, int sessions, int per_session) {
+  auto const found = database.by_key();
+  CHECK(found.size() == static_cast<std::size_t>(sessions));
+  for (auto const& [session, values] : found) {
+    CAPTURE(session);
+    CHECK(values == numbers(per_session));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("batches are exact and in order, although every event comes twice and again to a second group") {
+  Broker broker;
+  EffectDatabase const database;
+  auto const topic = broker.topic(3);
+  REQUIRE(publish(broker, messages(topic, 30, 50), 2));
+  StoreAll handler;
+  {
+    DatabaseEngine first{broker, database.url_as("chat"), topic, "first-" + topic, handler.work()};
+    REQUIRE(database.await_effects(300));
+  }
+  DatabaseEngine second{broker, database.url_as("chat"), topic, "second-" + topic, handler.work()};
+  REQUIRE(database.await_effects(1500));
+  while (second.counters().handled < 3000) std::this_thread::yield();
+  second.stop();
+  CHECK(handler.largest > 1);
+  CHECK(handler.largest <= StoreAll::max_batch);
+  CHECK(database.inbox() == 1500);
+  check_every_session_has(database, 30, 50);
+}
+
+TEST_CASE("a batch that fails is halved until the event at fault is alone, which is dead-lettered") {
+  Broker broker;
+  EffectDatabase const database;
+  database.execute("ALTER TABLE effects ADD CHECK (value <> 'poison')");
+  auto const topic = broker.topic(1);
+  auto records = messages(topic, 10, 20);
+  for (auto const place : {0, 77, 78, 199}) records.insert(records.begin() + place, message(topic, "s-3", "poison"));
+  records.insert(records.begin() + 120, event(topic, "s-4", 1));  // of a type that the topic does not carry
+  REQUIRE(publish(broker, records));
+  StoreAll handler;
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "halved-" + topic, handler.work()};
+  REQUIRE(database.await_effects(200));
+  while (engine.counters().handled < 205) std::this_thread::yield();
+  engine.stop();
+  CHECK(handler.largest > 1);
+  CHECK(engine.counters().dead_lettered == 5);
+  CHECK(engine.counters().retried == 0);
+  check_every_session_has(database, 10, 20);
+  auto const parked = read_all(broker, kafka::dead_letter_topic(topic), 5);
+  REQUIRE(parked.size() == 5);
+  std::map<std::string, int> classes;
+  for (auto const& letter : parked) ++classes[header_of(letter, "error.class")];
+  CHECK(classes == std::map<std::string, int>{{"database", 4}, {"unknown_type", 1}});
+  CHECK(database.outbox() == 0);
+}
+
+TEST_CASE("batches lose nothing and double nothing while connections are cut under load") {
+  Broker broker;
+  EffectDatabase const database;
+  auto const topic = broker.topic(4);
+  REQUIRE(publish(broker, messages(topic, 40, 150), 2));
+  StoreAll handler;
+  EngineSettings settings;
+  settings.recoverability.max_attempts = 1;  // a counted attempt would be the last
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "cut-" + topic, handler.work(), settings};
+  for (auto const until : {200, 1'000, 2'000, 3'500, 5'000}) {
+    REQUIRE(database.await_effects(until));
+    database.cut_connections();
+  }
+  REQUIRE(database.await_effects(6'000));
+  while (engine.counters().handled < 12'000) std::this_thread::yield();
+  engine.stop();
+  CHECK(engine.counters().dead_lettered == 0);
+  CHECK(database.inbox() == 6'000);
+  check_every_session_has(database, 40, 150);
+}
+
+TEST_CASE("a batch with events of a partition that was taken over is refused as a whole and done after all") {
+  Broker broker;
+  EffectDatabase const database;
+  auto const topic = broker.topic(3);
+  REQUIRE(publish(broker, messages(topic, 30, 30)));
+  StoreAll handler;
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "taken-" + topic, handler.work()};
+  REQUIRE(database.await_effects(1));
+  for (int round = 0; round < 5; ++round) {
+    database.execute("SELECT pipeline.take_over('test', '" + topic + "', 1, 'somebody else')");
+    REQUIRE(publish(broker, messages(topic, 30, 0)));
+  }
+  REQUIRE(database.await_effects(900));
+  while (engine.counters().handled < 900) std::this_thread::yield();
+  engine.stop();
+  CHECK(engine.counters().dead_lettered == 0);
+  check_every_session_has(database, 30, 30);
+}

@@ -1,0 +1,144 @@
+// The fence between owners of one partition, and what an earlier owner leaves behind.
+#include "database_engine.hpp"
+#include "postgres/fence.hpp"
+#include "postgres/unit_of_work.hpp"
+#include "topic_reader.hpp"
+
+#include <set>
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::engine;
+using namespace omnibus::engine::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Makes somebody else the owner of a partition, as far as PostgreSQL is concerned. @return the new epoch.
+std::int64_t usurp(EffectDatabase const& database, std::string const& topic, std::int32_t partition = 0) {
+  pqxx::connection connection{database.url_as("chat")};
+  return postgres::take_over(connection, worker_name, {{topic, partition}}, "somebody else").at(0);
+}
+
+/// A handler that stops before the commit of one event's first attempt until it is let through.
+struct Checkpoint {
+  Task<> handle(Context& context) {
+    if (context.data() == "5") ++attempts;
+    if (context.data() == "5" && attempts == 1) {
+      reached = true;
+      while (!passed) {
+        auto waiting = pause(1ms);
+        co_await std::move(waiting);
+      }
+    }
+    auto committing = context.commit([&, write = effect_of(context), here = context.data() == "5"](auto& unit) {
+      if (here) ++works;
+      write(unit);
+    });
+    co_await std::move(committing);
+  }
+  MakeWork work() {
+    return each([this](Context& context) { return handle(context); });
+  }
+
+  std::atomic<bool> reached{false};
+  std::atomic<bool> passed{false};
+  std::atomic<int> attempts{0};
+  std::atomic<int> works{0};
+};
+
+}  // namespace
+
+TEST_CASE("an owner that was fenced writes nothing, finds that it is still a member, takes over again and goes on") {
+  Broker broker;
+  EffectDatabase const database;
+  auto const topic = broker.topic(1);
+  REQUIRE(publish(broker, numbered_events(topic, 4, 20)));
+  Checkpoint checkpoint;
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "fenced-" + topic, checkpoint.work()};
+  while (!checkpoint.reached) std::this_thread::yield();
+  auto const epoch = usurp(database, topic);
+  checkpoint.passed = true;
+  REQUIRE(database.await_effects(80));
+  engine.stop();
+  CHECK(engine.counters().fenced == 1);
+  CHECK(engine.counters().retried == 0);
+  CHECK(engine.counters().dead_lettered == 0);
+  CHECK(checkpoint.attempts > 4);  // one of the four keys' was refused
+  CHECK(checkpoint.works == 4);    // and what was refused did not even run
+  for (auto const& [key, values] : database.by_key()) CHECK(values == numbers(20));
+  CHECK(database.number("SELECT epoch FROM pipeline.fence") == epoch + 1);
+}
+
+TEST_CASE("a fenced owner whose question to the group stays unanswered asks again") {
+  Broker broker;
+  if (broker.embedded() == nullptr) return;
+  EffectDatabase const database;
+  auto const topic = broker.topic(1);
+  REQUIRE(publish(broker, numbered_events(topic, 2, 20)));
+  Checkpoint checkpoint;
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "unanswered-" + topic, checkpoint.work()};
+  while (!checkpoint.reached) std::this_thread::yield();
+  usurp(database, topic);
+  constexpr std::int16_t offset_commit = 8;
+  broker.embedded()->fail_next(offset_commit, RD_KAFKA_RESP_ERR_UNKNOWN, 2);
+  checkpoint.passed = true;
+  CHECK(database.await_effects(40));
+  engine.stop();
+  CHECK(engine.counters().dead_lettered == 0);
+  for (auto const& [key, values] : database.by_key()) CHECK(values == numbers(20));
+}
+
+TEST_CASE("two owners that keep taking a partition from each other lose nothing and double nothing") {
+  Broker broker;
+  EffectDatabase const database;
+  auto const topic = broker.topic(2);
+  auto const events = numbered_events(topic, 20, 30);
+  REQUIRE(publish(broker, events));
+  // Two groups: Kafka gives each of them everything, and only PostgreSQL stands between them.
+  DatabaseEngine first{broker, database.url_as("chat"), topic, "first-" + topic, each(write_and_reply)};
+  DatabaseEngine second{broker, database.url_as("chat"), topic, "second-" + topic, each(write_and_reply)};
+  while (first.counters().handled < 600 || second.counters().handled < 600) std::this_thread::yield();
+  first.stop();
+  second.stop();
+  CHECK(first.counters().fenced + second.counters().fenced > 0);
+  CHECK(first.counters().dead_lettered + second.counters().dead_lettered == 0);
+  CHECK(database.effects() == 600);
+  for (auto const& [key, values] : database.by_key()) {
+    CAPTURE(key);
+    CHECK(values == numbers(30));
+  }
+}
+
+TEST_CASE("what an earlier owner left in the outbox is published before anything new of its keys, in order") {
+  constexpr int left = 2500;  // more than one sweep takes
+  Broker broker;
+  EffectDatabase const database;
+  auto const topic = broker.topic(1);
+  std::vector<std::string> expected;
+  {
+    pqxx::connection connection{database.url_as("chat")};
+    auto const epoch = postgres::take_over(connection, worker_name, {{topic, 0}}, "an earlier owner").at(0);
+    for (int unit = 0; unit < 5; ++unit) {
+      postgres::AdmitKey const key{std::string{worker_name}, {}, random_uuid(), topic, 0, epoch};
+      postgres::run_unit(connection, key, [&](postgres::UnitOfWork& work) {
+        for (int i = 0; i < left / 5; ++i) {
+          expected.push_back("left " + std::to_string(unit * left / 5 + i));
+          work.publish({"chat.replies", "key-0", expected.back(), {{"n", std::nullopt}}, {}});
+        }
+      });
+    }
+  }
+  REQUIRE(database.outbox() == left);
+  REQUIRE(publish(broker, numbered_events(topic, 1, 3)));
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "left-" + topic, each(write_and_reply)};
+  REQUIRE(database.await_effects(3));
+  engine.stop();
+  CHECK(database.outbox() == 0);
+  auto const records = read_all(broker, "chat.replies", left + 3);
+  REQUIRE(records.size() == left + 3);
+  for (std::size_t i = 0; i < left; ++i) REQUIRE(records[i].value == expected[i]);
+  for (std::size_t i = left; i < records.size(); ++i)
+    CHECK(records[i].value->find("\"text\":\"" + std::to_string(i - left) + '"') != std::string::npos);
+}
