@@ -1,0 +1,233 @@
+// The chat worker's store, driven by events on a broker as its handler is, against a migrated database as role chat.
+#include "engine/failure.hpp"
+#include "engine/handler.hpp"
+#include "events/conversation.hpp"
+#include "tests/common/engine/database_engine.hpp"
+#include "workers/chat/store.hpp"
+
+#include <future>
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::chat;
+using namespace omnibus::engine::test;
+using engine::Context;
+
+namespace {
+
+constexpr auto topic = "chat.messages";
+constexpr auto domain = "shop.example";
+
+using Step = std::function<Task<>(Context&, ChatMessageReceived const&)>;
+
+/// Runs one step of a handler for one message, in an engine of its own.
+class Turn {
+ public:
+  Turn() { database.add_tenant(domain); }
+
+  /// @return the class of the failure that the step ended with, or nothing.
+  std::string run(ChatMessageReceived const& message, Step step) {
+    auto const id = conversation_id_of(message.domain, message.session_id);
+    return run_record(to_binary_record(originate("/test", message.type), json::encode(message), topic, to_string(id)),
+                      std::move(step));
+  }
+  std::string run_record(kafka::Record const& record, Step step) {
+    auto const wanted = id_of(record);
+    std::promise<std::string> ended;
+    auto const handle = [&](Context& context) -> Task<> {
+      if (context.event().id != wanted) co_return;
+      std::string failed;
+      try {
+        auto const message = engine::decode<ChatMessageReceived>(context);
+        auto stepping = step(context, message);
+        co_await std::move(stepping);
+      } catch (Failure const& failure) {
+        failed = failure.error_class();
+      }
+      ended.set_value(failed);
+    };
+    REQUIRE(publish(broker, {record}));
+    DatabaseEngine engine{broker, database.url_as("chat"), topic, "chat-" + wanted, each(handle)};
+    auto result = ended.get_future().get();
+    engine.stop();
+    return result;
+  }
+
+  static std::string id_of(kafka::Record const& record) {
+    for (auto const& header : record.headers)
+      if (header.name == "ce_id") return header.value.value_or("");
+    return {};
+  }
+
+  /// A whole turn without a model: the message and its answer.
+  std::string answer(std::string const& session, std::string const& text, std::string const& reply) {
+    return run({domain, session, text, {}}, [reply](Context& context, ChatMessageReceived const& message) -> Task<> {
+      auto opening = open(context, message, 100);
+      auto const conversation = co_await std::move(opening);
+      auto committing = context.commit([&](engine::UnitOfWork& unit) {
+        append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+        append_answer(unit, conversation, context.event_key(), reply);
+      });
+      co_await std::move(committing);
+    });
+  }
+
+  /// What a turn finds.
+  std::pair<Conversation, std::string> look(ChatMessageReceived const& message, std::int32_t history = 100) {
+    Conversation found;
+    auto failed = run(message, [&](Context& context, ChatMessageReceived const& received) -> Task<> {
+      auto opening = open(context, received, history);
+      found = co_await std::move(opening);
+    });
+    return {std::move(found), std::move(failed)};
+  }
+
+  Broker broker;
+  EffectDatabase database;
+};
+
+std::vector<std::string> texts(std::vector<Line> const& lines) {
+  std::vector<std::string> found;
+  for (auto const& line : lines) found.push_back(line.role + ": " + line.content);
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a message for a domain that is no tenant, or a suspended one, is refused for good") {
+  Turn turn;
+  CHECK(turn.look({"nobody.example", "s1", "hello", {}}).second == "unknown_tenant");
+  turn.database.execute("INSERT INTO tenants (domain, status) VALUES ('late.example', 'suspended')");
+  CHECK(turn.look({"late.example", "s1", "hello", {}}).second == "inactive_tenant");
+}
+
+TEST_CASE("a session's first message opens a conversation whose id anyone can derive") {
+  Turn turn;
+  auto const [conversation, failed] = turn.look({domain, "s1", "hello", {}});
+  CHECK(failed.empty());
+  CHECK(conversation.id == conversation_id_of(domain, "s1"));
+  CHECK(conversation.history.empty());
+  CHECK_FALSE(conversation.already_handled);
+  CHECK_FALSE(conversation.resolved);
+  CHECK_FALSE(conversation.recorded_answer);
+}
+
+TEST_CASE("history is read oldest first, and of a long one the newest part") {
+  Turn turn;
+  REQUIRE(turn.answer("s1", "one", "two").empty());
+  REQUIRE(turn.answer("s1", "three", "four").empty());
+  REQUIRE(turn.answer("s2", "elsewhere", "else").empty());
+  CHECK(texts(turn.look({domain, "s1", "five", {}}).first.history) ==
+        std::vector<std::string>{"user: one", "assistant: two", "user: three", "assistant: four"});
+  CHECK(texts(turn.look({domain, "s1", "five", {}}, 3).first.history) ==
+        std::vector<std::string>{"assistant: two", "user: three", "assistant: four"});
+}
+
+TEST_CASE("a resolved conversation says so, and so does one that a person has") {
+  Turn turn;
+  REQUIRE(turn.answer("s1", "one", "two").empty());
+  turn.database.execute("UPDATE conversations SET owner_id = gen_random_uuid(), takeover_epoch = 7");
+  auto const taken = turn.look({domain, "s1", "three", {}}).first;
+  CHECK(taken.with_person);
+  CHECK(taken.takeover_epoch == 7);
+  CHECK_FALSE(taken.resolved);
+  turn.database.execute("UPDATE conversations SET status = 'resolved'");
+  CHECK(turn.look({domain, "s1", "three", {}}).first.resolved);
+}
+
+TEST_CASE("a conversation id of another session, tenant or conversation is refused for good") {
+  Turn turn;
+  turn.database.add_tenant("bank.example");
+  REQUIRE(turn.answer("s1", "one", "two").empty());
+  auto const id = conversation_id_of(domain, "s1");
+  CHECK(turn.look({domain, "s2", "hello", id}).second == "wrong_conversation");
+  CHECK(turn.look({"bank.example", "s1", "hello", id}).second == "wrong_conversation");
+  CHECK(turn.look({domain, "s1", "hello", random_uuid()}).second == "wrong_conversation");
+  CHECK(turn.look({domain, "s1", "hello", id}).second.empty());
+}
+
+TEST_CASE("a take-over between the read and the commit is noticed at the commit") {
+  Turn turn;
+  REQUIRE(turn.answer("s1", "one", "two").empty());
+  std::vector<bool> untouched;
+  auto const turn_with = [&](std::string const& meanwhile) {
+    return turn.run({domain, "s1", "three", {}},
+                    [&, meanwhile](Context& context, ChatMessageReceived const& message) -> Task<> {
+                      auto opening = open(context, message, 100);
+                      auto const conversation = co_await std::move(opening);
+                      if (!meanwhile.empty()) turn.database.execute(meanwhile);
+                      auto committing = context.commit([&](engine::UnitOfWork& unit) {
+                        untouched.push_back(
+                            append_message(unit, conversation, message, context.event_key(), context.timestamp_ms()));
+                      });
+                      co_await std::move(committing);
+                    });
+  };
+  CHECK(turn_with("").empty());
+  CHECK(
+      turn_with("UPDATE conversations SET owner_id = gen_random_uuid(), takeover_epoch = takeover_epoch + 1").empty());
+  // Taken over and given back: what was asked before it is answered by nobody.
+  turn.database.execute("UPDATE conversations SET owner_id = NULL, takeover_epoch = takeover_epoch + 1");
+  CHECK(turn_with("UPDATE conversations SET takeover_epoch = takeover_epoch + 2").empty());
+  CHECK(turn_with("").empty());
+  CHECK(untouched == std::vector<bool>{true, false, false, true});
+  CHECK(turn.database.number("SELECT max(seq) FROM messages") == 6);
+}
+
+TEST_CASE("an answer that was recorded is found again by the same event, and by no other") {
+  Turn turn;
+  ChatMessageReceived const message{domain, "s1", "one", {}};
+  auto const record = to_binary_record(originate("/test", message.type), json::encode(message), topic, "any key");
+  auto const recording = [](Context& context, ChatMessageReceived const&) -> Task<> {
+    RecordedAnswer answer;
+    answer.text = "the \"answer\"\n";
+    answer.model = "omnibus-small";
+    auto committing = context.checkpoint(
+        "answer", [&](engine::UnitOfWork& unit) { record_answer(unit, context.event_key(), answer); });
+    co_await std::move(committing);
+  };
+  REQUIRE(turn.run_record(record, recording).empty());
+  Conversation found;
+  REQUIRE(turn.run_record(record,
+                          [&](Context& context, ChatMessageReceived const& received) -> Task<> {
+                            auto opening = open(context, received, 100);
+                            found = co_await std::move(opening);
+                          })
+              .empty());
+  CHECK(found.recorded_answer == "the \"answer\"\n");
+  CHECK_FALSE(found.already_handled);
+  CHECK_FALSE(turn.look(message).first.recorded_answer);
+}
+
+TEST_CASE("a turn that was committed is known as handled when its event comes again") {
+  Turn turn;
+  ChatMessageReceived const message{domain, "s1", "one", {}};
+  auto const record = to_binary_record(originate("/test", message.type), json::encode(message), topic, "any key");
+  std::vector<bool> handled;
+  auto const step = [&](Context& context, ChatMessageReceived const& received) -> Task<> {
+    auto opening = open(context, received, 100);
+    auto const conversation = co_await std::move(opening);
+    handled.push_back(conversation.already_handled);
+    auto committing = context.commit([&](engine::UnitOfWork& unit) {
+      append_message(unit, conversation, received, context.event_key(), context.timestamp_ms());
+    });
+    co_await std::move(committing);
+  };
+  REQUIRE(turn.run_record(record, step).empty());
+  // A group of its own reads the event again, both times it was published.
+  std::promise<void> again;
+  CHECK(turn.database.number("SELECT count(*) FROM messages") == 1);
+  CHECK(handled == std::vector<bool>{false});
+  auto const handle = [&](Context& context) -> Task<> {
+    auto const received = engine::decode<ChatMessageReceived>(context);
+    auto stepping = step(context, received);
+    co_await std::move(stepping);
+    again.set_value();
+  };
+  DatabaseEngine engine{turn.broker, turn.database.url_as("chat"), topic, "again", each(handle)};
+  again.get_future().wait();
+  engine.stop();
+  CHECK(handled == std::vector<bool>{false, true});
+  CHECK(turn.database.number("SELECT count(*) FROM messages") == 1);
+}
