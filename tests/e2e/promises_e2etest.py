@@ -418,6 +418,7 @@ class PromisesTest(unittest.TestCase):
         self.await_answers(message.session, 4)
         self.assertTranscript([message], self.transcript(message.session))
         self.assertEqual(len(self.replies(message, type=GENERATED)), 1)
+        self.assertEqual([record for record in self.stack.kafka.consume(DEAD) if record.key in (message.conversation, "k1", "k2")], [])
         self.assertEqual([worker.stop() for worker in workers], [0, 0])
 
     def test_fifty_posts_with_one_key_are_one_event_and_one_answer(self):
