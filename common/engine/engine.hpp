@@ -91,6 +91,10 @@ struct Counters {
   std::atomic<bool> paused{false};
 };
 
+inline void bump(std::atomic<std::uint64_t>& counter) {
+  counter.fetch_add(1, std::memory_order_relaxed);
+}
+
 /// Runs one worker on one event loop. Everything but `counters()` belongs to that loop's thread.
 class Engine : private Processor {
  public:

@@ -1,0 +1,193 @@
+// The part of the engine that takes partitions over and hands them back.
+#include "engine/engine.hpp"
+#include "engine/failure.hpp"
+#include "observability/log.hpp"
+#include "postgres/fence.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <pqxx/pqxx>
+
+namespace omnibus::engine {
+namespace {
+
+constexpr std::chrono::milliseconds drain_poll{10};
+constexpr std::chrono::milliseconds database_back_off{500};
+constexpr std::size_t sweep_size = 1000;
+constexpr std::chrono::seconds sweep_deadline{10};
+
+}  // namespace
+
+void Engine::on(Assigned& assigned) {
+  bump(counters_.rebalances);
+  std::vector<std::shared_ptr<Partition>> fresh;
+  for (auto& where : assigned.partitions) {
+    auto partition = std::make_shared<Partition>();
+    partition->where = where;
+    if (stopping_) partition->drain_limit = 0;  // came too late: nothing of it is started
+    auto& owned = partitions_[{where.topic, where.partition}];
+    if (owned) leaving_.push_back(std::move(owned));
+    owned = partition;
+    fresh.push_back(std::move(partition));
+  }
+  last_ = {};
+  if (fresh.empty() && !stopping_) set_ready(true);  // a standby is ready to take over
+  log::info("partitions assigned", {{"count", fresh.size()}, {"owned", partitions_.size()}});
+  boost::asio::co_spawn(loop_, open(std::move(fresh)), boost::asio::detached);
+}
+
+void Engine::on(Revoked& revoked) {
+  bump(counters_.rebalances);
+  std::vector<std::shared_ptr<Partition>> going;
+  for (auto const& where : revoked.partitions) {
+    auto const found = partitions_.find({where.topic, where.partition});
+    if (found == partitions_.end()) continue;
+    going.push_back(found->second);
+  }
+  log::info("partitions revoked", {{"count", going.size()}});
+  if (going.empty()) return poll_.consumer().release(revoked.partitions);
+  for (auto const& partition : going) dispatcher_.drain(*partition);
+  boost::asio::co_spawn(loop_, hand_back(std::move(going)), boost::asio::detached);
+}
+
+void Engine::on(Lost& lost) {
+  bump(counters_.rebalances);
+  log::warn("partitions lost: another member has them already", {{"count", lost.partitions.size()}});
+  for (auto const& where : lost.partitions) {
+    auto const found = partitions_.find({where.topic, where.partition});
+    if (found == partitions_.end()) continue;
+    auto const partition = found->second;
+    partitions_.erase(found);
+    leaving_.push_back(partition);
+    dispatcher_.drop(*partition);
+  }
+  last_ = {};
+}
+
+void Engine::on(Committed& committed) {
+  if (committed.error == RD_KAFKA_RESP_ERR_NO_ERROR) bump(counters_.commits);
+  if (committed.error != RD_KAFKA_RESP_ERR_NO_ERROR && committed.error != RD_KAFKA_RESP_ERR__NO_OFFSET) {
+    log::warn("offsets could not be committed", {{"reason", rd_kafka_err2str(committed.error)}});
+    for (auto& [key, partition] : partitions_) partition->sent = partition->committed;
+    return;
+  }
+  std::vector<std::shared_ptr<Partition>> confirmed;
+  for (auto const& position : committed.positions) {
+    auto const found = partitions_.find({position.where.topic, position.where.partition});
+    if (found == partitions_.end()) continue;
+    auto& partition = *found->second;
+    partition.committed = std::max(partition.committed, position.offset);
+    if (partition.lost || partition.draining() || !std::exchange(partition.confirming, false)) continue;
+    partition.taking_over = true;
+    confirmed.push_back(found->second);
+  }
+  if (!confirmed.empty()) boost::asio::co_spawn(loop_, open(std::move(confirmed)), boost::asio::detached);
+}
+
+Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
+  boost::asio::steady_timer timer{loop_};
+  for (;;) {
+    std::erase_if(partitions, [](auto const& each) { return each->lost || each->draining(); });
+    if (partitions.empty() || stopped_) co_return;
+    try {
+      if (ports_.pool != nullptr) {
+        auto taking = take_over(partitions);
+        co_await std::move(taking);
+      }
+      break;
+    } catch (std::exception const& error) {
+      log::warn("partitions wait for the database: check DATABASE_URL and that PostgreSQL is up",
+                {{"reason", error.what()}});
+    }
+    timer.expires_after(database_back_off);
+    auto wait = timer.async_wait(boost::asio::use_awaitable);
+    co_await std::move(wait);
+  }
+  for (auto const& partition : partitions) {
+    partition->taking_over = false;
+    if (!partition->lost && !partition->draining()) dispatcher_.open(*partition);
+  }
+  if (!stopping_) set_ready(true);
+}
+
+Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitions) {
+  std::vector<postgres::TopicPartition> wanted;
+  for (auto const& each : partitions) wanted.push_back({each->where.topic, each->where.partition});
+  auto taking = ports_.pool->run([&](pqxx::connection& connection) {
+    return postgres::take_over(connection, identity_.worker, wanted, identity_.instance);
+  });
+  auto const epochs = co_await std::move(taking);
+  for (std::size_t i = 0; i < partitions.size(); ++i) partitions[i]->epoch = std::max(partitions[i]->epoch, epochs[i]);
+
+  // What the last owner committed and did not publish goes out before anything new of the same keys.
+  for (auto const& partition : partitions) {
+    postgres::OutboxSource const source{identity_.worker, partition->where.topic, partition->where.partition};
+    auto sweeping = ports_.pool->run([&](pqxx::connection& connection) {
+      pqxx::work transaction{connection};
+      return postgres::take_unpublished(transaction, source, sweep_size);
+    });
+    auto rows = co_await std::move(sweeping);
+    if (rows.empty()) continue;
+    log::info("publishing what an earlier owner left", {{"records", rows.size()}, {"topic", partition->where.topic}});
+    auto const more = rows.size() == sweep_size;
+    publisher_.publish(std::move(rows));
+    if (!more) continue;
+    // Only what is removed lets the next ones be read. The partition stays closed until all are out.
+    auto publishing = publisher_.drain(Clock::now() + sweep_deadline);
+    co_await std::move(publishing);
+    throw Failure::outage("more records of an earlier owner are to be published");
+  }
+}
+
+Task<bool> Engine::drained(std::vector<std::shared_ptr<Partition>> const& partitions, Clock::time_point deadline) {
+  boost::asio::steady_timer timer{loop_};
+  while (std::ranges::any_of(partitions, [](auto const& each) { return each->alive > 0; })) {
+    if (Clock::now() >= deadline) co_return false;
+    timer.expires_after(drain_poll);
+    auto wait = timer.async_wait(boost::asio::use_awaitable);
+    co_await std::move(wait);
+  }
+  co_return true;
+}
+
+Task<> Engine::hand_back(std::vector<std::shared_ptr<Partition>> partitions) {
+  auto draining = drained(partitions, Clock::now() + settings_.drain_deadline);
+  if (!co_await std::move(draining)) log::warn("partitions are handed over before their last events ended");
+  commit_positions();
+  std::vector<kafka::TopicPartition> released;
+  for (auto const& partition : partitions) {
+    auto const found = partitions_.find({partition->where.topic, partition->where.partition});
+    if (found == partitions_.end() || found->second != partition) continue;  // lost meanwhile, and perhaps ours again
+    released.push_back(partition->where);
+    partitions_.erase(found);
+    leaving_.push_back(partition);
+    if (partition->alive > 0) dispatcher_.drop(*partition);
+  }
+  last_ = {};
+  if (!released.empty()) poll_.consumer().release(released);
+}
+
+void Engine::confirm_membership(Delivery const& delivery) {
+  auto& partition = *delivery.partition;
+  // Begun before the partition was taken over again: refused by our own take-over, which says nothing about now.
+  if (partition.taking_over || delivery.epoch != partition.epoch) return;
+  if (partition.open) dispatcher_.close(partition);
+  if (partition.lost || partition.draining() || std::exchange(partition.confirming, true)) return;
+  bump(counters_.fenced);
+  log::warn("fenced: another worker took this partition over; asking the group whether it is still ours",
+            {{"topic", partition.where.topic}, {"partition", partition.where.partition}});
+  ask_whether_ours(partition);
+}
+
+void Engine::ask_whether_ours(Partition const& partition) {
+  // The broker refuses the commit of a member that is not of the group's current generation; one that has been put out
+  // and comes back is told first that its partitions are lost.
+  poll_.consumer().commit({{partition.where, partition.frontier.next_offset()}});
+}
+
+}  // namespace omnibus::engine
