@@ -178,13 +178,13 @@ Task<> Context::commit_unit(std::function<void(UnitOfWork&)> work) {
   delivery_.resolved = true;
 }
 
-Task<bool> Context::commit_step(std::string_view step, std::function<void(UnitOfWork&)> work) {
-  auto running = run(name_uuid(event_key(), step),
-                     [this, series = std::string{step}, work = std::move(work)](postgres::UnitOfWork& unit) {
-                       EventMaker events{envelope(), worker(), series};
-                       UnitOfWork mine{unit, events};
-                       work(mine);
-                     });
+Task<bool> Context::commit_step(std::string step, std::function<void(UnitOfWork&)> work) {
+  auto running =
+      run(name_uuid(event_key(), step), [this, series = step, work = std::move(work)](postgres::UnitOfWork& unit) {
+        EventMaker events{envelope(), worker(), series};
+        UnitOfWork mine{unit, events};
+        work(mine);
+      });
   auto const result = co_await std::move(running);
   co_return result.outcome == postgres::CommitOutcome::committed;
 }

@@ -65,8 +65,8 @@ class Context {
   /// The same for a step on the way, such as an answer that was paid for: committed at once, and once per event and
   /// `step`, whatever becomes of the rest. @return false when an earlier attempt had done it.
   template <class Work>
-  Task<bool> checkpoint(std::string_view step, Work work) {
-    return commit_step(step, std::function<void(UnitOfWork&)>{std::move(work)});
+  Task<bool> checkpoint(std::string step, Work work) {
+    return commit_step(std::move(step), std::function<void(UnitOfWork&)>{std::move(work)});
   }
 
   /// Runs `query(pqxx::connection&)` on the pool and returns what it returns. For reading: nothing protects what it
@@ -104,7 +104,7 @@ class Context {
 
  private:
   Task<> commit_unit(std::function<void(UnitOfWork&)> work);
-  Task<bool> commit_step(std::string_view step, std::function<void(UnitOfWork&)> work);
+  Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work);
   Task<postgres::CommitResult> run(Uuid event_id, std::function<void(postgres::UnitOfWork&)> work);
   void publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series, int ordinal);
   void parse();

@@ -234,7 +234,7 @@ TEST_CASE("a checkpoint is taken once per event and step, however often the hand
   auto const events = numbered_events(topic, 10, 3);
   REQUIRE(publish(broker, events));
   static constexpr auto pay = [](Context& context, std::string_view step) {
-    return context.checkpoint(step, [&context, step = std::string{step}](engine::UnitOfWork& unit) {
+    return context.checkpoint(std::string{step}, [&context, step = std::string{step}](engine::UnitOfWork& unit) {
       unit.transaction().exec(
           "INSERT INTO effects (key, value) VALUES ($1, $2)",
           pqxx::params{step + " of " + std::string{context.event().id}, std::to_string(context.attempt())});

@@ -10,7 +10,8 @@ using omnibus::DatabaseError;
 using omnibus::postgres::classify_sqlstate;
 
 TEST_CASE("an SQLSTATE says whether to wait, to try again or to give up") {
-  for (auto const* state : {"08006", "08001", "53300", "53100", "57P01", "57P03", "58030", "25006", "28P01"}) {
+  for (auto const* state : {"08006", "08001", "53300", "53100", "57P01", "57P03", "58030", "25006", "28P01", "42501",
+                            "42P01", "42703", "42883"}) {
     CAPTURE(state);
     CHECK(classify_sqlstate(state) == DatabaseError::outage);
   }
@@ -18,7 +19,7 @@ TEST_CASE("an SQLSTATE says whether to wait, to try again or to give up") {
     CAPTURE(state);
     CHECK(classify_sqlstate(state) == DatabaseError::transient);
   }
-  for (auto const* state : {"23505", "42601", "42501", "22P02", "", "08"}) {
+  for (auto const* state : {"23505", "42601", "22P02", "", "08"}) {
     CAPTURE(state);
     CHECK(classify_sqlstate(state) == DatabaseError::permanent);
   }
