@@ -4,6 +4,7 @@
 #include "engine/dead_letter.hpp"
 #include "engine/engine.hpp"
 #include "engine/record_headers.hpp"
+#include "faults/failpoint.hpp"
 #include "kafka/topics.hpp"
 #include "observability/trace_context.hpp"
 #include "postgres/errors.hpp"
@@ -136,6 +137,7 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
   auto doubtful = false;
   for (auto delay = in_doubt_delay;; delay = std::min(2 * delay, longest_in_doubt_delay)) {
     begun = Clock::now();
+    OMNIBUS_FAILPOINT("commit");
     std::exception_ptr failed;
     try {
       auto job = pool().run(
@@ -147,7 +149,9 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
         // The commit in doubt had happened: these are the rows it left in the outbox.
         result = {postgres::CommitOutcome::committed, std::move(attempted)};
       }
+      OMNIBUS_FAILPOINT("publish");
       engine_.publisher().publish(std::move(result.published));
+      OMNIBUS_FAILPOINT("publishing");
       co_return result;
     } catch (Fenced const&) {
       throw;
@@ -155,6 +159,7 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
       failed = std::current_exception();
       doubtful = true;
       observe(timings.in_doubt);
+      if (OMNIBUS_MUTATED("in_doubt")) co_return postgres::CommitResult{postgres::CommitOutcome::committed, {}};
     } catch (...) {
       failed = std::current_exception();
       observe(timings.failed);
@@ -206,6 +211,7 @@ Task<> Context::commit_batch(std::vector<Context*> const& contexts,
       key.claims.push_back({partition.where.topic, partition.where.partition, partition.epoch});
     key.event_ids.push_back(context->event_key());
   }
+  OMNIBUS_FAILPOINT("commit");
   auto job = contexts.front()->pool().run([&](pqxx::connection& connection) {
     return postgres::run_batch_unit(connection, key, [&](postgres::UnitOfWork& unit, std::vector<bool> const& is_new) {
       apply(unit.transaction(), is_new);

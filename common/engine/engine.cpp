@@ -2,6 +2,7 @@
 
 #include "engine/classify.hpp"
 #include "engine/dead_letter.hpp"
+#include "faults/failpoint.hpp"
 #include "observability/log.hpp"
 
 #include <algorithm>
@@ -64,6 +65,7 @@ void Engine::start() {
 }
 
 void Engine::on(Arrived& arrived) {
+  OMNIBUS_FAILPOINT("arrived");
   auto const by_key = work_.ordered_by_key();
   for (auto& message : arrived.messages) {
     auto* const partition = find(*message);
@@ -99,6 +101,7 @@ Task<Verdict> Engine::process(Delivery& delivery) {
   Context context{*this, delivery};
   std::exception_ptr failed;
   auto const begun = Clock::now();
+  OMNIBUS_FAILPOINT("handle");
   try {
     auto attempt = work_.handle(context);
     co_await std::move(attempt);
@@ -141,6 +144,7 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Context& context, std::excepti
       break;
   }
   std::exception_ptr again;
+  OMNIBUS_FAILPOINT("dead_letter");
   try {
     auto burying = context.dead_letter(*failure);
     co_await std::move(burying);
@@ -185,7 +189,9 @@ void Engine::commit_positions() {
     partition->sent = *position;
     positions.push_back({partition->where, *position});
   }
-  if (!positions.empty()) poll_.consumer().commit(positions);
+  if (positions.empty()) return;
+  OMNIBUS_FAILPOINT("offsets.commit");
+  poll_.consumer().commit(positions);
 }
 
 Task<> Engine::housekeeping() {

@@ -1,6 +1,7 @@
 // The part of the engine that takes partitions over and hands them back.
 #include "engine/engine.hpp"
 #include "engine/failure.hpp"
+#include "faults/failpoint.hpp"
 #include "observability/log.hpp"
 #include "postgres/fence.hpp"
 
@@ -51,6 +52,7 @@ void Engine::on(Revoked& revoked) {
   }
   log::info("partitions revoked", {{"count", going.size()}});
   if (going.empty()) return poll_.consumer().release(revoked.partitions);
+  OMNIBUS_FAILPOINT("revoked");
   for (auto const& partition : going) dispatcher_.drain(*partition);
   boost::asio::co_spawn(loop_, hand_back(std::move(going)), boost::asio::detached);
 }
@@ -70,6 +72,7 @@ void Engine::on(Lost& lost) {
 }
 
 void Engine::on(Committed& committed) {
+  OMNIBUS_FAILPOINT("offsets.committed");
   if (committed.error == RD_KAFKA_RESP_ERR_NO_ERROR) bump(counters_.commits);
   if (committed.error != RD_KAFKA_RESP_ERR_NO_ERROR && committed.error != RD_KAFKA_RESP_ERR__NO_OFFSET) {
     log::warn("offsets could not be committed", {{"reason", rd_kafka_err2str(committed.error)}});
@@ -118,12 +121,14 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
 Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitions) {
   std::vector<postgres::TopicPartition> wanted;
   for (auto const& each : partitions) wanted.push_back({each->where.topic, each->where.partition});
+  OMNIBUS_FAILPOINT("take_over");
   auto taking = ports_.pool->run([&](pqxx::connection& connection) {
     return postgres::take_over(connection, identity_.worker, wanted, identity_.instance);
   });
   auto const epochs = co_await std::move(taking);
   for (std::size_t i = 0; i < partitions.size(); ++i) partitions[i]->epoch = std::max(partitions[i]->epoch, epochs[i]);
 
+  OMNIBUS_FAILPOINT("taken_over");
   // What the last owner committed and did not publish goes out before anything new of the same keys.
   for (auto const& partition : partitions) {
     postgres::OutboxSource const source{identity_.worker, partition->where.topic, partition->where.partition};
@@ -135,7 +140,9 @@ Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitio
     if (rows.empty()) continue;
     log::info("publishing what an earlier owner left", {{"records", rows.size()}, {"topic", partition->where.topic}});
     auto const more = rows.size() == sweep_size;
+    OMNIBUS_FAILPOINT("take_over.swept");
     publisher_.publish(std::move(rows));
+    OMNIBUS_FAILPOINT("take_over.published");
     if (!more) continue;
     // Only what is removed lets the next ones be read. The partition stays closed until all are out.
     auto publishing = publisher_.drain(Clock::now() + sweep_deadline);
@@ -158,6 +165,7 @@ Task<bool> Engine::drained(std::vector<std::shared_ptr<Partition>> const& partit
 Task<> Engine::hand_back(std::vector<std::shared_ptr<Partition>> partitions) {
   auto draining = drained(partitions, Clock::now() + settings_.drain_deadline);
   if (!co_await std::move(draining)) log::warn("partitions are handed over before their last events ended");
+  OMNIBUS_FAILPOINT("drained");
   commit_positions();
   std::vector<kafka::TopicPartition> released;
   for (auto const& partition : partitions) {
@@ -169,6 +177,7 @@ Task<> Engine::hand_back(std::vector<std::shared_ptr<Partition>> partitions) {
     if (partition->alive > 0) dispatcher_.drop(*partition);
   }
   last_ = {};
+  OMNIBUS_FAILPOINT("release");
   if (!released.empty()) poll_.consumer().release(released);
 }
 

@@ -1,5 +1,9 @@
 #include "engine/offset_frontier.hpp"
 
+#include "faults/failpoint.hpp"
+
+#include <algorithm>
+
 namespace omnibus::engine {
 
 OffsetFrontier::Sequence OffsetFrontier::begin(std::int64_t offset, std::int64_t timestamp_ms) {
@@ -10,6 +14,7 @@ OffsetFrontier::Sequence OffsetFrontier::begin(std::int64_t offset, std::int64_t
 
 void OffsetFrontier::finish(Sequence sequence) {
   at(sequence).done = true;
+  if (OMNIBUS_MUTATED("frontier")) position_ = std::max(position_, at(sequence).offset + 1);
   while (base_ != end_ && at(base_).done) position_ = at(base_++).offset + 1;
 }
 

@@ -1,5 +1,6 @@
 #include "engine/outbox_publisher.hpp"
 
+#include "faults/failpoint.hpp"
 #include "observability/log.hpp"
 
 #include <algorithm>
@@ -82,6 +83,7 @@ void OutboxPublisher::send_backlog() {
 }
 
 void OutboxPublisher::on_acknowledged() {
+  OMNIBUS_FAILPOINT("published");
   std::vector<postgres::OutboxRow> failed;
   {
     std::scoped_lock const lock{acknowledged_->mutex};
@@ -107,9 +109,11 @@ Task<> OutboxPublisher::remove() {
     auto wait = timer.async_wait(boost::asio::use_awaitable);
     co_await std::move(wait);
     auto const ids = std::exchange(to_remove_, {});
+    OMNIBUS_FAILPOINT("outbox.remove");
     try {
       auto job = pool_->run([&ids](pqxx::connection& connection) { postgres::remove_published(connection, ids); });
       co_await std::move(job);
+      OMNIBUS_FAILPOINT("outbox.removed");
       delay = gather;
     } catch (std::exception const& error) {
       log::warn("outbox rows could not be removed yet", {{"rows", ids.size()}, {"reason", error.what()}});

@@ -1,5 +1,7 @@
 #include "postgres/unit_of_work.hpp"
 
+#include "faults/failpoint.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 #include <string_view>
@@ -49,8 +51,10 @@ class AdmittedTransaction final : public pqxx::dbtransaction {
     // In a transaction that has failed COMMIT alone would be answered with a silent ROLLBACK; a statement before it
     // makes that an error.
     last_ += "; COMMIT";
+    OMNIBUS_FAILPOINT("unit.commit");
     try {
       direct_exec(last_);
+      OMNIBUS_FAILPOINT("unit.committed");
     } catch (std::exception const& error) {
       if (conn().is_open() && !ended_by_server(error)) throw;
       throw pqxx::in_doubt_error{std::string{"connection lost during COMMIT: "} + error.what()};
@@ -84,7 +88,7 @@ std::pair<std::string, std::vector<OutboxRow>> outbox_of(pqxx::transaction_base&
     ++id;
     --left;
   }
-  auto sql = outbox_insert(transaction.conn(), source, rows);
+  auto sql = OMNIBUS_MUTATED("outbox") ? "SELECT" : outbox_insert(transaction.conn(), source, rows);
   return {std::move(sql), std::move(rows)};
 }
 
@@ -98,7 +102,7 @@ CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::fu
   sql += ',';
   append_uuid(sql, key.run_id);
   sql += ',';
-  append_uuid(sql, key.event_id);
+  append_uuid(sql, OMNIBUS_MUTATED("inbox") ? random_uuid() : key.event_id);
   sql += ',';
   sql += connection.quote(key.topic);
   sql += ',' + std::to_string(key.partition) + ',' + std::to_string(key.epoch) + "), nextval('pipeline.outbox_id')";
@@ -112,6 +116,7 @@ CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::fu
   std::vector<OutboxRow> own;
   auto& rows = attempted != nullptr ? *attempted : own;
   rows.clear();
+  OMNIBUS_FAILPOINT("unit.admitted");
   UnitOfWork unit{transaction};
   work(unit);
   auto [last, written] = outbox_of(transaction, {key.consumer, key.topic, key.partition},
@@ -135,7 +140,7 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
   std::string ids = "'{";
   for (auto const& id : key.event_ids) {
     if (ids.size() > 2) ids += ',';
-    ids += to_string(id);
+    ids += to_string(OMNIBUS_MUTATED("inbox") ? random_uuid() : id);
   }
   ids += "}'";
 
@@ -165,8 +170,10 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
   }
   std::vector<bool> is_new(key.event_ids.size());
   // erase(): of an id that repeats only the first is new.
-  for (std::size_t i = 0; i < is_new.size(); ++i) is_new[i] = admitted.erase(key.event_ids[i]) > 0;
+  for (std::size_t i = 0; i < is_new.size(); ++i)
+    is_new[i] = admitted.erase(key.event_ids[i]) > 0 || OMNIBUS_MUTATED("inbox");
 
+  OMNIBUS_FAILPOINT("unit.admitted");
   UnitOfWork unit{transaction};
   work(unit, is_new);
   auto [last, rows] = outbox_of(transaction, {key.consumer, key.claims[0].topic, key.claims[0].partition},

@@ -26,6 +26,9 @@ endif()
 if(OMNIBUS_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   target_compile_options(omnibus_options INTERFACE -Wno-tsan) # Asio's fences, which ThreadSanitizer does not follow
 endif()
+if(OMNIBUS_FAILPOINTS)
+  target_compile_definitions(omnibus_options INTERFACE OMNIBUS_FAILPOINTS)
+endif()
 target_include_directories(omnibus_options INTERFACE ${CMAKE_SOURCE_DIR}/common ${CMAKE_SOURCE_DIR})
 
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")

@@ -1,6 +1,7 @@
 #include "workers/relay/relay.hpp"
 
 #include "config/config.hpp"
+#include "faults/failpoint.hpp"
 #include "http/admin_server.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
@@ -71,6 +72,7 @@ std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, std::
   pqxx::work transaction{connection};
   auto const rows = postgres::sweep_outbox(transaction, age, limit);
   if (rows.empty()) return 0;
+  OMNIBUS_FAILPOINT("relay.swept");
   struct Acknowledged {
     std::mutex mutex;
     std::vector<std::int64_t> ids;
@@ -84,9 +86,11 @@ std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, std::
     });
   }
   producer.flush(delivery_limit);
+  OMNIBUS_FAILPOINT("relay.published");
   std::scoped_lock const lock{acknowledged->mutex};
   postgres::remove_published(transaction, acknowledged->ids);
   transaction.commit();
+  OMNIBUS_FAILPOINT("relay.removed");
   return acknowledged->ids.size();
 }
 
