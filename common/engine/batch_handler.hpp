@@ -32,6 +32,7 @@ struct BatchItem {
   std::variant<Events...> event;
   Uuid event_key;             ///< the same for every delivery of the event
   std::int64_t timestamp_ms;  ///< when the record was written
+  std::int64_t time_ms;       ///< when the event happened, by whoever published it
 };
 
 namespace engine {
@@ -112,7 +113,8 @@ class BatchWork : public Work {
 
   template <class Event, class... Events>
   Task<> join(Context& context) {
-    BatchItem<Events...> const item{decode<Event>(context), context.event_key(), context.timestamp_ms()};
+    BatchItem<Events...> const item{decode<Event>(context), context.event_key(), context.timestamp_ms(),
+                                    context.time_ms()};
     auto joining = batcher_.join(context, &item);
     co_await std::move(joining);
   }

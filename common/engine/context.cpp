@@ -4,6 +4,7 @@
 #include "engine/dead_letter.hpp"
 #include "engine/engine.hpp"
 #include "engine/record_headers.hpp"
+#include "events/time.hpp"
 #include "faults/failpoint.hpp"
 #include "kafka/topics.hpp"
 #include "observability/trace_context.hpp"
@@ -98,6 +99,10 @@ std::string_view Context::topic() const {
 std::int64_t Context::timestamp_ms() const {
   rd_kafka_timestamp_type_t type{};
   return rd_kafka_message_timestamp(delivery_.message.get(), &type);
+}
+
+std::int64_t Context::time_ms() {
+  return parse_time_ms(event().time).value_or(timestamp_ms());
 }
 
 std::chrono::milliseconds Context::failing_for() const {

@@ -49,6 +49,9 @@ class Context {
   std::uint32_t attempt() const { return delivery_.attempts + 1; }
   /// When the record was written, in ms since 1970; -1 when the broker does not say.
   std::int64_t timestamp_ms() const;
+  /// When the event happened, by its own `time`, which is its producer's word for it; where it tells none,
+  /// timestamp_ms(). @throws as event().
+  std::int64_t time_ms();
   /// How long ago the first attempt failed; zero before any has.
   std::chrono::milliseconds failing_for() const;
   std::string_view worker() const;

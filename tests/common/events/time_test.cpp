@@ -1,0 +1,30 @@
+#include "events/time.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+
+TEST_CASE("a time of RFC 3339 is read in every form it may have") {
+  CHECK(parse_time_ms("1970-01-01T00:00:00Z") == 0);
+  CHECK(parse_time_ms("1969-12-31T23:59:59.999Z") == -1);
+  CHECK(parse_time_ms("2026-11-20T12:00:00.5+02:00") == 1795168800500);
+  CHECK(parse_time_ms("2026-11-20t10:00:00.5009999z") == 1795168800500);
+  CHECK(parse_time_ms("2026-11-20 04:30:00-05:30") == 1795168800000);
+  CHECK(parse_time_ms("2016-12-31T23:59:60Z") == parse_time_ms("2017-01-01T00:00:00Z"));
+  CHECK(parse_time_ms("2024-02-29T00:00:00Z"));
+}
+
+TEST_CASE("what is no time is not read as one") {
+  for (auto const* text :
+       {"", "2026-11-20", "2026-11-20T10:00:00", "2026-11-20T10:00Z", "2026-13-01T00:00:00Z", "2023-02-29T00:00:00Z",
+        "2026-11-20T24:00:00Z", "2026-11-20T10:60:00Z", "2026-11-20T10:00:61Z", "2026-11-20T10:00:00.Z",
+        "2026-11-20T10:00:00+1:00", "2026-11-20T10:00:00+24:00", "2026-11-20T10:00:00Z ", "0000-01-01T00:00:00Z",
+        "+026-11-20T10:00:00Z", "now"})
+    CHECK_MESSAGE(!parse_time_ms(text), text);
+}
+
+TEST_CASE("a time reads back as it was written") {
+  for (auto const* text : {"0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "2026-11-20T10:00:00.007Z",
+                           "2024-02-29T23:59:59Z", "9999-12-31T23:59:59.999Z"})
+    CHECK(format_time_ms(parse_time_ms(text).value_or(0)) == text);
+}
