@@ -44,6 +44,8 @@ class Context {
   Uuid const& event_key();
   /// The record's key, whatever its producer chose; empty when it has none.
   std::string_view key() const { return delivery_.has_key() ? delivery_.key() : std::string_view{}; }
+  /// The record's value, unread; of an event in binary mode the same as data(). Empty when it has none.
+  std::string_view value() const { return delivery_.has_value() ? delivery_.value() : std::string_view{}; }
   std::string_view topic() const;
   /// 1 for the first attempt.
   std::uint32_t attempt() const { return delivery_.attempts + 1; }

@@ -1,0 +1,59 @@
+#include "engine_run.hpp"
+#include "fill.hpp"
+#include "kafka/admin.hpp"
+#include "tests/common/kafka/test_cluster.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::bench;
+
+namespace {
+
+EngineRun fill_and_run(FillSettings settings, EngineWork work) {
+  auto& cluster = test::TestCluster::instance();
+  settings.brokers = cluster.settings().brokers;
+  settings.topic = cluster.topic(4);
+  fill(settings, {});
+  EngineRunSettings run;
+  run.brokers = settings.brokers;
+  run.topic = settings.topic;
+  run.group = cluster.unique("bench");
+  run.records = settings.records;
+  run.work = work;
+  return run_engine(run);
+}
+
+}  // namespace
+
+TEST_CASE("every event of a topic is handled once and in order, and committed") {
+  for (auto const work : {EngineWork::none, EngineWork::parse}) {
+    FillSettings settings;
+    settings.records = 5000;
+    settings.keys = Keys::zipf;
+    settings.key_count = 500;
+    auto const run = fill_and_run(settings, work);
+    CHECK(run.committed);
+    CHECK(run.records == 5000);
+    CHECK(run.order.disorder == 0);
+    CHECK(run.order.duplicates == 0);
+    CHECK(run.order.missing == 0);
+    CHECK(run.commits > 0);
+    CHECK(run.seconds >= run.steady_seconds);
+  }
+}
+
+TEST_CASE("the order check finds what is wrong with a topic") {
+  FillSettings settings;
+  settings.records = 2000;
+  settings.keys = Keys::uniform;
+  settings.key_count = 100;
+  settings.swapped = 11;
+  settings.repeated = 5;
+  settings.omitted = 3;
+  auto const run = fill_and_run(settings, EngineWork::parse);
+  CHECK(run.committed);
+  CHECK(run.order.disorder == 11 + 3);
+  CHECK(run.order.duplicates == 5);
+  CHECK(run.order.missing == 3);
+}

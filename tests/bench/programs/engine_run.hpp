@@ -1,0 +1,52 @@
+/// The engine alone, on a topic that is there already.
+#pragma once
+
+#include "llm/llm.hpp"
+#include "order_check.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace omnibus::bench {
+
+/// What is done with each event besides keeping its order.
+enum class EngineWork {
+  none,   ///< its number is read, nothing else
+  parse,  ///< the envelope is checked and the data decoded, as for every handler
+  http,   ///< a model is asked, one POST for each event
+};
+
+struct EngineRunSettings {
+  std::string brokers;
+  std::string topic;
+  std::string group;
+  std::uint64_t records = 0;
+  EngineWork work = EngineWork::none;
+  std::string llm_url;
+  std::size_t max_in_flight = 256;
+  std::int64_t prefetch_bytes = 16 << 20;
+  std::size_t max_queued_bytes = 64 << 20;
+  std::chrono::seconds patience{60};  ///< gives up when nothing was handled for so long
+};
+
+struct EngineRun {
+  std::uint64_t records = 0;  ///< handled, duplicates included
+  double seconds = 0;         ///< from the first record's beginning to the last one's end
+  double steady_seconds = 0;  ///< of the second half
+  double cpu_seconds = 0;     ///< of the whole process, from its start to the last record's end
+  double rss_mb = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t failed_requests = 0;
+  OrderCheck::Findings order;
+  bool committed = false;  ///< the broker has the positions of all of them
+};
+
+/// What a model is asked, by the engine and by the client it is held against.
+llm::ChatRequest bench_request();
+
+/// Runs until so many records are handled and committed, or patience ends. @throws kafka::Error, std::runtime_error
+EngineRun run_engine(EngineRunSettings const& settings);
+
+}  // namespace omnibus::bench

@@ -1,0 +1,38 @@
+/// Topics for the engine to be run on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace omnibus::bench {
+
+enum class Keys {
+  distinct,  ///< every event has a key of its own
+  uniform,   ///< the keys take turns
+  zipf,      ///< the n-th key comes as often as 1/n says: Zipf(1.0)
+};
+
+struct FillSettings {
+  std::string brokers;
+  std::string topic;
+  std::uint64_t records = 0;
+  Keys keys = Keys::distinct;
+  std::size_t key_count = 100'000;  ///< of uniform and zipf
+  std::size_t bytes = 400;          ///< of each event's data
+  std::int32_t partitions = 12;     ///< of a topic that is not there yet; the embedded broker's are made with it
+  std::string compression = "none";
+  std::uint64_t seed = 1;
+  /// What the order check is to find: so many pairs of one key the wrong way round, events twice, and events left out.
+  std::uint64_t swapped = 0;
+  std::uint64_t repeated = 0;
+  std::uint64_t omitted = 0;
+};
+
+/// Publishes CloudEvents in binary mode and waits until the broker has them all. The same settings make the same keys
+/// and numbers in the same order. `progress` is told how many are published, now and then; may be empty.
+/// @throws kafka::Error; std::runtime_error when the topic does not hold them all afterwards
+void fill(FillSettings const& settings, std::function<void(std::uint64_t)> const& progress);
+
+}  // namespace omnibus::bench

@@ -1,0 +1,64 @@
+/// tests/bench/fill: see --help.
+#include "fill.hpp"
+#include "observability/log.hpp"
+
+#include <exception>
+#include <map>
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+#include <unistd.h>
+
+int main(int argc, char** argv) {
+  using namespace omnibus;
+  using bench::Keys;
+  bench::FillSettings settings;
+  CLI::App application{
+      "Publishes CloudEvents in binary mode for tests/bench/engine: data of JSON with a \"seq\" that counts per key "
+      "from "
+      "0.\nOn Apache Kafka it makes the topic; the embedded broker makes an unknown one with 4 partitions and keeps 5 "
+      "MiB "
+      "of each,\nso start it with `omnibus broker --file TOPICS` that has the topic with enough of them.",
+      "tests/bench/fill"};
+  std::map<std::string, Keys> const kinds{
+      {"distinct", Keys::distinct}, {"uniform", Keys::uniform}, {"zipf", Keys::zipf}};
+  application.add_option("--kafka", settings.brokers, "Kafka's bootstrap addresses, host:port")->required();
+  application.add_option("--topic", settings.topic, "The topic to fill")->required();
+  application.add_option("--records", settings.records, "How many events")->required()->check(CLI::PositiveNumber);
+  application
+      .add_option(
+          "--keys", settings.keys,
+          "distinct: one for each event; uniform: they take turns; zipf: the n-th comes 1/n as often as the first")
+      ->transform(CLI::CheckedTransformer(kinds))
+      ->option_text("distinct|uniform|zipf");
+  application.add_option("--key-count", settings.key_count, "How many keys uniform and zipf have")
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str();
+  application.add_option("--bytes", settings.bytes, "Size of an event's data")
+      ->check(CLI::Range(16, 1'000'000))
+      ->capture_default_str();
+  application.add_option("--partitions", settings.partitions, "Of a topic that is made")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  application.add_option("--compression", settings.compression, "none, lz4, zstd, gzip or snappy")
+      ->capture_default_str();
+  application.add_option("--seed", settings.seed, "Another one deals the keys of zipf in another order")
+      ->capture_default_str();
+  application.add_option("--swapped", settings.swapped, "So many pairs of one key the wrong way round");
+  application.add_option("--repeated", settings.repeated, "So many events twice");
+  application.add_option("--omitted", settings.omitted, "So many events left out");
+  CLI11_PARSE(application, argc, argv);
+  log::configure("bench-fill", log::Level::off);
+  auto const watched = isatty(STDERR_FILENO) != 0;
+  try {
+    bench::fill(settings, [&](std::uint64_t count) {
+      if (watched) fmt::print(stderr, "\r{} of {} events ", count, settings.records);
+    });
+  } catch (std::exception const& error) {
+    fmt::print(stderr, "tests/bench/fill: {}\n", error.what());
+    return 1;
+  }
+  if (watched) fmt::print(stderr, "\n");
+  fmt::print("topic={} records={}\n", settings.topic, settings.records);
+  return 0;
+}
