@@ -39,7 +39,8 @@ TEST_CASE("every event of a topic is handled once and in order, and committed") 
     CHECK(run.order.duplicates == 0);
     CHECK(run.order.missing == 0);
     CHECK(run.commits > 0);
-    CHECK(run.seconds >= run.steady_seconds);
+    CHECK(run.rate > 0);
+    CHECK(run.steady_rate > 0);
   }
 }
 

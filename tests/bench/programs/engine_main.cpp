@@ -77,14 +77,11 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "tests/bench/engine: {}\n", error.what());
     return 1;
   }
-  auto const rate = [](std::uint64_t records, double seconds) {
-    return seconds > 0 ? static_cast<double>(records) / seconds : 0.0;
-  };
   fmt::print(
       "records={} records_per_s={:.0f} steady_per_s={:.0f} cpu_s={:.3f} rss_mb={:.1f} disorder={} duplicates={} "
       "missing={} commits={}\n",
-      run.records, rate(run.records, run.seconds), rate(run.records - run.records / 2, run.steady_seconds),
-      run.cpu_seconds, run.rss_mb, run.order.disorder, run.order.duplicates, run.order.missing, run.commits);
+      run.records, run.rate, run.steady_rate, run.cpu_seconds, run.rss_mb, run.order.disorder, run.order.duplicates,
+      run.order.missing, run.commits);
   if (run.failed_requests > 0) fmt::print(stderr, "{} requests to the model failed\n", run.failed_requests);
   if (!run.committed) fmt::print(stderr, "tests/bench/engine: not all of them were handled and committed\n");
   return run.committed ? 0 : 1;

@@ -1,6 +1,7 @@
 #include "engine_run.hpp"
 
 #include "bench_event.hpp"
+#include "bench_request.hpp"
 #include "engine/engine.hpp"
 #include "engine/failure.hpp"
 #include "engine/handler.hpp"
@@ -9,6 +10,7 @@
 #include "llm/openai_client.hpp"
 #include "observability/metrics.hpp"
 #include "sequence.hpp"
+#include "span.hpp"
 #include "usage.hpp"
 
 #include <algorithm>
@@ -31,64 +33,50 @@
 namespace omnibus::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-/// Counts, and looks at the clock only where something is measured from.
+/// Counts what was handled, and what of it was right.
 class Tally {
  public:
   Tally(std::uint64_t records, std::function<void()> done)
       : records_{records},
-        half_{records / 2},
+        span_{records},
         order_{static_cast<std::size_t>(std::min<std::uint64_t>(records, 1'000'000))},
         done_{std::move(done)} {}
 
   /// Begun and ended in one go.
   void handled(std::uint64_t key, std::uint32_t number) {
-    if (count_ == 0) begun_ = Clock::now();
+    span_.begin();
     order_.handled(key, number);
     count();
   }
   void begin(std::uint64_t key, std::uint32_t number) {
-    if (begun_ == Clock::time_point{}) begun_ = Clock::now();
+    span_.begin();
     order_.begin(key, number);
   }
   void end(std::uint64_t key, std::uint32_t number) {
     order_.end(key, number);
     count();
   }
-  std::uint64_t handled_records() const { return count_; }
+  std::uint64_t handled_records() const { return span_.counted(); }
 
   void report(EngineRun& run) {
-    auto const seconds = [](Clock::duration time) { return std::chrono::duration<double>{time}.count(); };
-    auto const ended = count_ < records_ ? Clock::now() : ended_;
-    run.records = count_;
-    run.seconds = count_ == 0 ? 0 : seconds(ended - begun_);
-    run.steady_seconds = count_ < records_ ? 0 : seconds(ended_ - half_time_);
-    run.cpu_seconds = count_ < records_ ? cpu_seconds() : cpu_;
+    run.records = std::min(span_.counted(), records_);  // what was in flight besides ends while it stops
+    run.rate = span_.rate();
+    run.steady_rate = span_.steady_rate();
+    run.cpu_seconds = span_.cpu_seconds();
     run.order = order_.findings();
     // Those at the end of a key as well, behind which no later one shows a gap.
-    run.order.missing = std::max(run.order.missing, records_ - std::min(records_, count_));
+    run.order.missing = std::max(run.order.missing, records_ - run.records);
   }
 
  private:
   void count() {
-    ++count_;
-    if (count_ == half_) half_time_ = Clock::now();
-    if (count_ != records_) return;
-    ended_ = Clock::now();
-    cpu_ = cpu_seconds();
-    done_();
+    if (span_.count()) done_();
   }
 
   std::uint64_t const records_;
-  std::uint64_t const half_;
-  std::uint64_t count_ = 0;
+  Span span_;
   OrderCheck order_;
   std::function<void()> done_;
-  Clock::time_point begun_;
-  Clock::time_point half_time_;
-  Clock::time_point ended_;
-  double cpu_ = 0;
 };
 
 std::uint32_t number_of(std::optional<std::uint32_t> number) {
@@ -185,14 +173,6 @@ Task<> watch(boost::asio::io_context& loop, Tally const& tally, EngineRunSetting
 }
 
 }  // namespace
-
-llm::ChatRequest bench_request() {
-  llm::ChatRequest request;
-  request.model = "omnibus-small";
-  request.messages = {{"system", std::string(400, 'i')},
-                      {"user", "When will the card that I ordered last week arrive?"}};
-  return request;
-}
 
 EngineRun run_engine(EngineRunSettings const& settings) {
   kafka::ClientSettings client;

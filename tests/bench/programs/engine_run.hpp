@@ -1,7 +1,6 @@
 /// The engine alone, on a topic that is there already.
 #pragma once
 
-#include "llm/llm.hpp"
 #include "order_check.hpp"
 
 #include <chrono>
@@ -33,8 +32,8 @@ struct EngineRunSettings {
 
 struct EngineRun {
   std::uint64_t records = 0;  ///< handled, duplicates included
-  double seconds = 0;         ///< from the first record's beginning to the last one's end
-  double steady_seconds = 0;  ///< of the second half
+  double rate = 0;            ///< records a second, from the first one's beginning to the last one's end
+  double steady_rate = 0;     ///< of the second half
   double cpu_seconds = 0;     ///< of the whole process, from its start to the last record's end
   double rss_mb = 0;
   std::uint64_t commits = 0;
@@ -42,9 +41,6 @@ struct EngineRun {
   OrderCheck::Findings order;
   bool committed = false;  ///< the broker has the positions of all of them
 };
-
-/// What a model is asked, by the engine and by the client it is held against.
-llm::ChatRequest bench_request();
 
 /// Runs until so many records are handled and committed, or patience ends. @throws kafka::Error, std::runtime_error
 EngineRun run_engine(EngineRunSettings const& settings);

@@ -1,0 +1,29 @@
+/// The limit of consuming: librdkafka drained in batches by one thread, and as little as possible done with each
+/// record.
+#pragma once
+
+#include "span.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace omnibus::bench {
+
+enum class DrainWork {
+  none,   ///< the record is let go
+  parse,  ///< its data is read by simdjson, both fields
+  event,  ///< as the engine's `parse`: the envelope is checked and the data decoded by the same code
+};
+
+struct DrainSettings {
+  std::string brokers;
+  std::string topic;
+  std::string group;
+  std::uint64_t records = 0;
+  DrainWork work = DrainWork::none;
+};
+
+/// Reads so many records in a group, and commits once at the end. @throws std::runtime_error, kafka::Error
+Span drain(DrainSettings const& settings);
+
+}  // namespace omnibus::bench
