@@ -1,0 +1,1 @@
+"""The rows of the benchmark: one module for each kind of work. Standard library only."""

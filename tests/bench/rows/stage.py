@@ -1,0 +1,160 @@
+"""What the rows stand on: release build, brokers, topics, PostgreSQL, simulators. Brought up when first asked for, and gone
+when the stage is closed."""
+import contextlib
+import fcntl
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+import harness  # noqa: E402
+
+from rows.measure import Failed, run_program, say  # noqa: E402
+
+EVENT = "omnibus.bench.recorded.v1"
+EMBEDDED_PARTITIONS = 256
+
+
+class Stage:
+    def __init__(self, options):
+        self.options = options
+        self.build = ROOT / "build/release"
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="omnibus-bench."))
+        os.chmod(self.folder, 0o755)  # PostgreSQL may run as another user
+        self.processes = []
+        self.brokers = {}
+        self.topics = {}
+        self.simulators = {}
+        self.composed = []
+        os.environ["OMNIBUS_RUN_DIR"] = str(self.folder)
+        os.environ["OMNIBUS_BENCH_BIN"] = str(self.build / "bench")  # built once, not before each run
+        os.environ["OMNIBUS_BIN"] = str(self.build / "bin")
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        self.descriptors = most
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Takes down what was brought up, the last first."""
+        for process in reversed(self.processes):
+            with contextlib.suppress(Exception):
+                process.stop(10)
+            with contextlib.suppress(Exception):
+                process.kill()
+        for script in reversed(self.composed):
+            subprocess.run([ROOT / "compose" / script, "down"], capture_output=True, check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- programs ------------------------------------------------------------------------------------------------------
+    def prepare(self):
+        """Set-up and release build."""
+        say("setting up and building the release preset")
+        log = self.folder / "build.log"
+        self.build.mkdir(parents=True, exist_ok=True)
+        targets = ["bench_engine", "bench_fill", "bench_limit", "omnibus"]
+        targets += [f"omnibus-{path.parent.name}" for path in ROOT.glob("workers/*/main.cpp") if path.parent.name != "cli"]
+        environment = {**os.environ, "CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
+        with open(self.build / ".lock", "w") as lock, open(log, "wb") as output:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two builds in one folder would spoil each other
+            for command in (["compose/setup", "--for", "tests"], ["cmake", "--preset", "release"],
+                            ["cmake", "--build", self.build, "--target", *targets]):
+                if subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, env=environment, check=False).returncode != 0:
+                    raise Failed(f"{' '.join(map(str, command))}: {log.read_text(errors='replace')[-3000:]}")
+
+    def start(self, name, arguments, environment=None, kind=harness.Process):
+        log = self.folder / f"{name}-{len(self.processes)}.log"
+        process = kind(name, arguments, log, environment)
+        self.processes.append(process)
+        return process
+
+    def start_ready(self, name, arguments, kind=harness.Process):
+        """Starts a program that writes its address to --ready-file. Returns the process and the address."""
+        ready = self.folder / f"{name}-{len(self.processes)}.ready"
+        process = self.start(name, [*arguments, "--ready-file", ready], kind=kind)
+        harness.eventually(lambda: ready.exists() or not process.alive(), 30, f"{name} answering")
+        if not ready.exists():
+            raise Failed(f"{name} did not start: {process.text()[-1000:]}")
+        return process, ready.read_text().strip()
+
+    def stop(self, process):
+        process.stop(20)
+        self.processes.remove(process)
+
+    def compose(self, script, *arguments):
+        if script not in self.composed:
+            self.composed.append(script)
+        done = subprocess.run([ROOT / "compose" / script, *arguments], text=True, capture_output=True, check=False)
+        if done.returncode != 0:
+            raise Failed(f"compose/{script} {' '.join(arguments)}: {done.stderr}")
+        return done.stdout.strip()
+
+    def simulator(self, latency):
+        """Base URL of a model that answers after so many milliseconds."""
+        if latency not in self.simulators:
+            command = [harness.binary("omnibus"), "simulate", "--port", 0, "--latency", latency]
+            self.simulators[latency] = self.start_ready("simulator", command)[1]
+        return self.simulators[latency]
+
+    # --- brokers and topics --------------------------------------------------------------------------------------------
+    def broker(self, name):
+        """The address of `embedded`, `apache`, or of the cluster that this is the address of."""
+        if name not in self.brokers:
+            if name == "apache":
+                self.brokers[name] = self.compose("kafka", "up")
+            elif name == "embedded":
+                self.brokers[name] = self.start_embedded()[1]
+            else:
+                self.brokers[name] = name
+        return self.brokers[name]
+
+    def start_embedded(self):
+        names = ["bench.distinct", "bench.zipf", "bench.uniform", "bench.turns.distinct", "bench.turns.zipf", "bench.paced"]
+        lines = ["topics:"]
+        for name in names:  # an event type belongs to one topic, and a name is all that the broker takes from it
+            lines.append(f"  - {{name: {name}, key: any, partitions: {EMBEDDED_PARTITIONS}, pii: false, owner: bench, "
+                         f"events: [omnibus.{name}.v1], consumers: [bench]}}")
+        (self.folder / "topics.yaml").write_text("\n".join(lines) + "\n")
+        return self.start_ready("broker", [harness.binary("omnibus"), "broker", "--file", self.folder / "topics.yaml"])
+
+    def topic(self, broker, kind, keys, records, key_count=100_000):
+        """A topic filled once, and then read by groups of their own."""
+        if (broker, kind, keys) not in self.topics:
+            name = f"bench.{kind}.{keys}" if kind else f"bench.{keys}"
+            if broker not in ("embedded", "apache"):
+                name = f"{name}.{uuid.uuid4().hex[:8]}"
+            say(f"filling {name} on {broker} with {records:,} events")
+            # A key's partition holds 5 MiB on the embedded broker: only compressed the hottest one fits.
+            compression = "lz4" if broker == "embedded" and keys == "zipf" else "none"
+            self.fill(broker, name, records, "--keys", keys, "--key-count", key_count, "--compression", compression)
+            self.topics[broker, kind, keys] = name
+        return self.topics[broker, kind, keys]
+
+    def fill(self, broker, name, records, *options):
+        return run_program([ROOT / "tests/bench/fill", "--kafka", self.broker(broker), "--topic", name, "--records", records,
+                            *options], 900)
+
+    def engine(self, broker, topic, records, *options, timeout=300):
+        """The engine on a topic, in a group of its own."""
+        return run_program(self.engine_command(broker, topic, records, *options), timeout)
+
+    def engine_command(self, broker, topic, records, *options):
+        return [ROOT / "tests/bench/engine", "--kafka", self.broker(broker), "--topic", topic, "--group", new_group(),
+                "--records", records, *options]
+
+    def limit(self, *arguments, timeout=300):
+        return run_program([ROOT / "tests/bench/limit", *arguments], timeout)
+
+
+def new_group():
+    return f"bench-{uuid.uuid4().hex[:12]}"
