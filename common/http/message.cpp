@@ -201,10 +201,9 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
 
 bool parse_target(Request& request) {
   std::string_view target = request.target;
-  if (auto const scheme = target.find("://"); scheme != std::string_view::npos && target.front() != '/') {
-    auto const slash = target.find('/', scheme + 3);
-    target = slash == std::string_view::npos ? "/" : target.substr(slash);
-    request.target = std::string(target);
+  if (auto const scheme = target.find("://"); scheme < target.find_first_of("/?")) {  // the form sent to proxies
+    auto const path = std::min(target.find_first_of("/?", scheme + 3), target.size());
+    request.target = (path == target.size() || target[path] == '?' ? "/" : "") + std::string(target.substr(path));
     target = request.target;
   }
   if (target != "*" && (target.empty() || target.front() != '/')) return false;

@@ -114,6 +114,35 @@ TEST_CASE("unknown paths, methods and malformed requests are answered with a pro
   CHECK(has(exchange(server.port(), "GET /echo HTTP/1.1\r\nHost: x\r\nExpect: a-miracle\r\n\r\n"), "HTTP/1.1 417"));
 }
 
+TEST_CASE("a request that two readers could understand differently is refused, and what follows it is not served") {
+  RunningServer server(routes());
+  auto const refused = [&](std::string_view head) {
+    CAPTURE(head);
+    auto const answer = exchange(server.port(), std::string(head) + "0\r\n\r\nGET /count HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(answer.starts_with("HTTP/1.1 400"));
+    CHECK_FALSE(has(answer, "one "));
+  };
+  refused("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n");
+  refused("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n");
+  refused("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n");
+  refused("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\n");
+  refused("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\n");
+  refused("POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n");
+  refused("GET /echo HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n");
+}
+
+TEST_CASE("a target in the form sent to proxies is served by its path") {
+  RunningServer server(routes());
+  auto const served = [&](std::string_view target) {
+    return exchange(server.port(), "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  };
+  CHECK(has(served("http://x/things/1/parts?q=http://y/"), "1|http://y/"));
+  CHECK(has(served("/things/1/parts?q=http://y/echo"), "1|http://y/echo"));
+  CHECK(has(served("http://x?q=/echo"), "HTTP/1.1 404"));
+  CHECK(has(served("http://x"), "HTTP/1.1 404"));
+  CHECK(has(served("x:443"), "HTTP/1.1 400"));
+}
+
 TEST_CASE("a handler that throws is a 500 that tells nothing of the inside") {
   RunningServer server(routes());
   auto const answer = exchange(server.port(), "GET /fail HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
