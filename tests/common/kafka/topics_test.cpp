@@ -115,6 +115,8 @@ TEST_CASE("what is wrong with a topics file is said with its line") {
         "f:11: max.message.bytes of dead letters is at least 2065536");
   CHECK(verdict(replaced("max.message.bytes: 2000000", "max.message.bytes: 1000"))
             .starts_with("f:6: max.message.bytes is at least 1048576"));
+  CHECK(verdict(replaced("max.message.bytes: 2000000", "max.message.bytes: 9223372036854775807")) ==
+        "f:6: max.message.bytes is at most 1073741824");
   CHECK(verdict("topics: []") == "f:1: holds no topics");
   CHECK(verdict("") == "f:1: the file is not a mapping with the key topics");
   CHECK(verdict("[1, 2]") == "f:1: the file is not a mapping with the key topics");
@@ -141,5 +143,8 @@ TEST_CASE("a hostile topics file is refused, not suffered") {
   CHECK(verdict(std::string((1 << 20) + 1, ' ')).find("1048576 are the most") != std::string::npos);
   CHECK(verdict(std::string("topics: \0", 9)) == "f:1: holds a NUL byte");
   CHECK(verdict("topics: [\"unclosed").starts_with("f:"));
+  std::string many = "topics:\n";
+  for (int i = 0; i < 1001; ++i) many += "  - {}\n";
+  CHECK(verdict(many) == "f:2: holds more than 1000 topics");
   CHECK(verdict("\t- x: :\n\xff\xfe").starts_with("f:"));
 }
