@@ -3,12 +3,16 @@
 #include "http/response_head.hpp"
 #include "http/server_request.hpp"
 
+#include <algorithm>
 #include <array>
+#include <string_view>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/read_size.hpp>
+#include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -99,28 +103,55 @@ Task<> ServerConnection::reject(std::shared_ptr<ServerConnection> self) {
   self->timer_.cancel();
 }
 
+/// Reads until the buffer holds a whole head, and tells its size: more than the limit when it is too large, nothing
+/// when it does not come. Beast's own reading counts what comes in one piece only, so many pieces could go on for ever.
+Task<std::size_t> ServerConnection::read_head() {
+  constexpr std::string_view empty_line = "\r\n\r\n";
+  std::size_t searched = 0;
+  while (true) {
+    std::string_view const held(static_cast<char const*>(buffer_.data().data()), buffer_.size());
+    auto const end = held.find(empty_line, searched);
+    if (end != std::string_view::npos) co_return end + empty_line.size();
+    if (held.size() > settings().max_header_bytes) co_return held.size();
+    searched = held.size() - std::min(held.size(), empty_line.size() - 1);
+    error_code error;
+    auto const space = buffer_.prepare(beast::read_size(buffer_, 64 * 1024));
+    auto reading = socket_.async_read_some(space, asio::redirect_error(asio::use_awaitable, error));
+    auto const bytes = co_await std::move(reading);
+    if (error || timed_out_) co_return 0;
+    buffer_.commit(bytes);
+  }
+}
+
 /// Reads one request. False when the connection is to be closed, with `refused` set when the peer is told why.
 Task<bool> ServerConnection::read(Request& request, std::optional<Response>& refused) {
   error_code error;
   auto token = asio::redirect_error(asio::use_awaitable, error);
   if (buffer_.size() == 0) {
-    buffer_.max_size(std::max<std::size_t>(settings().max_header_bytes, 64 * 1024));
+    buffer_.max_size(std::max<std::size_t>(2 * settings().max_header_bytes, 64 * 1024));
     arm(served_ == 0 ? settings().header_timeout : settings().keep_alive_timeout);
     auto waiting = socket_.async_wait(tcp::socket::wait_read, token);
     co_await std::move(waiting);
     if (error) co_return false;
   }
   phase_ = Phase::reading;
+  head_ = old_peer_ = false;  // nothing is known yet of this request
   ++served_;
   arm(settings().header_timeout);
+  auto reading_head = read_head();
+  auto const head_bytes = co_await std::move(reading_head);
+  if (timed_out_ && buffer_.size() > 0) refused = problem(408, {}, "the headers took too long");
+  if (!timed_out_ && head_bytes > settings().max_header_bytes)
+    refused = refusal(beast::http::error::header_limit, settings());
+  if (timed_out_ || refused || head_bytes == 0) co_return false;
+
   beast::http::request_parser<beast::http::string_body> parser;
   parser.header_limit(static_cast<std::uint32_t>(settings().max_header_bytes));
   parser.body_limit(settings().max_body_bytes);
-  auto reading_head = beast::http::async_read_header(socket_, buffer_, parser, token);
-  co_await std::move(reading_head);
-  if (timed_out_ && parser.got_some()) refused = problem(408, {}, "the headers took too long");
-  if (!timed_out_ && error) refused = refusal(error, settings());
-  if (error || timed_out_) co_return false;
+  buffer_.consume(parser.put(asio::buffer(buffer_.data(), head_bytes), error));
+  if (!error && !parser.is_header_done()) error = beast::http::error::bad_line_ending;
+  if (error) refused = refusal(error, settings());
+  if (error) co_return false;
 
   auto const& head = parser.get();
   keep_alive_ = head.keep_alive() && served_ < settings().max_requests_per_connection;

@@ -79,6 +79,7 @@ class ServerConnection final : public Stream, public std::enable_shared_from_thi
   using Clock = std::chrono::steady_clock;
   enum class Phase { idle, reading, answering, streaming };
 
+  Task<std::size_t> read_head();
   Task<bool> read(Request& request, std::optional<Response>& refused);
   Task<> answer(Request& request);
   Task<> run_handler(Router::Match const& match, Request const& request, Response& response);

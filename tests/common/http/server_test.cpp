@@ -94,6 +94,13 @@ TEST_CASE("HEAD answers with the headers of GET and no body") {
   CHECK(answer.ends_with("\r\n\r\n"));
 }
 
+TEST_CASE("a refusal after a HEAD request has its body") {
+  RunningServer server(routes());
+  auto const answers = exchange(server.port(), "HEAD /echo HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n");
+  CHECK(has(answers, "HTTP/1.1 400"));
+  CHECK(answers.ends_with("}"));
+}
+
 TEST_CASE("unknown paths, methods and malformed requests are answered with a problem") {
   RunningServer server(routes());
   auto const close = std::string(" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -169,6 +176,22 @@ TEST_CASE("what is too large is refused, and the peer gets to read why") {
   SUBCASE("headers") {
     auto const answer = exchange(server.port(), head + "X-Long: " + std::string(20000, 'x') + "\r\n\r\n");
     CHECK(has(answer, "HTTP/1.1 431"));
+  }
+  SUBCASE("headers that come one by one") {
+    RawPeer peer(server.port());
+    peer.send(head);
+    for (int i = 0; i < 100; ++i) peer.send("X-Long: " + std::string(500, 'x') + "\r\n");
+    peer.send("\r\n");
+    CHECK(has(peer.read_all(), "HTTP/1.1 431"));
+  }
+  SUBCASE("a head of exactly the limit is fine, one byte more is not") {
+    auto const answered = [&](std::size_t size) {
+      auto text = head + "Connection: close\r\nX-Long: \r\n\r\n";
+      text.insert(text.size() - 4, std::string(size - text.size(), 'x'));
+      return exchange(server.port(), text);
+    };
+    CHECK(has(answered(settings.max_header_bytes), "HTTP/1.1 200"));
+    CHECK(has(answered(settings.max_header_bytes + 1), "HTTP/1.1 431"));
   }
   SUBCASE("a body of exactly the limit is fine") {
     auto const answer =
