@@ -1,9 +1,5 @@
 /// Event decoding under libFuzzer: any bytes as an event's data, as a structured CloudEvent and as a binary one.
-/// To run it:
-///   CC=clang-14 CXX=clang++-14 cmake -B build/fuzz -G Ninja -DOMNIBUS_FUZZ=ON
-///   cmake --build build/fuzz --target event_decode_fuzz
-///   mkdir -p build/fuzz/corpus
-///   build/fuzz/tests/fuzz/event_decode_fuzz -max_total_time=60 build/fuzz/corpus tests/fuzz/corpus/event_decode
+/// Built and run by tests/fuzz/run.
 ///
 /// An input may begin with lines `name:value`, which become the record's headers, up to an empty line.
 #include "events/chat.hpp"
@@ -11,11 +7,10 @@
 #include "json/decode.hpp"
 #include "json/encode.hpp"
 #include "kafka/cloud_event.hpp"
+#include "tests/fuzz/must.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,12 +35,6 @@ struct Everything {
   std::optional<bool> text;
 };
 BOOST_DESCRIBE_STRUCT(Everything, (), (raw, nested, list, text))
-
-void must(bool holds, char const* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken: %s\n", what);
-  std::abort();
-}
 
 /// Another's parser, which knows nothing of our further refusals (and may dislike numbers that overflow).
 bool is_json(std::string_view text) {

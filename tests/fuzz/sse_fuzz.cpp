@@ -1,11 +1,11 @@
 /// Server-sent events and HTTP responses under libFuzzer: what is parsed does not depend on how the bytes are cut.
-/// Built and run as event_decode_fuzz.cpp says; the first byte of the input is the size of the pieces.
+/// The first byte of the input is the size of the pieces. Built and run by tests/fuzz/run.
 #include "http/response_parser.hpp"
 #include "http/sse.hpp"
+#include "tests/fuzz/must.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -73,7 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t siz
   if (size == 0) return 0;
   auto const piece = static_cast<std::size_t>(bytes[0] % 32) + 1;
   std::string_view const text(reinterpret_cast<char const*>(bytes) + 1, size - 1);
-  if (events(text, piece) != events(text, text.size() + 1)) std::abort();
-  if (response(text, piece) != response(text, text.size() + 1)) std::abort();
+  omnibus::must(events(text, piece) == events(text, text.size() + 1), "events do not depend on how the bytes are cut");
+  omnibus::must(response(text, piece) == response(text, text.size() + 1), "nor do responses");
   return 0;
 }
