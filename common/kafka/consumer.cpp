@@ -114,9 +114,15 @@ std::size_t Consumer::drain(rd_kafka_queue_t* queue, std::span<Message> out) {
 void Consumer::route(rd_kafka_message_t const& message) {
   // Fetching has begun when the first message is here, so librdkafka will not set this queue's target again.
   if (!routed_.emplace(message.rkt, message.partition).second) return;
-  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> const partition{
-      rd_kafka_queue_get_partition(client_.get(), rd_kafka_topic_name(message.rkt), message.partition)};
-  if (partition) rd_kafka_queue_forward(partition.get(), messages_.get());
+  forward(rd_kafka_topic_name(message.rkt), message.partition);
+}
+
+void Consumer::forward(char const* topic, std::int32_t partition) {
+  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> const queue{
+      rd_kafka_queue_get_partition(client_.get(), topic, partition)};
+  if (!queue) return;
+  rd_kafka_queue_forward(queue.get(), messages_.get());
+  ours_.emplace(topic, partition);
 }
 
 void Consumer::wait(std::chrono::milliseconds limit) {
@@ -138,6 +144,8 @@ void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_ka
   auto& self = *static_cast<Consumer*>(opaque);
   auto partitions = from_list(*list);
   if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    for (auto const& each : partitions)
+      if (self.ours_.contains({each.topic, each.partition})) self.forward(each.topic.c_str(), each.partition);
     self.listener_.on_assigned(std::move(partitions));
     if (auto* const failed = rd_kafka_incremental_assign(client, list)) {
       self.listener_.on_error(Error{rd_kafka_error_code(failed), rd_kafka_error_string(failed)});
@@ -145,7 +153,6 @@ void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_ka
     }
     return;
   }
-  // The next assignment of a partition sets its queue's target anew.
   std::erase_if(self.routed_, [&](auto const& routed) {
     return std::ranges::any_of(partitions, [&](auto const& gone) {
       return gone.partition == routed.second && gone.topic == rd_kafka_topic_name(routed.first);

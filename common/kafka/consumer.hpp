@@ -95,6 +95,7 @@ class Consumer {
   static void on_commit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* self);
   std::size_t drain(rd_kafka_queue_t* queue, std::span<Message> out);
   void route(rd_kafka_message_t const& message);
+  void forward(char const* topic, std::int32_t partition);
 
   struct QueueDeleter {
     void operator()(rd_kafka_queue_t* queue) const noexcept { rd_kafka_queue_destroy(queue); }
@@ -107,6 +108,9 @@ class Consumer {
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> events_;
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> messages_;
   std::set<std::pair<rd_kafka_topic_t*, std::int32_t>> routed_;
+  // Whose queues librdkafka leaves to us for good: it takes their target away with an assignment, and does not set one
+  // with the next.
+  std::set<std::pair<std::string, std::int32_t>> ours_;
   std::vector<rd_kafka_message_t*> buffer_;
   bool closed_ = false;
 

@@ -120,6 +120,38 @@ TEST_CASE("a second member takes over partitions without loss, repetition or dis
   }
 }
 
+TEST_CASE("a member that gets a partition back reads on in it") {
+  Broker broker;
+  auto const topic = broker.topic(8);
+  auto const group = "back-" + topic;
+  constexpr int keys = 64;
+  Journal journal;
+  auto const handle = [&](Context& context) -> Task<> {
+    journal.add(std::string{context.key()}, std::string{context.data()});
+    co_return;
+  };
+  RunningEngine first{broker, topic, group, handle};
+  publish(broker, topic, keys, 1);
+  REQUIRE(journal.wait_for_count(keys));  // it has read in every partition
+  auto rounds = 1;
+  for (auto member = 0; member < 2; ++member) {
+    RunningEngine second{broker, topic, group, handle};
+    for (auto const until = rounds + 300; second.counters().handled == 0 && rounds < until; ++rounds) {
+      publish(broker, topic, keys, 1, rounds);
+      REQUIRE(journal.wait_for_count(static_cast<std::size_t>(keys * (rounds + 1))));
+    }
+    CHECK(second.counters().handled > 0);
+    second.stop();
+    publish(broker, topic, keys, 1, rounds++);
+    REQUIRE(journal.wait_for_count(static_cast<std::size_t>(keys * rounds)));
+  }
+  first.stop();
+  for (auto const& [key, handled] : journal.by_key()) {
+    CAPTURE(key);
+    CHECK(handled == numbers(rounds));
+  }
+}
+
 TEST_CASE("a failing event is tried again while other keys go on, and its key stays in order") {
   Broker broker;
   auto const topic = broker.topic(3);
