@@ -30,6 +30,10 @@ std::optional<InvalidField> validate(LlmCall const& call) {
            {"reasoning_tokens", call.reasoning_tokens},
            {"duration_ms", call.duration_ms},
            {"ttft_ms", call.ttft_ms.value_or(0)},
+           {"iterations", call.iterations.value_or(0)},
+           {"tool_calls", call.tool_calls.value_or(0)},
+           {"search_calls", call.search_calls.value_or(0)},
+           {"search_zero_results", call.search_zero_results.value_or(0)},
        })
     if (count < 0) return InvalidField{field, "must not be negative"};
   if (!is_cost(call.cost_usd)) return InvalidField{"cost_usd", "must be a decimal with nine places"};

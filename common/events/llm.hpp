@@ -32,11 +32,17 @@ struct LlmCall {
   std::optional<std::int64_t> ttft_ms;       ///< time to the first token; only of a streamed answer
   std::string finish_reason;                 ///< stop, length, tool_calls or content_filter; empty when there was none
   std::optional<std::string> fallback_from;  ///< the model that failed before this one was tried
+  // Of an agent that works in steps; absent where nobody counts them.
+  std::optional<std::int64_t> iterations;
+  std::optional<std::int64_t> tool_calls;
+  std::optional<std::int64_t> search_calls;
+  std::optional<std::int64_t> search_zero_results;  ///< the searches that found nothing
 };
 BOOST_DESCRIBE_STRUCT(LlmCall, (),
                       (call_id, domain, conversation_id, worker, operation, provider, request_model, response_model,
                        input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, usage_estimated, cost_usd,
-                       duration_ms, ttft_ms, finish_reason, fallback_from))
+                       duration_ms, ttft_ms, finish_reason, fallback_from, iterations, tool_calls, search_calls,
+                       search_zero_results))
 
 /// What the schemas of both events ask beyond their types: counts are not negative, and the cost is a decimal of at
 /// most nine digits before and exactly nine behind the point.
