@@ -9,8 +9,8 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 # clones of one machine share wha
 logs=$run/logs
 build=$root/build/release
 bin=${OMNIBUS_BIN:-$build/bin} # with OMNIBUS_BIN these binaries are taken as they are: no set-up, no build
-workers=(gateway chat relay)   # each a binary omnibus-NAME
-processes=(gateway chat relay simulator broker) # in the order they are stopped
+workers=(gateway chat telemetry relay) # each a binary omnibus-NAME
+processes=(gateway chat telemetry relay simulator broker) # in the order they are stopped
 
 trap '' PIPE # whoever read our output and left must not keep us from stopping what we started
 say() { printf '%s: %s\n' "${me:-compose}" "$*" >&2 2>/dev/null || true; }
@@ -249,7 +249,7 @@ bring_up() {
   mkdir -p "$logs"
   [ -e "$run/options" ] || rm -f "$logs"/*.log # of an earlier one
   (umask 077 && printf 'kafka=%s\nllm_url=%s\n' "$kafka" "$llm_url" >"$run/options")
-  say "bringing up Kafka ($kafka), PostgreSQL, $([ -n "$llm_url" ] || echo 'model simulator, ')gateway, chat worker and relay"
+  say "bringing up Kafka ($kafka), PostgreSQL, $([ -n "$llm_url" ] || echo 'model simulator, ')gateway and workers"
   bring_up_broker
   bring_up_database
   bring_up_tenants

@@ -1,0 +1,44 @@
+/// What the telemetry worker does with the calls of models.
+#pragma once
+
+#include "engine/batch_handler.hpp"
+#include "engine/worker.hpp"
+#include "workers/telemetry/call.hpp"
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus::telemetry {
+
+/// It has none of its own.
+struct TelemetrySettings {
+  static constexpr std::string_view prefix = "";
+};
+BOOST_DESCRIBE_STRUCT(TelemetrySettings, (), ())
+
+/// Writes a row per call into chat_telemetry and adds it to the rollups, many calls to a transaction.
+///
+/// A call counts once by its call_id, whatever event tells of it and how often: the transaction first claims the ids,
+/// and writes and adds those only that it was given. Adding is exact for the same reason, and commutes, so late events,
+/// other orders, several workers and a crash at any point all end in the sums of the rows; and it reads nothing of a
+/// bucket but the row it changes, which recomputing would.
+class TelemetryHandler {
+ public:
+  static constexpr std::string_view name = "telemetry";
+  static constexpr std::string_view summary =
+      "Keeps every call of a model and the sums of them, by 15 minutes and day.";
+  using Settings = TelemetrySettings;
+  using Events = EventList<LlmCallCompleted, LlmCallFailed>;
+  static constexpr std::size_t max_batch = 4'000;
+  static constexpr bool own_key = true;  ///< the call_id
+
+  TelemetryHandler() = default;
+  TelemetryHandler(Resources&, TelemetrySettings const&) {}
+
+  void apply(pqxx::transaction_base& transaction, std::vector<Item const*> const& items) const;
+};
+
+}  // namespace omnibus::telemetry

@@ -1,0 +1,163 @@
+#include "workers/telemetry/store.hpp"
+
+#include "engine/failure.hpp"
+#include "events/time.hpp"
+
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <pqxx/pqxx>
+
+namespace omnibus::telemetry {
+namespace {
+
+/// An array of PostgreSQL as text, in one piece for a thousand elements.
+class Array {
+ public:
+  explicit Array(std::size_t size) { text_.reserve(size * 16); }
+
+  void add(std::int64_t number) {
+    char digits[20];
+    auto const end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    add_plain({digits, static_cast<std::size_t>(end - digits)});
+  }
+  /// What needs no quotes, as a UUID.
+  void add_plain(std::string_view element) {
+    separate();
+    text_ += element;
+  }
+  void add_text(std::string_view element) {
+    separate();
+    text_ += '"';
+    for (auto const c : element) {
+      if (c == '"' || c == '\\') text_ += '\\';
+      text_ += c;
+    }
+    text_ += '"';
+  }
+  std::string text() && {
+    text_ += '}';
+    return std::move(text_);
+  }
+
+ private:
+  void separate() {
+    if (text_.size() > 1) text_ += ',';
+  }
+
+  std::string text_ = "{";
+};
+
+constexpr std::string_view columns =
+    "call_id, ts, domain, conversation_id, worker, operation, provider, request_model, response_model, input_tokens, "
+    "output_tokens, cached_input_tokens, reasoning_tokens, usage_estimated, cost_usd, duration_ms, ttft_ms, "
+    "iterations, tool_calls, search_calls, search_zero_results, finish_reason, success, error_type, fallback_from";
+
+std::optional<std::string_view> unless_empty(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional{text};
+}
+
+std::string decimal(std::int64_t nano) {
+  return fmt::format("{}.{:09}", nano / 1'000'000'000, nano % 1'000'000'000);
+}
+
+/// Adds the rows of one table. `key` names its key columns besides granularity and bucket_start, `$3` to `$5`.
+void add_rollup(pqxx::transaction_base& transaction, std::string_view table, std::string_view key,
+                Rollup const& rollup) {
+  auto const size = rollup.size();
+  Array granularities{size}, starts{size}, domains{size}, providers{size}, models{size}, calls{size}, failures{size},
+      inputs{size}, outputs{size}, costs{size}, durations{size}, histograms{size}, searches{size}, zero_results{size};
+  for (auto const& [row, totals] : rollup) {
+    granularities.add_plain(row.daily ? "1d" : "15m");
+    starts.add_plain(format_time_ms(row.bucket_start_ms));
+    domains.add_text(row.domain);
+    providers.add_text(row.provider);
+    models.add_text(row.model);
+    calls.add(totals.calls);
+    failures.add(totals.failures);
+    inputs.add(totals.input_tokens);
+    outputs.add(totals.output_tokens);
+    costs.add_plain(decimal(totals.cost_nano_usd));
+    durations.add(totals.duration_sum_ms);
+    histograms.add_text(totals.durations.to_array());
+    searches.add(totals.searches);
+    zero_results.add(totals.zero_results);
+  }
+  // Rows are locked in the order in which they are inserted, and every batch is sorted: nobody can deadlock.
+  auto const sql = fmt::format(
+      "INSERT INTO {0} AS r (granularity, bucket_start{1}, calls, successes, failures, input_tokens, output_tokens,"
+      " cost_usd, duration_sum_ms, duration_hist, searches, zero_results) "
+      "SELECT granularity, bucket_start{1}, calls, calls - failures, failures, input_tokens, output_tokens, cost_usd,"
+      " duration_sum_ms, duration_hist::int[], searches, zero_results "
+      "FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],"
+      " $8::bigint[], $9::bigint[], $10::numeric[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[])"
+      " AS added (granularity, bucket_start, domain, provider, model, calls, failures, input_tokens, output_tokens,"
+      " cost_usd, duration_sum_ms, duration_hist, searches, zero_results) "
+      "ORDER BY granularity, bucket_start{1} "
+      "ON CONFLICT (granularity, bucket_start{1}) DO UPDATE SET calls = r.calls + excluded.calls,"
+      " successes = r.successes + excluded.successes, failures = r.failures + excluded.failures,"
+      " input_tokens = r.input_tokens + excluded.input_tokens,"
+      " output_tokens = r.output_tokens + excluded.output_tokens, cost_usd = r.cost_usd + excluded.cost_usd,"
+      " duration_sum_ms = r.duration_sum_ms + excluded.duration_sum_ms,"
+      " duration_hist = pipeline.add_histogram(r.duration_hist, excluded.duration_hist),"
+      " searches = r.searches + excluded.searches, zero_results = r.zero_results + excluded.zero_results,"
+      " refreshed_at = excluded.refreshed_at",
+      table, key);
+  transaction.exec(sql,
+                   pqxx::params{std::move(granularities).text(), std::move(starts).text(), std::move(domains).text(),
+                                std::move(providers).text(), std::move(models).text(), std::move(calls).text(),
+                                std::move(failures).text(), std::move(inputs).text(), std::move(outputs).text(),
+                                std::move(costs).text(), std::move(durations).text(), std::move(histograms).text(),
+                                std::move(searches).text(), std::move(zero_results).text()});
+}
+
+}  // namespace
+
+std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
+  Array ids{calls.size() * 3}, days{calls.size()};
+  for (auto const& call : calls) {
+    ids.add_plain(to_string(call.told->call_id));
+    days.add_plain(std::string_view{format_time_ms(call.time_ms)}.substr(0, 10));
+  }
+  try {
+    auto const rows = transaction.exec("SELECT pipeline.claim_calls($1::uuid[], $2::date[])",
+                                       pqxx::params{std::move(ids).text(), std::move(days).text()});
+    std::unordered_set<Uuid> claimed;
+    claimed.reserve(static_cast<std::size_t>(rows.size()));
+    for (auto const& row : rows)
+      if (auto const id = parse_uuid(row[0].view())) claimed.insert(*id);
+    return claimed;
+  } catch (pqxx::sql_error const& error) {
+    if (error.sqlstate() == "22008") throw Failure::permanent("its time is not one that telemetry keeps", "clock");
+    throw;
+  }
+}
+
+void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
+  // By way of a table of the session's own, in memory and in no log: PostgreSQL has no COPY into a table that has
+  // row-level security. Still over twice as fast as arrays.
+  transaction.exec("SELECT pipeline.stage_calls()");
+  auto stream = pqxx::stream_to::raw_table(transaction, "pg_temp.staged_calls", columns);
+  for (auto const& call : calls) {
+    auto const& told = *call.told;
+    stream.write_values(to_string(told.call_id), format_time_ms(call.time_ms), told.domain,
+                        to_string(told.conversation_id), told.worker, told.operation, told.provider, told.request_model,
+                        told.response_model, told.input_tokens, told.output_tokens, told.cached_input_tokens,
+                        told.reasoning_tokens, told.usage_estimated, told.cost_usd, told.duration_ms, told.ttft_ms,
+                        told.iterations, told.tool_calls, told.search_calls, told.search_zero_results,
+                        told.finish_reason, call.success, unless_empty(call.error_type), told.fallback_from);
+  }
+  stream.complete();
+  transaction.exec(fmt::format("INSERT INTO chat_telemetry ({0}) SELECT {0} FROM pg_temp.staged_calls", columns));
+}
+
+void add_rollups(pqxx::transaction_base& transaction, Rollups const& rollups) {
+  add_rollup(transaction, "chat_telemetry_rollups", "", rollups.all());
+  add_rollup(transaction, "chat_telemetry_domain_rollups", ", domain", rollups.by_domain());
+  add_rollup(transaction, "chat_telemetry_model_rollups", ", domain, provider, model", rollups.by_model());
+}
+
+}  // namespace omnibus::telemetry
