@@ -3,9 +3,13 @@
 
 #include "llm/llm.hpp"
 
+#include <chrono>
 #include <string>
 
 namespace omnibus::bench {
+
+/// Thousands of connections to a simulator on the same cores take their time.
+inline constexpr std::chrono::seconds longest_connect{30};
 
 inline llm::ChatRequest bench_request() {
   llm::ChatRequest request;

@@ -200,6 +200,7 @@ EngineRun run_engine(EngineRunSettings const& settings) {
 
   http::ClientSettings http_settings;
   http_settings.max_connections_per_host = settings.max_in_flight;
+  http_settings.connect_timeout = longest_connect;
   http::Client http_client{loop, http_settings};
   std::optional<llm::OpenAiClient> model;
   std::unique_ptr<engine::Work> work;

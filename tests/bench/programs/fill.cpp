@@ -50,10 +50,18 @@ std::string data_of(std::uint32_t number, std::size_t size, std::string_view tex
   return json::encode(event);
 }
 
+/// How many records a topic holds; waits for one that was only just made to have its leaders.
 std::int64_t held(kafka::Admin const& admin, std::string const& topic) {
-  std::int64_t sum = 0;
-  for (auto const& each : admin.watermarks(topic)) sum += each.high - each.low;
-  return sum;
+  for (auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds{15};;) {
+    try {
+      std::int64_t sum = 0;
+      for (auto const& each : admin.watermarks(topic)) sum += each.high - each.low;
+      return sum;
+    } catch (kafka::Error const& error) {
+      if (!error.retriable() || std::chrono::steady_clock::now() > deadline) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    }
+  }
 }
 
 }  // namespace

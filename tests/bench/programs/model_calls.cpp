@@ -29,6 +29,7 @@ Span call_model(std::string const& llm_url, std::size_t in_flight, std::uint64_t
   boost::asio::io_context loop(1);
   http::ClientSettings settings;
   settings.max_connections_per_host = in_flight;
+  settings.connect_timeout = longest_connect;
   http::Client client(loop, settings);
   llm::OpenAiClient model(client, {llm_url, "", 1024 * 1024, "max_completion_tokens"});
   Span span{records};
