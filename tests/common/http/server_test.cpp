@@ -211,9 +211,9 @@ TEST_CASE("a client that expects 100-continue is told to go on") {
 
 TEST_CASE("a slow peer is answered with 408, an idle one is closed") {
   ServerSettings settings;
-  settings.header_timeout = std::chrono::milliseconds(80);
-  settings.body_timeout = std::chrono::milliseconds(80);
-  settings.keep_alive_timeout = std::chrono::milliseconds(80);
+  settings.header_timeout = std::chrono::milliseconds(250);
+  settings.body_timeout = std::chrono::milliseconds(250);
+  settings.keep_alive_timeout = std::chrono::milliseconds(250);
   RunningServer server(routes(), settings);
   CHECK(has(exchange(server.port(), "GET /echo HTTP/1.1\r\nHos"), "HTTP/1.1 408"));
   CHECK(has(exchange(server.port(), "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"), "HTTP/1.1 408"));

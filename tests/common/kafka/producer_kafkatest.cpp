@@ -33,9 +33,16 @@ rd_kafka_resp_err_t publish(Producer& producer, Record const& record) {
   return done.get_future().get();
 }
 
+/// An event loop outlives the producers that resume on it: their thread may still be handing work over when it is done.
+boost::asio::io_context& event_loop() {
+  static boost::asio::io_context loop;
+  loop.restart();
+  return loop;
+}
+
 /// Runs `send` on an event loop of this thread; whatever it threw is thrown here.
 void send(Producer& producer, Record const& record) {
-  boost::asio::io_context loop;
+  auto& loop = event_loop();
   std::exception_ptr failure;
   boost::asio::co_spawn(loop, producer.send(record), [&failure](std::exception_ptr error) { failure = error; });
   loop.run();
@@ -132,7 +139,7 @@ TEST_CASE("send resumes on the executor it was awaited on") {
   auto& cluster = TestCluster::instance();
   Producer producer(cluster.settings());
   auto const topic = cluster.topic(1);
-  boost::asio::io_context loop;
+  auto& loop = event_loop();
   std::thread::id resumed;
   auto const work = [&]() -> Task<> {
     auto sending = producer.send({topic, "k", "v", {}, {}});
