@@ -89,7 +89,8 @@ class Producer::Implementation {
       return;
     }
     finish_one();
-    auto const code = rd_kafka_error_code(failure);
+    // A client that met a fatal error refuses everything with that error's code, as if it were the record's own.
+    auto const code = rd_kafka_error_is_fatal(failure) != 0 ? RD_KAFKA_RESP_ERR__FATAL : rd_kafka_error_code(failure);
     rd_kafka_error_destroy(failure);
     throw Error(code, fmt::format("record to {} not accepted", record.topic));
   }
