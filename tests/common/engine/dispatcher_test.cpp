@@ -311,6 +311,44 @@ TEST_CASE("a retry that comes due while its partition is closed is held") {
   CHECK(bench.processor.finished() == Sequences{0});
 }
 
+TEST_CASE("a partition that is closed holds what has not started, ahead of what comes later; others go on") {
+  Bench bench{1};
+  Partition other;
+  other.open = true;
+  bench.processor.keep(9);
+  bench.arrive(other, {9});
+  bench.settle();
+  bench.arrive({1, 2});
+  bench.arrive(other, {5});
+  bench.arrive({3});
+  bench.dispatcher.close(bench.partition);
+  CHECK(bench.partition.held.size() == 3);
+  bench.arrive({4, 1});
+  bench.processor.end(9);
+  bench.settle();
+  CHECK(bench.processor.finished() == Sequences{0, 1});  // both of the other partition
+  CHECK(bench.partition.alive == 5);
+  bench.dispatcher.open(bench.partition);
+  bench.finish();
+  CHECK(bench.processor.finished() == Sequences{0, 1, 0, 1, 2, 3, 4});
+  CHECK(bench.partition.frontier.position() == 1'007);
+}
+
+TEST_CASE("what met an outage is held with the rest of its closed partition, and does not probe") {
+  Bench bench;
+  bench.processor.answer(1, {outage});
+  bench.arrive({1, 2, 1});
+  bench.until([&] { return bench.dispatcher.paused(); });
+  bench.dispatcher.close(bench.partition);
+  bench.loop.run_for(10s);
+  CHECK(bench.loop.stopped());  // nothing is left to wake up for
+  bench.loop.restart();
+  CHECK(bench.processor.started() == Sequences{0});
+  bench.dispatcher.open(bench.partition);
+  bench.finish();
+  CHECK(bench.processor.finished() == up_to(3));
+}
+
 TEST_CASE("a drain finishes what runs and gives back what has not started") {
   Bench bench;
   bench.processor.keep(1);

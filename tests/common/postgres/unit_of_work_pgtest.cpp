@@ -190,6 +190,34 @@ TEST_CASE("a connection lost during COMMIT leaves the unit in doubt, and running
   CHECK(worker.count("effects") == 1);
 }
 
+TEST_CASE("a COMMIT that the server answers with the end of the session is in doubt, one that it refuses is not") {
+  auto const answered_with = [](std::string const& sqlstate) {
+    Worker worker;
+    pqxx::connection admin{worker.database.url()};
+    pqxx::nontransaction{admin}.exec(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'no' USING ERRCODE = '" +
+        sqlstate +
+        "'; END $$; "
+        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON effects DEFERRABLE INITIALLY "
+        "DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse();");
+    try {
+      run_unit(worker.connection, worker.key, worker.effect());
+    } catch (std::exception const& error) {
+      return to_string(classify_database_error(error));
+    }
+    return std::string_view{"committed"};
+  };
+  // Raised by hand, so the connection stays open: the SQLSTATE alone has to tell.
+  for (auto const* ended : {"57P01", "57P02", "57P03"}) {
+    CAPTURE(ended);
+    CHECK(answered_with(ended) == "in_doubt");
+  }
+  CHECK(answered_with("23514") == "permanent");
+  CHECK(answered_with("40001") == "transient");
+  CHECK(answered_with("57014") == "transient");
+}
+
 TEST_CASE("the read-back of a commit in doubt waits while the server is still at it") {
   Worker worker;
   pqxx::connection asking{worker.database.url_as("chat")};
