@@ -1,5 +1,7 @@
 #include "observability/log.hpp"
 
+#include "json/encode.hpp"
+
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -18,7 +20,6 @@ namespace {
 
 constexpr std::size_t longest_value = 512;
 constexpr std::string_view ellipsis = "\xE2\x80\xA6";
-constexpr std::string_view replacement = "\xEF\xBF\xBD";
 constexpr std::array<std::string_view, 5> level_names{"debug", "info", "warn", "error", "off"};
 
 struct Output {
@@ -43,56 +44,6 @@ Output& output() {
     return made;
   }();
   return *instance;
-}
-
-/// The length of the valid UTF-8 sequence at the start of `text`, 0 where there is none.
-std::size_t sequence_length(std::string_view text) {
-  auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  auto const continues = [&](std::size_t i) { return i < text.size() && (byte(i) & 0xC0) == 0x80; };
-  auto const first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    if (!continues(1) || !continues(2)) return 0;
-    if (first == 0xE0 && byte(1) < 0xA0) return 0;   // overlong
-    if (first == 0xED && byte(1) >= 0xA0) return 0;  // a surrogate
-    return 3;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    if (first == 0xF0 && byte(1) < 0x90) return 0;   // overlong
-    if (first == 0xF4 && byte(1) >= 0x90) return 0;  // past U+10FFFF
-    return 4;
-  }
-  return 0;
-}
-
-void append_escaped(std::string& out, char character) {
-  switch (character) {
-    case '"':
-      out += "\\\"";
-      return;
-    case '\\':
-      out += "\\\\";
-      return;
-    case '\n':
-      out += "\\n";
-      return;
-    case '\r':
-      out += "\\r";
-      return;
-    case '\t':
-      out += "\\t";
-      return;
-    default:
-      break;
-  }
-  auto const code = static_cast<unsigned char>(character);
-  if (code < 0x20 || code == 0x7F) {
-    fmt::format_to(std::back_inserter(out), "\\u{:04x}", code);
-    return;
-  }
-  out += character;
 }
 
 void append_member(std::string& out, std::string_view name, Value const& value) {
@@ -181,16 +132,8 @@ void append_text(std::string& out, std::string_view text) {
     for (int back = 0; back < 3 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80; ++back) --end;
     text = text.substr(0, end);
   }
-  out += '"';
-  while (!text.empty()) {
-    auto const length = sequence_length(text);
-    if (length == 1) append_escaped(out, text.front());
-    if (length > 1) out += text.substr(0, length);
-    if (length == 0) out += replacement;
-    text.remove_prefix(length == 0 ? 1 : length);
-  }
-  if (cut) out += ellipsis;
-  out += '"';
+  json::append_string(out, text);
+  if (cut) out.insert(out.size() - 1, ellipsis);
 }
 
 void configure(std::string_view worker, Level level) {

@@ -92,7 +92,7 @@ TEST_CASE("quotes, control characters and broken UTF-8 cannot break a line") {
   CHECK(line.at("msg") == "a\"b\\c\nd\te\x01");
   CHECK(line.at("bad") == "x\xEF\xBF\xBD\xEF\xBF\xBDy\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDz");
   CHECK(line.at("good") == "h\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80");
-  CHECK(line.at("nul").as_string().size() == 1);
+  CHECK(line.at("nul") == "\xEF\xBF\xBD");
   CHECK(line.at("endless").is_null());
   CHECK(captured.text().find('\n') == captured.text().size() - 1);
 }
