@@ -2,8 +2,8 @@
 #pragma once
 
 #include "config/config.hpp"
+#include "config/process_settings.hpp"
 #include "config/types.hpp"
-#include "observability/log.hpp"
 
 #include <array>
 #include <chrono>
@@ -19,12 +19,11 @@ namespace omnibus::engine {
 enum class Protocol { automatic, consumer, classic };
 BOOST_DESCRIBE_ENUM(Protocol, automatic, consumer, classic)
 
-struct WorkerSettings {
+struct WorkerSettings : config::ProcessSettings {
   std::string kafka_group;
   Protocol kafka_group_protocol = Protocol::automatic;
   std::string kafka_instance_id;
   std::chrono::milliseconds kafka_session_timeout{10'000};
-  Secret database_url{"postgresql:///omnibus"};
   std::int32_t database_pool = 8;
   std::int32_t max_in_flight = 256;
   ByteSize max_queued_bytes = 64_MiB;
@@ -34,8 +33,6 @@ struct WorkerSettings {
   std::chrono::milliseconds retry_longest_delay{30'000};
   std::chrono::milliseconds commit_interval{500};
   std::chrono::milliseconds drain_deadline{20'000};
-  ListenAddress metrics_listen{"127.0.0.1", 0};
-  log::Level log_level = log::Level::info;
 
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
@@ -43,7 +40,6 @@ struct WorkerSettings {
       config::Doc{"kafka_group_protocol", "automatic, consumer (KIP-848) or classic (cooperative-sticky)"},
       config::Doc{"kafka_instance_id", "Static member name; empty joins as a dynamic member"},
       config::Doc{"kafka_session_timeout", "After this silence a member is out (classic protocol)", 1, 1800},
-      config::Doc{"database_url", "PostgreSQL, as a libpq URL"},
       config::Doc{"database_pool", "Connections, each with a thread", 1, 256},
       config::Doc{"max_in_flight", "Keys worked on at once", 1, 1'000'000},
       config::Doc{"max_queued_bytes", "Events held in memory, waiting or in flight", 65536, 1099511627776.0},
@@ -54,13 +50,11 @@ struct WorkerSettings {
       config::Doc{"commit_interval", "Time between offset commits", 0.01, 60},
       config::Doc{"drain_deadline", "Time that running events have when the worker stops or loses a partition", 0,
                   3600},
-      config::Doc{"metrics_listen", "Address of /livez, /readyz and /metrics; port 0 takes a free one"},
-      config::Doc{"log_level", "debug, info, warn, error or off"},
   };
 };
-BOOST_DESCRIBE_STRUCT(WorkerSettings, (),
-                      (kafka_group, kafka_group_protocol, kafka_instance_id, kafka_session_timeout, database_url,
-                       database_pool, max_in_flight, max_queued_bytes, prefetch_bytes, max_attempts, retry_base_delay,
-                       retry_longest_delay, commit_interval, drain_deadline, metrics_listen, log_level))
+BOOST_DESCRIBE_STRUCT(WorkerSettings, (config::ProcessSettings),
+                      (kafka_group, kafka_group_protocol, kafka_instance_id, kafka_session_timeout, database_pool,
+                       max_in_flight, max_queued_bytes, prefetch_bytes, max_attempts, retry_base_delay,
+                       retry_longest_delay, commit_interval, drain_deadline))
 
 }  // namespace omnibus::engine

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/config.hpp"
+#include "config/process_settings.hpp"
 #include "kafka/client_settings.hpp"
 
 #include <array>
@@ -66,13 +67,11 @@ struct StreamSettings {
 BOOST_DESCRIBE_STRUCT(StreamSettings, (), (per_tenant, heartbeat, max_buffer, recent, unseen, look_back, open_wait))
 
 /// Everything the gateway can be told.
-struct Settings {
+struct Settings : config::ProcessSettings {
   Settings() { kafka.client_id = "omnibus-gateway"; }
 
   ListenAddress http_listen{"127.0.0.1", 8080};
-  ListenAddress metrics_listen{"127.0.0.1", 0};
   kafka::ClientSettings kafka;
-  Secret database_url;
   std::uint32_t database_connections = 8;
   std::chrono::milliseconds database_timeout{3'000};
   std::chrono::milliseconds publish_timeout{5'000};
@@ -80,14 +79,11 @@ struct Settings {
   std::chrono::milliseconds idempotency_lease{15'000};
   std::chrono::milliseconds idempotency_wait{10'000};
   std::chrono::milliseconds drain{10'000};
-  std::string log_level = "info";
   LimitSettings limits;
   StreamSettings stream;
 
   static constexpr std::array docs{
       config::Doc{"http_listen", "HOST:PORT the API is served on; port 0 takes a free one"},
-      config::Doc{"metrics_listen", "HOST:PORT of /livez, /readyz and /metrics; port 0 takes a free one"},
-      config::Doc{"database_url", "PostgreSQL, with the role omnibus_gateway"},
       config::Doc{"database_connections", "Connections to PostgreSQL", 1, 1000},
       config::Doc{"database_timeout", "For one statement, and to connect", 0.1, 60},
       config::Doc{"publish_timeout", "How long Kafka may take to acknowledge an event; then 503", 0.1, 300},
@@ -98,12 +94,10 @@ struct Settings {
       config::Doc{"idempotency_wait", "How long a request waits for the claimant of its Idempotency-Key; then 503", 0.1,
                   600},
       config::Doc{"drain", "How long a stop waits for requests that run", 0, 600},
-      config::Doc{"log_level", "debug, info, warn, error or off"},
   };
 };
-BOOST_DESCRIBE_STRUCT(Settings, (),
-                      (http_listen, metrics_listen, kafka, database_url, database_connections, database_timeout,
-                       publish_timeout, token_cache, idempotency_lease, idempotency_wait, drain, log_level, limits,
-                       stream))
+BOOST_DESCRIBE_STRUCT(Settings, (config::ProcessSettings),
+                      (http_listen, kafka, database_connections, database_timeout, publish_timeout, token_cache,
+                       idempotency_lease, idempotency_wait, drain, limits, stream))
 
 }  // namespace omnibus::gateway

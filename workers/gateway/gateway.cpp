@@ -18,7 +18,6 @@
 
 #include <csignal>
 #include <exception>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -253,16 +252,7 @@ int run(int argc, char const* const* argv) {
   catalogue.add(settings);
   config::Program const program{"omnibus-gateway", "HTTP in, events out, replies streamed."};
   if (auto const status = config::configure(program, catalogue, argc, argv)) return *status;
-  auto const level = log::parse_level(settings.log_level);
-  if (!level) {
-    std::cerr << "omnibus-gateway: LOG_LEVEL must be debug, info, warn, error or off\n";
-    return 2;
-  }
-  if (settings.database_url.empty()) {
-    std::cerr << "omnibus-gateway: DATABASE_URL is needed: where PostgreSQL is, with the role omnibus_gateway\n";
-    return 2;
-  }
-  log::configure("gateway", *level);
+  log::configure("gateway", settings.log_level);
   std::signal(SIGPIPE, SIG_IGN);
   try {
     Gateway gateway(std::move(settings));

@@ -1,0 +1,28 @@
+/// The settings that every process has.
+#pragma once
+
+#include "config/config.hpp"
+#include "config/types.hpp"
+#include "observability/log.hpp"
+
+#include <array>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus::config {
+
+/// Where a process keeps its state, where it is watched and how much it says. A base of each binary's own settings.
+struct ProcessSettings {
+  Secret database_url{"postgresql:///omnibus"};
+  ListenAddress metrics_listen{"127.0.0.1", 0};
+  log::Level log_level = log::Level::info;
+
+  static constexpr std::array docs{
+      Doc{"database_url", "PostgreSQL, as a libpq URL"},
+      Doc{"metrics_listen", "Address of /livez, /readyz and /metrics; port 0 takes a free one"},
+      Doc{"log_level", "debug, info, warn, error or off"},
+  };
+};
+BOOST_DESCRIBE_STRUCT(ProcessSettings, (), (database_url, metrics_listen, log_level))
+
+}  // namespace omnibus::config
