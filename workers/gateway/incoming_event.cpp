@@ -1,5 +1,6 @@
 #include "workers/gateway/incoming_event.hpp"
 
+#include "events/time.hpp"
 #include "workers/gateway/refusal.hpp"
 
 #include <algorithm>
@@ -21,6 +22,13 @@ Refusal not_valid(json::DecodeError const& error) {
   return Refusal::invalid(error.field, error.message());
 }
 
+/// Kafka's own producers may write what they like there, and consumers then go by the record's timestamp; what comes in
+/// here is held to the standard.
+CloudEvent with_time(CloudEvent event, std::string field) {
+  if (event.envelope.time.empty() || parse_time_ms(event.envelope.time)) return event;
+  throw Refusal::invalid(std::move(field), "It is no time of RFC 3339, such as 2026-11-20T12:00:00Z");
+}
+
 CloudEvent read_binary(http::Request const& request) {
   std::deque<std::string> texts;  // what the views below look at
   std::vector<HeaderView> headers;
@@ -39,7 +47,7 @@ CloudEvent read_binary(http::Request const& request) {
   record.value = request.body;
   record.headers = headers;
   auto event = parse_cloud_event(record);
-  if (event) return *std::move(event);
+  if (event) return with_time(*std::move(event), "ce-time");
   auto error = event.error();
   if (error.field.starts_with("ce_")) error.field[2] = '-';  // as the header is called over HTTP
   throw not_valid(error);
@@ -56,7 +64,7 @@ CloudEvent read_event(http::Request const& request) {
     throw Refusal(415, "Only the JSON event format is understood", "Send application/cloudevents+json", "Content-Type");
   auto event = parse_structured(request.body);
   if (!event) throw not_valid(event.error());
-  return *std::move(event);
+  return with_time(*std::move(event), "time");
 }
 
 std::string tenant_source(std::string_view domain, std::string_view source) {

@@ -56,6 +56,24 @@ TEST_CASE("an event in structured mode is its body") {
   CHECK(event.data == R"({"a":1})");
 }
 
+TEST_CASE("a time that is none is refused by its name, one that is goes through as it was told") {
+  auto request = binary();
+  request.headers.add("ce-time", "2026-11-20T12:00:00.123456%2B02:00");
+  CHECK(read_event(request).envelope.time == "2026-11-20T12:00:00.123456+02:00");
+  for (auto const* wrong : {"yesterday", "2026-11-20", "2026-02-30T12:00:00Z", "2026-11-20T12:00:00", "1763640000"}) {
+    CAPTURE(wrong);
+    request.headers.set("ce-time", wrong);
+    auto const refusal = refusal_of(request);
+    CHECK(refusal.status == 400);
+    CHECK(refusal.field == "ce-time");
+    http::Request structured;
+    structured.headers = {{"Content-Type", "application/cloudevents+json"}};
+    structured.body =
+        R"({"specversion":"1.0","id":"1","source":"/w","type":"t.v1","data":{},"time":")" + std::string(wrong) + "\"}";
+    CHECK(refusal_of(structured).field == "time");
+  }
+}
+
 TEST_CASE("a batch, or a format we do not know, is refused as such") {
   http::Request request;
   request.headers = {{"Content-Type", "application/cloudevents-batch+json"}};
