@@ -1,8 +1,7 @@
 /// What a developer writes for work on many events at once.
 #pragma once
 
-#include "concurrency/signal.hpp"
-#include "concurrency/task.hpp"
+#include "engine/batch.hpp"
 #include "engine/context.hpp"
 #include "engine/engine.hpp"
 #include "engine/handler.hpp"
@@ -10,15 +9,11 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
-
-#include <boost/asio/io_context.hpp>
 
 namespace pqxx {
 class transaction_base;
@@ -30,48 +25,11 @@ namespace omnibus {
 template <class... Events>
 struct BatchItem {
   std::variant<Events...> event;
-  Uuid event_key;             ///< the same for every delivery of the event
   std::int64_t timestamp_ms;  ///< when the record was written
   std::int64_t time_ms;       ///< when the event happened, by whoever published it
 };
 
 namespace engine {
-
-/// Gathers events that are ready and applies them together: everything that came while the last batch was being
-/// committed makes the next one. A batch keeps the order of each partition, and is committed with one inbox row per
-/// event or not at all; events that were handled before are left out. A batch that fails for a passing reason is tried
-/// again as it is; one that fails for good is halved until the events at fault are alone, which are dead-lettered.
-/// Belongs to the event loop.
-class Batcher {
- public:
-  /// Applies those entries that are new, by their position in the batch. On a thread of the pool; may run again.
-  using Apply = std::function<void(pqxx::transaction_base&, std::span<void const* const> items)>;
-
-  Batcher(boost::asio::io_context& loop, std::size_t most, Apply apply)
-      : loop_{loop}, most_{most}, apply_{std::move(apply)} {}
-
-  /// Resumes when the item's effect is committed. `item` must live until then. @throws as a handler may.
-  Task<> join(Context& context, void const* item);
-
- private:
-  struct Entry {
-    Context* context;
-    void const* item;
-    std::exception_ptr error;
-    Signal done;
-  };
-  using Entries = std::span<Entry* const>;
-
-  Task<> run();
-  Task<> commit(Entries entries);
-  Task<> commit_once(Entries entries);
-
-  boost::asio::io_context& loop_;
-  std::size_t most_;
-  Apply apply_;
-  std::vector<Entry*> pending_;
-  bool running_ = false;
-};
 
 /// A handler that takes many events at once.
 template <class H>
@@ -79,47 +37,66 @@ concept BatchHandler = requires {
   { H::max_batch } -> std::convertible_to<std::size_t>;
 };
 
-/// Decodes like HandlerWork and hands over in batches. `H` has `using Events = EventList<...>`,
-/// `static constexpr std::size_t max_batch` and, called on a thread of the pool inside the transaction,
-/// `void apply(pqxx::transaction_base&, std::vector<BatchItem<...> const*> const& items)`.
+/// The decoded events of one batch for a handler of type `H`.
+template <class H, class... Events>
+class TypedItems : public BatchItems {
+ public:
+  explicit TypedItems(H& handler) : handler_{handler} {}
+
+  bool add(Context& context) override {
+    auto const type = context.event().type;
+    auto const matched = ((type == Events::type && (add<Events>(context), true)) || ...);
+    if (!matched) pass_over(context, type);
+    return matched;
+  }
+  std::size_t size() const override { return items_.size(); }
+  void clear() override { items_.clear(); }
+  void apply(pqxx::transaction_base& transaction, std::span<std::size_t const> chosen) override {
+    std::vector<BatchItem<Events...> const*> items;
+    items.reserve(chosen.size());
+    for (auto const position : chosen) items.push_back(&items_[position]);
+    handler_.apply(transaction, items);
+  }
+
+ private:
+  template <class Event>
+  void add(Context& context) {
+    items_.push_back({decode<Event>(context), context.timestamp_ms(), context.time_ms()});
+  }
+
+  H& handler_;
+  std::vector<BatchItem<Events...>> items_;
+};
+
+/// Decodes like HandlerWork and hands over in batches: everything that came while the last batch was being committed
+/// makes the next one. A batch keeps the order of each partition, and is committed with one inbox row per event or not
+/// at all; events that were handled before are left out. A batch that fails for a passing reason is tried again as it
+/// is; one that fails for good is halved until the events at fault are alone, which are dead-lettered.
+///
+/// `H` has `using Events = EventList<...>`, `static constexpr std::size_t max_batch` and, called on a thread of the
+/// pool inside the transaction, `void apply(pqxx::transaction_base&, std::vector<BatchItem<...> const*> const& items)`.
+/// With `static constexpr bool own_key = true` it recognises by a key of its own what it has applied before: then no
+/// inbox rows are written, and items may come that were applied already.
 template <class H>
 class BatchWork : public Work {
  public:
-  BatchWork(boost::asio::io_context& loop, H& handler)
-      : batcher_{loop, H::max_batch, [&handler](pqxx::transaction_base& transaction, std::span<void const* const> raw) {
-                   apply(handler, transaction, raw, typename H::Events{});
-                 }} {}
+  explicit BatchWork(H& handler) : handler_{handler} {}
 
-  Task<> handle(Context& context) override { return dispatch(context, context.event().type, typename H::Events{}); }
-  bool ordered_by_key() const override { return false; }
+  BatchTraits batches() const override {
+    if constexpr (requires { H::own_key; })
+      return {H::max_batch, H::own_key};
+    else
+      return {H::max_batch, false};
+  }
+  std::unique_ptr<BatchItems> new_items() override { return make_items(typename H::Events{}); }
 
  private:
   template <class... Events>
-  static void apply(H& handler, pqxx::transaction_base& transaction, std::span<void const* const> raw,
-                    EventList<Events...>) {
-    std::vector<BatchItem<Events...> const*> items;
-    items.reserve(raw.size());
-    for (auto const* const each : raw) items.push_back(static_cast<BatchItem<Events...> const*>(each));
-    handler.apply(transaction, items);
+  std::unique_ptr<BatchItems> make_items(EventList<Events...>) {
+    return std::make_unique<TypedItems<H, Events...>>(handler_);
   }
 
-  template <class... Events>
-  Task<> dispatch(Context& context, std::string_view type, EventList<Events...>) {
-    Task<> chosen;
-    auto const matched = ((type == Events::type && (chosen = join<Events, Events...>(context), true)) || ...);
-    if (matched) return chosen;
-    return pass_over(context, type);
-  }
-
-  template <class Event, class... Events>
-  Task<> join(Context& context) {
-    BatchItem<Events...> const item{decode<Event>(context), context.event_key(), context.timestamp_ms(),
-                                    context.time_ms()};
-    auto joining = batcher_.join(context, &item);
-    co_await std::move(joining);
-  }
-
-  Batcher batcher_;
+  H& handler_;
 };
 
 }  // namespace engine

@@ -12,7 +12,6 @@
 #include "postgres/pool.hpp"
 
 #include <algorithm>
-#include <set>
 #include <vector>
 
 #include <boost/asio/steady_timer.hpp>
@@ -201,34 +200,6 @@ Task<bool> Context::commit_step(std::string step, std::function<void(UnitOfWork&
 
 bool Context::still_wanted() const {
   return !delivery_.partition->lost && !delivery_.partition->draining();
-}
-
-Task<> Context::commit_batch(std::vector<Context*> const& contexts,
-                             std::function<void(pqxx::transaction_base&, std::vector<bool> const& is_new)> apply) {
-  auto& engine = contexts.front()->engine_;
-  postgres::BatchKey key{engine.identity().worker, engine.identity().run_id, {}, {}};
-  std::set<Partition const*> partitions;
-  for (auto* const context : contexts) {
-    auto const& partition = *context->delivery_.partition;
-    if (partition.lost) throw Fenced{};
-    context->delivery_.epoch = partition.epoch;
-    if (partitions.insert(&partition).second)
-      key.claims.push_back({partition.where.topic, partition.where.partition, partition.epoch});
-    key.event_ids.push_back(context->event_key());
-  }
-  OMNIBUS_FAILPOINT("commit");
-  auto job = contexts.front()->pool().run([&](pqxx::connection& connection) {
-    return postgres::run_batch_unit(connection, key, [&](postgres::UnitOfWork& unit, std::vector<bool> const& is_new) {
-      apply(unit.transaction(), is_new);
-    });
-  });
-  auto const result = co_await std::move(job);
-  if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
-  for (auto* const context : contexts) context->delivery_.resolved = true;
-}
-
-void Context::confirm_ownership() {
-  engine_.confirm_membership(delivery_);
 }
 
 void Context::publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series,

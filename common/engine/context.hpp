@@ -88,18 +88,8 @@ class Context {
     publish_now(Event::type, json::encode(event), std::move(key), series, ordinal);
   }
 
-  /// Applies many events, of any partitions of one engine, in one transaction with their inbox rows. `apply` is told
-  /// which of them are new, and is not called when none is. @throws Fenced when one of the partitions has another
-  /// owner; else what `apply` or the database threw.
-  static Task<> commit_batch(std::vector<Context*> const& contexts,
-                             std::function<void(pqxx::transaction_base&, std::vector<bool> const& is_new)> apply);
-
   /// Whether it is worth while to go on trying: false once the partition is being given up.
   bool still_wanted() const;
-
-  /// For work that tries a refused commit again by itself: asks the group whether the partition is still this worker's
-  /// and if so takes it over again, in the background.
-  void confirm_ownership();
 
   /// Parks the event with its reason, together with its inbox row. The engine calls this.
   Task<> dead_letter(Failure const& failure);

@@ -3,6 +3,7 @@
 
 #include "concurrency/task.hpp"
 #include "engine/delivery.hpp"
+#include "engine/dispatch.hpp"
 #include "engine/key_lanes.hpp"
 #include "engine/outage_gate.hpp"
 #include "engine/partition.hpp"
@@ -32,20 +33,17 @@ struct Verdict {
   std::chrono::milliseconds delay{0};
 };
 
-/// What the dispatcher runs deliveries through. Both functions are called on the event loop.
-class Processor {
+/// What the dispatcher runs deliveries through. Called on the event loop.
+class Processor : public Leaving {
  public:
-  virtual ~Processor() = default;
   /// One attempt. Must not throw.
   virtual Task<Verdict> process(Delivery& delivery) = 0;
-  /// The delivery left the dispatcher and is the processor's to re-use.
-  virtual void left(Delivery& delivery, bool finished) = 0;
 };
 
 /// Deliveries of one key run one after the other in the order of submit(); up to `max_in_flight` keys run at once. A
 /// delivery that waits for a retry blocks its own key only and takes no place among those in flight. Everything is
-/// O(1) per event but the O(log n) of a retry's timer. Belongs to the event loop, which must outlive it.
-class Dispatcher {
+/// O(1) per event but the O(log n) of a retry's timer.
+class Dispatcher : public Dispatch {
  public:
   struct Settings {
     std::size_t max_in_flight = 256;
@@ -55,24 +53,21 @@ class Dispatcher {
 
   Dispatcher(boost::asio::io_context& loop, Settings settings, Processor& processor);
 
-  /// Queues a delivery behind those of its key. Call pump() after a batch of them.
-  void submit(Delivery& delivery);
-  /// Lets a partition's held deliveries start.
-  void open(Partition& partition);
-  /// Holds what has not started, in its order, until the partition is opened again.
-  void close(Partition& partition);
-  /// Gives back what lies behind the newest delivery that was ever started, so that what is finished leaves no gap, and
-  /// tries at once what waits for a retry. What fails once more is given back too, with all that lies behind it.
-  void drain(Partition& partition);
-  /// Gives back everything of this partition that is not running.
-  void drop(Partition& partition);
-  /// Starts as many as may start.
-  void pump();
+  void submit(Delivery& delivery) override;
+  void pump() override;
+  bool is_free(Partition const& partition, std::uint64_t key_hash) const override {
+    return partition.open && !partition.lost && !partition.draining() && gate_.open() &&
+           (lanes_.empty() || !lanes_.holds(key_hash));
+  }
+  void open(Partition& partition) override;
+  void close(Partition& partition) override;
+  void drain(Partition& partition) override;
+  void drop(Partition& partition) override;
 
-  std::size_t in_flight() const { return in_flight_; }
-  std::size_t queued() const { return lanes_.queued() - in_flight_; }
-  std::size_t waiting_for_retry() const { return retries_.size(); }
-  bool paused() const { return !gate_.open(); }
+  std::size_t in_flight() const override { return in_flight_; }
+  std::size_t queued() const override { return lanes_.queued() - in_flight_; }
+  std::size_t waiting_for_retry() const override { return retries_.size(); }
+  bool paused() const override { return !gate_.open(); }
 
  private:
   Task<> run();

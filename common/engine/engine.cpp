@@ -22,10 +22,9 @@ constexpr std::chrono::milliseconds drain_poll{10};
 constexpr std::size_t most_open = 1'000'000;  // records of a partition begun behind one that does not end
 
 /// Deliveries of one key share a lane; those without key are independent of each other.
-std::uint64_t lane_of(rd_kafka_message_t const& message, bool by_key) {
+std::uint64_t lane_of(rd_kafka_message_t const& message) {
   auto const where = std::hash<void const*>{}(message.rkt) ^ (static_cast<std::uint64_t>(message.partition) << 32);
-  if (message.key == nullptr || !by_key)
-    return (where ^ static_cast<std::uint64_t>(message.offset)) * 0x9E3779B97F4A7C15ULL;
+  if (message.key == nullptr) return (where ^ static_cast<std::uint64_t>(message.offset)) * 0x9E3779B97F4A7C15ULL;
   std::string_view const key{static_cast<char const*>(message.key), message.key_len};
   return std::hash<std::string_view>{}(key) ^ (where * 0x9E3779B97F4A7C15ULL);
 }
@@ -42,6 +41,10 @@ std::int64_t wall_clock_ms() {
 
 }  // namespace
 
+Task<> Work::handle(Context&) {
+  co_return;
+}
+
 Engine::Engine(boost::asio::io_context& loop, Identity identity, EngineSettings settings, kafka::ClientSettings client,
                kafka::ConsumerSettings consumer, Ports ports, Work& work)
     : loop_{loop},
@@ -52,8 +55,16 @@ Engine::Engine(boost::asio::io_context& loop, Identity identity, EngineSettings 
       poll_{loop, std::move(client), std::move(consumer), settings.max_queued_bytes,
             [this](Tidings& tidings) { std::visit([this](auto& each) { on(each); }, tidings); }},
       publisher_{loop, ports.producer, ports.pool},
-      dispatcher_{loop, {.max_in_flight = settings.max_in_flight}, *this},
+      dispatch_{make_dispatch()},
       housekeeping_timer_{loop} {}
+
+std::unique_ptr<Dispatch> Engine::make_dispatch() {
+  if (auto const most = work_.batches().most; most > 0)
+    return std::make_unique<BatchDispatcher>(loop_, most, work_.new_items(), work_.new_items(),
+                                             static_cast<BatchProcessor&>(*this));
+  return std::make_unique<Dispatcher>(loop_, Dispatcher::Settings{.max_in_flight = settings_.max_in_flight},
+                                      static_cast<Processor&>(*this));
+}
 
 Engine::~Engine() {
   poll_.stop();
@@ -66,22 +77,56 @@ void Engine::start() {
 
 void Engine::on(Arrived& arrived) {
   OMNIBUS_FAILPOINT("arrived");
-  auto const by_key = work_.ordered_by_key();
+  auto const never_waits = work_.never_waits();
+  auto const begun = Clock::now();
+  std::uint64_t handled = 0;
+  std::size_t consumed = 0;
   for (auto& message : arrived.messages) {
     auto* const partition = find(*message);
     if (partition == nullptr || partition->draining()) {
-      poll_.consumed(message->len + message->key_len + sizeof(Delivery));
+      consumed += message->len + message->key_len + sizeof(Delivery);
+      continue;
+    }
+    auto const key_hash = lane_of(*message);
+    if (never_waits && handled_now(*partition, key_hash, message)) {
+      consumed += passing_.bytes();
+      ++handled;
       continue;
     }
     auto& delivery = deliveries_.take();
     delivery.partition = partition;
-    delivery.key_hash = lane_of(*message, by_key);
+    delivery.key_hash = key_hash;
     delivery.sequence = partition->frontier.begin(message->offset, timestamp_of(*message));
     delivery.message = std::move(message);
-    budget_.earn();
-    dispatcher_.submit(delivery);
+    dispatch_->submit(delivery);
   }
-  dispatcher_.pump();
+  passing_.message.reset();
+  budget_.earn(arrived.messages.size());
+  if (consumed > 0) poll_.consumed(consumed);
+  if (handled > 0) {
+    bump(counters_.handled, handled);
+    if (ports_.timings.handler != nullptr)
+      ports_.timings.handler->observe_mean(std::chrono::duration<double>{Clock::now() - begun}.count(), handled);
+  }
+  dispatch_->pump();
+}
+
+/// Order is kept because nothing of the key is queued, and what is not queued is finished when this returns.
+bool Engine::handled_now(Partition& partition, std::uint64_t key_hash, kafka::Message& message) {
+  if (!dispatch_->is_free(partition, key_hash)) return false;
+  passing_.message = std::move(message);
+  passing_.partition = &partition;
+  passing_.epoch = partition.epoch;
+  Context context{*this, passing_};
+  try {
+    work_.handle_now(context);
+  } catch (...) {
+    message = std::move(passing_.message);
+    return false;
+  }
+  partition.frontier.pass(passing_.offset());
+  partition.started = partition.frontier.end();
+  return true;
 }
 
 Partition* Engine::find(rd_kafka_message_t const& message) {
@@ -213,13 +258,13 @@ Task<> Engine::housekeeping() {
 }
 
 void Engine::refresh_counters() {
-  counters_.in_flight = static_cast<std::int64_t>(dispatcher_.in_flight());
-  counters_.queued = static_cast<std::int64_t>(dispatcher_.queued());
+  counters_.in_flight = static_cast<std::int64_t>(dispatch_->in_flight());
+  counters_.queued = static_cast<std::int64_t>(dispatch_->queued());
   counters_.queued_bytes = static_cast<std::int64_t>(poll_.queued_bytes());
-  counters_.stuck_keys = static_cast<std::int64_t>(dispatcher_.waiting_for_retry());
+  counters_.stuck_keys = static_cast<std::int64_t>(dispatch_->waiting_for_retry());
   counters_.partitions = static_cast<std::int64_t>(partitions_.size());
   counters_.unpublished = static_cast<std::int64_t>(publisher_.unpublished());
-  counters_.paused = dispatcher_.paused();
+  counters_.paused = dispatch_->paused();
   std::int64_t uncommitted = 0;
   std::int64_t oldest = 0;
   for (auto const& [key, partition] : partitions_) {
@@ -242,8 +287,8 @@ Task<bool> Engine::stop() {
   set_ready(false);
   std::vector<std::shared_ptr<Partition>> all;
   for (auto const& [key, partition] : partitions_) all.push_back(partition);
-  for (auto const& partition : all) dispatcher_.drain(*partition);
-  log::info("stopping", {{"in_flight", dispatcher_.in_flight()}});
+  for (auto const& partition : all) dispatch_->drain(*partition);
+  log::info("stopping", {{"in_flight", dispatch_->in_flight()}});
   auto draining = drained(all, deadline);
   auto const clean = co_await std::move(draining);
   if (!clean) log::warn("stopping before the last events ended; they will be delivered again", {});

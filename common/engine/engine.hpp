@@ -2,6 +2,7 @@
 #pragma once
 
 #include "concurrency/task.hpp"
+#include "engine/batch_dispatcher.hpp"
 #include "engine/context.hpp"
 #include "engine/delivery.hpp"
 #include "engine/dispatcher.hpp"
@@ -32,14 +33,27 @@
 
 namespace omnibus::engine {
 
+/// How work takes events: one by one, or many at once.
+struct BatchTraits {
+  std::size_t most = 0;  ///< events in a batch; 0 for work that takes them one by one
+  bool own_key = false;  ///< recognises by itself what it has applied before, and needs no inbox rows
+};
+
 /// What happens with each event; the seam between the engine and typed handlers.
 class Work {
  public:
   virtual ~Work() = default;
-  /// One attempt, on the event loop. @throws Failure, or anything else, which counts as one.
-  virtual Task<> handle(Context& context) = 0;
-  /// Whether events of one key wait for each other. Work that keeps the order by itself does without.
-  virtual bool ordered_by_key() const { return true; }
+  /// One attempt, on the event loop. @throws Failure, or anything else, which counts as one. Not called for work that
+  /// takes batches.
+  virtual Task<> handle(Context& context);
+  /// Whether handle_now() does what handle() does. An event whose key is free is then handled where it arrives, without
+  /// a coroutine and without being queued.
+  virtual bool never_waits() const { return false; }
+  /// One attempt by work that never waits. What it throws has the event handled again by handle().
+  virtual void handle_now(Context&) {}
+  virtual BatchTraits batches() const { return {}; }
+  /// Where a batch is decoded to; for work that takes batches.
+  virtual std::unique_ptr<BatchItems> new_items() { return nullptr; }
 };
 
 struct EngineSettings {
@@ -91,12 +105,12 @@ struct Counters {
   std::atomic<bool> paused{false};
 };
 
-inline void bump(std::atomic<std::uint64_t>& counter) {
-  counter.fetch_add(1, std::memory_order_relaxed);
+inline void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
+  counter.fetch_add(by, std::memory_order_relaxed);
 }
 
 /// Runs one worker on one event loop. Everything but `counters()` belongs to that loop's thread.
-class Engine : private Processor {
+class Engine : private Processor, private BatchProcessor {
  public:
   Engine(boost::asio::io_context& loop, Identity identity, EngineSettings settings, kafka::ClientSettings client,
          kafka::ConsumerSettings consumer, Ports ports, Work& work);
@@ -126,10 +140,19 @@ class Engine : private Processor {
   void on(Committed& committed);
   void on(Trouble& trouble);
 
-  // Processor.
-  Task<Verdict> process(Delivery& delivery) override;
+  // Of both processors.
   void left(Delivery& delivery, bool finished) override;
+  Task<Verdict> process(Delivery& delivery) override;
+  void decode(Batch& batch, Delivery& delivery) override;
+  Task<> commit(Batch& batch) override;
 
+  Task<> commit_entries(Batch& batch, std::vector<BatchEntry*> entries, std::uint32_t attempts);
+  Task<> commit_once(Batch& batch, std::vector<BatchEntry*> const& entries);
+  Task<> bury(Batch& batch, BatchEntry& entry);
+  static void give_up_unless_wanted(Delivery const& delivery);
+  std::unique_ptr<Dispatch> make_dispatch();
+
+  bool handled_now(Partition& partition, std::uint64_t key_hash, kafka::Message& message);
   Task<Verdict> resolve(Delivery& delivery, Context& context, std::exception_ptr error);
   Task<> open(std::vector<std::shared_ptr<Partition>> partitions);
   Task<> take_over(std::vector<std::shared_ptr<Partition>> const& partitions);
@@ -149,8 +172,9 @@ class Engine : private Processor {
   Work& work_;
   PollThread poll_;
   OutboxPublisher publisher_;
-  Dispatcher dispatcher_;
+  std::unique_ptr<Dispatch> dispatch_;
   DeliveryPool deliveries_;
+  Delivery passing_;  // what is handled where it arrives
   RetryBudget budget_;
   std::map<PartitionKey, std::shared_ptr<Partition>> partitions_;
   // Partitions that were given up while some of their deliveries still ran.

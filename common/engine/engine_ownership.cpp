@@ -53,7 +53,7 @@ void Engine::on(Revoked& revoked) {
   log::info("partitions revoked", {{"count", going.size()}});
   if (going.empty()) return poll_.consumer().release(revoked.partitions);
   OMNIBUS_FAILPOINT("revoked");
-  for (auto const& partition : going) dispatcher_.drain(*partition);
+  for (auto const& partition : going) dispatch_->drain(*partition);
   boost::asio::co_spawn(loop_, hand_back(std::move(going)), boost::asio::detached);
 }
 
@@ -66,7 +66,7 @@ void Engine::on(Lost& lost) {
     auto const partition = found->second;
     partitions_.erase(found);
     leaving_.push_back(partition);
-    dispatcher_.drop(*partition);
+    dispatch_->drop(*partition);
   }
   last_ = {};
 }
@@ -113,7 +113,7 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
   }
   for (auto const& partition : partitions) {
     partition->taking_over = false;
-    if (!partition->lost && !partition->draining()) dispatcher_.open(*partition);
+    if (!partition->lost && !partition->draining()) dispatch_->open(*partition);
   }
   if (!stopping_) set_ready(true);
 }
@@ -174,7 +174,7 @@ Task<> Engine::hand_back(std::vector<std::shared_ptr<Partition>> partitions) {
     released.push_back(partition->where);
     partitions_.erase(found);
     leaving_.push_back(partition);
-    if (partition->alive > 0) dispatcher_.drop(*partition);
+    if (partition->alive > 0) dispatch_->drop(*partition);
   }
   last_ = {};
   OMNIBUS_FAILPOINT("release");
@@ -185,7 +185,7 @@ void Engine::confirm_membership(Delivery const& delivery) {
   auto& partition = *delivery.partition;
   // Begun before the partition was taken over again: refused by our own take-over, which says nothing about now.
   if (partition.taking_over || delivery.epoch != partition.epoch) return;
-  if (partition.open) dispatcher_.close(partition);
+  if (partition.open) dispatch_->close(partition);
   if (partition.lost || partition.draining() || std::exchange(partition.confirming, true)) return;
   bump(counters_.fenced);
   log::warn("fenced: another worker took this partition over; asking the group whether it is still ours",

@@ -4,11 +4,10 @@
 
 namespace omnibus::engine {
 
-Task<> pass_over(Context& context, std::string_view type) {
+void pass_over(Context& context, std::string_view type) {
   auto const* const carrying = kafka::TopicCatalog::built_in().topic_of(type);
   if (carrying == nullptr || carrying->name != context.topic())
     throw Failure::permanent("this topic carries no event of this type", "unknown_type");
-  co_return;
 }
 
 }  // namespace omnibus::engine

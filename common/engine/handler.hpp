@@ -6,6 +6,7 @@
 #include "engine/engine.hpp"
 #include "json/decode.hpp"
 
+#include <concepts>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,7 +21,7 @@ namespace engine {
 
 /// What becomes of an event that a handler does not list: one of its topic is passed over.
 /// @throws Failure (permanent) for one that this topic does not carry.
-Task<> pass_over(Context& context, std::string_view type);
+void pass_over(Context& context, std::string_view type);
 
 /// The event's data as its struct, valid. @throws Failure (permanent) naming the field that is not.
 template <class Event>
@@ -34,8 +35,15 @@ Event decode(Context& context) {
   return *std::move(decoded);
 }
 
+/// A handler that does not wait: its function is none of coroutines.
+template <class H, class Event>
+concept HandlesAtOnce = requires(H& handler, Context& context, Event const& event) {
+  { handler.handle(context, event) } -> std::same_as<void>;
+};
+
 /// Decodes an event and hands it to the handler's function for its type. `H` has
-/// `using Events = EventList<...>` and for each of them `Task<> handle(Context&, Event const&)`. An event of the topic
+/// `using Events = EventList<...>` and for each of them `Task<> handle(Context&, Event const&)`; a handler that never
+/// waits has `void handle(Context&, Event const&)` for all of them, which costs no coroutine. An event of the topic
 /// that the handler does not list is passed over; one that no topic knows, or that does not decode, is dead-lettered
 /// with a reason that names the field.
 template <class H>
@@ -43,15 +51,37 @@ class HandlerWork : public Work {
  public:
   explicit HandlerWork(H& handler) : handler_{handler} {}
 
-  Task<> handle(Context& context) override { return dispatch(context, context.event().type, typename H::Events{}); }
+  Task<> handle(Context& context) override { return start(context, typename H::Events{}); }
+  bool never_waits() const override { return at_once(typename H::Events{}); }
+  void handle_now(Context& context) override { finish(context, typename H::Events{}); }
 
  private:
   template <class... Events>
-  Task<> dispatch(Context& context, std::string_view type, EventList<Events...>) {
-    Task<> chosen;
-    auto const matched = ((type == Events::type && (chosen = decode_and_handle<Events>(context), true)) || ...);
-    if (matched) return chosen;
-    return pass_over(context, type);
+  static constexpr bool at_once(EventList<Events...>) {
+    return (HandlesAtOnce<H, Events> && ...);
+  }
+
+  template <class... Events>
+  Task<> start(Context& context, EventList<Events...> events) {
+    auto const type = context.event().type;
+    if constexpr (at_once(events)) {
+      finish(context, events);
+      co_return;
+    } else {
+      Task<> chosen;
+      auto const matched = ((type == Events::type && (chosen = decode_and_handle<Events>(context), true)) || ...);
+      if (!matched) co_return pass_over(context, type);
+      co_await std::move(chosen);
+    }
+  }
+
+  template <class... Events>
+  void finish(Context& context, EventList<Events...> events) {
+    if constexpr (at_once(events)) {
+      auto const type = context.event().type;
+      auto const matched = ((type == Events::type && (handler_.handle(context, decode<Events>(context)), true)) || ...);
+      if (!matched) pass_over(context, type);
+    }
   }
 
   template <class Event>

@@ -38,6 +38,9 @@ class KeyLanes {
     return head.next;
   }
 
+  /// Whether anything of this key is queued or running.
+  bool holds(std::uint64_t key_hash) const { return lanes_.contains(key_hash); }
+  bool empty() const { return lanes_.empty(); }
   /// Keys that have something queued or running.
   std::size_t keys() const { return lanes_.size(); }
   /// Deliveries queued or running, of all keys.

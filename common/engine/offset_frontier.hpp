@@ -21,6 +21,13 @@ class OffsetFrontier {
   /// Marks it done. Doing so twice is an error of the caller.
   void finish(Sequence sequence);
 
+  /// begin() and finish() in one, for a record that is done already.
+  void pass(std::int64_t offset) {
+    if (base_ != end_) return finish(begin(offset));
+    base_ = ++end_;
+    position_ = offset + 1;
+  }
+
   /// The next offset to read if we stopped now; nothing before the first record is finished.
   std::optional<std::int64_t> position() const { return position_ < 0 ? std::nullopt : std::optional{position_}; }
   /// Where reading would go on: the position, or before anything is finished the first record begun; 0 without any.

@@ -258,9 +258,8 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
 }  // namespace
 
 int run_worker(config::Program const& program, config::Catalogue& settings, int argc, char** argv,
-               std::int32_t max_in_flight, MakeWork const& make_work) {
+               MakeWork const& make_work) {
   WorkerSettings worker_settings;
-  worker_settings.max_in_flight = max_in_flight;
   kafka::ClientSettings client;
   client.client_id = fmt::format("omnibus-{}", program.name);
   settings.add(client, "KAFKA_");

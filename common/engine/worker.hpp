@@ -28,34 +28,29 @@ struct Resources {
 
 namespace engine {
 
-inline constexpr std::int32_t default_in_flight = 256;
-
 /// Makes a worker's work once its resources exist. Called on the main thread, before any event.
 using MakeWork = std::function<std::unique_ptr<Work>(Resources&)>;
 
 /// Configures, connects, serves /livez, /readyz and /metrics, runs until SIGTERM or SIGINT and stops cleanly.
-/// `settings` are the handler's own, already added; `max_in_flight` is the default of that setting.
+/// `settings` are the handler's own, already added.
 /// @return the exit status.
 int run_worker(config::Program const& program, config::Catalogue& settings, int argc, char** argv,
-               std::int32_t max_in_flight, MakeWork const& make_work);
+               MakeWork const& make_work);
 
 /// Owns a handler together with the adapter that decodes for it.
 template <class H>
 class OwningWork : public Work {
  public:
   OwningWork(Resources& resources, typename H::Settings const& settings)
-      : handler_{resources, settings}, adapter_{make_adapter(resources)} {}
+      : handler_{resources, settings}, adapter_{handler_} {}
   Task<> handle(Context& context) override { return adapter_.handle(context); }
-  bool ordered_by_key() const override { return adapter_.ordered_by_key(); }
+  bool never_waits() const override { return adapter_.never_waits(); }
+  void handle_now(Context& context) override { adapter_.handle_now(context); }
+  BatchTraits batches() const override { return adapter_.batches(); }
+  std::unique_ptr<BatchItems> new_items() override { return adapter_.new_items(); }
 
  private:
   using Adapter = std::conditional_t<BatchHandler<H>, BatchWork<H>, HandlerWork<H>>;
-  Adapter make_adapter(Resources& resources) {
-    if constexpr (BatchHandler<H>)
-      return Adapter{resources.loop, handler_};
-    else
-      return Adapter{handler_};
-  }
 
   H handler_;
   Adapter adapter_;
@@ -75,9 +70,7 @@ int run_worker(int argc, char** argv) {
   auto const make = [&](Resources& resources) -> std::unique_ptr<engine::Work> {
     return std::make_unique<engine::OwningWork<H>>(resources, settings);
   };
-  auto max_in_flight = engine::default_in_flight;
-  if constexpr (engine::BatchHandler<H>) max_in_flight = static_cast<std::int32_t>(2 * H::max_batch);
-  return engine::run_worker({H::name, H::summary}, catalogue, argc, argv, max_in_flight, make);
+  return engine::run_worker({H::name, H::summary}, catalogue, argc, argv, make);
 }
 
 }  // namespace omnibus

@@ -76,11 +76,14 @@ class LocalCounter {
 class LocalHistogram {
  public:
   explicit LocalHistogram(std::span<double const> buckets) : buckets_(buckets), counts_(buckets.size() + 1) {}
-  void observe(double value) noexcept {
+  void observe(double value) noexcept { observe_mean(value, 1); }
+  /// `count` observations of which only the sum is known: each counts as their mean.
+  void observe_mean(double total, std::uint64_t count) noexcept {
+    auto const mean = total / static_cast<double>(count);
     std::size_t bucket = 0;
-    while (bucket < buckets_.size() && value > buckets_[bucket]) ++bucket;
-    counts_[bucket].add();
-    sum_.store(sum_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
+    while (bucket < buckets_.size() && mean > buckets_[bucket]) ++bucket;
+    counts_[bucket].add(count);
+    sum_.store(sum_.load(std::memory_order_relaxed) + total, std::memory_order_relaxed);
   }
   std::span<LocalCounter const> counts() const noexcept { return counts_; }
   double sum() const noexcept { return sum_.load(std::memory_order_relaxed); }

@@ -70,6 +70,10 @@ void append_uuid(std::string& sql, Uuid const& uuid) {
   sql += '\'';
 }
 
+std::int64_t next_block(pqxx::transaction_base& transaction) {
+  return transaction.exec("SELECT nextval('pipeline.outbox_id')").one_field().as<std::int64_t>();
+}
+
 /// The statement that ends a unit and the rows it writes.
 std::pair<std::string, std::vector<OutboxRow>> outbox_of(pqxx::transaction_base& transaction,
                                                          OutboxSource const& source, std::int64_t first_id,
@@ -81,7 +85,7 @@ std::pair<std::string, std::vector<OutboxRow>> outbox_of(pqxx::transaction_base&
   auto left = ids_per_block;
   for (auto& record : records) {
     if (left == 0) {
-      id = transaction.exec("SELECT nextval('pipeline.outbox_id')").one_field().as<std::int64_t>();
+      id = next_block(transaction);
       left = ids_per_block;
     }
     rows.push_back({id, std::move(record)});
@@ -159,9 +163,10 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
   sql += connection.quote(epochs);
   sql += ") AS event_id";
   auto const admission = transaction.begin(sql);
-  if (admission.empty() || admission[0][0].is_null()) {
+  auto const fenced = !admission.empty() && admission[0][0].is_null();
+  if (fenced || (admission.empty() && key.inbox)) {
     transaction.abort();
-    return {admission.empty() ? CommitOutcome::duplicate : CommitOutcome::fenced, {}};
+    return {fenced ? CommitOutcome::fenced : CommitOutcome::duplicate, {}};
   }
 
   std::unordered_set<Uuid> admitted;
@@ -176,8 +181,13 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
   OMNIBUS_FAILPOINT("unit.admitted");
   UnitOfWork unit{transaction};
   work(unit, is_new);
-  auto [last, rows] = outbox_of(transaction, {key.consumer, key.claims[0].topic, key.claims[0].partition},
-                                admission[0][1].as<std::int64_t>(), std::move(unit.records()));
+  std::int64_t first_id = 0;
+  if (!admission.empty())
+    first_id = admission[0][1].as<std::int64_t>();
+  else if (!unit.records().empty())
+    first_id = next_block(transaction);
+  auto [last, rows] = outbox_of(transaction, {key.consumer, key.claims[0].topic, key.claims[0].partition}, first_id,
+                                std::move(unit.records()));
   transaction.commit_with(std::move(last));
   return {CommitOutcome::committed, std::move(rows)};
 }

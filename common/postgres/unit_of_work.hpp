@@ -83,6 +83,8 @@ struct BatchKey {
   Uuid run_id;
   std::vector<Claim> claims;    ///< Every partition that has events in the batch, at least one.
   std::vector<Uuid> event_ids;  ///< May repeat: then only the first of them is new.
+  /// Without, no event ids are given and no inbox rows written: the work recognises by itself what it has applied.
+  bool inbox = true;
 };
 
 /// Admits a batch in one statement and commits `work` with the inbox and outbox rows. `work` is told for each of

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 
 namespace omnibus {
 
@@ -19,7 +20,9 @@ class RetryBudget {
   explicit RetryBudget(double ratio = 0.2, double floor_per_second = 1, double most = 100)
       : ratio_{ratio}, floor_{floor_per_second}, most_{most}, saved_{std::min(most, 10.0)} {}
 
-  void earn() { saved_ = std::min(most_, saved_ + ratio_); }
+  void earn(std::size_t attempts = 1) {
+    saved_ = std::min(most_, saved_ + ratio_ * static_cast<double>(attempts));
+  }
 
   /// @return whether a retry may be made now; if so it is spent.
   bool spend(Clock::time_point now) {

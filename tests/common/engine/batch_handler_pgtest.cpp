@@ -32,7 +32,7 @@ class StoreAll {
   }
 
   MakeWork work() {
-    return [this](boost::asio::io_context& loop) { return std::make_unique<BatchWork<StoreAll>>(loop, *this); };
+    return [this](boost::asio::io_context&) { return std::make_unique<BatchWork<StoreAll>>(*this); };
   }
 
   std::atomic<std::size_t> largest{0};

@@ -1,0 +1,64 @@
+/// Starts deliveries many at a time.
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "engine/batch.hpp"
+#include "engine/dispatch.hpp"
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+
+#include <boost/asio/io_context.hpp>
+
+namespace omnibus::engine {
+
+/// What a batch dispatcher runs batches through. Called on the event loop.
+class BatchProcessor : public Leaving {
+ public:
+  /// Decodes a delivery into the batch: adds its entry. Must not throw.
+  virtual void decode(Batch& batch, Delivery& delivery) = 0;
+  /// Commits the batch and marks each entry finished, or not when its partition was given up. Must not throw.
+  virtual Task<> commit(Batch& batch) = 0;
+};
+
+/// One batch is committed at a time, in the order of arrival, while the next is decoded: everything that came meanwhile
+/// is in it, up to `most`.
+class BatchDispatcher : public Dispatch {
+ public:
+  /// @param first, second empty items, for the batch that is committed and the one that is filled
+  BatchDispatcher(boost::asio::io_context& loop, std::size_t most, std::unique_ptr<BatchItems> first,
+                  std::unique_ptr<BatchItems> second, BatchProcessor& processor);
+
+  void submit(Delivery& delivery) override;
+  void pump() override;
+  bool is_free(Partition const&, std::uint64_t) const override { return false; }
+  void open(Partition& partition) override;
+  void close(Partition& partition) override;
+  void drain(Partition& partition) override;
+  void drop(Partition& partition) override;
+
+  std::size_t in_flight() const override { return committing_.entries.size(); }
+  std::size_t queued() const override { return alive_ - committing_.entries.size(); }
+  std::size_t waiting_for_retry() const override { return 0; }
+  bool paused() const override { return committing_.paused; }
+
+ private:
+  Task<> run();
+  void place(Delivery& delivery);
+  void fill();
+  void settle();
+  void leave(Delivery& delivery, bool finished);
+  std::deque<Delivery*> take_back(Partition const& partition);
+
+  boost::asio::io_context& loop_;
+  std::size_t most_;
+  BatchProcessor& processor_;
+  Batch committing_;
+  Batch filling_;
+  std::deque<Delivery*> ready_;
+  std::size_t alive_ = 0;
+  bool running_ = false;
+};
+
+}  // namespace omnibus::engine
