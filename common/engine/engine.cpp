@@ -19,6 +19,7 @@ namespace omnibus::engine {
 namespace {
 
 constexpr std::chrono::milliseconds drain_poll{10};
+constexpr std::size_t most_unsaid = 500;      // records finished ahead of the frontier before that is committed
 constexpr std::size_t most_open = 1'000'000;  // records of a partition begun behind one that does not end
 
 /// Deliveries of one key share a lane; those without key are independent of each other.
@@ -87,6 +88,11 @@ void Engine::on(Arrived& arrived) {
       consumed += message->len + message->key_len + sizeof(Delivery);
       continue;
     }
+    if (!partition->done_ahead.empty() && partition->done_ahead.contains(message->offset)) {
+      partition->frontier.pass(message->offset);
+      consumed += message->len + message->key_len + sizeof(Delivery);
+      continue;
+    }
     auto const key_hash = lane_of(*message);
     if (never_waits && handled_now(*partition, key_hash, message)) {
       consumed += passing_.bytes();
@@ -126,6 +132,7 @@ bool Engine::handled_now(Partition& partition, std::uint64_t key_hash, kafka::Me
   }
   partition.frontier.pass(passing_.offset());
   partition.started = partition.frontier.end();
+  commit_ahead(partition);
   return true;
 }
 
@@ -221,6 +228,7 @@ void Engine::left(Delivery& delivery, bool finished) {
   if (finished) {
     delivery.partition->frontier.finish(delivery.sequence);
     bump(counters_.handled);
+    commit_ahead(*delivery.partition);
   }
   poll_.consumed(delivery.bytes());
   deliveries_.give_back(delivery);
@@ -229,14 +237,25 @@ void Engine::left(Delivery& delivery, bool finished) {
 void Engine::commit_positions() {
   std::vector<kafka::Position> positions;
   for (auto& [key, partition] : partitions_) {
-    auto const position = partition->frontier.position();
-    if (partition->lost || partition->confirming || !position || *position <= partition->sent) continue;
-    partition->sent = *position;
-    positions.push_back({partition->where, *position});
+    auto const& frontier = partition->frontier;
+    if (partition->lost || partition->confirming || (!frontier.position() && frontier.ahead() == 0)) continue;
+    auto const position = frontier.next_offset();
+    if (position < partition->sent || (position == partition->sent && frontier.ahead() == partition->sent_ahead))
+      continue;
+    partition->sent = position;
+    partition->sent_ahead = frontier.ahead();
+    positions.push_back({partition->where, position, partition->done_ahead.text(frontier, position, most_metadata_)});
   }
   if (positions.empty()) return;
   OMNIBUS_FAILPOINT("offsets.commit");
+  ++commits_in_flight_;
   poll_.consumer().commit(positions);
+}
+
+/// Behind a record that does not end much is finished soon, and all of it would be delivered again after a crash.
+void Engine::commit_ahead(Partition const& partition) {
+  auto const unsaid = partition.frontier.ahead() > partition.sent_ahead + most_unsaid;
+  if (unsaid && commits_in_flight_ == 0) commit_positions();
 }
 
 Task<> Engine::housekeeping() {

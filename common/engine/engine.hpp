@@ -162,6 +162,7 @@ class Engine : private Processor, private BatchProcessor {
   Partition* find(rd_kafka_message_t const& message);
   void commit_positions();
   void ask_whether_ours(Partition const& partition);
+  void commit_ahead(Partition const& partition);
   void refresh_counters();
   void set_ready(bool ready);
 
@@ -186,6 +187,9 @@ class Engine : private Processor, private BatchProcessor {
   } last_;
   boost::asio::steady_timer housekeeping_timer_;
   std::mt19937_64 random_{std::random_device{}()};
+  std::size_t commits_in_flight_ = 0;
+  // What Kafka takes with a position unless offset.metadata.max.bytes says otherwise, with some room.
+  std::size_t most_metadata_ = 3'800;
   Counters counters_;
   bool stopping_ = false;
   bool stopped_ = false;

@@ -27,9 +27,10 @@ constexpr std::chrono::seconds sweep_deadline{10};
 void Engine::on(Assigned& assigned) {
   bump(counters_.rebalances);
   std::vector<std::shared_ptr<Partition>> fresh;
-  for (auto& where : assigned.partitions) {
+  for (auto const& [where, offset, metadata] : assigned.partitions) {
     auto partition = std::make_shared<Partition>();
     partition->where = where;
+    partition->done_ahead = DoneAhead::parse(metadata, offset);
     if (stopping_) partition->drain_limit = 0;  // came too late: nothing of it is started
     auto& owned = partitions_[{where.topic, where.partition}];
     if (owned) leaving_.push_back(std::move(owned));
@@ -73,10 +74,15 @@ void Engine::on(Lost& lost) {
 
 void Engine::on(Committed& committed) {
   OMNIBUS_FAILPOINT("offsets.committed");
+  if (commits_in_flight_ > 0) --commits_in_flight_;
   if (committed.error == RD_KAFKA_RESP_ERR_NO_ERROR) bump(counters_.commits);
+  if (committed.error == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE) most_metadata_ /= 2;
   if (committed.error != RD_KAFKA_RESP_ERR_NO_ERROR && committed.error != RD_KAFKA_RESP_ERR__NO_OFFSET) {
     log::warn("offsets could not be committed", {{"reason", rd_kafka_err2str(committed.error)}});
-    for (auto& [key, partition] : partitions_) partition->sent = partition->committed;
+    for (auto& [key, partition] : partitions_) {
+      partition->sent = partition->committed;
+      partition->sent_ahead = 0;
+    }
     return;
   }
   std::vector<std::shared_ptr<Partition>> confirmed;
@@ -89,6 +95,7 @@ void Engine::on(Committed& committed) {
     partition.taking_over = true;
     confirmed.push_back(found->second);
   }
+  for (auto const& [key, partition] : partitions_) commit_ahead(*partition);
   if (!confirmed.empty()) boost::asio::co_spawn(loop_, open(std::move(confirmed)), boost::asio::detached);
 }
 
@@ -196,7 +203,10 @@ void Engine::confirm_membership(Delivery const& delivery) {
 void Engine::ask_whether_ours(Partition const& partition) {
   // The broker refuses the commit of a member that is not of the group's current generation; one that has been put out
   // and comes back is told first that its partitions are lost.
-  poll_.consumer().commit({{partition.where, partition.frontier.next_offset()}});
+  auto const position = partition.frontier.next_offset();
+  poll_.consumer().commit(
+      {{partition.where, position, partition.done_ahead.text(partition.frontier, position, most_metadata_)}});
+  ++commits_in_flight_;
 }
 
 }  // namespace omnibus::engine

@@ -1,6 +1,7 @@
 /// Which offset of one partition may be committed.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -9,7 +10,7 @@
 namespace omnibus::engine {
 
 /// Records are begun in offset order and finished in any; the frontier is the first one not finished, and everything
-/// before it may be committed. Offsets may have gaps (compaction, transaction markers). Both operations are O(1)
+/// before it may be committed. Offsets may have gaps (compaction, transaction markers). All operations are O(1)
 /// amortised. Not thread-safe: it belongs to the event loop.
 class OffsetFrontier {
  public:
@@ -20,11 +21,11 @@ class OffsetFrontier {
   Sequence begin(std::int64_t offset, std::int64_t timestamp_ms = 0);
   /// Marks it done. Doing so twice is an error of the caller.
   void finish(Sequence sequence);
-
   /// begin() and finish() in one, for a record that is done already.
   void pass(std::int64_t offset) {
     if (base_ != end_) return finish(begin(offset));
     base_ = ++end_;
+    newest_ = offset;
     position_ = offset + 1;
   }
 
@@ -32,28 +33,51 @@ class OffsetFrontier {
   std::optional<std::int64_t> position() const { return position_ < 0 ? std::nullopt : std::optional{position_}; }
   /// Where reading would go on: the position, or before anything is finished the first record begun; 0 without any.
   std::int64_t next_offset() const;
+  /// The offset of the last record begun, -1 without any.
+  std::int64_t newest_offset() const { return newest_; }
   /// The first sequence not finished.
   Sequence base() const { return base_; }
   /// One past the last sequence begun.
   Sequence end() const { return end_; }
   /// How many lie between the frontier and the newest, finished or not.
   std::size_t open() const { return static_cast<std::size_t>(end_ - base_); }
+  /// How many of these are finished: what would be read again after a crash for the sake of the others.
+  std::size_t ahead() const { return ahead_; }
   /// The timestamp of the oldest record not finished.
   std::optional<std::int64_t> oldest_open_ms() const;
+
+  /// Calls `visit(first, last)` with the offsets of each run of finished records beyond the frontier, in order, until
+  /// it returns false.
+  template <class Visit>
+  void for_each_run_ahead(Visit&& visit) const {
+    for (auto begin = next(base_, true); begin != end_;) {
+      auto const end = next(begin, false);
+      if (!visit(at(begin).offset, at(end - 1).offset)) return;
+      begin = next(end, true);
+    }
+  }
 
  private:
   struct Entry {
     std::int64_t offset;
     std::int64_t timestamp_ms;
-    bool done;
   };
-  Entry& at(Sequence sequence) { return ring_[sequence & (ring_.size() - 1)]; }
+  static constexpr unsigned bits = 64;
+
+  std::size_t index(Sequence sequence) const { return static_cast<std::size_t>(sequence & (ring_.size() - 1)); }
+  Entry const& at(Sequence sequence) const { return ring_[index(sequence)]; }
+  void set(Sequence sequence, bool done);
+  Sequence next(Sequence sequence, bool done) const;
   void grow();
 
-  std::vector<Entry> ring_ = std::vector<Entry>(64);  // a power of two
+  // A ring and a ring of bits beside it, so that a long run is walked 64 records at a time. Sizes are powers of two.
+  std::vector<Entry> ring_ = std::vector<Entry>(bits);
+  std::vector<std::uint64_t> done_ = std::vector<std::uint64_t>(1);
   Sequence base_ = 0;
   Sequence end_ = 0;
+  std::size_t ahead_ = 0;
   std::int64_t position_ = -1;
+  std::int64_t newest_ = -1;
 };
 
 }  // namespace omnibus::engine

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/delivery.hpp"
+#include "engine/done_ahead.hpp"
 #include "engine/offset_frontier.hpp"
 #include "kafka/consumer.hpp"
 
@@ -35,8 +36,11 @@ struct Partition {
   OffsetFrontier::Sequence drain_limit = no_limit;
   /// One past the newest delivery that was ever started.
   OffsetFrontier::Sequence started = 0;
-  /// The position last sent to the broker, and the one it acknowledged.
+  /// What an earlier owner had finished beyond its position.
+  DoneAhead done_ahead;
+  /// The position last sent to the broker with how much was finished beyond it, and the position it acknowledged.
   std::int64_t sent = -1;
+  std::size_t sent_ahead = 0;
   std::int64_t committed = -1;
   /// Deliveries that are neither finished nor given back.
   std::size_t alive = 0;

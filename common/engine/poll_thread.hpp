@@ -20,7 +20,7 @@ struct Arrived {
   std::vector<kafka::Message> messages;
 };
 struct Assigned {
-  std::vector<kafka::TopicPartition> partitions;
+  std::vector<kafka::Position> partitions;
 };
 struct Revoked {
   std::vector<kafka::TopicPartition> partitions;
@@ -67,9 +67,7 @@ class PollThread : public kafka::ConsumerListener {
   void hand_over(Tidings tidings);
   void deliver();
 
-  void on_assigned(std::vector<kafka::TopicPartition> partitions) override {
-    hand_over(Assigned{std::move(partitions)});
-  }
+  void on_assigned(std::vector<kafka::Position> partitions) override { hand_over(Assigned{std::move(partitions)}); }
   void on_revoked(std::vector<kafka::TopicPartition> partitions) override { hand_over(Revoked{std::move(partitions)}); }
   void on_lost(std::vector<kafka::TopicPartition> partitions) override { hand_over(Lost{std::move(partitions)}); }
   void on_committed(rd_kafka_resp_err_t error, std::vector<kafka::Position> positions) override {

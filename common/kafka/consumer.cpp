@@ -1,11 +1,13 @@
 #include "kafka/consumer.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace omnibus::kafka {
 namespace {
 
 constexpr std::size_t batch_size = 2048;
+constexpr int position_timeout_ms = 5'000;
 
 struct ListDeleter {
   void operator()(rd_kafka_topic_partition_list_t* list) const noexcept { rd_kafka_topic_partition_list_destroy(list); }
@@ -24,6 +26,15 @@ std::vector<TopicPartition> from_list(rd_kafka_topic_partition_list_t const& lis
   for (auto const& each : std::span{list.elems, static_cast<std::size_t>(list.cnt)})
     partitions.push_back({each.topic, each.partition});
   return partitions;
+}
+
+std::vector<Position> positions_from(rd_kafka_topic_partition_list_t const& list) {
+  std::vector<Position> positions;
+  positions.reserve(static_cast<std::size_t>(list.cnt));
+  for (auto const& each : std::span{list.elems, static_cast<std::size_t>(list.cnt)})
+    positions.push_back(
+        {{each.topic, each.partition}, each.offset, {static_cast<char const*>(each.metadata), each.metadata_size}});
+  return positions;
 }
 
 Configuration configure(ClientSettings const& client, ConsumerSettings const& settings) {
@@ -146,7 +157,16 @@ void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_ka
   if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
     for (auto const& each : partitions)
       if (self.ours_.contains({each.topic, each.partition})) self.forward(each.topic.c_str(), each.partition);
-    self.listener_.on_assigned(std::move(partitions));
+    // librdkafka would ask for the positions by itself, and not tell us what was committed with them.
+    if (auto const failed = rd_kafka_committed(client, list, position_timeout_ms)) {
+      self.listener_.on_error(
+          Error{failed, "what is committed could not be read; events that are done may come again"});
+      for (auto& each : std::span{list->elems, static_cast<std::size_t>(list->cnt)}) {
+        each.offset = Position::none;
+        each.err = RD_KAFKA_RESP_ERR_NO_ERROR;
+      }
+    }
+    self.listener_.on_assigned(positions_from(*list));
     if (auto* const failed = rd_kafka_incremental_assign(client, list)) {
       self.listener_.on_error(Error{rd_kafka_error_code(failed), rd_kafka_error_string(failed)});
       rd_kafka_error_destroy(failed);
@@ -177,8 +197,13 @@ void Consumer::release(std::vector<TopicPartition> const& partitions) {
 
 void Consumer::commit(std::vector<Position> const& positions) {
   List const list{rd_kafka_topic_partition_list_new(static_cast<int>(positions.size()))};
-  for (auto const& each : positions)
-    rd_kafka_topic_partition_list_add(list.get(), each.where.topic.c_str(), each.where.partition)->offset = each.offset;
+  for (auto const& each : positions) {
+    auto& added = *rd_kafka_topic_partition_list_add(list.get(), each.where.topic.c_str(), each.where.partition);
+    added.offset = each.offset;
+    if (each.metadata.empty()) continue;
+    added.metadata = strndup(each.metadata.data(), each.metadata.size());  // the list frees it
+    added.metadata_size = each.metadata.size();
+  }
   auto const error = rd_kafka_commit_queue(client_.get(), list.get(), events_.get(), &Consumer::on_commit, this);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) listener_.on_committed(error, {});
 }

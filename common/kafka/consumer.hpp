@@ -28,8 +28,11 @@ struct TopicPartition {
 
 /// The next offset to read of a partition: everything before it is done.
 struct Position {
+  static constexpr std::int64_t none = RD_KAFKA_OFFSET_INVALID;
+
   TopicPartition where;
-  std::int64_t offset = 0;
+  std::int64_t offset = none;
+  std::string metadata = {};  ///< a text that is kept with it, for whoever reads on from there
 };
 
 /// How one member joins and fetches.
@@ -53,8 +56,8 @@ using Message = std::unique_ptr<rd_kafka_message_t, MessageDeleter>;
 class ConsumerListener {
  public:
   virtual ~ConsumerListener() = default;
-  /// New partitions, already being fetched from their committed offsets.
-  virtual void on_assigned(std::vector<TopicPartition> partitions) = 0;
+  /// New partitions, with what was committed for them, which is where reading begins.
+  virtual void on_assigned(std::vector<Position> partitions) = 0;
   /// Partitions to give back: the member keeps them until Consumer::release is called for them.
   virtual void on_revoked(std::vector<TopicPartition> partitions) = 0;
   /// Partitions that already belong to somebody else: nothing can be committed any more.

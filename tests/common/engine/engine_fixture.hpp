@@ -110,19 +110,36 @@ struct FunctionWork : Work {
   Handle handle_;
 };
 
+/// Work that never waits.
+struct ImmediateWork : Work {
+  explicit ImmediateWork(std::function<void(Context&)> given) : handle_{std::move(given)} {}
+  bool never_waits() const override { return true; }
+  void handle_now(Context& context) override { handle_(context); }
+  Task<> handle(Context& context) override {
+    handle_(context);
+    co_return;
+  }
+
+ private:
+  std::function<void(Context&)> handle_;
+};
+
 /// One engine on a thread of its own.
 class RunningEngine {
  public:
   RunningEngine(Broker& broker, std::string const& topic, std::string const& group, Handle handle,
                 EngineSettings settings = {})
-      : work_{std::move(handle)}, producer_{broker.client} {
+      : RunningEngine{broker, topic, group, std::make_unique<FunctionWork>(std::move(handle)), settings} {}
+  RunningEngine(Broker& broker, std::string const& topic, std::string const& group, std::unique_ptr<Work> work,
+                EngineSettings settings = {})
+      : work_{std::move(work)}, producer_{broker.client} {
     kafka::ConsumerSettings consumer;
     consumer.group = group;
     consumer.topics = {topic};
     consumer.protocol = broker.protocol();
     consumer.session_timeout = std::chrono::seconds{6};
     engine_ = std::make_unique<Engine>(loop_, Identity{"test", group, "test", {}}, settings, broker.client, consumer,
-                                       Ports{producer_, nullptr, {}}, work_);
+                                       Ports{producer_, nullptr, {}}, *work_);
     engine_->start();
     thread_ = std::thread{[this] { loop_.run(); }};
   }
@@ -136,12 +153,18 @@ class RunningEngine {
     thread_.join();
   }
 
+  /// Stands still in the middle of everything, without a word to Kafka about what is done.
+  void crash() {
+    loop_.stop();
+    thread_.join();
+  }
+
   boost::asio::io_context& loop() { return loop_; }
   Counters const& counters() const { return engine_->counters(); }
 
  private:
   boost::asio::io_context loop_{1};
-  FunctionWork work_;
+  std::unique_ptr<Work> work_;
   kafka::Producer producer_;
   std::unique_ptr<Engine> engine_;
   std::thread thread_;

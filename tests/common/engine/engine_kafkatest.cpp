@@ -266,3 +266,74 @@ TEST_CASE("no more than the byte limit is held in memory while handlers are slow
   CHECK(most < (64 << 10) + 4096 * 400);
   CHECK(journal.count() == 4000);
 }
+
+TEST_CASE("work that never waits keeps the order of each key, also around events that fail and are tried again") {
+  Broker broker;
+  auto const topic = broker.topic(4);
+  publish(broker, topic, 20, 100);
+  Journal journal;
+  std::map<std::string, int> failures;
+  EngineSettings settings;
+  settings.recoverability.base_delay = std::chrono::milliseconds{2};
+  settings.recoverability.longest_delay = std::chrono::milliseconds{5};
+  RunningEngine engine{broker, topic, "now-" + topic, std::make_unique<ImmediateWork>([&](Context& context) {
+                         auto const key = std::string{context.key()};
+                         auto const value = std::string{context.data()};
+                         if (value.ends_with('7') && failures[key + value]++ < 3) throw Failure::transient("not yet");
+                         journal.add(key, value);
+                       }),
+                       settings};
+  REQUIRE(journal.wait_for_count(2000));
+  engine.stop();
+  CHECK(journal.count() == 2000);
+  CHECK(engine.counters().retried > 0);
+  CHECK(engine.counters().handled == 2000);
+  for (auto const& [key, handled] : journal.by_key()) {
+    CAPTURE(key);
+    CHECK(handled == numbers(100));
+  }
+}
+
+TEST_CASE("behind a record that does not end much is done, and after a crash little of it comes again") {
+  Broker broker;
+  auto const topic = broker.topic(1);
+  auto const group = "ahead-" + topic;
+  publish(broker, topic, 1, 1);  // of the key that gets stuck
+  {
+    kafka::Producer producer{broker.client};
+    for (int number = 0; number < 6'000; ++number)
+      producer.produce(event(topic, "other-" + std::to_string(number % 50), number), {});
+    REQUIRE(producer.flush(std::chrono::seconds{30}));
+  }
+  Journal first;
+  auto const stick = [&](Context& context) -> Task<> {
+    if (context.key() == "key-0") {
+      auto waiting = pause(std::chrono::hours{1});
+      co_await std::move(waiting);
+    }
+    first.add(std::string{context.key()}, std::string{context.data()});
+  };
+  {
+    RunningEngine engine{broker, topic, group, stick};
+    REQUIRE(first.wait_for_count(6'000));
+    // The first commit that is answered may have been sent before the last of them ended; the second was not.
+    for (auto const count : {6'001UL, 6'002UL}) {
+      auto const commits = engine.counters().commits.load();
+      kafka::Producer producer{broker.client};
+      producer.produce(event(topic, "other", static_cast<int>(count)), {});
+      REQUIRE(first.wait_for_count(count));
+      while (engine.counters().commits == commits) std::this_thread::yield();
+    }
+    engine.crash();
+  }
+  Journal second;
+  RunningEngine engine{broker, topic, group, [&](Context& context) -> Task<> {
+                         second.add(std::string{context.key()}, std::string{context.data()});
+                         co_return;
+                       }};
+  publish(broker, topic, 1, 1, 1);
+  while (second.by_key()["key-0"].size() < 2) std::this_thread::yield();
+  engine.stop();
+  CHECK(second.by_key()["key-0"] == numbers(2));
+  CHECK(second.count() <= 1'002);
+}

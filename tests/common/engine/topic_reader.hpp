@@ -27,7 +27,7 @@ inline kafka::Record copy_of(rd_kafka_message_t const& message) {
 inline std::vector<kafka::Record> read_until(Broker& broker, std::string const& topic,
                                              std::function<bool(std::vector<kafka::Record> const&)> const& enough) {
   struct Quiet : kafka::ConsumerListener {
-    void on_assigned(std::vector<kafka::TopicPartition>) override {}
+    void on_assigned(std::vector<kafka::Position>) override {}
     void on_revoked(std::vector<kafka::TopicPartition> partitions) override { consumer->release(partitions); }
     void on_lost(std::vector<kafka::TopicPartition>) override {}
     void on_committed(rd_kafka_resp_err_t, std::vector<kafka::Position>) override {}
