@@ -220,8 +220,9 @@ Uuid Context::fallback_key() const {
 Task<> Context::dead_letter(Failure const& failure) {
   auto const waited =
       std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - delivery_.first_failed);
-  auto const record = make_dead_letter(*delivery_.message, {failure, delivery_.attempts, engine_.identity().group,
-                                                            std::chrono::system_clock::now() - waited});
+  auto const record = make_dead_letter(
+      *delivery_.message,
+      {failure, delivery_.attempts, worker(), engine_.identity().group, std::chrono::system_clock::now() - waited});
   if (engine_.ports().pool == nullptr) {
     auto sending = engine_.ports().producer.send(record);
     co_await std::move(sending);

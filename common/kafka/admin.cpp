@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -118,8 +120,13 @@ ClusterState Admin::cluster() const {
     std::string_view const name(topic.topic);
     if (name.starts_with("__")) continue;
     check(topic.err, nullptr, fmt::format("topic {}", name));
-    state.topics.push_back(
-        {topic.topic, topic.partition_cnt, topic.partition_cnt > 0 ? topic.partitions[0].replica_cnt : 0, {}});
+    TopicState found{
+        topic.topic, topic.partition_cnt, topic.partition_cnt > 0 ? topic.partitions[0].replica_cnt : 0, {}};
+    for (auto const& partition : std::span{topic.partitions, static_cast<std::size_t>(topic.partition_cnt)}) {
+      found.leaderless += partition.leader < 0 ? 1 : 0;
+      found.under_replicated += partition.isr_cnt < partition.replica_cnt ? 1 : 0;
+    }
+    state.topics.push_back(std::move(found));
   }
   if (state.topics.empty() || embedded()) return state;
 
@@ -206,27 +213,32 @@ void Admin::add_partitions(std::string const& topic, std::int32_t total) const {
   check_topics(results, count, what);
 }
 
-std::vector<Watermarks> Admin::watermarks(std::string const& topic) const {
+std::vector<std::int64_t> Admin::list_offsets(std::string const& topic, std::int32_t count, std::int64_t which) const {
   auto const what = fmt::format("offsets of topic {}", topic);
+  Partitions const asked(rd_kafka_topic_partition_list_new(count));
+  add_all_partitions(asked.get(), topic, count, which);
+  auto const event = request(
+      client_.get(), RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout_, what,
+      [&](auto* client, auto* options, auto* queue) { rd_kafka_ListOffsets(client, asked.get(), options, queue); });
+  std::size_t answered = 0;
+  auto const* const* answers =
+      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event.get()), &answered);
+  std::vector<std::int64_t> offsets(static_cast<std::size_t>(count));
+  for (auto const* answer : std::span{answers, answered}) {
+    auto const* partition = rd_kafka_ListOffsetsResultInfo_topic_partition(answer);
+    check(partition->err, nullptr, what);
+    offsets.at(static_cast<std::size_t>(partition->partition)) = partition->offset;
+  }
+  return offsets;
+}
+
+std::vector<Watermarks> Admin::watermarks(std::string const& topic) const {
   auto const count = partition_count(topic);
-  std::vector<Watermarks> marks(static_cast<std::size_t>(count));
-  auto const ask = [&](std::int64_t which, auto set) {
-    Partitions const asked(rd_kafka_topic_partition_list_new(count));
-    add_all_partitions(asked.get(), topic, count, which);
-    auto const event = request(
-        client_.get(), RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout_, what,
-        [&](auto* client, auto* options, auto* queue) { rd_kafka_ListOffsets(client, asked.get(), options, queue); });
-    std::size_t answered = 0;
-    auto const* const* answers =
-        rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event.get()), &answered);
-    for (std::size_t i = 0; i < answered; ++i) {
-      auto const* partition = rd_kafka_ListOffsetsResultInfo_topic_partition(answers[i]);
-      check(partition->err, nullptr, what);
-      set(marks.at(static_cast<std::size_t>(partition->partition)), partition->offset);
-    }
-  };
-  ask(RD_KAFKA_OFFSET_SPEC_EARLIEST, [](Watermarks& marked, std::int64_t offset) { marked.low = offset; });
-  ask(RD_KAFKA_OFFSET_SPEC_LATEST, [](Watermarks& marked, std::int64_t offset) { marked.high = offset; });
+  auto const low = list_offsets(topic, count, RD_KAFKA_OFFSET_SPEC_EARLIEST);
+  auto const high = list_offsets(topic, count, RD_KAFKA_OFFSET_SPEC_LATEST);
+  std::vector<Watermarks> marks;
+  for (std::size_t partition = 0; partition < low.size(); ++partition)
+    marks.push_back({low[partition], high[partition]});
   return marks;
 }
 
@@ -260,6 +272,89 @@ std::vector<PartitionLag> Admin::group_lag(std::string const& group, std::vector
     }
   }
   return lags;
+}
+
+std::vector<std::string> Admin::groups() const {
+  std::string const what = "consumer groups";
+  refuse_embedded(what);
+  auto const event =
+      request(client_.get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, timeout_, what,
+              [](auto* client, auto* options, auto* queue) { rd_kafka_ListConsumerGroups(client, options, queue); });
+  auto const* result = rd_kafka_event_ListConsumerGroups_result(event.get());
+  std::size_t count = 0;
+  auto const* const* failures = rd_kafka_ListConsumerGroups_result_errors(result, &count);
+  if (count > 0) check(rd_kafka_error_code(failures[0]), rd_kafka_error_string(failures[0]), what);
+  auto const* const* listed = rd_kafka_ListConsumerGroups_result_valid(result, &count);
+  std::vector<std::string> names;
+  for (auto const* group : std::span{listed, count}) names.emplace_back(rd_kafka_ConsumerGroupListing_group_id(group));
+  std::ranges::sort(names);
+  return names;
+}
+
+std::vector<GroupState> Admin::describe_groups(std::vector<std::string> const& names) const {
+  std::string const what = "consumer groups' members";
+  refuse_embedded(what);
+  if (names.empty()) return {};
+  std::vector<char const*> asked;
+  for (auto const& name : names) asked.push_back(name.c_str());
+  auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout_, what,
+                             [&](auto* client, auto* options, auto* queue) {
+                               rd_kafka_DescribeConsumerGroups(client, asked.data(), asked.size(), options, queue);
+                             });
+  std::size_t count = 0;
+  auto const* const* described =
+      rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);
+  std::vector<GroupState> groups;
+  for (auto const* group : std::span{described, count}) {
+    GroupState state;
+    state.name = rd_kafka_ConsumerGroupDescription_group_id(group);
+    // One that is gone since it was listed has no members, and is no reason to fail for all.
+    if (auto const* failure = rd_kafka_ConsumerGroupDescription_error(group); failure != nullptr) {
+      auto const code = rd_kafka_error_code(failure);
+      if (code != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) check(code, rd_kafka_error_string(failure), what);
+      state.state = "Dead";
+      groups.push_back(std::move(state));
+      continue;
+    }
+    state.state = rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(group));
+    auto const members = rd_kafka_ConsumerGroupDescription_member_count(group);
+    state.members = static_cast<std::int32_t>(members);
+    for (std::size_t i = 0; i < members; ++i) {
+      auto const* assignment =
+          rd_kafka_MemberDescription_assignment(rd_kafka_ConsumerGroupDescription_member(group, i));
+      auto const* partitions = assignment != nullptr ? rd_kafka_MemberAssignment_partitions(assignment) : nullptr;
+      for (int p = 0; partitions != nullptr && p < partitions->cnt; ++p)
+        state.assigned.push_back({partitions->elems[p].topic, partitions->elems[p].partition});
+    }
+    groups.push_back(std::move(state));
+  }
+  return groups;
+}
+
+std::vector<Position> Admin::committed(std::string const& group) const {
+  auto const what = fmt::format("offsets of group {}", group);
+  refuse_embedded(what);
+  GroupOffsets const offsets(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), nullptr));
+  auto* one = offsets.get();
+  auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_, what,
+                             [&](auto* client, auto* options, auto* queue) {
+                               rd_kafka_ListConsumerGroupOffsets(client, &one, 1, options, queue);
+                             });
+  std::size_t count = 0;
+  auto const* const* groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+      rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
+  std::vector<Position> positions;
+  for (auto const* answer : std::span{groups, count}) {
+    auto const* failure = rd_kafka_group_result_error(answer);
+    if (failure != nullptr) check(rd_kafka_error_code(failure), rd_kafka_error_string(failure), what);
+    auto const* partitions = rd_kafka_group_result_partitions(answer);
+    for (int p = 0; p < partitions->cnt; ++p) {
+      auto const& partition = partitions->elems[p];
+      check(partition.err, nullptr, what);
+      if (partition.offset >= 0) positions.push_back({{partition.topic, partition.partition}, partition.offset});
+    }
+  }
+  return positions;
 }
 
 bool Admin::embedded() const {

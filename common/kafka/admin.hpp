@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kafka/client_settings.hpp"
+#include "kafka/consumer.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -24,6 +25,8 @@ struct TopicState {
   std::int32_t partitions = 0;
   std::int32_t replication_factor = 0;
   std::optional<std::map<std::string, ConfigState>> configs;  ///< absent where the broker does not tell (embedded)
+  std::int32_t leaderless = 0;                                ///< partitions that nobody can read or write now
+  std::int32_t under_replicated = 0;  ///< partitions that have fewer replicas in sync than they should
 };
 
 /// The cluster as a whole.
@@ -49,6 +52,14 @@ struct PartitionLag {
 
   /// Records not yet committed; from the first kept one when nothing is committed.
   std::int64_t lag() const;
+};
+
+/// A consumer group as its coordinator describes it.
+struct GroupState {
+  std::string name;
+  std::string state;  ///< Kafka's word: Stable, Empty, ...
+  std::int32_t members = 0;
+  std::vector<TopicPartition> assigned;
 };
 
 /// Asks and changes a cluster. Every call blocks up to the timeout and may come from any thread.
@@ -77,9 +88,21 @@ class Admin {
   /// Of every partition of these topics.
   std::vector<PartitionLag> group_lag(std::string const& group, std::vector<std::string> const& topics) const;
 
- private:
-  std::int32_t partition_count(std::string const& topic) const;
+  /// The names of all groups. Not on the embedded broker.
+  std::vector<std::string> groups() const;
+
+  /// These groups, in the order asked for. Not on the embedded broker.
+  std::vector<GroupState> describe_groups(std::vector<std::string> const& names) const;
+
+  /// Everything a group has committed. Not on the embedded broker, which must be told the topics: see group_lag().
+  std::vector<Position> committed(std::string const& group) const;
+
+  /// Whether this is librdkafka's built-in broker.
   bool embedded() const;
+
+ private:
+  std::vector<std::int64_t> list_offsets(std::string const& topic, std::int32_t count, std::int64_t which) const;
+  std::int32_t partition_count(std::string const& topic) const;
   void refuse_embedded(std::string const& what) const;
 
   std::chrono::milliseconds timeout_;

@@ -77,6 +77,17 @@ std::vector<OutboxRow> rows_of(pqxx::result const& result) {
   return rows;
 }
 
+std::vector<OutboxRow> rows_from(pqxx::transaction_base& transaction, OutboxSource const& source, std::size_t limit,
+                                 std::string_view locking) {
+  std::string sql = "SELECT ";
+  sql += columns;
+  sql +=
+      " FROM pipeline.outbox WHERE consumer = $1 AND source_topic = $2 AND source_partition = $3::int"
+      " ORDER BY id LIMIT $4::bigint";
+  sql += locking;
+  return rows_of(transaction.exec(sql, pqxx::params{source.consumer, source.topic, source.partition, limit}));
+}
+
 std::string id_list(std::span<std::int64_t const> ids) {
   std::string list;
   for (auto const id : ids) {
@@ -153,10 +164,12 @@ std::string outbox_insert(pqxx::connection const& connection, OutboxSource const
 
 std::vector<OutboxRow> take_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
                                         std::size_t limit) {
-  return rows_of(transaction.exec("SELECT " + std::string{columns} +
-                                      " FROM pipeline.outbox WHERE consumer = $1 AND source_topic = $2"
-                                      " AND source_partition = $3::int ORDER BY id LIMIT $4::bigint",
-                                  pqxx::params{source.consumer, source.topic, source.partition, limit}));
+  return rows_from(transaction, source, limit, "");
+}
+
+std::vector<OutboxRow> lock_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
+                                        std::size_t limit) {
+  return rows_from(transaction, source, limit, " FOR UPDATE");
 }
 
 std::vector<OutboxRow> sweep_outbox(pqxx::transaction_base& transaction, std::chrono::milliseconds age,

@@ -49,6 +49,11 @@ std::string outbox_insert(pqxx::connection const& connection, OutboxSource const
 std::vector<OutboxRow> take_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
                                         std::size_t limit);
 
+/// The same, and locked against the relay until the transaction ends: for rows that nobody takes over. Waits for a
+/// relay that is publishing one; what it has published is not among them.
+std::vector<OutboxRow> lock_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
+                                        std::size_t limit);
+
 /// The oldest rows of anyone that were written at least `age` ago, locked against other sweeps until the transaction
 /// ends. A row stays locked with it, so two relays never take the same one.
 std::vector<OutboxRow> sweep_outbox(pqxx::transaction_base& transaction, std::chrono::milliseconds age,

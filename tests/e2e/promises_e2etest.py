@@ -335,8 +335,8 @@ class PromisesTest(unittest.TestCase):
         self.assertTrue(as_bytes(letter.value) == value, "the value is another")
         self.assertEqual([(as_bytes(name), as_bytes(text)) for name, text in letter.header_list[:len(headers)]], headers)
         self.assertEqual([name for name, _ in letter.header_list[len(headers):]],
-                         ["error.class", "error.message", "error.attempts", "error.group", "error.first_seen", "error.topic",
-                          "error.partition", "error.offset", "error.timestamp"])
+                         ["error.id", "error.class", "error.message", "error.attempts", "error.worker", "error.group",
+                          "error.first_seen", "error.topic", "error.partition", "error.offset", "error.timestamp"])
 
     def test_what_cannot_be_handled_is_parked_with_a_reason_and_the_next_of_its_key_is_answered(self):
         simulator = self.simulator()

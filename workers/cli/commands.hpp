@@ -13,5 +13,6 @@ void add_migrate_command(CLI::App& application, int& exit_code);
 void add_tenant_command(CLI::App& application, int& exit_code);  // and `token`
 void add_simulate_command(CLI::App& application, int& exit_code);
 void add_tail_command(CLI::App& application, int& exit_code);
+void add_dlq_command(CLI::App& application, int& exit_code);
 
 }  // namespace omnibus::cli

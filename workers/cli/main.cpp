@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   omnibus::cli::add_tenant_command(application, exit_code);
   omnibus::cli::add_simulate_command(application, exit_code);
   omnibus::cli::add_tail_command(application, exit_code);
+  omnibus::cli::add_dlq_command(application, exit_code);
   try {
     application.parse(argc, argv);
   } catch (CLI::ParseError const& error) {

@@ -70,6 +70,32 @@ TEST_CASE("offsets of a topic and the lag of a group") {
   CHECK_THROWS_AS(admin.watermarks(cluster.unique("nothing")).at(4), std::exception);
 }
 
+TEST_CASE("groups are listed with what they have committed; the embedded broker says that it cannot") {
+  auto& cluster = TestCluster::instance();
+  kafka::Admin const admin(cluster.settings());
+  CHECK(admin.embedded() == cluster.embedded());
+  auto const topic = cluster.topic(2);
+  auto const group = cluster.unique("group");
+  if (cluster.embedded()) {
+    CHECK_THROWS_AS(admin.groups(), kafka::Error);
+    CHECK_THROWS_AS(admin.describe_groups({group}), kafka::Error);
+    CHECK_THROWS_AS(admin.committed(group), kafka::Error);
+    return;
+  }
+  commit(cluster, group, topic, 1, 0);
+  auto const groups = admin.groups();
+  CHECK(std::ranges::find(groups, group) != groups.end());
+  auto const described = admin.describe_groups({group});
+  REQUIRE(described.size() == 1);
+  CHECK(described[0].name == group);
+  CHECK(described[0].state == "Empty");
+  CHECK(described[0].members == 0);
+  auto const positions = admin.committed(group);
+  REQUIRE(positions.size() == 1);
+  CHECK(positions[0].where == kafka::TopicPartition{topic, 1});
+  CHECK(positions[0].offset == 0);
+}
+
 TEST_CASE("topics are made, found as planned, and changed; the embedded broker says that it cannot") {
   auto& cluster = TestCluster::instance();
   kafka::Admin const admin(cluster.settings());

@@ -1,0 +1,119 @@
+#include "kafka/partition_reader.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace omnibus::kafka {
+namespace {
+
+struct TopicDeleter {
+  void operator()(rd_kafka_topic_t* topic) const noexcept { rd_kafka_topic_destroy(topic); }
+};
+struct QueueDeleter {
+  void operator()(rd_kafka_queue_t* queue) const noexcept { rd_kafka_queue_destroy(queue); }
+};
+using Topic = std::unique_ptr<rd_kafka_topic_t, TopicDeleter>;
+using Queue = std::unique_ptr<rd_kafka_queue_t, QueueDeleter>;
+
+Client connect(ClientSettings const& settings) {
+  auto configuration = make_configuration(settings);
+  auto const set = [&](char const* name, char const* value) {
+    set_default(configuration.get(), settings, name, value);
+  };
+  set_option(configuration.get(), "enable.partition.eof", "true");  // how the end is known
+  set("isolation.level", "read_committed");
+  set("auto.offset.reset", "earliest");  // where retention has taken the first of what was asked for
+  set("check.crcs", "true");
+  set("queued.max.messages.kbytes", "8192");
+  set("fetch.queue.backoff.ms", "5");
+  set("fetch.wait.max.ms", "50");
+  return make_client(RD_KAFKA_CONSUMER, std::move(configuration));
+}
+
+}  // namespace
+
+/// Partitions being fetched into one queue, for as long as this lives.
+class PartitionReader::Fetch {
+ public:
+  explicit Fetch(rd_kafka_t* client) : client_{client}, queue_{rd_kafka_queue_new(client)} {}
+  Fetch(Fetch const&) = delete;
+  Fetch& operator=(Fetch const&) = delete;
+  ~Fetch() {
+    for (auto const& [topic, partition] : begun_) rd_kafka_consume_stop(topic.get(), partition);
+  }
+
+  void begin(TopicPartition const& where, std::int64_t offset) {
+    Topic topic{rd_kafka_topic_new(client_, where.topic.c_str(), nullptr)};
+    if (!topic) throw Error{rd_kafka_last_error(), where.topic};
+    if (rd_kafka_consume_start_queue(topic.get(), where.partition, offset, queue_.get()) != 0)
+      throw Error{rd_kafka_last_error(), fmt::format("{}/{}", where.topic, where.partition)};
+    begun_.emplace_back(std::move(topic), where.partition);
+  }
+
+  /// A record, or the end of a partition (RD_KAFKA_RESP_ERR__PARTITION_EOF); nothing when neither came in time.
+  /// @throws Error for what will not pass by itself.
+  Message next(std::chrono::steady_clock::time_point deadline) {
+    for (;;) {
+      auto const left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      Message message{rd_kafka_consume_queue(queue_.get(), static_cast<int>(std::max<std::int64_t>(0, left.count())))};
+      if (!message || message->err == RD_KAFKA_RESP_ERR_NO_ERROR || message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+        return message;
+      if (!is_retriable(message->err)) throw Error{message->err, rd_kafka_message_errstr(message.get())};
+    }
+  }
+
+ private:
+  rd_kafka_t* client_;
+  Queue queue_;
+  std::vector<std::pair<Topic, std::int32_t>> begun_;
+};
+
+PartitionReader::PartitionReader(ClientSettings const& settings, std::chrono::milliseconds timeout)
+    : timeout_{timeout}, client_{connect(settings)} {}
+
+PartitionReader::~PartitionReader() = default;
+
+void PartitionReader::read(TopicPartition const& where, std::int64_t begin, std::int64_t end,
+                           std::function<bool(rd_kafka_message_t const&)> const& visit) {
+  if (begin >= end) return;
+  Fetch fetch{client_.get()};
+  fetch.begin(where, begin);
+  for (;;) {
+    auto const message = fetch.next(std::chrono::steady_clock::now() + timeout_);
+    if (!message)
+      throw Error{RD_KAFKA_RESP_ERR__TIMED_OUT,
+                  fmt::format("reading {}/{} from offset {}", where.topic, where.partition, begin)};
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || message->offset >= end) return;
+    if (!visit(*message) || message->offset + 1 >= end) return;
+  }
+}
+
+std::vector<std::optional<std::int64_t>> PartitionReader::first_timestamps(std::vector<Position> const& positions) {
+  std::vector<std::optional<std::int64_t>> timestamps(positions.size());
+  if (positions.empty()) return timestamps;
+  auto const deadline = std::chrono::steady_clock::now() + timeout_;
+  Fetch fetch{client_.get()};
+  for (auto const& [where, offset] : positions) fetch.begin(where, offset);
+  std::vector<bool> answered(positions.size());
+  for (auto left = positions.size(); left > 0;) {
+    auto const message = fetch.next(deadline);
+    if (!message) break;
+    TopicPartition const where{rd_kafka_topic_name(message->rkt), message->partition};
+    auto const found = std::ranges::find(positions, where, &Position::where);
+    if (found == positions.end()) continue;
+    auto const index = static_cast<std::size_t>(found - positions.begin());
+    if (answered[index]) continue;
+    answered[index] = true;
+    --left;
+    rd_kafka_timestamp_type_t type{};
+    auto const timestamp = rd_kafka_message_timestamp(message.get(), &type);
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && timestamp >= 0) timestamps[index] = timestamp;
+  }
+  return timestamps;
+}
+
+}  // namespace omnibus::kafka

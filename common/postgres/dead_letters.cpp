@@ -1,0 +1,54 @@
+#include "postgres/dead_letters.hpp"
+
+#include <exception>
+
+#include <pqxx/pqxx>
+
+namespace omnibus::postgres {
+
+std::string_view to_string(LetterAction action) {
+  return action == LetterAction::redriven ? "redriven" : "dropped";
+}
+
+bool take_letter(pqxx::transaction_base& transaction, LetterKey const& letter, LetterAction action,
+                 std::string_view actor) {
+  std::optional<std::string> event_key;
+  if (letter.event_key) event_key = to_string(*letter.event_key);
+  return transaction
+      .exec("SELECT pipeline.take_dead_letter($1::uuid, $2, $3::int, $4::bigint, $5, $6, $7, $8::uuid)",
+            pqxx::params{to_string(letter.id), letter.topic, letter.partition, letter.offset, to_string(action), actor,
+                         letter.consumer, event_key})
+      .one_field()
+      .as<bool>();
+}
+
+std::unordered_map<Uuid, LetterAction> letter_actions(pqxx::connection& connection, std::string_view topic) {
+  pqxx::nontransaction query{connection};
+  std::unordered_map<Uuid, LetterAction> actions;
+  for (auto const& row :
+       query.exec("SELECT letter_id, action FROM pipeline.dead_letter_actions WHERE topic = $1", pqxx::params{topic})) {
+    if (auto const id = parse_uuid(row[0].view()))
+      actions.emplace(*id, row[1].view() == "redriven" ? LetterAction::redriven : LetterAction::dropped);
+  }
+  return actions;
+}
+
+PartitionTurn::PartitionTurn(pqxx::connection& connection, std::string_view topic, std::int32_t partition)
+    : connection_{connection} {
+  pqxx::nontransaction query{connection};
+  key_ = query.query_value<std::int64_t>(
+      "SELECT hashtextextended('dead letters' || chr(10) || $1 || chr(10) || $2::int, 0)",
+      pqxx::params{topic, partition});
+  query.exec("SELECT pg_advisory_lock($1::bigint)", pqxx::params{key_});
+}
+
+PartitionTurn::~PartitionTurn() {
+  try {
+    pqxx::nontransaction query{connection_};
+    query.exec("SELECT pg_advisory_unlock($1::bigint)", pqxx::params{key_});
+  } catch (std::exception const&) {
+    // The connection is gone, and the lock with it.
+  }
+}
+
+}  // namespace omnibus::postgres
