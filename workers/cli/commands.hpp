@@ -14,5 +14,7 @@ void add_tenant_command(CLI::App& application, int& exit_code);  // and `token`
 void add_simulate_command(CLI::App& application, int& exit_code);
 void add_tail_command(CLI::App& application, int& exit_code);
 void add_dlq_command(CLI::App& application, int& exit_code);
+void add_lag_command(CLI::App& application, int& exit_code);
+void add_doctor_command(CLI::App& application, int& exit_code);
 
 }  // namespace omnibus::cli

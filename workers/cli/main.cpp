@@ -19,6 +19,8 @@ int main(int argc, char** argv) {
   omnibus::cli::add_simulate_command(application, exit_code);
   omnibus::cli::add_tail_command(application, exit_code);
   omnibus::cli::add_dlq_command(application, exit_code);
+  omnibus::cli::add_lag_command(application, exit_code);
+  omnibus::cli::add_doctor_command(application, exit_code);
   try {
     application.parse(argc, argv);
   } catch (CLI::ParseError const& error) {

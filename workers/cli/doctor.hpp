@@ -1,0 +1,67 @@
+/// What the doctor makes of what it is told: pure judgements, each ending with the setting or command that helps.
+#pragma once
+
+#include "kafka/admin.hpp"
+#include "kafka/topic_plan.hpp"
+#include "postgres/migrations.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus::cli {
+
+/// How something stands, what was seen and, unless it is well, what to do.
+struct Finding {
+  enum class Status { ok, warn, fail };
+
+  Status status = Status::ok;
+  std::string seen;
+  std::string advice;
+
+  static Finding ok(std::string seen) { return {Status::ok, std::move(seen), {}}; }
+  static Finding warn(std::string seen, std::string advice) {
+    return {Status::warn, std::move(seen), std::move(advice)};
+  }
+  static Finding fail(std::string seen, std::string advice) {
+    return {Status::fail, std::move(seen), std::move(advice)};
+  }
+};
+std::string_view to_string(Finding::Status status);
+
+Finding judge_broker(kafka::ClusterAbilities const& abilities);
+
+/// Leaders, replicas and what may be lost of them before writing stops.
+Finding judge_replication(kafka::ClusterState const& cluster, bool embedded);
+
+/// Missing topics (dead-letter topics by name) and drift.
+Finding judge_topics(kafka::Plan const& plan);
+
+struct DatabaseState {
+  std::string role;
+  std::int32_t version = 0;  ///< as server_version_num
+  bool superuser = false;
+  bool read_only = false;
+  std::int64_t connections_left = 0;
+};
+Finding judge_database(DatabaseState const& state);
+
+Finding judge_migrations(std::vector<postgres::MigrationStatus> const& migrations);
+
+/// Rows that wait to be published, and for how long the oldest has.
+Finding judge_outbox(std::int64_t rows, double oldest_seconds);
+
+/// How far PostgreSQL's clock is ahead of ours.
+Finding judge_database_clock(double seconds_ahead);
+
+/// How far the newest record of any topic is ahead of our clock; absent when there is no record.
+Finding judge_record_clock(std::optional<double> seconds_ahead);
+
+/// What GET <base>/models answered.
+Finding judge_models(int status, std::string_view body, std::string const& model);
+
+}  // namespace omnibus::cli
