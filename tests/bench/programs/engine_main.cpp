@@ -25,8 +25,10 @@ int main(int argc, char** argv) {
       "most "
       "memory it had, and\nwhat the order check found.",
       "tests/bench/engine"};
-  std::map<std::string, EngineWork> const works{
-      {"none", EngineWork::none}, {"parse", EngineWork::parse}, {"http", EngineWork::http}};
+  std::map<std::string, EngineWork> const works{{"none", EngineWork::none},
+                                                {"parse", EngineWork::parse},
+                                                {"event", EngineWork::event},
+                                                {"http", EngineWork::http}};
   application.add_option("--kafka", settings.brokers, "Kafka's bootstrap addresses, host:port")->required();
   application.add_option("--topic", settings.topic, "The topic to read")->required();
   application.add_option("--group", settings.group, "Consumer group; a new one reads from the beginning")->required();
@@ -34,10 +36,12 @@ int main(int argc, char** argv) {
       ->required()
       ->check(CLI::PositiveNumber);
   application
-      .add_option("--work", settings.work,
-                  "none: read the number; parse: check the envelope, decode the data; http: ask a model, once for each")
+      .add_option(
+          "--work", settings.work,
+          "none: read the number; parse: decode the data; event: check the envelope, too, as for a typed handler; "
+          "http: ask a model, once for each")
       ->transform(CLI::CheckedTransformer(works))
-      ->option_text("none|parse|http");
+      ->option_text("none|parse|event|http");
   application.add_option("--llm-url", settings.llm_url, "With --work http: base URL, as `omnibus simulate` prints it");
   application.add_option("--max-in-flight", settings.max_in_flight, "Keys worked on at once")
       ->check(CLI::Range(1, 1'000'000))

@@ -88,32 +88,42 @@ std::uint64_t hash_of(std::string_view key) {
   return std::hash<std::string_view>{}(key);
 }
 
-class NoWork final : public engine::Work {
+/// As a handler is whose functions are no coroutines.
+class ImmediateWork : public engine::Work {
+ public:
+  bool never_waits() const final { return true; }
+  Task<> handle(engine::Context& context) final {
+    handle_now(context);
+    co_return;
+  }
+};
+
+class NoWork final : public ImmediateWork {
  public:
   explicit NoWork(Tally& tally) : tally_{tally} {}
-  Task<> handle(engine::Context& context) override {
+  void handle_now(engine::Context& context) override {
     tally_.handled(hash_of(context.key()), number_of(sequence_of(context.value())));
-    co_return;
   }
 
  private:
   Tally& tally_;
 };
 
-class ParseWork final : public engine::Work {
+class ParseWork final : public ImmediateWork {
  public:
-  explicit ParseWork(Tally& tally) : tally_{tally} {}
-  Task<> handle(engine::Context& context) override {
-    (void)context.event();
-    auto const event = engine::decode<BenchEvent>(context);
-    auto const counts = event.seq >= 0 && event.seq < std::numeric_limits<std::uint32_t>::max();
+  ParseWork(Tally& tally, bool with_envelope) : tally_{tally}, with_envelope_{with_envelope} {}
+  void handle_now(engine::Context& context) override {
+    if (with_envelope_ && context.event().type != BenchEvent::type)
+      throw Failure::permanent("none of the filler's events");
+    auto const event = json::decode<BenchEvent>(with_envelope_ ? context.data() : context.value());
+    auto const counts = event && event->seq >= 0 && event->seq < std::numeric_limits<std::uint32_t>::max();
     tally_.handled(hash_of(context.key()),
-                   number_of(counts ? std::optional{static_cast<std::uint32_t>(event.seq)} : std::nullopt));
-    co_return;
+                   number_of(counts ? std::optional{static_cast<std::uint32_t>(event->seq)} : std::nullopt));
   }
 
  private:
   Tally& tally_;
+  bool with_envelope_;
 };
 
 class HttpWork final : public engine::Work {
@@ -209,7 +219,8 @@ EngineRun run_engine(EngineRunSettings const& settings) {
       work = std::make_unique<NoWork>(tally);
       break;
     case EngineWork::parse:
-      work = std::make_unique<ParseWork>(tally);
+    case EngineWork::event:
+      work = std::make_unique<ParseWork>(tally, settings.work == EngineWork::event);
       break;
     case EngineWork::http:
       model.emplace(http_client, llm::OpenAiSettings{settings.llm_url, "", 1024 * 1024, "max_completion_tokens"});

@@ -13,7 +13,8 @@ namespace omnibus::bench {
 /// What is done with each event besides keeping its order.
 enum class EngineWork {
   none,   ///< its number is read, nothing else
-  parse,  ///< the envelope is checked and the data decoded, as for every handler
+  parse,  ///< the data is decoded
+  event,  ///< the envelope is checked and the data decoded, as for every typed handler
   http,   ///< a model is asked, one POST for each event
 };
 

@@ -6,7 +6,7 @@ from rows.stage import new_group
 PAIRS = [
     ("none", "parse", "bare drain + simdjson", True),
     ("parse", "parse", "bare drain + simdjson", True),
-    ("parse", "event", "bare drain + the engine's own decoding", False),
+    ("event", "event", "bare drain + the engine's own decoding", True),
 ]
 
 
@@ -22,7 +22,7 @@ def consume(stage, broker, keys, progress):
     for work in ("none", "parse", "event"):
         programs[f"limit {work}"] = lambda work=work: stage.limit("drain", "--kafka", address, "--topic", topic, "--group",
                                                                   new_group(), "--records", records, "--work", work)
-    for work in ("none", "parse"):
+    for work in ("none", "parse", "event"):
         programs[f"ours {work}"] = lambda work=work: check_order(stage.engine(broker, topic, records, "--work", work))
     figures = alternate(options.repeats, programs, progress)
     for ours, limit, name, design in PAIRS:
