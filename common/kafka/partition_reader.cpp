@@ -97,7 +97,7 @@ std::vector<std::optional<std::int64_t>> PartitionReader::first_timestamps(std::
   if (positions.empty()) return timestamps;
   auto const deadline = std::chrono::steady_clock::now() + timeout_;
   Fetch fetch{client_.get()};
-  for (auto const& [where, offset] : positions) fetch.begin(where, offset);
+  for (auto const& position : positions) fetch.begin(position.where, position.offset);
   std::vector<bool> answered(positions.size());
   for (auto left = positions.size(); left > 0;) {
     auto const message = fetch.next(deadline);

@@ -71,7 +71,7 @@ class LagReader {
       GroupLag group{state.name, state.state, state.members, is_replay_group(state.name), {}};
       std::map<kafka::TopicPartition, std::int64_t> positions;
       for (auto const& where : state.assigned) positions[where] = -1;
-      for (auto const& [where, offset] : admin_.committed(state.name)) positions[where] = offset;
+      for (auto const& position : admin_.committed(state.name)) positions[position.where] = position.offset;
       for (auto const& [where, offset] : positions) {
         if (!wanted(options_.topics, where.topic)) continue;
         auto const& marks = marks_of(where.topic);
