@@ -166,18 +166,19 @@ class Producer::Implementation {
 
   /// An idempotent producer that met a fatal error refuses everything from then on.
   void renew() {
+    // First all that the old one holds fails, while it refuses everything else: a record that its owner then publishes
+    // again is not overtaken by a later one.
+    drain(*client_);
     Client old;
     try {
       auto fresh = connect();
+      fatal_ = false;  // before the new one can say so
       std::unique_lock const lock(client_mutex_);
       old = std::exchange(client_, std::move(fresh));
     } catch (Error const& error) {
       log::error("kafka producer not renewed, will try again", {{"reason", error.what()}});
       return;
     }
-    fatal_ = false;
-    drain(*old);
-    fatal_ = false;  // what the old one said while it was drained
     log::warn("kafka producer renewed after a fatal error");
   }
 

@@ -245,6 +245,31 @@ TEST_CASE("a refused record tells its reason and the producer goes on") {
   CHECK(publish(producer, record) == RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
+TEST_CASE("what a fatal error took along has failed before anything new is taken") {
+  kafka::EmbeddedBroker broker(kafka::TopicCatalog::built_in());
+  kafka::ClientSettings client;
+  client.brokers = broker.bootstrap();
+  broker.fail_next(init_producer_id_api, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+  Producer producer(client);
+  std::atomic<int> failed = 0;
+  auto refused = false;
+  for (int accepted = 0;;) {
+    auto const failed_before = failed.load();
+    try {
+      producer.produce({"chat.messages", "k", "v", {}, {}}, [&failed](Delivery const& delivery) {
+        if (delivery.error != nullptr) ++failed;
+      });
+      ++accepted;
+      if (!refused) continue;
+      CHECK(failed_before == accepted - 1);
+      break;
+    } catch (kafka::Error const& error) {
+      refused = refused || error.code() == RD_KAFKA_RESP_ERR__FATAL;
+      std::this_thread::sleep_for(1ms);  // or the lock that a renewal waits for is never free
+    }
+  }
+}
+
 TEST_CASE("a fatal error ends a connection, not the producer") {
   kafka::EmbeddedBroker broker(kafka::TopicCatalog::built_in());
   kafka::ClientSettings client;
