@@ -35,8 +35,9 @@ class Failure : public std::runtime_error {
   std::optional<std::chrono::milliseconds> retry_after() const noexcept { return retry_after_; }
 
  private:
-  Failure(Kind kind, std::string error_class, std::string reason, std::optional<std::chrono::milliseconds> retry_after)
-      : std::runtime_error{std::move(reason)}, kind_{kind}, class_{std::move(error_class)}, retry_after_{retry_after} {}
+  Failure(Kind kind, std::string error_class, std::string const& reason,
+          std::optional<std::chrono::milliseconds> retry_after)
+      : std::runtime_error{reason}, kind_{kind}, class_{std::move(error_class)}, retry_after_{retry_after} {}
 
   Kind kind_;
   std::string class_;

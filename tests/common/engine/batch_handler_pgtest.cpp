@@ -3,6 +3,8 @@
 #include "engine/batch_handler.hpp"
 #include "topic_reader.hpp"
 
+#include <future>
+
 #include <doctest/doctest.h>
 
 using namespace omnibus;
@@ -36,6 +38,39 @@ class StoreAll {
   }
 
   std::atomic<std::size_t> largest{0};
+};
+
+/// Its second batch fails for good as a whole, and its first half in passing just when the engine begins to stop.
+class FailsAsItStops : public StoreAll {
+ public:
+  static constexpr std::size_t max_batch = 4;
+
+  void apply(pqxx::transaction_base& transaction, std::vector<BatchItem<ChatMessageReceived> const*> const& items) {
+    switch (++calls) {
+      case 1:
+        first = static_cast<std::int64_t>(items.size());
+        gathered.wait();
+        break;
+      case 2:
+        throw Failure::permanent("to be halved");
+      case 3:
+        halved.set_value();
+        stopping.wait();
+        throw Failure::transient("to be tried again");
+      default:
+        break;
+    }
+    StoreAll::apply(transaction, items);
+  }
+
+  MakeWork work() {
+    return [this](boost::asio::io_context&) { return std::make_unique<BatchWork<FailsAsItStops>>(*this); };
+  }
+
+  std::int64_t first = 0;
+  int calls = 0;  // one after the other, each on a thread of the pool
+  std::promise<void> all_there, halved, begins_to_stop;
+  std::future<void> gathered = all_there.get_future(), stopping = begins_to_stop.get_future();
 };
 
 kafka::Record message(std::string const& topic, std::string const& session, std::string const& text) {
@@ -106,6 +141,32 @@ TEST_CASE("a batch that fails is halved until the event at fault is alone, which
   for (auto const& letter : parked) ++classes[header_of(letter, "error.class")];
   CHECK(classes == std::map<std::string, int>{{"database", 4}, {"unknown_type", 1}});
   CHECK(database.outbox() == 0);
+}
+
+TEST_CASE("what a stopping worker gives up of a batch is overtaken neither by its other half nor by the next batch") {
+  Broker broker;
+  EffectDatabase const database;
+  auto const topic = broker.topic(1);
+  REQUIRE(publish(broker, messages(topic, 1, 9)));
+  {
+    FailsAsItStops handler;
+    DatabaseEngine engine{
+        broker, database.url_as("chat"), topic, "stops-" + topic, handler.work(), {}, [&](bool ready) {
+          if (!ready) handler.begins_to_stop.set_value();
+        }};
+    while (engine.counters().in_flight + engine.counters().queued < 9) std::this_thread::yield();
+    handler.all_there.set_value();
+    handler.halved.get_future().wait();
+    engine.stop();
+    CHECK(handler.calls == 3);
+    CHECK(database.effects() == handler.first);
+    CHECK(engine.counters().dead_lettered == 0);
+  }
+  StoreAll handler;
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "stops-" + topic, handler.work()};
+  REQUIRE(database.await_effects(9));
+  engine.stop();
+  check_every_session_has(database, 1, 9);
 }
 
 TEST_CASE("batches lose nothing and double nothing while connections are cut under load") {

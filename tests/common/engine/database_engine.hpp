@@ -78,7 +78,7 @@ inline MakeWork each(Handle handle) {
 class DatabaseEngine {
  public:
   DatabaseEngine(Broker& broker, std::string const& database_url, std::string const& topic, std::string const& group,
-                 MakeWork const& make_work, EngineSettings settings = {})
+                 MakeWork const& make_work, EngineSettings settings = {}, std::function<void(bool)> on_ready = {})
       : producer_{broker.client}, pool_{pool_settings(database_url)}, work_{make_work(loop_)} {
     kafka::ConsumerSettings consumer;
     consumer.group = group;
@@ -86,7 +86,8 @@ class DatabaseEngine {
     consumer.protocol = broker.protocol();
     consumer.session_timeout = std::chrono::seconds{6};
     engine_ = std::make_unique<Engine>(loop_, Identity{std::string{worker_name}, std::string{worker_name}, "test", {}},
-                                       settings, broker.client, consumer, Ports{producer_, &pool_, {}}, *work_);
+                                       settings, broker.client, consumer,
+                                       Ports{producer_, &pool_, {}, std::move(on_ready)}, *work_);
     engine_->start();
     thread_ = std::thread{[this] { loop_.run(); }};
   }
