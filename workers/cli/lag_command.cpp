@@ -8,10 +8,12 @@
 #include "workers/cli/lag.hpp"
 #include "workers/cli/terminal.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -69,19 +71,34 @@ class LagReader {
     std::vector<GroupLag> groups;
     for (auto const& state : admin_.describe_groups(names)) {
       GroupLag group{state.name, state.state, state.members, is_replay_group(state.name), {}};
-      std::map<kafka::TopicPartition, std::int64_t> positions;
-      for (auto const& where : state.assigned) positions[where] = -1;
-      for (auto const& position : admin_.committed(state.name)) positions[position.where] = position.offset;
-      for (auto const& [where, offset] : positions) {
-        if (!wanted(options_.topics, where.topic)) continue;
-        auto const& marks = marks_of(where.topic);
-        auto const index = static_cast<std::size_t>(where.partition);
-        if (index >= marks.size()) continue;  // of a topic that is gone, or was made anew with fewer
-        group.partitions.push_back(lag_of({where.topic, where.partition, offset, marks[index]}));
+      std::map<kafka::TopicPartition, std::int64_t> committed;
+      for (auto const& position : admin_.committed(state.name)) committed[position.where] = position.offset;
+      for (auto const& topic : topics_of(state, committed)) {
+        auto const& marks = marks_of(topic);
+        for (std::int32_t partition = 0; partition < static_cast<std::int32_t>(marks.size()); ++partition) {
+          // Where nothing is committed yet nothing was read: that is behind as well.
+          auto const found = committed.find({topic, partition});
+          auto const offset = found == committed.end() ? -1 : found->second;
+          group.partitions.push_back(lag_of({topic, partition, offset, marks[static_cast<std::size_t>(partition)]}));
+        }
       }
       groups.push_back(std::move(group));
     }
     return groups;
+  }
+
+  /// What a group has committed, is assigned or, as one of our workers, subscribes to.
+  std::set<std::string> topics_of(kafka::GroupState const& group,
+                                  std::map<kafka::TopicPartition, std::int64_t> const& committed) const {
+    std::set<std::string> topics;
+    for (auto const& [where, _] : committed) topics.insert(where.topic);
+    for (auto const& where : group.assigned) topics.insert(where.topic);
+    constexpr std::string_view prefix = "omnibus-";
+    if (group.name.starts_with(prefix))
+      for (auto const* topic : kafka::TopicCatalog::built_in().consumed_by(group.name.substr(prefix.size())))
+        topics.insert(topic->name);
+    std::erase_if(topics, [&](std::string const& topic) { return !wanted(options_.topics, topic); });
+    return topics;
   }
 
   std::vector<GroupLag> told_groups() {
@@ -99,9 +116,9 @@ class LagReader {
       for (auto const& topic : all)
         if (wanted(options_.topics, topic)) asked.push_back(topic);
       GroupLag group{name, "unknown", std::nullopt, is_replay_group(name), {}};
-      if (!asked.empty())
-        for (auto const& partition : admin_.group_lag(name, asked))
-          if (partition.committed >= 0) group.partitions.push_back(lag_of(partition));
+      auto const lags = asked.empty() ? std::vector<kafka::PartitionLag>{} : admin_.group_lag(name, asked);
+      if (std::ranges::any_of(lags, [](auto const& each) { return each.committed >= 0; }))
+        for (auto const& partition : lags) group.partitions.push_back(lag_of(partition));
       groups.push_back(std::move(group));
     }
     return groups;
