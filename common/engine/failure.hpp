@@ -20,15 +20,15 @@ class Failure : public std::runtime_error {
   };
 
   /// Will work later. `retry_after` is what the other side asked for; without it the engine backs off by itself.
-  static Failure transient(std::string reason, std::optional<std::chrono::milliseconds> retry_after = {}) {
-    return {Kind::transient, "transient", std::move(reason), retry_after};
+  static Failure transient(std::string const& reason, std::optional<std::chrono::milliseconds> retry_after = {}) {
+    return {Kind::transient, "transient", reason, retry_after};
   }
   /// Will never work. `error_class` is a short stable word for dashboards, such as `invalid_json`.
-  static Failure permanent(std::string reason, std::string error_class = "permanent") {
-    return {Kind::permanent, std::move(error_class), std::move(reason), {}};
+  static Failure permanent(std::string const& reason, std::string error_class = "permanent") {
+    return {Kind::permanent, std::move(error_class), reason, {}};
   }
   /// A database, broker or endpoint that every event needs is away.
-  static Failure outage(std::string reason) { return {Kind::outage, "outage", std::move(reason), {}}; }
+  static Failure outage(std::string const& reason) { return {Kind::outage, "outage", reason, {}}; }
 
   Kind kind() const noexcept { return kind_; }
   std::string const& error_class() const noexcept { return class_; }
