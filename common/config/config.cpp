@@ -161,9 +161,10 @@ std::optional<int> configure(Program const& program, Catalogue& catalogue, int a
           "  --config FILE    read settings from KEY=VALUE lines; the environment wins over the file\n"
           "  --print-config   print the effective settings, secrets masked, and end\n"
           "  --version        print the version and end\n"
-          "  --help           print this and end\n\n"
+          "  --help           print this and end\n"
+          "{3}\n"
           "Settings, from the environment (name, default, meaning):\n{2}",
-          program.name, program.summary, catalogue.help());
+          program.name, program.summary, catalogue.help(), program.more_options);
       return 0;
     }
     if (arguments.version) {

@@ -95,6 +95,7 @@ struct Program {
   std::string_view name;
   std::string_view summary;
   std::string_view version = "0.1.0";
+  std::string_view more_options = {};  ///< lines of help on options that main has taken out of the arguments
 };
 
 /// What a command line asks for.

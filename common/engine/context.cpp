@@ -130,8 +130,9 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
   auto const& partition = *delivery_.partition;
   if (partition.lost) throw Fenced{};
   auto const& identity = engine_.identity();
-  postgres::AdmitKey const key{identity.worker,       identity.run_id,           event_id,
-                               partition.where.topic, partition.where.partition, partition.epoch};
+  postgres::AdmitKey const key{
+      identity.worker,           identity.run_id, event_id, identity.claimed(partition.where.topic),
+      partition.where.partition, partition.epoch};
   std::vector<postgres::OutboxRow> attempted;
   auto const& timings = engine_.ports().timings;
   auto begun = Clock::now();
@@ -178,24 +179,45 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
 }
 
 Task<> Context::commit_unit(std::function<void(UnitOfWork&)> work) {
-  auto running = run(event_key(), [this, work = std::move(work)](postgres::UnitOfWork& unit) {
+  std::uint64_t suppressed = 0;
+  auto running = run(event_key(), [this, &suppressed, work = std::move(work)](postgres::UnitOfWork& unit) {
     EventMaker events{envelope(), worker()};
     UnitOfWork mine{unit, events};
     work(mine);
+    suppressed = suppress(unit);
   });
   co_await std::move(running);
+  if (replaying()) engine_.ports().replay->count(Replay::Outcome::suppressed, {}, suppressed);
   delivery_.resolved = true;
 }
 
 Task<bool> Context::commit_step(std::string step, std::function<void(UnitOfWork&)> work) {
-  auto running =
-      run(name_uuid(event_key(), step), [this, series = step, work = std::move(work)](postgres::UnitOfWork& unit) {
-        EventMaker events{envelope(), worker(), series};
-        UnitOfWork mine{unit, events};
-        work(mine);
-      });
+  std::uint64_t suppressed = 0;
+  auto running = run(name_uuid(event_key(), step),
+                     [this, &suppressed, series = step, work = std::move(work)](postgres::UnitOfWork& unit) {
+                       EventMaker events{envelope(), worker(), series};
+                       UnitOfWork mine{unit, events};
+                       work(mine);
+                       suppressed = suppress(unit);
+                     });
   auto const result = co_await std::move(running);
+  if (replaying()) engine_.ports().replay->count(Replay::Outcome::suppressed, {}, suppressed);
   co_return result.outcome == postgres::CommitOutcome::committed;
+}
+
+bool Context::replaying() const {
+  return engine_.ports().replay != nullptr;
+}
+
+void Context::pass_over(std::string_view reason) {
+  if (!replaying()) return;
+  engine_.ports().replay->count(Replay::Outcome::skipped, reason);
+  delivery_.not_handled = true;
+}
+
+std::uint64_t Context::suppress(postgres::UnitOfWork& unit) const {
+  if (!replaying()) return 0;
+  return std::exchange(unit.records(), {}).size();
 }
 
 bool Context::still_wanted() const {
@@ -204,6 +226,7 @@ bool Context::still_wanted() const {
 
 void Context::publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series,
                           int ordinal) {
+  if (replaying()) return engine_.ports().replay->count(Replay::Outcome::suppressed);
   EventMaker events{envelope(), worker(), series};
   events.number(ordinal);
   try {

@@ -57,6 +57,12 @@ class Context {
   /// How long ago the first attempt failed; zero before any has.
   std::chrono::milliseconds failing_for() const;
   std::string_view worker() const;
+  /// Whether the event is handled again, to re-compute what is kept. Then nothing is published, whatever the handler
+  /// does, and it must ask nothing of the outside that is paid for or reaches people.
+  bool replaying() const;
+  /// Notes in a replay that the event is left without effect, and why: a short constant text. For the handler to call
+  /// at most once, and then return.
+  void pass_over(std::string_view reason);
 
   /// Runs `work(UnitOfWork&)` on the pool and commits it with the event's inbox row and the outbox rows, which are
   /// published right after. For an event that was handled before, nothing runs and nothing is written. Call it once, as
@@ -100,6 +106,8 @@ class Context {
  private:
   Task<> commit_unit(std::function<void(UnitOfWork&)> work);
   Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work);
+  /// What a unit wants to publish, unless in a replay, which publishes nothing. @return how many were suppressed.
+  std::uint64_t suppress(postgres::UnitOfWork& unit) const;
   Task<postgres::CommitResult> run(Uuid event_id, std::function<void(postgres::UnitOfWork&)> work);
   void publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series, int ordinal);
   void parse();

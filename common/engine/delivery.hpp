@@ -29,6 +29,7 @@ struct Delivery {
   Clock::time_point first_failed;  ///< of the first failed attempt; meaningless before
   bool waiting = false;            ///< for its retry time
   bool resolved = false;           ///< its inbox row is committed: nothing may be done for it again
+  bool not_handled = false;        ///< in a replay: passed over or failed
 
   std::string_view key() const { return {static_cast<char const*>(message->key), message->key_len}; }
   bool has_key() const { return message->key != nullptr; }

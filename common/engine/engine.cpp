@@ -78,7 +78,7 @@ void Engine::start() {
 
 void Engine::on(Arrived& arrived) {
   OMNIBUS_FAILPOINT("arrived");
-  auto const never_waits = work_.never_waits();
+  auto const never_waits = work_.never_waits() && ports_.replay == nullptr;  // which counts one by one
   auto const begun = Clock::now();
   std::uint64_t handled = 0;
   std::size_t consumed = 0;
@@ -86,6 +86,11 @@ void Engine::on(Arrived& arrived) {
     auto* const partition = find(*message);
     if (partition == nullptr || partition->draining()) {
       consumed += message->len + message->key_len + sizeof(Delivery);
+      continue;
+    }
+    if (message->offset >= partition->end) {
+      consumed += message->len + message->key_len + sizeof(Delivery);
+      read_to_end(*partition);
       continue;
     }
     if (!partition->done_ahead.empty() && partition->done_ahead.contains(message->offset)) {
@@ -144,6 +149,26 @@ Partition* Engine::find(rd_kafka_message_t const& message) {
   return last_.found;
 }
 
+void Engine::on(Ended& ended) {
+  auto const found = partitions_.find({ended.position.where.topic, ended.position.where.partition});
+  if (found == partitions_.end() || found->second->draining()) return;
+  if (ended.position.offset >= found->second->end) read_to_end(*found->second);
+}
+
+void Engine::read_to_end(Partition& partition) {
+  if (std::exchange(partition.read_to_end, true)) return;
+  // Behind the last record there may be offsets without one, up to the end: a transaction's marker, what was compacted.
+  if (partition.frontier.newest_offset() < partition.end - 1) partition.frontier.pass(partition.end - 1);
+  poll_.consumer().pause(partition.where);
+}
+
+std::vector<kafka::Position> Engine::positions() const {
+  std::vector<kafka::Position> positions;
+  for (auto const& [key, partition] : partitions_)
+    if (auto const position = partition->frontier.position()) positions.push_back({partition->where, *position, {}});
+  return positions;
+}
+
 void Engine::on(Trouble& trouble) {
   log::warn("Kafka", {{"reason", trouble.error.what()}, {"fatal", trouble.error.fatal()}});
 }
@@ -195,6 +220,16 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Context& context, std::excepti
     case Decision::Action::dead_letter:
       break;
   }
+  if (ports_.replay != nullptr) {
+    ports_.replay->count(Replay::Outcome::failed, failure->error_class());
+    delivery.not_handled = true;
+    log::error(context.log_fields(), "failed in the replay",
+               {{"topic", delivery.partition->where.topic},
+                {"class", failure->error_class()},
+                {"attempts", counted},
+                {"reason", failure->what()}});
+    co_return Verdict{Verdict::Kind::done};
+  }
   std::exception_ptr again;
   OMNIBUS_FAILPOINT("dead_letter");
   try {
@@ -229,6 +264,7 @@ void Engine::left(Delivery& delivery, bool finished) {
     delivery.partition->frontier.finish(delivery.sequence);
     bump(counters_.handled);
     commit_ahead(*delivery.partition);
+    if (ports_.replay != nullptr && !delivery.not_handled) ports_.replay->count(Replay::Outcome::handled);
   }
   poll_.consumed(delivery.bytes());
   deliveries_.give_back(delivery);

@@ -11,6 +11,7 @@
 #include "engine/partition.hpp"
 #include "engine/poll_thread.hpp"
 #include "engine/recoverability.hpp"
+#include "engine/replay.hpp"
 #include "kafka/client_settings.hpp"
 #include "kafka/producer.hpp"
 #include "observability/metrics.hpp"
@@ -81,6 +82,8 @@ struct Ports {
   Timings timings;
   /// Told, on the event loop, when the worker has become ready to work and when it no longer is. May be empty.
   std::function<void(bool)> on_ready = {};
+  /// What is replayed; null in a worker that lives on. Its consumer must tell ends.
+  Replay* replay = nullptr;
 };
 
 /// Numbers for metrics, readable from any thread.
@@ -124,6 +127,8 @@ class Engine : private Processor, private BatchProcessor {
 
   Counters const& counters() const { return counters_; }
   Identity const& identity() const { return identity_; }
+  /// Up to where each of the partitions it has now is done.
+  std::vector<kafka::Position> positions() const;
   OutboxPublisher& publisher() { return publisher_; }
   Ports& ports() { return ports_; }
   /// After a commit was refused: asks the group whether the partition is still ours and if so takes it over again.
@@ -138,6 +143,7 @@ class Engine : private Processor, private BatchProcessor {
   void on(Revoked& revoked);
   void on(Lost& lost);
   void on(Committed& committed);
+  void on(Ended& ended);
   void on(Trouble& trouble);
 
   // Of both processors.
@@ -160,6 +166,7 @@ class Engine : private Processor, private BatchProcessor {
   Task<bool> drained(std::vector<std::shared_ptr<Partition>> const& partitions, Clock::time_point deadline);
   Task<> housekeeping();
   Partition* find(rd_kafka_message_t const& message);
+  void read_to_end(Partition& partition);
   void commit_positions();
   void ask_whether_ours(Partition const& partition);
   void commit_ahead(Partition const& partition);

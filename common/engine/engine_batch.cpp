@@ -128,7 +128,7 @@ Task<> Engine::commit_once(Batch& batch, std::vector<BatchEntry*> const& entries
     auto const& partition = *entry->delivery->partition;
     entry->delivery->epoch = partition.epoch;
     if (partitions.insert(&partition).second)
-      key.claims.push_back({partition.where.topic, partition.where.partition, partition.epoch});
+      key.claims.push_back({identity_.claimed(partition.where.topic), partition.where.partition, partition.epoch});
     if (key.inbox) key.event_ids.push_back(entry->event_key);
   }
   OMNIBUS_FAILPOINT("commit");

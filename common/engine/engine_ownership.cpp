@@ -30,7 +30,9 @@ void Engine::on(Assigned& assigned) {
   for (auto const& [where, offset, metadata] : assigned.partitions) {
     auto partition = std::make_shared<Partition>();
     partition->where = where;
+    poll_.consumer().resume(where);
     partition->done_ahead = DoneAhead::parse(metadata, offset);
+    if (ports_.replay != nullptr) partition->end = ports_.replay->end_of(where);
     if (stopping_) partition->drain_limit = 0;  // came too late: nothing of it is started
     auto& owned = partitions_[{where.topic, where.partition}];
     if (owned) leaving_.push_back(std::move(owned));
@@ -127,7 +129,7 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
 
 Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitions) {
   std::vector<postgres::TopicPartition> wanted;
-  for (auto const& each : partitions) wanted.push_back({each->where.topic, each->where.partition});
+  for (auto const& each : partitions) wanted.push_back({identity_.claimed(each->where.topic), each->where.partition});
   OMNIBUS_FAILPOINT("take_over");
   auto taking = ports_.pool->run([&](pqxx::connection& connection) {
     return postgres::take_over(connection, identity_.worker, wanted, identity_.instance);
@@ -136,6 +138,7 @@ Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitio
   for (std::size_t i = 0; i < partitions.size(); ++i) partitions[i]->epoch = std::max(partitions[i]->epoch, epochs[i]);
 
   OMNIBUS_FAILPOINT("taken_over");
+  if (ports_.replay != nullptr) co_return;  // it publishes nothing, its last owner did not either
   // What the last owner committed and did not publish goes out before anything new of the same keys.
   for (auto const& partition : partitions) {
     postgres::OutboxSource const source{identity_.worker, partition->where.topic, partition->where.partition};

@@ -46,6 +46,10 @@ struct Partition {
   std::size_t alive = 0;
   std::vector<Delivery*> held;
 
+  /// Of a replay: where its window ends, and whether everything before that has arrived.
+  std::int64_t end = std::numeric_limits<std::int64_t>::max();
+  bool read_to_end = false;
+
   bool draining() const { return drain_limit != no_limit; }
   /// Whether a delivery of it that does not run is given back rather than started or kept waiting.
   bool gives_back(OffsetFrontier::Sequence sequence) const {

@@ -32,11 +32,14 @@ struct Committed {
   rd_kafka_resp_err_t error;
   std::vector<kafka::Position> positions;
 };
+struct Ended {
+  kafka::Position position;
+};
 struct Trouble {
   kafka::Error error;
 };
 /// What the poll thread has to say, in the order in which it happened.
-using Tidings = std::variant<Arrived, Assigned, Revoked, Lost, Committed, Trouble>;
+using Tidings = std::variant<Arrived, Assigned, Revoked, Lost, Committed, Ended, Trouble>;
 
 /// Owns the consumer and the one thread that polls it. Hands over to the event loop in batches: one post for whatever
 /// has come together since the last. While more than `max_queued_bytes` are handed over and not yet `consumed`,
@@ -73,6 +76,7 @@ class PollThread : public kafka::ConsumerListener {
   void on_committed(rd_kafka_resp_err_t error, std::vector<kafka::Position> positions) override {
     hand_over(Committed{error, std::move(positions)});
   }
+  void on_end(kafka::Position position) override { hand_over(Ended{std::move(position)}); }
   void on_error(kafka::Error const& error) override { hand_over(Trouble{error}); }
 
   boost::asio::io_context& loop_;

@@ -1,5 +1,8 @@
 #include "engine/worker.hpp"
 
+#include "engine/replay_arguments.hpp"
+#include "engine/replay_plan.hpp"
+#include "engine/replay_session.hpp"
 #include "engine/worker_settings.hpp"
 #include "http/admin_server.hpp"
 #include "kafka/topics.hpp"
@@ -13,7 +16,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include <boost/asio/co_spawn.hpp>
@@ -199,7 +204,7 @@ Timings timings() {
 }
 
 int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSettings const& client,
-        MakeWork const& make_work) {
+        MakeWork const& make_work, std::optional<ReplayArguments> const& replaying) {
   log::configure(worker, settings.log_level);
   Metrics::process().gauge<Metric::build_info>(worker, "0.1.0").set(1);
   http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
@@ -212,47 +217,66 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   if (!abilities) return 0;
 
   PoolSettings pool_settings;
-  pool_settings.url = settings.database_url.reveal();
+  auto const& own_url =
+      replaying && !settings.replay_database_url.empty() ? settings.replay_database_url : settings.database_url;
+  pool_settings.url = own_url.reveal();
   pool_settings.size = static_cast<std::size_t>(settings.database_pool);
   pool_settings.application_name = instance_name(worker);
+  auto consumer = consumer_settings(worker, settings, *abilities);
+  std::optional<ReplaySession> replay;
+  Identity identity{std::string{worker}, consumer.group, instance_name(worker), {}, {}};
+  if (replaying) {
+    replay.emplace(*replaying, identity.worker, identity.group, identity.instance, client, pool_settings);
+    if (replay->ended()) return replay->finish(nullptr);
+    identity.group = consumer.group = replay->run().group;
+    consumer.topics = replay->run().topics;
+    consumer.tell_ends = true;
+    identity.run_id = replay->run().id();
+    identity.run = replay->run().run;
+  }
   TransactionPool pool{std::move(pool_settings)};
   // A committed record is published however long the broker is away; what is left at the end stays in the outbox.
   kafka::ProducerSettings publishing;
   publishing.message_timeout = std::chrono::milliseconds{0};
   kafka::Producer producer{client, publishing};
-  Resources resources{loop, pool, producer};
+  Resources resources{loop, pool, producer, replay.has_value()};
   auto const work = make_work(resources);
 
-  auto consumer = consumer_settings(worker, settings, *abilities);
-  auto const group = consumer.group;
   log::info("starting", {{"group", consumer.group},
                          {"protocol", kafka::to_string(consumer.protocol)},
                          {"topics", consumer.topics.size()},
                          {"brokers", client.brokers}});
-  Engine engine{loop,
-                Identity{std::string{worker}, group, instance_name(worker), {}},
-                engine_settings(settings),
-                client,
-                std::move(consumer),
-                Ports{producer, &pool, timings(), [ready](bool is) { ready->set(is); }},
-                *work};
+  Engine engine{
+      loop,
+      std::move(identity),
+      engine_settings(settings),
+      client,
+      std::move(consumer),
+      Ports{producer, &pool, timings(), [ready](bool is) { ready->set(is); }, replay ? &replay->replay() : nullptr},
+      *work};
   EngineMetrics const metrics{engine.counters()};
 
   std::optional<Watchdog> watchdog;
-  signals.async_wait([&](boost::system::error_code const& error, int) {
-    if (error) return;
+  auto const leave = [&] {
+    if (watchdog) return;
     watchdog.emplace(settings.drain_deadline + std::chrono::seconds{10});
     boost::asio::co_spawn(loop, engine.stop(), [&](std::exception_ptr const&, bool clean) {
       // Handlers that still run hold on to what would be destroyed now.
-      if (!clean) std::_Exit(0);
+      if (!clean) std::_Exit(replay ? ReplaySession::not_ended : 0);
       loop.stop();
     });
+  };
+  signals.async_wait([&](boost::system::error_code const& error, int) {
+    if (!error) leave();
   });
-  boost::asio::co_spawn(loop, prune_inbox_for_ever(loop, pool), boost::asio::detached);
+  if (replay)
+    boost::asio::co_spawn(loop, replay->watch(engine, pool), [&](std::exception_ptr const&) { leave(); });
+  else
+    boost::asio::co_spawn(loop, prune_inbox_for_ever(loop, pool), boost::asio::detached);
   engine.start();
   loop.run();
   pool.close();
-  return 0;
+  return replay ? replay->finish(&engine) : 0;
 }
 
 }  // namespace
@@ -265,9 +289,26 @@ int run_worker(config::Program const& program, config::Catalogue& settings, int 
   settings.add(client, "KAFKA_");
   settings.add(worker_settings);
   auto const binary = fmt::format("omnibus-{}", program.name);
-  if (auto const status = config::configure({binary, program.summary}, settings, argc, argv)) return *status;
+  std::vector<char const*> arguments(argv, argv + argc);
+  std::optional<ReplayArguments> replay;
   try {
-    return run(program.name, worker_settings, client, make_work);
+    replay = take_replay_arguments(arguments);
+    if (replay) replay_topics(program.name, replay->topics);
+  } catch (std::invalid_argument const& error) {
+    std::cerr << binary << ": " << error.what() << '\n';
+    return 2;
+  }
+  config::Program const described{.name = binary, .summary = program.summary, .more_options = replay_options_help};
+  if (auto const status = config::configure(described, settings, static_cast<int>(arguments.size()), arguments.data()))
+    return *status;
+  try {
+    if (replay && replay->dry_run) {
+      log::configure(program.name, log::Level::error);
+      auto const plan = plan_replay(client, std::string{program.name}, replay->topics, *replay->from, *replay->to);
+      std::cout << to_text(plan) << std::flush;
+      return 0;
+    }
+    return run(program.name, worker_settings, client, make_work, replay);
   } catch (std::exception const& error) {
     log::error("the worker cannot run", {{"reason", error.what()}});
     return 1;

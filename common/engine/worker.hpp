@@ -24,6 +24,8 @@ struct Resources {
   boost::asio::io_context& loop;
   TransactionPool& pool;
   kafka::Producer& producer;
+  /// A replay: no handler may make a client of anything that is paid for or reaches people.
+  bool replay = false;
 };
 
 namespace engine {

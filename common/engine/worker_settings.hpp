@@ -24,6 +24,7 @@ struct WorkerSettings : config::ProcessSettings {
   Protocol kafka_group_protocol = Protocol::automatic;
   std::string kafka_instance_id;
   std::chrono::milliseconds kafka_session_timeout{10'000};
+  Secret replay_database_url;
   std::int32_t database_pool = 8;
   std::int32_t max_in_flight = 256;
   ByteSize max_queued_bytes = 64_MiB;
@@ -40,6 +41,7 @@ struct WorkerSettings : config::ProcessSettings {
       config::Doc{"kafka_group_protocol", "automatic, consumer (KIP-848) or classic (cooperative-sticky)"},
       config::Doc{"kafka_instance_id", "Static member name; empty joins as a dynamic member"},
       config::Doc{"kafka_session_timeout", "After this silence a member is out (classic protocol)", 1, 1800},
+      config::Doc{"replay_database_url", "PostgreSQL for --replay, as the role omnibus_replay; empty: DATABASE_URL"},
       config::Doc{"database_pool", "Connections, each with a thread", 1, 256},
       config::Doc{"max_in_flight", "Keys worked on at once", 1, 1'000'000},
       config::Doc{"max_queued_bytes", "Events held in memory, waiting or in flight", 65536, 1099511627776.0},
@@ -53,8 +55,8 @@ struct WorkerSettings : config::ProcessSettings {
   };
 };
 BOOST_DESCRIBE_STRUCT(WorkerSettings, (config::ProcessSettings),
-                      (kafka_group, kafka_group_protocol, kafka_instance_id, kafka_session_timeout, database_pool,
-                       max_in_flight, max_queued_bytes, prefetch_bytes, max_attempts, retry_base_delay,
+                      (kafka_group, kafka_group_protocol, kafka_instance_id, kafka_session_timeout, replay_database_url,
+                       database_pool, max_in_flight, max_queued_bytes, prefetch_bytes, max_attempts, retry_base_delay,
                        retry_longest_delay, commit_interval, drain_deadline))
 
 }  // namespace omnibus::engine

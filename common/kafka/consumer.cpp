@@ -54,7 +54,7 @@ Configuration configure(ClientSettings const& client, ConsumerSettings const& se
   set("auto.offset.reset", "earliest");
   set("isolation.level", "read_committed");
   set("check.crcs", "true");
-  set("enable.partition.eof", "false");
+  set("enable.partition.eof", settings.tell_ends ? "true" : "false");
   set("queued.min.messages", "100000");
   set("queued.max.messages.kbytes", std::to_string(std::max<std::int64_t>(1, settings.prefetch_bytes / 1024)));
   // A consumer that drains faster than the fetcher fills must not make the fetcher sleep for the default second.
@@ -110,6 +110,10 @@ std::size_t Consumer::drain(rd_kafka_queue_t* queue, std::span<Message> out) {
     if (got <= 0) break;
     for (auto* raw : std::span{buffer_.data(), static_cast<std::size_t>(got)}) {
       Message message{raw};
+      if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        listener_.on_end({{rd_kafka_topic_name(raw->rkt), raw->partition}, raw->offset});
+        continue;
+      }
       if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         listener_.on_error(Error{message->err, rd_kafka_message_errstr(raw)});
         continue;
@@ -148,6 +152,19 @@ void Consumer::wake() {
     signalled_ = true;
   }
   arrived_.notify_one();
+}
+
+void Consumer::pause(TopicPartition const& where) {
+  if (!paused_.insert(where).second) return;
+  auto const error = rd_kafka_pause_partitions(client_.get(), to_list({where}).get());
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) listener_.on_error(Error{error, "pause"});
+}
+
+void Consumer::resume(TopicPartition const& where) {
+  // Of one that is not paused librdkafka would throw away what it has fetched.
+  if (paused_.erase(where) == 0) return;
+  auto const error = rd_kafka_resume_partitions(client_.get(), to_list({where}).get());
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) listener_.on_error(Error{error, "resume"});
 }
 
 void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,

@@ -45,6 +45,7 @@ struct ConsumerSettings {
   std::string instance_id;
   std::chrono::milliseconds session_timeout{10'000};  ///< classic protocol only: KIP-848 has it on the broker
   std::int64_t prefetch_bytes = 16 << 20;             ///< what librdkafka may hold ahead of us
+  bool tell_ends = false;                             ///< ConsumerListener::on_end is called
 };
 
 struct MessageDeleter {
@@ -64,10 +65,13 @@ class ConsumerListener {
   virtual void on_lost(std::vector<TopicPartition> partitions) = 0;
   /// The broker's answer to Consumer::commit.
   virtual void on_committed(rd_kafka_resp_err_t error, std::vector<Position> positions) = 0;
+  /// Nothing is left to read of a partition, for now; this is where the next record will be. Needs `tell_ends`.
+  virtual void on_end(Position /*position*/) {}
   virtual void on_error(Error const& error) = 0;
 };
 
-/// Owns the librdkafka consumer. poll() and wait() belong to one thread; every other function may be called from any.
+/// Owns the librdkafka consumer. poll() and wait() belong to one thread; every other function may be called from
+/// any.
 class Consumer {
  public:
   /// Connects lazily. `listener` must outlive the consumer.
@@ -85,6 +89,10 @@ class Consumer {
   /// Waits until something arrives, wake() is called or `limit` passes.
   void wait(std::chrono::milliseconds limit);
   void wake();
+  /// Fetches no more of this partition until resume(), even when it goes and comes back. Both belong to one thread.
+  void pause(TopicPartition const& where);
+  /// One that is not paused goes on undisturbed.
+  void resume(TopicPartition const& where);
 
   /// Commits asynchronously; the answer comes to ConsumerListener::on_committed.
   void commit(std::vector<Position> const& positions);
@@ -114,6 +122,7 @@ class Consumer {
   // Whose queues librdkafka leaves to us for good: it takes their target away with an assignment, and does not set one
   // with the next.
   std::set<std::pair<std::string, std::int32_t>> ours_;
+  std::set<TopicPartition> paused_;
   std::vector<rd_kafka_message_t*> buffer_;
   bool closed_ = false;
 

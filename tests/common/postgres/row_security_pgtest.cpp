@@ -167,9 +167,53 @@ TEST_CASE("each role may do its work and no more") {
   CHECK(is_refused(url("replay"), "UPDATE pipeline.outbox SET topic = 'x'"));
   CHECK(is_refused(url("replay"), "DELETE FROM pipeline.outbox"));
   CHECK(is_refused(url("replay"), "INSERT INTO pipeline.llm_responses SELECT"));
+  CHECK(is_refused(url("replay"), "UPDATE conversations SET takeover_epoch = 9"));
+  CHECK(is_refused(url("replay"), "UPDATE conversations SET owner_id = NULL"));
+  CHECK(is_refused(url("replay"), "DELETE FROM messages"));
+  CHECK(is_refused(url("replay"), "DELETE FROM pipeline.forgotten"));
+  CHECK_FALSE(is_refused(url("replay"), "UPDATE conversations SET last_message_at = now()"));
   CHECK(is_refused(url("readonly"), "SELECT token_sha256 FROM api_tokens"));
   CHECK(is_refused(url("readonly"), "INSERT INTO messages SELECT"));
   CHECK(is_refused(url("readonly"), "UPDATE pipeline.fence SET epoch = 9"));
   CHECK_FALSE(is_refused(url("readonly"), "SELECT domain, role, revoked_at FROM api_tokens"));
   CHECK_FALSE(is_refused(url("readonly"), "SELECT 1 FROM pipeline.inbox, pipeline.outbox, pipeline.fence"));
+}
+
+TEST_CASE("a replay cannot bring back what was deleted, and can what was lost") {
+  TwoTenants tenants;
+  pqxx::connection admin{tenants.database.url()};
+  pqxx::nontransaction change{admin};
+  auto const replay = tenants.database.url_as("replay");
+  auto const conversation = [](std::string const& last) {
+    return "INSERT INTO conversations (id, domain, session_id) VALUES ('00000000-0000-5000-8000-00000000000" + last +
+           "', 'a.example', 'replayed-" + last + "')";
+  };
+  auto const message = [](std::string const& last) {
+    return "INSERT INTO messages (conversation_id, seq, role, content, source_event_id) VALUES "
+           "('00000000-0000-5000-8000-000000000001', " +
+           last + ", 'user', 'hello', '00000000-0000-5000-8000-0000000000a" + last + "')";
+  };
+  auto const is_refused = [](std::string const& url, std::string const& sql) {
+    pqxx::connection connection{url};
+    pqxx::nontransaction statement{connection};
+    try {
+      statement.exec(sql);
+      return false;
+    } catch (pqxx::insufficient_privilege const&) {
+      return true;
+    }
+  };
+  CHECK_FALSE(is_refused(replay, conversation("1")));
+  for (auto const* const seq : {"1", "2"}) CHECK_FALSE(is_refused(replay, message(seq)));
+  change.exec("DELETE FROM messages WHERE source_event_id = '00000000-0000-5000-8000-0000000000a1'");
+  CHECK(is_refused(replay, message("1")));
+  CHECK_FALSE(is_refused(tenants.database.url_as("chat"), message("3")));
+  change.exec("TRUNCATE conversations, messages");
+  CHECK_FALSE(is_refused(replay, conversation("1")));
+  CHECK_FALSE(is_refused(replay, message("2")));
+  change.exec("DELETE FROM conversations");  // and with them their messages
+  CHECK(is_refused(replay, conversation("1")));
+  CHECK_FALSE(is_refused(tenants.database.url_as("chat"), conversation("1")));
+  CHECK(is_refused(replay, message("2")));
+  CHECK(is_refused(replay, message("4")));  // of a conversation that was deleted, whoever made it anew
 }
