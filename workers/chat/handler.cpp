@@ -17,6 +17,10 @@ Task<> ChatHandler::handle(engine::Context& context, ChatMessageReceived const& 
   auto opening = open(context, message, longest_history);
   auto const conversation = co_await std::move(opening);
   if (conversation.already_handled) co_return;
+  if (context.replaying()) {
+    auto again = replay(context, message, conversation);
+    co_return co_await std::move(again);
+  }
   if (conversation.resolved) throw Failure::permanent("the conversation is closed", "closed_conversation");
   if (conversation.with_person) {
     auto silence = stay_silent(context, message, conversation);
@@ -28,11 +32,11 @@ Task<> ChatHandler::handle(engine::Context& context, ChatMessageReceived const& 
     auto const prompt = make_prompt(settings_.instructions, conversation.history, message.text,
                                     static_cast<std::size_t>(settings_.history_tokens));
     try {
-      auto asking = model_.ask(context, message.domain, conversation.id, prompt);
+      auto asking = model_->ask(context, message.domain, conversation.id, prompt);
       text = co_await std::move(asking);
     } catch (llm::LlmError const& error) {
       // Throws to be tried again, unless the visitor has waited long enough.
-      unanswered = model_.give_up(context, error);
+      unanswered = model_->give_up(context, error);
     }
   }
   auto finishing = text ? answer(context, message, conversation, std::move(*text))
@@ -46,12 +50,33 @@ Task<> ChatHandler::answer(engine::Context& context, ChatMessageReceived const& 
     auto const untouched = append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
     auto const key = to_string(conversation.id);
     std::string const id{context.event().id};
-    if (!untouched)
+    if (!untouched) {
+      forget_answer(unit, context.event_key());
       return unit.publish(ChatReplySuppressed{conversation.id, id, "a person has taken the conversation over"}, key);
+    }
     append_answer(unit, conversation, context.event_key(), text);
     unit.publish(ChatReplyGenerated{conversation.id, id, text}, key);
   });
   co_await std::move(committing);
+}
+
+Task<> ChatHandler::replay(engine::Context& context, ChatMessageReceived const& message,
+                           Conversation const& conversation) {
+  if (!conversation.recorded_answer) {
+    context.pass_over("no recorded answer");
+    co_return;
+  }
+  auto deleted = false;
+  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+    deleted = was_deleted(unit, conversation, context.event_key());
+    if (deleted) return;
+    append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+    append_answer(unit, conversation, context.event_key(), *conversation.recorded_answer);
+    unit.publish(ChatReplyGenerated{conversation.id, std::string{context.event().id}, *conversation.recorded_answer},
+                 to_string(conversation.id));
+  });
+  co_await std::move(committing);
+  if (deleted) context.pass_over("deleted");
 }
 
 Task<> ChatHandler::stay_silent(engine::Context& context, ChatMessageReceived const& message,

@@ -80,33 +80,53 @@ void record_answer(engine::UnitOfWork& unit, Uuid const& event_key, RecordedAnsw
       pqxx::params{to_string(event_key), answer.model, json::encode(answer)});
 }
 
+void forget_answer(engine::UnitOfWork& unit, Uuid const& event_key) {
+  unit.transaction().exec("DELETE FROM pipeline.llm_responses WHERE request_key = $1",
+                          pqxx::params{to_string(event_key)});
+}
+
+bool was_deleted(engine::UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key) {
+  return unit.transaction().query_value<bool>("SELECT EXISTS (SELECT FROM pipeline.forgotten WHERE id IN ($1, $2))",
+                                              pqxx::params{to_string(event_key), to_string(conversation.id)});
+}
+
+// Everything about a turn comes from its event and from the recorded answer, ids and times included: stored again by a
+// replay, it is the same as before.
 bool append_message(engine::UnitOfWork& unit, Conversation const& before, ChatMessageReceived const& message,
                     Uuid const& event_key, std::int64_t received_ms) {
   auto& transaction = unit.transaction();
   // The update locks the row: turns, take-overs and closings of one conversation are one after the other.
   auto const now = transaction
                        .exec(R"(
-      INSERT INTO conversations (id, domain, session_id, last_message_at) VALUES ($1, $2, $3, now())
-      ON CONFLICT (id) DO UPDATE SET last_message_at = now(), updated_at = now()
+      INSERT INTO conversations AS c (id, domain, session_id, created_at, last_message_at)
+      SELECT $1, $2, $3, received, received
+      FROM greatest(least(to_timestamp($4::float8 / 1000), clock_timestamp()), now() - interval '30 days') AS received
+      ON CONFLICT (id) DO UPDATE
+      SET last_message_at = greatest(c.last_message_at, excluded.last_message_at), updated_at = now()
       RETURNING takeover_epoch, owner_id IS NOT NULL)",
-                             pqxx::params{to_string(before.id), message.domain, message.session_id})
+                             pqxx::params{to_string(before.id), message.domain, message.session_id, received_ms})
                        .one_row();
+  // Stored already when a replay came first.
   transaction.exec(R"(
-      INSERT INTO messages (conversation_id, seq, role, content, source_event_id, created_at)
-      SELECT $1, coalesce(max(seq), 0) + 1, 'user', $2, $3,
+      INSERT INTO messages (id, conversation_id, seq, role, content, source_event_id, created_at)
+      SELECT $3, $1, coalesce(max(seq), 0) + 1, 'user', $2, $3,
              greatest(least(to_timestamp($4::float8 / 1000), clock_timestamp()), now() - interval '30 days')
-      FROM messages WHERE conversation_id = $1)",
+      FROM messages WHERE conversation_id = $1
+      ON CONFLICT (source_event_id) DO NOTHING)",
                    pqxx::params{to_string(before.id), message.text, to_string(event_key), received_ms});
   return now[0].as<std::int32_t>() == before.takeover_epoch && !now[1].as<bool>();
 }
 
 void append_answer(engine::UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key,
                    std::string_view text) {
-  unit.transaction().exec(R"(
-      INSERT INTO messages (conversation_id, seq, role, content, in_reply_to, created_at)
-      SELECT $1, m.seq + 1, 'assistant', $2, m.id, clock_timestamp()
-      FROM messages m WHERE m.source_event_id = $3)",
-                          pqxx::params{to_string(conversation.id), text, to_string(event_key)});
+  unit.transaction().exec(
+      R"(
+      INSERT INTO messages (id, conversation_id, seq, role, content, in_reply_to, created_at)
+      SELECT $4, $1, m.seq + 1, 'assistant', $2, m.id,
+             coalesce((SELECT created_at FROM pipeline.llm_responses WHERE request_key = $3), clock_timestamp())
+      FROM messages m WHERE m.source_event_id = $3
+      ON CONFLICT (id) DO NOTHING)",
+      pqxx::params{to_string(conversation.id), text, to_string(event_key), to_string(name_uuid(event_key, "answer"))});
 }
 
 }  // namespace omnibus::chat

@@ -43,12 +43,19 @@ Task<Conversation> open(engine::Context& context, ChatMessageReceived const& mes
 /// Keeps an answer that was paid for, so that no later attempt pays again.
 void record_answer(engine::UnitOfWork& unit, Uuid const& event_key, RecordedAnswer const& answer);
 
-/// Stores the visitor's message and locks the conversation until the end of the transaction.
+/// Forgets a recorded answer that nobody is given: a replay must not store it.
+void forget_answer(engine::UnitOfWork& unit, Uuid const& event_key);
+
+/// In a replay: whether the message or its conversation was deleted on purpose. It may not come back, and PostgreSQL
+/// would refuse it.
+bool was_deleted(engine::UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key);
+
+/// Stores the visitor's message, unless it is stored, and locks the conversation until the end of the transaction.
 /// @return whether the conversation is still as `before` has it: nobody has taken it over since.
 bool append_message(engine::UnitOfWork& unit, Conversation const& before, ChatMessageReceived const& message,
                     Uuid const& event_key, std::int64_t received_ms);
 
-/// Stores the model's answer to the message of `event_key`.
+/// Stores the model's answer to the message of `event_key`, unless it is stored.
 void append_answer(engine::UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key,
                    std::string_view text);
 

@@ -231,3 +231,36 @@ TEST_CASE("a turn that was committed is known as handled when its event comes ag
   CHECK(handled == std::vector<bool>{false, true});
   CHECK(turn.database.number("SELECT count(*) FROM messages") == 1);
 }
+
+TEST_CASE("a turn is stored once, by whomever: by a replay first or by the worker") {
+  Turn turn;
+  auto const step = [](Context& context, ChatMessageReceived const& message) -> Task<> {
+    auto opening = open(context, message, 100);
+    auto const conversation = co_await std::move(opening);
+    auto committing = context.commit([&](engine::UnitOfWork& unit) {
+      for (int i = 0; i < 2; ++i) {
+        append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+        append_answer(unit, conversation, context.event_key(), "two");
+      }
+    });
+    co_await std::move(committing);
+  };
+  CHECK(turn.run({domain, "s1", "one", {}}, step).empty());
+  CHECK(turn.database.number("SELECT count(*) FROM messages") == 2);
+  CHECK(turn.database.number("SELECT max(seq) FROM messages") == 2);
+}
+
+TEST_CASE("an answer that nobody was given is forgotten") {
+  Turn turn;
+  auto const step = [](Context& context, ChatMessageReceived const&) -> Task<> {
+    RecordedAnswer answer;
+    answer.text = "too late";
+    auto committing = context.commit([&](engine::UnitOfWork& unit) {
+      record_answer(unit, context.event_key(), answer);
+      forget_answer(unit, context.event_key());
+    });
+    co_await std::move(committing);
+  };
+  CHECK(turn.run({domain, "s1", "one", {}}, step).empty());
+  CHECK(turn.database.number("SELECT count(*) FROM pipeline.llm_responses") == 0);
+}
