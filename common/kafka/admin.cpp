@@ -95,6 +95,14 @@ void add_all_partitions(rd_kafka_topic_partition_list_t* list, std::string const
     rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = offset;
 }
 
+/// A consumer that subscribes to nothing. In a client without a group librdkafka 2.14.2 follows a null pointer when a
+/// group's coordinator answers that it is none, as a cluster's first one does that is still loading.
+Client make_admin_client(ClientSettings const& settings) {
+  auto configuration = make_configuration(settings);
+  set_default(configuration.get(), settings, "group.id", "omnibus-admin");
+  return make_client(RD_KAFKA_CONSUMER, std::move(configuration));
+}
+
 }  // namespace
 
 TopicState const* ClusterState::find(std::string_view topic) const {
@@ -109,7 +117,7 @@ std::int64_t PartitionLag::lag() const {
 }
 
 Admin::Admin(ClientSettings const& settings, std::chrono::milliseconds timeout)
-    : timeout_(timeout), client_(make_client(RD_KAFKA_PRODUCER, make_configuration(settings))) {}
+    : timeout_(timeout), client_(make_admin_client(settings)) {}
 
 ClusterState Admin::cluster() const {
   auto const metadata = fetch_metadata(client_.get(), timeout_);
