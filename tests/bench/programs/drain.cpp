@@ -7,9 +7,11 @@
 #include "kafka/cloud_event.hpp"
 
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stdexcept>
+#include <unordered_map>
 #include <vector>
 
 #include <librdkafka/rdkafka.h>
@@ -63,18 +65,38 @@ class Reader {
   void read(rd_kafka_message_t const& message) {
     std::string_view const value{static_cast<char const*>(message.payload), message.len};
     if (work_ == DrainWork::parse) parse(value);
+    if (work_ == DrainWork::hash) add_up(message, value);
     if (work_ == DrainWork::event) decode(message, value);
   }
   std::uint64_t sum() const { return sum_; }
 
  private:
-  void parse(std::string_view value) {
+  simdjson::ondemand::document iterate(std::string_view value) {
     if (padded_.size() < value.size() + simdjson::SIMDJSON_PADDING)
       padded_.resize(value.size() + simdjson::SIMDJSON_PADDING);
     std::memcpy(padded_.data(), value.data(), value.size());
-    auto document = parser_.iterate(padded_.data(), value.size(), padded_.size());
+    return parser_.iterate(padded_.data(), value.size(), padded_.size()).value();
+  }
+  void parse(std::string_view value) {
+    auto document = iterate(value);
     sum_ += document["seq"].get_uint64().value();
     sum_ += document["text"].get_string().value().size();
+  }
+  void add_up(rd_kafka_message_t const& message, std::string_view value) {
+    rd_kafka_timestamp_type_t type{};
+    auto const quarter = rd_kafka_message_timestamp(&message, &type) / quarter_ms;
+    auto document = iterate(value);
+    std::string_view const domain = document["domain"].get_string();
+    std::string_view const model = document["request_model"].get_string();
+    std::int64_t const input = document["input_tokens"].get_int64();
+    std::int64_t const output = document["output_tokens"].get_int64();
+    std::int64_t const duration = document["duration_ms"].get_int64();
+    std::hash<std::string_view> const hash;
+    auto& totals = totals_[hash(domain) * 31 + hash(model) + static_cast<std::size_t>(quarter)];
+    ++totals.calls;
+    totals.tokens += input + output;
+    totals.duration += duration;
+    ++sum_;
   }
   void decode(rd_kafka_message_t const& message, std::string_view value) {
     headers_.clear();
@@ -88,7 +110,15 @@ class Reader {
     sum_ += envelope->id.size() + static_cast<std::uint64_t>(event->seq);
   }
 
+  struct Totals {
+    std::int64_t calls = 0;
+    std::int64_t tokens = 0;
+    std::int64_t duration = 0;
+  };
+  static constexpr std::int64_t quarter_ms = 15 * 60 * 1000;
+
   DrainWork const work_;
+  std::unordered_map<std::size_t, Totals> totals_;
   simdjson::ondemand::parser parser_;
   std::vector<char> padded_;
   std::vector<HeaderView> headers_;

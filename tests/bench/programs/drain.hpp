@@ -12,6 +12,7 @@ namespace omnibus::bench {
 enum class DrainWork {
   none,   ///< the record is let go
   parse,  ///< its data is read by simdjson, both fields
+  hash,   ///< of a model call what its rollups need is read, and added up by quarter of an hour, domain and model
   event,  ///< as the engine's `parse`: the envelope is checked and the data decoded by the same code
 };
 

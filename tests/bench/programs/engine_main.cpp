@@ -52,6 +52,15 @@ int main(int argc, char** argv) {
   application.add_option("--queued-bytes", settings.max_queued_bytes, "Records held in memory, waiting or in flight")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  application.add_flag(
+      "--latency", settings.measures_latency,
+      "Also print p50_ms and p99_ms, from a record's writing to its end, of the keys that do not fail");
+  application
+      .add_option("--failing-keys", settings.failing_keys,
+                  "Of a thousand keys so many fail at the first attempt of each of their events; needs --latency")
+      ->check(CLI::Range(0, 1000));
+  application.add_flag("--stuck", settings.stuck,
+                       "The first record never ends: says so once all others have, and waits to be killed");
   application.add_option("--patience", patience, "Seconds without a handled record after which to give up")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -81,11 +90,13 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "tests/bench/engine: {}\n", error.what());
     return 1;
   }
+  auto const latency =
+      settings.measures_latency ? fmt::format(" p50_ms={:.0f} p99_ms={:.0f}", run.p50_ms, run.p99_ms) : "";
   fmt::print(
       "records={} records_per_s={:.0f} steady_per_s={:.0f} cpu_s={:.3f} rss_mb={:.1f} disorder={} duplicates={} "
-      "missing={} commits={}\n",
+      "missing={} commits={}{}\n",
       run.records, run.rate, run.steady_rate, run.cpu_seconds, run.rss_mb, run.order.disorder, run.order.duplicates,
-      run.order.missing, run.commits);
+      run.order.missing, run.commits, latency);
   if (run.failed_requests > 0) fmt::print(stderr, "{} requests to the model failed\n", run.failed_requests);
   if (!run.committed) fmt::print(stderr, "tests/bench/engine: not all of them were handled and committed\n");
   return run.committed ? 0 : 1;

@@ -14,13 +14,16 @@
 #include "usage.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <exception>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -57,6 +60,7 @@ class Tally {
     count();
   }
   std::uint64_t handled_records() const { return span_.counted(); }
+  bool second_half() const { return span_.counted() > records_ / 2; }
 
   void report(EngineRun& run) {
     run.records = std::min(span_.counted(), records_);  // what was in flight besides ends while it stops
@@ -78,6 +82,8 @@ class Tally {
   OrderCheck order_;
   std::function<void()> done_;
 };
+
+constexpr std::chrono::seconds told_after{2};  // by then the positions of what is done are committed
 
 std::uint32_t number_of(std::optional<std::uint32_t> number) {
   if (!number) throw Failure::permanent("the data has no \"seq\" that counts from 0");
@@ -150,37 +156,195 @@ class HttpWork final : public engine::Work {
   std::uint64_t& failed_;
 };
 
-/// So much of the topic is behind the group's positions.
+/// So much of the topic is behind the group's positions; waits for a cluster's first group to have a coordinator.
 std::int64_t covered(kafka::Admin const& admin, EngineRunSettings const& settings) {
-  std::int64_t sum = 0;
-  for (auto const& each : admin.group_lag(settings.group, {settings.topic}))
-    sum += std::max(each.committed, each.watermarks.low);
-  return sum;
-}
-
-/// Says how it goes, to a person who watches, and ends a run in which nothing happens any more.
-Task<> watch(boost::asio::io_context& loop, Tally const& tally, EngineRunSettings const& settings,
-             std::function<void()> give_up) {
-  boost::asio::steady_timer timer{loop};
-  std::uint64_t before = 0;
-  std::chrono::seconds idle{0};
-  for (;;) {
-    timer.expires_after(std::chrono::seconds{1});
-    auto wait = timer.async_wait(boost::asio::use_awaitable);
-    co_await std::move(wait);
-    auto const count = tally.handled_records();
-    idle = count == before ? idle + std::chrono::seconds{1} : std::chrono::seconds{0};
-    if (isatty(STDERR_FILENO) != 0)
-      fmt::print(stderr, "\r{} of {} records, {} a second ", count, settings.records, count - before);
-    before = count;
-    if (count < settings.records && idle >= settings.patience) {
-      fmt::print(stderr, "nothing was handled for {} s: does the topic hold {} records that the group has not seen?\n",
-                 idle.count(), settings.records);
-      give_up();
-      co_return;
+  for (auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};;) {
+    try {
+      std::int64_t sum = 0;
+      for (auto const& each : admin.group_lag(settings.group, {settings.topic}))
+        sum += std::max(each.committed, each.watermarks.low);
+      return sum;
+    } catch (kafka::Error const& error) {
+      if (!error.retriable() || std::chrono::steady_clock::now() > deadline) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds{100});
     }
   }
 }
+
+std::int64_t wall_clock_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// Has some keys fail, and notes how long the others took; in the second half, when what had come before the engine
+/// joined is worked off.
+class FailingWork final : public engine::Work {
+ public:
+  FailingWork(engine::Work& inner, std::uint32_t failing, Tally const& tally)
+      : inner_{inner}, failing_{failing}, tally_{tally} {}
+  Task<> handle(engine::Context& context) override {
+    auto const fails = hash_of(context.key()) % 1000 < failing_;
+    if (fails && context.attempt() == 1) throw Failure::transient("one of the keys that fail");
+    auto handling = inner_.handle(context);
+    co_await std::move(handling);
+    if (!fails && tally_.second_half())
+      milliseconds_.push_back(static_cast<std::int32_t>(wall_clock_ms() - context.timestamp_ms()));
+  }
+
+  double quantile(double share) {
+    if (milliseconds_.empty()) return 0;
+    auto const at = static_cast<std::ptrdiff_t>(share * static_cast<double>(milliseconds_.size() - 1));
+    std::nth_element(milliseconds_.begin(), milliseconds_.begin() + at, milliseconds_.end());
+    return milliseconds_[static_cast<std::size_t>(at)];
+  }
+
+ private:
+  engine::Work& inner_;
+  std::uint32_t const failing_;
+  Tally const& tally_;
+  std::vector<std::int32_t> milliseconds_;
+};
+
+/// Never ends the first record.
+class StuckWork final : public engine::Work {
+ public:
+  StuckWork(engine::Work& inner, boost::asio::io_context& loop) : inner_{inner}, for_ever_{loop} {}
+  Task<> handle(engine::Context& context) override {
+    if (std::exchange(begun_, true)) {
+      auto handling = inner_.handle(context);
+      co_return co_await std::move(handling);
+    }
+    for_ever_.expires_at(boost::asio::steady_timer::time_point::max());
+    auto wait = for_ever_.async_wait(boost::asio::use_awaitable);
+    co_await std::move(wait);
+  }
+
+ private:
+  engine::Work& inner_;
+  boost::asio::steady_timer for_ever_;
+  bool begun_ = false;
+};
+
+/// The engine and what it stands on.
+class Bench {
+ public:
+  Bench(EngineRunSettings const& settings, kafka::ClientSettings const& client, kafka::GroupProtocol protocol)
+      : settings_{settings},
+        tally_{settings.records, [this] { stop(); }},
+        http_{loop_, http_settings(settings)},
+        producer_{client},
+        signals_{loop_, SIGINT, SIGTERM} {
+    switch (settings.work) {
+      case EngineWork::none:
+        work_ = std::make_unique<NoWork>(tally_);
+        break;
+      case EngineWork::parse:
+      case EngineWork::event:
+        work_ = std::make_unique<ParseWork>(tally_, settings.work == EngineWork::event);
+        break;
+      case EngineWork::http:
+        model_.emplace(http_, llm::OpenAiSettings{settings.llm_url, "", 1024 * 1024, "max_completion_tokens"});
+        work_ = std::make_unique<HttpWork>(tally_, *model_, failed_requests_);
+        break;
+    }
+    failing_.emplace(*work_, settings.failing_keys, tally_);
+    stuck_.emplace(*work_, loop_);
+    auto& chosen = settings.stuck              ? static_cast<engine::Work&>(*stuck_)
+                   : settings.measures_latency ? static_cast<engine::Work&>(*failing_)
+                                               : *work_;
+    kafka::ConsumerSettings consumer;
+    consumer.group = settings.group;
+    consumer.topics = {settings.topic};
+    consumer.protocol = protocol;
+    consumer.prefetch_bytes = settings.prefetch_bytes;
+    engine::EngineSettings engine;
+    engine.max_in_flight = settings.max_in_flight;
+    engine.max_queued_bytes = settings.max_queued_bytes;
+    engine::Timings timings;
+    timings.handler = &Metrics::process().local_histogram<Metric::handler_duration>();  // as in every worker
+    engine_ = std::make_unique<engine::Engine>(loop_, engine::Identity{"bench", settings.group, "bench", {}}, engine,
+                                               client, consumer, engine::Ports{producer_, nullptr, timings}, chosen);
+  }
+
+  void run() {
+    signals_.async_wait([this](boost::system::error_code const& error, int) {
+      if (!error) stop();
+    });
+    boost::asio::co_spawn(loop_, watch(), [](std::exception_ptr const&) {});
+    engine_->start();
+    loop_.run();
+  }
+
+  /// Whether every handler ended and the broker has the positions.
+  bool clean() const { return clean_; }
+
+  EngineRun report() {
+    EngineRun run;
+    tally_.report(run);
+    run.rss_mb = peak_rss_mb();
+    run.commits = engine_->counters().commits;
+    run.failed_requests = failed_requests_;
+    run.p50_ms = failing_->quantile(0.5);
+    run.p99_ms = failing_->quantile(0.99);
+    return run;
+  }
+
+ private:
+  static http::ClientSettings http_settings(EngineRunSettings const& settings) {
+    http::ClientSettings http;
+    http.max_connections_per_host = settings.max_in_flight;
+    http.connect_timeout = longest_connect;
+    return http;
+  }
+
+  void stop() {
+    if (std::exchange(stopping_, true)) return;
+    boost::asio::co_spawn(loop_, engine_->stop(), [this](std::exception_ptr const& error, bool all) {
+      clean_ = !error && all;
+      loop_.stop();
+    });
+  }
+
+  /// Says how it goes, to a person who watches, and ends a run in which nothing happens any more.
+  Task<> watch() {
+    boost::asio::steady_timer timer{loop_};
+    std::uint64_t before = 0;
+    std::chrono::seconds idle{0};
+    while (!stopping_ && idle < settings_.patience) {
+      timer.expires_after(std::chrono::seconds{1});
+      auto wait = timer.async_wait(boost::asio::use_awaitable);
+      co_await std::move(wait);
+      auto const count = tally_.handled_records();
+      idle = count == before ? idle + std::chrono::seconds{1} : std::chrono::seconds{0};
+      if (isatty(STDERR_FILENO) != 0)
+        fmt::print(stderr, "\r{} of {} records, {} a second ", count, settings_.records, count - before);
+      before = count;
+      if (settings_.stuck && count + 1 == settings_.records && idle >= told_after) {
+        fmt::print("stuck: handled={}\n", count);
+        std::fflush(stdout);
+      }
+    }
+    if (stopping_) co_return;
+    fmt::print(stderr, "nothing was handled for {} s: does the topic hold {} records that the group has not seen?\n",
+               idle.count(), settings_.records);
+    stop();
+  }
+
+  EngineRunSettings const settings_;
+  boost::asio::io_context loop_{1};
+  Tally tally_;
+  http::Client http_;
+  std::optional<llm::OpenAiClient> model_;
+  std::uint64_t failed_requests_ = 0;
+  kafka::Producer producer_;  // for what cannot be handled: the engine parks it
+  std::unique_ptr<engine::Work> work_;
+  std::optional<FailingWork> failing_;
+  std::optional<StuckWork> stuck_;
+  boost::asio::signal_set signals_;
+  bool stopping_ = false;
+  bool clean_ = false;
+  std::unique_ptr<engine::Engine> engine_;
+};
 
 }  // namespace
 
@@ -190,71 +354,21 @@ EngineRun run_engine(EngineRunSettings const& settings) {
   client.client_id = "omnibus-bench";
   auto const abilities = kafka::probe_cluster(client, std::chrono::seconds{10});
   kafka::Admin const admin{client};
-  if (admin.cluster().find(settings.topic) == nullptr)
-    throw std::runtime_error(fmt::format("there is no topic {} at {}", settings.topic, settings.brokers));
+  // Whoever fills it may only just have begun.
+  for (auto waits = 0; admin.cluster().find(settings.topic) == nullptr; ++waits) {
+    if (waits == 100)
+      throw std::runtime_error(fmt::format("there is no topic {} at {}", settings.topic, settings.brokers));
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+  }
   auto const before = covered(admin, settings);
 
-  boost::asio::io_context loop{1};
-  std::unique_ptr<engine::Engine> engine;
-  EngineRun run;
-  auto stopping = false;
-  auto clean = false;
-  auto const stop = [&] {
-    if (std::exchange(stopping, true)) return;
-    boost::asio::co_spawn(loop, engine->stop(), [&](std::exception_ptr const& error, bool all) {
-      clean = !error && all;
-      loop.stop();
-    });
-  };
-  Tally tally{settings.records, stop};
-
-  http::ClientSettings http_settings;
-  http_settings.max_connections_per_host = settings.max_in_flight;
-  http_settings.connect_timeout = longest_connect;
-  http::Client http_client{loop, http_settings};
-  std::optional<llm::OpenAiClient> model;
-  std::unique_ptr<engine::Work> work;
-  switch (settings.work) {
-    case EngineWork::none:
-      work = std::make_unique<NoWork>(tally);
-      break;
-    case EngineWork::parse:
-    case EngineWork::event:
-      work = std::make_unique<ParseWork>(tally, settings.work == EngineWork::event);
-      break;
-    case EngineWork::http:
-      model.emplace(http_client, llm::OpenAiSettings{settings.llm_url, "", 1024 * 1024, "max_completion_tokens"});
-      work = std::make_unique<HttpWork>(tally, *model, run.failed_requests);
-      break;
-  }
-
-  kafka::Producer producer{client};  // for what cannot be handled: the engine parks it
-  kafka::ConsumerSettings consumer;
-  consumer.group = settings.group;
-  consumer.topics = {settings.topic};
-  consumer.protocol = abilities.group_protocol();
-  consumer.prefetch_bytes = settings.prefetch_bytes;
-  engine::EngineSettings engine_settings;
-  engine_settings.max_in_flight = settings.max_in_flight;
-  engine_settings.max_queued_bytes = settings.max_queued_bytes;
-  engine::Timings timings;
-  timings.handler = &Metrics::process().local_histogram<Metric::handler_duration>();  // as in every worker
-  engine =
-      std::make_unique<engine::Engine>(loop, engine::Identity{"bench", settings.group, "bench", {}}, engine_settings,
-                                       client, consumer, engine::Ports{producer, nullptr, timings}, *work);
-  boost::asio::signal_set signals{loop, SIGINT, SIGTERM};
-  signals.async_wait([&](boost::system::error_code const& error, int) {
-    if (!error) stop();
-  });
-  boost::asio::co_spawn(loop, watch(loop, tally, settings, stop), [](std::exception_ptr const&) {});
-  engine->start();
-  loop.run();
-
-  tally.report(run);
-  run.rss_mb = peak_rss_mb();
-  run.commits = engine->counters().commits;
-  run.committed = clean && run.records >= settings.records &&
+  auto bench = std::make_unique<Bench>(settings, client, abilities.group_protocol());
+  bench->run();
+  auto run = bench->report();
+  run.committed = bench->clean() && run.records == settings.records &&
                   covered(admin, settings) - before >= static_cast<std::int64_t>(settings.records);
+  // Handlers that still run hold on to what would be destroyed now.
+  if (!bench->clean()) (void)bench.release();
   return run;
 }
 

@@ -1,6 +1,9 @@
 #include "fill.hpp"
 
 #include "bench_event.hpp"
+#include "events/chat.hpp"
+#include "events/conversation.hpp"
+#include "events/llm.hpp"
 #include "json/encode.hpp"
 #include "kafka/admin.hpp"
 #include "kafka/cloud_event.hpp"
@@ -50,6 +53,34 @@ std::string data_of(std::uint32_t number, std::size_t size, std::string_view tex
   return json::encode(event);
 }
 
+std::string message_of(std::uint64_t key) {
+  return json::encode(ChatMessageReceived{"shop.example", fmt::format("visitor-{}", key),
+                                          "When will the card that I ordered last week arrive?"});
+}
+
+std::string call_of(std::uint64_t key, std::mt19937_64& random) {
+  LlmCallCompleted call;
+  call.call_id = random_uuid();
+  call.domain = fmt::format("shop-{}.example", key % 20);
+  call.conversation_id = conversation_id_of(call.domain, name_of(key));
+  call.worker = "chat";
+  call.operation = "chat";
+  call.provider = "openai";
+  call.request_model = call.response_model = fmt::format("model-{}", random() % 5);
+  call.input_tokens = static_cast<std::int64_t>(random() % 4000);
+  call.output_tokens = static_cast<std::int64_t>(random() % 500);
+  call.cost_usd = "0.000412000";
+  call.duration_ms = static_cast<std::int64_t>(100 + random() % 3000);
+  call.ttft_ms = call.duration_ms / 4;
+  call.finish_reason = "stop";
+  return json::encode(call);
+}
+
+std::string_view type_of(Kind kind) {
+  if (kind == Kind::messages) return ChatMessageReceived::type;
+  return kind == Kind::calls ? LlmCallCompleted::type : BenchEvent::type;
+}
+
 /// How many records a topic holds; waits for one that was only just made to have its leaders.
 std::int64_t held(kafka::Admin const& admin, std::string const& topic) {
   for (auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds{15};;) {
@@ -74,12 +105,13 @@ void fill(FillSettings const& settings, std::function<void(std::uint64_t)> const
   client.options = Secret{"batch.size=1000000;batch.num.messages=10000"};
   auto const abilities = kafka::probe_cluster(client, std::chrono::seconds{10});
   kafka::Admin const admin{client};
-  if (abilities.create_topics && admin.cluster().find(settings.topic) == nullptr)
-    admin.create_topic(settings.topic, settings.partitions, 1, {});
-  auto const before = held(admin, settings.topic);
+  auto const is_new = admin.cluster().find(settings.topic) == nullptr;
+  if (is_new && abilities.create_topics) admin.create_topic(settings.topic, settings.partitions, 1, {});
+  // The embedded broker makes a topic when the first record comes.
+  auto const before = is_new ? 0 : held(admin, settings.topic);
 
   kafka::ProducerSettings producing;
-  producing.linger = std::chrono::milliseconds{50};
+  producing.linger = std::chrono::milliseconds{settings.rate == 0 ? 50 : 1};
   producing.compression = settings.compression;
   std::mutex mutex;
   std::optional<std::string> failure;
@@ -93,12 +125,20 @@ void fill(FillSettings const& settings, std::function<void(std::uint64_t)> const
   std::mt19937_64 random{settings.seed};
   std::vector<std::string> texts;
   for (auto i = 0; i < 64; ++i) texts.push_back(make_text(settings.bytes, random));
-  auto envelope = originate("/bench", BenchEvent::type);
+  auto envelope = originate("/bench", type_of(settings.kind));
+  auto const begun = std::chrono::steady_clock::now();
   for (std::uint64_t i = 0; i < settings.records; ++i) {
+    if (settings.rate > 0)
+      std::this_thread::sleep_until(begun + std::chrono::microseconds{i * 1'000'000 / settings.rate});
     auto const [key, number] = keys.next();
+    auto const data = settings.kind == Kind::messages ? message_of(key)
+                      : settings.kind == Kind::calls  ? call_of(key, random)
+                                                      : data_of(number, settings.bytes, texts[i % texts.size()]);
+    auto const name = settings.kind == Kind::messages
+                          ? to_string(conversation_id_of("shop.example", fmt::format("visitor-{}", key)))
+                          : name_of(key);
     envelope.id = fmt::format("{}-{}", settings.seed, i);
-    auto const record = to_binary_record(envelope, data_of(number, settings.bytes, texts[i % texts.size()]),
-                                         settings.topic, name_of(key));
+    auto const record = to_binary_record(envelope, data, settings.topic, name);
     for (;;) {
       try {
         producer.produce(record, note);

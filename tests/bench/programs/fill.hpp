@@ -14,15 +14,24 @@ enum class Keys {
   zipf,      ///< the n-th key comes as often as 1/n says: Zipf(1.0)
 };
 
+/// Of which kind the events are.
+enum class Kind {
+  bench,     ///< BenchEvent
+  messages,  ///< what the chat worker answers: visitors of shop.example
+  calls,     ///< what the telemetry worker counts: model calls of twenty domains and five models
+};
+
 struct FillSettings {
   std::string brokers;
   std::string topic;
   std::uint64_t records = 0;
+  Kind kind = Kind::bench;
   Keys keys = Keys::distinct;
   std::size_t key_count = 100'000;  ///< of uniform and zipf
-  std::size_t bytes = 400;          ///< of each event's data
+  std::size_t bytes = 400;          ///< of each event's data; of BenchEvent only
   std::int32_t partitions = 12;     ///< of a topic that is not there yet; the embedded broker's are made with it
   std::string compression = "none";
+  std::uint64_t rate = 0;  ///< events a second; 0: as fast as it can
   std::uint64_t seed = 1;
   /// What the order check is to find: so many pairs of one key the wrong way round, events twice, and events left out.
   std::uint64_t swapped = 0;

@@ -23,6 +23,13 @@ int main(int argc, char** argv) {
   std::map<std::string, Keys> const kinds{
       {"distinct", Keys::distinct}, {"uniform", Keys::uniform}, {"zipf", Keys::zipf}};
   application.add_option("--kafka", settings.brokers, "Kafka's bootstrap addresses, host:port")->required();
+  std::map<std::string, bench::Kind> const events{
+      {"bench", bench::Kind::bench}, {"messages", bench::Kind::messages}, {"calls", bench::Kind::calls}};
+  application
+      .add_option("--events", settings.kind,
+                  "bench: seq and text; messages: for the chat worker; calls: for the telemetry worker")
+      ->transform(CLI::CheckedTransformer(events))
+      ->option_text("bench|messages|calls");
   application.add_option("--topic", settings.topic, "The topic to fill")->required();
   application.add_option("--records", settings.records, "How many events")->required()->check(CLI::PositiveNumber);
   application
@@ -42,6 +49,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   application.add_option("--compression", settings.compression, "none, lz4, zstd, gzip or snappy")
       ->capture_default_str();
+  application.add_option("--rate", settings.rate, "Events a second; 0: as fast as it can")->capture_default_str();
   application.add_option("--seed", settings.seed, "Another one deals the keys of zipf in another order")
       ->capture_default_str();
   application.add_option("--swapped", settings.swapped, "So many pairs of one key the wrong way round");

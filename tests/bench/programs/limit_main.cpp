@@ -35,12 +35,13 @@ int main(int argc, char** argv) {
       ->required()
       ->check(CLI::PositiveNumber);
   std::map<std::string, DrainWork> const works{
-      {"none", DrainWork::none}, {"parse", DrainWork::parse}, {"event", DrainWork::event}};
+      {"none", DrainWork::none}, {"parse", DrainWork::parse}, {"hash", DrainWork::hash}, {"event", DrainWork::event}};
   drain_command
       ->add_option("--work", draining.work,
-                   "none; parse: simdjson reads the data; event: envelope and data by the engine's own code")
+                   "none; parse: simdjson reads the data; hash: of model calls, and adds them up; event: envelope and "
+                   "data by the engine's own code")
       ->transform(CLI::CheckedTransformer(works))
-      ->option_text("none|parse|event");
+      ->option_text("none|parse|hash|event");
   drain_command->callback([&] { run = [&] { return drain(draining); }; });
 
   std::string llm_url;

@@ -32,6 +32,7 @@ class Stage:
         self.topics = {}
         self.simulators = {}
         self.composed = []
+        self.fresh = 0
         os.environ["OMNIBUS_RUN_DIR"] = str(self.folder)
         os.environ["OMNIBUS_BENCH_BIN"] = str(self.build / "bench")  # built once, not before each run
         os.environ["OMNIBUS_BIN"] = str(self.build / "bin")
@@ -119,10 +120,10 @@ class Stage:
         return self.brokers[name]
 
     def start_embedded(self):
-        names = ["bench.distinct", "bench.zipf", "bench.uniform", "bench.turns.distinct", "bench.turns.zipf", "bench.paced"]
+        names = ["bench.distinct", "bench.zipf", "bench.turns.distinct", *(f"bench.fresh.{i}" for i in range(1, 25))]
         lines = ["topics:"]
         for name in names:  # an event type belongs to one topic, and a name is all that the broker takes from it
-            lines.append(f"  - {{name: {name}, key: any, partitions: {EMBEDDED_PARTITIONS}, pii: false, owner: bench, "
+            lines.append(f"  - {{name: {name}, key: any, partitions: {8 if '.fresh.' in name else EMBEDDED_PARTITIONS}, pii: false, owner: bench, "
                          f"events: [omnibus.{name}.v1], consumers: [bench]}}")
         (self.folder / "topics.yaml").write_text("\n".join(lines) + "\n")
         return self.start_ready("broker", [harness.binary("omnibus"), "broker", "--file", self.folder / "topics.yaml"])
@@ -140,6 +141,11 @@ class Stage:
             self.topics[broker, kind, keys] = name
         return self.topics[broker, kind, keys]
 
+    def new_topic(self, broker):
+        """A topic nobody has used: the embedded broker has some in store, of others the filler makes it."""
+        self.fresh += 1
+        return f"bench.fresh.{self.fresh}" if broker == "embedded" else f"bench.{uuid.uuid4().hex[:12]}"
+
     def fill(self, broker, name, records, *options):
         return run_program([ROOT / "tests/bench/fill", "--kafka", self.broker(broker), "--topic", name, "--records", records,
                             *options], 900)
@@ -148,8 +154,8 @@ class Stage:
         """The engine on a topic, in a group of its own."""
         return run_program(self.engine_command(broker, topic, records, *options), timeout)
 
-    def engine_command(self, broker, topic, records, *options):
-        return [ROOT / "tests/bench/engine", "--kafka", self.broker(broker), "--topic", topic, "--group", new_group(),
+    def engine_command(self, broker, topic, records, *options, group=None):
+        return [ROOT / "tests/bench/engine", "--kafka", self.broker(broker), "--topic", topic, "--group", group or new_group(),
                 "--records", records, *options]
 
     def limit(self, *arguments, timeout=300):
