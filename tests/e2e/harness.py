@@ -471,9 +471,10 @@ class Stack:
 
     kafka: "embedded" (each stack has its own), "apache" (compose/kafka, in the run folder) or the address of a cluster that
     is there already; OMNIBUS_E2E_KAFKA says it for all stacks.
+    brokers: 1 or 3, of Apache Kafka.
     """
 
-    def __init__(self, kafka=None):
+    def __init__(self, kafka=None, brokers=1):
         kafka = kafka or os.environ.get("OMNIBUS_E2E_KAFKA") or "embedded"
         self.processes = []
         self.owns_folder = "OMNIBUS_RUN_DIR" not in os.environ
@@ -485,11 +486,15 @@ class Stack:
         try:
             self.broker = None
             self.apache = kafka == "apache"
-            self.kafka = Kafka(self.start_broker() if kafka == "embedded" else self.compose("kafka", "up") if self.apache else kafka)
+            if kafka == "embedded":
+                kafka = self.start_broker()
+            elif self.apache:
+                kafka = self.compose("kafka", "up", "--brokers", str(brokers))
+            self.kafka = Kafka(kafka)
             self.compose("postgres", "up")
             self.database = Database(self.database_url())
             self.omnibus("migrate", "up", "--dir", ROOT / "migrations")
-            if kafka != "embedded":
+            if not self.broker:
                 self.omnibus("topics", "apply", "--brokers", self.kafka.brokers)
         except BaseException:
             self.close()

@@ -5,10 +5,7 @@ The seed of what is random is printed; OMNIBUS_SEED repeats a run.
 """
 import concurrent.futures
 import json
-import os
 import pathlib
-import random
-import re
 import signal
 import struct
 import subprocess
@@ -18,55 +15,10 @@ import unittest
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import Http, Stack, as_bytes, conversation_id_of, eventually, free_port, structured_event  # noqa: E402
+from chat_case import (DEAD, FALLBACK, GENERATED, MESSAGES, RECEIVED, REPLIES, SHOP, SUPPRESSED, ChatCase, Load, Message)  # noqa: E402
+from harness import Http, as_bytes, eventually, free_port, structured_event  # noqa: E402
 
-SHOP = "shop.example"
-MESSAGES, DEAD, REPLIES = "chat.messages", "chat.messages.dlq", "chat.replies"
-RECEIVED = "omnibus.chat.message.received.v1"
-REPLY = "omnibus.chat.reply."
-GENERATED, FALLBACK, SUPPRESSED = REPLY + "generated.v1", REPLY + "fallback.v1", REPLY + "suppressed.v1"
-GROUP = "omnibus-chat"
 BATCH_LIMIT = 1048576  # max.message.bytes of the topic
-
-
-class Message:
-    """A visitor's message and the event that carries it."""
-
-    def __init__(self, session, text):
-        self.session, self.text = session, text
-        self.id = str(uuid.uuid4())
-        self.conversation = conversation_id_of(SHOP, session)
-
-    @property
-    def data(self):
-        return {"domain": SHOP, "session_id": self.session, "text": self.text}
-
-    @property
-    def event(self):
-        return structured_event(RECEIVED, self.data, id=self.id)
-
-    @property
-    def headers(self):
-        """Of the event in binary mode."""
-        return {"ce_specversion": "1.0", "ce_id": self.id, "ce_source": "/tests", "ce_type": RECEIVED,
-                "content-type": "application/json"}
-
-
-class Load:
-    """Messages of many conversations, each text its own, in the order in which they are published."""
-
-    def __init__(self, conversations, each):
-        self.name = uuid.uuid4().hex[:8]
-        self.sessions = [f"{self.name}-{number}" for number in range(conversations)]
-        self.messages = [Message(session, f"{session} asks: where is order {turn}?")
-                         for turn in range(each) for session in self.sessions]
-
-    def __len__(self):
-        return len(self.messages)
-
-    @property
-    def records(self):
-        return [(message.conversation, message.event) for message in self.messages]
 
 
 def record_size(key, value, headers):
@@ -81,108 +33,7 @@ def record_size(key, value, headers):
     return 61 + varint(body) + body
 
 
-class PromisesTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.random = random.Random(seed := int(os.environ.get("OMNIBUS_SEED") or random.randrange(2**32)))
-        print(f"OMNIBUS_SEED={seed}", file=sys.stderr)
-        cls.stack = Stack("apache")
-        cls.addClassCleanup(cls.stack.close)
-        # The group puts a killed member out after 4 s, so that the tests need not wait longer for its partitions.
-        cls.stack.compose("kafka", "configs", "--alter", "--entity-type", "groups", "--entity-name", GROUP, "--add-config",
-                          "consumer.session.timeout.ms=4000,consumer.heartbeat.interval.ms=500")
-        cls.token = cls.stack.add_tenant(SHOP)
-
-    # --- what tests say often --------------------------------------------------------------------------------------------
-    def simulator(self, **options):
-        simulator = self.stack.start_simulator(**options)
-        self.addCleanup(simulator.stop)
-        return simulator
-
-    def worker(self, simulator, wait=True, **settings):
-        url = simulator if isinstance(simulator, str) else simulator.url
-        worker = self.stack.start_worker("chat", wait=False, LLM_BASE_URL=url, **settings)
-        self.addCleanup(worker.stop)
-        return worker.await_ready() if wait else worker
-
-    def publish(self, *messages):
-        self.stack.kafka.publish_all(MESSAGES, [(message.conversation, message.event) for message in messages])
-
-    def transcript(self, session):
-        """Rows of a session's messages: seq, role, content, id, in_reply_to."""
-        return self.transcripts(session).get(session, [])
-
-    def transcripts(self, name):
-        """The transcripts of all sessions of this name or that begin with it and a dash."""
-        rows = json.loads(self.stack.database.value(
-            "SELECT coalesce(jsonb_agg(jsonb_build_array(c.session_id, m.seq, m.role, m.content, m.id, m.in_reply_to)"
-            " ORDER BY c.id, m.seq), '[]') FROM messages m JOIN conversations c ON c.id = m.conversation_id"
-            f" WHERE c.session_id = '{name}' OR c.session_id LIKE '{name}-%'"))
-        sessions = {}
-        for session, *row in rows:
-            sessions.setdefault(session, []).append(row)
-        return sessions
-
-    def stored(self, name, role="assistant"):
-        """How many messages of this role the sessions of this name have."""
-        return int(self.stack.database.value(
-            "SELECT count(*) FROM messages m JOIN conversations c ON c.id = m.conversation_id"
-            f" WHERE m.role = '{role}' AND (c.session_id = '{name}' OR c.session_id LIKE '{name}-%')"))
-
-    def await_answers(self, name, count, timeout=60):
-        eventually(lambda: self.stored(name) >= count, timeout, f"{count} answers for {name}")
-
-    def replies(self, *messages, type=None):
-        """What is on chat.replies in answer to these."""
-        ids = {message.id for message in messages}
-        return [record for record in self.stack.kafka.consume(REPLIES)
-                if record.json["in_reply_to"] in ids and type in (None, record.headers["ce_type"])]
-
-    def await_replies(self, *messages, type, timeout=20):
-        return eventually(lambda: self.replies(*messages, type=type), timeout, f"a {type} for {[m.text for m in messages]}")
-
-    def dead_letters(self, key):
-        return [record for record in self.stack.kafka.consume(DEAD) if as_bytes(record.key) == key]
-
-    def assertTranscript(self, messages, rows):
-        """Each message once, in the order of publication, each answered by the row after it."""
-        self.assertEqual([row[0] for row in rows], list(range(1, 2 * len(messages) + 1)))
-        self.assertEqual([row[1] for row in rows], ["user", "assistant"] * len(messages))
-        self.assertEqual([row[2] for row in rows[::2]], [message.text for message in messages])
-        self.assertEqual([row[4] for row in rows[1::2]], [row[3] for row in rows[::2]], "answers point to what they answer")
-        self.assertEqual({row[4] for row in rows[::2]}, {None})
-
-    def assertExact(self, load):
-        """Every message has its one answer, in order, in the database; chat.replies has it under one id, in order."""
-        sessions = self.transcripts(load.name)
-        self.assertEqual(sorted(sessions), sorted(load.sessions))
-        for session, rows in sessions.items():
-            self.assertTranscript([message for message in load.messages if message.session == session], rows)
-        answers = {(session, question[2]): answer[2]
-                   for session, rows in sessions.items() for question, answer in zip(rows[::2], rows[1::2])}
-
-        by_id = {message.id: message for message in load.messages}
-        def all_published():
-            found = self.replies(*load.messages, type=GENERATED)
-            return found if {record.json["in_reply_to"] for record in found} == set(by_id) else None
-        published = eventually(all_published, 30, "every reply being on the topic")
-        ids, order = {}, {}
-        for record in published:
-            message = by_id[record.json["in_reply_to"]]
-            self.assertEqual(record.key, message.conversation)
-            self.assertEqual(record.headers["ce_causationid"], message.id)
-            self.assertEqual(record.json["text"], answers[message.session, message.text])
-            self.assertEqual(ids.setdefault(message.id, record.headers["ce_id"]), record.headers["ce_id"])
-            order.setdefault(message.session, {}).setdefault(message.text)
-        self.assertEqual(len(set(ids.values())), len(load))
-        for session, texts in order.items():
-            self.assertEqual(list(texts), [message.text for message in load.messages if message.session == session])
-        conversations = {message.conversation for message in load.messages}
-        self.assertEqual([record for record in self.stack.kafka.consume(DEAD) if record.key in conversations], [])
-
-    def assertOutboxEmpties(self):
-        eventually(lambda: self.stack.database.value("SELECT count(*) FROM pipeline.outbox") == "0", what="an empty outbox")
-
+class PromisesTest(ChatCase):
     # --- crashes ---------------------------------------------------------------------------------------------------------
     def test_workers_killed_at_random_under_load_lose_nothing_and_double_nothing(self):
         in_flight, kills = 4, 6
@@ -256,12 +107,6 @@ class PromisesTest(unittest.TestCase):
         self.assertEqual(len(self.left_behind(marker)), 1)
 
     # --- a clean stop ----------------------------------------------------------------------------------------------------
-    def committed(self):
-        """The group's offsets, as Kafka's own tool has them, summed up."""
-        table = self.stack.compose("kafka", "groups", "--describe", "--group", GROUP)
-        rows = re.findall(rf"^{GROUP}\s+{re.escape(MESSAGES)}\s+\d+\s+(\d+)\s", table, re.MULTILINE)
-        return sum(map(int, rows))
-
     def test_a_stop_under_load_redelivers_nothing_and_loses_nothing(self):
         simulator = self.simulator(latency=20, latency_jitter=30)
         settings = {"MAX_IN_FLIGHT": 8, "DATABASE_POOL": 2, "DRAIN_DEADLINE": "10s"}

@@ -1,0 +1,139 @@
+"""Workers killed and frozen at the edges of every step and at random: nothing lost, doubled, reordered or made up."""
+import contextlib
+import json
+import pathlib
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from fault_case import Feeder, LONG, Load, Message, MESSAGES, declared, eventually  # noqa: E402
+from harness import structured_event  # noqa: E402
+from chat_case import DEAD, RECEIVED, SHOP  # noqa: E402
+from scenarios import Scenarios  # noqa: E402
+
+# Reached once per event or oftener: any of the first ones will do.
+PER_EVENT = {"handle", "commit", "unit.admitted", "unit.commit", "unit.committed", "publish", "publishing"}
+# Need more than load.
+ON_REBALANCE = ["revoked", "drained", "release"]
+ON_LEFT_ROWS = ["take_over.swept", "take_over.published"]
+IN_RELAY = ["relay.swept", "relay.published", "relay.removed"]
+ON_POISON = ["dead_letter"]
+
+
+class CrashTest(Scenarios):
+    def killed_at(self, simulator, name):
+        """A worker that works until it dies at this failpoint."""
+        nth = self.random.randint(1, 6) if name in PER_EVENT else 1
+        self.dies(self.worker(simulator, wait=False, failpoint=f"{name}:{nth}"))
+
+    def test_a_worker_killed_at_any_edge_of_a_step_loses_doubles_and_reorders_nothing(self):
+        simulator = self.simulator(latency=5, latency_jitter=20)
+        points = declared("OMNIBUS_FAILPOINT")
+        special = ON_REBALANCE + ON_LEFT_ROWS + IN_RELAY + ON_POISON
+        self.assertLessEqual(set(special) | PER_EVENT, set(points), "the sources have other names")
+        plain = [name for name in points if name not in special]
+        self.random.shuffle(plain)
+        load = Load(conversations=20, each=len(points) + len(special))
+        wave = iter([load.records[i:i + 20] for i in range(0, len(load), 20)])
+        kills = 0
+
+        for name in plain:
+            self.stack.kafka.publish_all(MESSAGES, next(wave))
+            with self.subTest(name):
+                self.killed_at(simulator, name)
+                kills += 1
+        for name in ON_LEFT_ROWS:
+            self.stack.kafka.publish_all(MESSAGES, next(wave))
+            with self.subTest(name):
+                self.killed_at(simulator, "publish")  # leaves rows
+                self.killed_at(simulator, name)
+                kills += 2
+        poison = Message(f"{load.name}poison", "Never stored")
+        bad = structured_event(RECEIVED, {"domain": SHOP, "session_id": poison.session, "number": 1})
+        for name in ON_POISON:
+            self.stack.kafka.publish_all(MESSAGES, [(poison.conversation, bad), *next(wave)])
+            with self.subTest(name):
+                self.killed_at(simulator, name)
+                kills += 1
+        for name in ON_REBALANCE:
+            self.stack.kafka.publish_all(MESSAGES, next(wave))
+            with self.subTest(name):
+                going = self.worker(simulator, failpoint=name)
+                coming = self.worker(simulator, wait=False)
+                self.dies(going)
+                coming.kill()
+                kills += 2
+        self.stack.kafka.publish_all(MESSAGES, next(wave))
+        self.killed_at(simulator, "publish")
+        for name in IN_RELAY:
+            with self.subTest(name):
+                self.dies(self.stack.start_worker("relay", wait=False, INTERVAL="100ms", AGE="0s", OMNIBUS_FAILPOINT=name))
+                kills += 1
+
+        published = len(load) - sum(map(len, wave))
+        del load.messages[published:]
+        self.worker(simulator)
+        relay = self.stack.start_worker("relay", INTERVAL="100ms", AGE="0s")
+        self.addCleanup(relay.stop)
+        self.settle(load)
+        self.assertClean(load, simulator, repeats=kills * 8)
+        letters = [record for record in self.stack.kafka.consume(DEAD) if record.key == poison.conversation]
+        self.assertEqual({json.loads(letter.value)["id"] for letter in letters}, {bad["id"]})
+        self.note(f"{kills} kills at {len(points)} failpoints, {len(load)} events, {simulator.stats()['answered_again']} answers paid twice")
+
+    def test_workers_killed_at_random_under_load_lose_double_and_reorder_nothing(self):
+        kills = 200 if LONG else 20
+        simulator = self.simulator(latency=20, latency_jitter=60)
+        workers = [self.worker(simulator) for _ in range(3)]
+        load = Load(conversations=60, each=400 if LONG else 60)
+        feeder = Feeder(self.stack.kafka, load, piece=30, interval=1.0)
+        begun = time.monotonic()
+        for _ in range(kills):
+            before = simulator.stats()["requests"]
+            asked = before + self.random.randint(1, 25)
+            with contextlib.suppress(AssertionError):  # with most of the workers dead it takes a session timeout
+                eventually(lambda: simulator.stats()["requests"] >= asked, 1.5)
+            time.sleep(self.random.uniform(0, 0.05))  # any point of a turn
+            victim = self.random.randrange(len(workers))
+            workers[victim].kill()
+            workers[victim] = self.worker(simulator, wait=False)
+        took = time.monotonic() - begun
+        feeder.close()
+        self.settle(load, timeout=180)
+        self.assertClean(load, simulator, repeats=kills * 8)
+        self.note(f"{kills} kills in {took:.0f} s, {len(load)} events, {simulator.stats()['answered_again']} answers paid twice")
+
+    def test_an_event_that_takes_long_is_not_lost_with_a_worker_that_did_everything_behind_it(self):
+        self.assertClean(self.killed_behind_a_stuck_key())
+
+    def test_a_worker_that_dies_before_it_publishes_leaves_that_to_the_next(self):
+        self.assertClean(self.killed_before_it_publishes())
+
+    # --- zombies ---------------------------------------------------------------------------------------------------------
+    def test_a_worker_that_sleeps_past_its_session_writes_nothing_when_it_wakes(self):
+        load, writer = self.woken_too_late("commit")
+        self.assertEqual(writer, "owner", "the zombie's write was let in")
+        self.assertClean(load)
+
+    def test_a_worker_that_sleeps_in_a_transaction_or_before_it_publishes_spoils_nothing(self):
+        for failpoint in "unit.admitted", "publish", *(["unit.commit", "unit.committed", "handle", "offsets.commit"] if LONG else []):
+            with self.subTest(failpoint):
+                simulator = self.simulator(latency=20)
+                load = Load(conversations=20, each=3)
+                zombie = self.worker(simulator, wait=False, failpoint=f"{failpoint}:{self.random.randint(1, 10)}:stop")
+                self.stack.kafka.publish_all(MESSAGES, load.records)
+                self.freezes(zombie)
+                owner = self.worker(simulator, wait=False)
+                # PostgreSQL ends a transaction that idles after 15 s; only then can the partition change hands.
+                eventually(lambda: owner.ready() and self.stored(load.name) > 30, 60, "the partitions being taken over")
+                zombie.resume()
+                self.settle(load, timeout=60)
+                self.assertTrue(zombie.alive())
+                self.assertClean(load, simulator, repeats=8)
+                for worker in zombie, owner:
+                    worker.stop()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

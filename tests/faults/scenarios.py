@@ -1,0 +1,110 @@
+"""Faults with what comes of them, for the test that wants it clean and for the one that turns a guard off and wants it
+not."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from fault_case import FaultCase, LONG, Load, Message, MESSAGES, eventually  # noqa: E402
+from proxy import Proxy  # noqa: E402
+
+
+class Scenarios(FaultCase):
+    def answer_of(self, simulator, text):
+        """What this model says to it."""
+        answer = simulator.client.post("/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": text}]})
+        return answer.json["choices"][0]["message"]["content"]
+
+    def woken_too_late(self, failpoint, mutate=""):
+        """A worker is frozen at this failpoint until another has its partition and works on the same event; the two ask
+        models that answer differently. Returns the load, and who wrote: "owner", or "zombie" if it wrote anything."""
+        load = Load(conversations=1, each=2)
+        first, second = load.messages
+        models = [self.simulator(seed=seed) for seed in (1, 2)]
+        answers = [self.answer_of(model, first.text) for model in models]
+        self.assertNotEqual(*answers)
+        zombie = self.worker(models[0], wait=False, failpoint=f"{failpoint}:1:stop", mutate=mutate)
+        self.publish(first)
+        self.freezes(zombie)
+        models[1].set_faults({"kind": "latency", "ms": 3000, "match": first.text})
+        owner = self.worker(models[1], wait=False, mutate=mutate)
+        owner.logged("partitions assigned", 30)
+        eventually(lambda: models[1].asked(first.text) > 1 or self.stored(first.session), 40, "the owner working on the event")
+        zombie.resume()
+        self.await_answers(first.session, 1)
+        self.publish(second)
+        self.settle(load, quiet=15)
+        self.assertTrue(owner.alive() and zombie.alive())
+        # The answer is written down before it is stored: whose is either?
+        written = self.stack.database.execute("SELECT response::jsonb ->> 'text' FROM pipeline.llm_responses")
+        stored = self.transcript(first.session)[1][2]
+        return load, "zombie" if [answers[0]] in written or stored != answers[1] else "owner"
+
+    def killed_behind_a_stuck_key(self, mutate=""):
+        """A worker dies while one event takes long and everything behind it is done and committed."""
+        simulator = self.simulator()
+        load = Load(conversations=40, each=2)
+        load.messages.insert(0, stuck := Message(f"{load.name}-stuck", "Will this take long?"))
+        simulator.set_faults({"kind": "latency", "ms": 60000, "match": stuck.text})
+        worker = self.worker(simulator, MAX_IN_FLIGHT=64, COMMIT_INTERVAL="50ms", mutate=mutate)
+        self.stack.kafka.publish_all(MESSAGES, load.records)
+        self.await_answers(load.name, len(load) - 1)
+        eventually(lambda: self.committed() == self.committed(), what="offsets at rest")
+        worker.kill()
+        simulator.clear_faults()
+        self.worker(simulator, mutate=mutate)
+        self.settle(load, quiet=10)
+        return load
+
+    def killed_before_it_publishes(self, mutate=""):
+        """A worker dies right after the commit of its answer; another takes over."""
+        simulator = self.simulator()
+        load = Load(conversations=1, each=1)
+        self.stack.kafka.publish_all(MESSAGES, load.records)
+        # The first commit of a turn writes the model's answer down, the second stores it.
+        self.dies(self.worker(simulator, wait=False, failpoint="publish:2", mutate=mutate))
+        self.worker(simulator, mutate=mutate)
+        self.settle(load, quiet=10)
+        return load
+
+    def in_doubt(self, mutate="", quiet=None):
+        """A load whose commits lose now their request, now their answer, with the connection. Returns it, the worker, and
+        how many were lost."""
+        network = Proxy(self.stack.database_url("chat"))
+        self.addCleanup(network.close)
+        worker = self.worker(self.simulator(latency=20), MAX_ATTEMPTS=2, DATABASE_URL=network.url, mutate=mutate)
+        load = Load(conversations=20, each=4)
+        network.lose(*["request", "answer"] * (40 if LONG else 6))
+        planned = len(network.plan)
+        self.stack.kafka.publish_all(MESSAGES, load.records)
+        self.settle(load, quiet=quiet)
+        self.assertEqual(network.lost, planned)
+        return load, worker, planned
+
+    def with_duplicates(self, mutate="", quiet=None):
+        """Three in ten events come twice and deliveries are shuffled across keys. Returns the load, the model, and how
+        many events came again."""
+        simulator = self.simulator(latency=30, latency_jitter=50)
+        for _ in range(2):
+            self.worker(simulator, mutate=mutate)
+        load = Load(conversations=30, each=8)
+        left = {session: [message for message in load.messages if message.session == session] for session in load.sessions}
+        published, again = [], 0
+        while left:  # the order within a session stays
+            session = self.random.choice(list(left))
+            message = left[session].pop(0)
+            published.append((message.conversation, message.event))
+            if self.random.random() < 0.3:
+                earlier = [event for key, event in published if key == message.conversation]
+                published.append((message.conversation, self.random.choice(earlier)))
+                again += 1
+            if not left[session]:
+                del left[session]
+        # Another producer may use another key: then both are worked on at once. Of sessions of one message, whose order
+        # that cannot change.
+        for number in range(40):
+            load.messages.append(one := Message(f"{load.name}-one-{number}", f"{load.name} asks once: number {number}?"))
+            published += [(one.conversation, one.event), (f"another key {one.id}", one.event)]
+            again += 1
+        self.stack.kafka.publish_all(MESSAGES, published)
+        self.settle(load, quiet=quiet)
+        return load, simulator, again
