@@ -56,8 +56,20 @@ class AdmittedTransaction final : public pqxx::dbtransaction {
       direct_exec(last_);
       OMNIBUS_FAILPOINT("unit.committed");
     } catch (std::exception const& error) {
-      if (conn().is_open() && !ended_by_server(error)) throw;
+      if (conn().is_open() && !ended_by_server(error)) {
+        roll_back();
+        throw;
+      }
       throw pqxx::in_doubt_error{std::string{"connection lost during COMMIT: "} + error.what()};
+    }
+  }
+
+  /// The COMMIT behind a statement that failed was never run, and pqxx, which asked to commit, takes the transaction
+  /// for ended: the connection's next user would stand in a failed one.
+  void roll_back() noexcept {
+    try {
+      direct_exec("ROLLBACK");
+    } catch (std::exception const&) {  // then it is broken, which its next user finds out
     }
   }
 

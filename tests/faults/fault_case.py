@@ -45,7 +45,8 @@ class Feeder(threading.Thread):
         try:
             while self.published < len(self.load) and not self.ended.is_set():
                 end = min(self.published + self.piece, len(self.load))
-                self.kafka.publish_all(MESSAGES, self.load.records[self.published:end])
+                messages = self.load.messages[self.published:end]
+                self.kafka.publish_all(MESSAGES, [(message.conversation, message.event) for message in messages])
                 self.published = end
                 self.ended.wait(self.interval)
         except Exception as error:  # told by close()

@@ -118,6 +118,16 @@ TEST_CASE("a failed statement that the work has swallowed is no commit") {
   CHECK(worker.count("pipeline.inbox") == 0);
 }
 
+TEST_CASE("a unit whose outbox rows are refused leaves the connection usable") {
+  Worker worker;
+  pqxx::connection admin{worker.database.url()};
+  pqxx::nontransaction{admin}.exec("ALTER TABLE pipeline.outbox ADD CHECK (key <> 'key')");  // as a full disk would
+  CHECK_THROWS_AS(run_unit(worker.connection, worker.key, [](UnitOfWork& unit) { unit.publish(reply("one")); }),
+                  pqxx::check_violation);
+  CHECK(run_unit(worker.connection, worker.key, worker.effect()).outcome == CommitOutcome::committed);
+  CHECK(worker.count("effects") == 1);
+}
+
 TEST_CASE("a take-over waits for the running transaction and fences every later one") {
   Worker worker;
   pqxx::connection successor{worker.database.url_as("chat")};
