@@ -17,5 +17,6 @@ void add_tail_command(CLI::App& application, int& exit_code);
 void add_dlq_command(CLI::App& application, int& exit_code);
 void add_lag_command(CLI::App& application, int& exit_code);
 void add_doctor_command(CLI::App& application, int& exit_code);
+void add_telemetry_command(CLI::App& application, int& exit_code);
 
 }  // namespace omnibus::cli

@@ -14,6 +14,7 @@
 #include "workers/gateway/guard.hpp"
 #include "workers/gateway/messages_route.hpp"
 #include "workers/gateway/stream_route.hpp"
+#include "workers/gateway/telemetry_route.hpp"
 #include "workers/gateway/transcript_route.hpp"
 
 #include <csignal>
@@ -117,6 +118,7 @@ class Gateway {
         messages_(admission_, visitor_messages_, idempotency_, publisher_),
         events_(admission_, visitor_messages_, publisher_, topics_),
         transcript_(admission_, store_, recent_, unseen_),
+        telemetry_(admission_, store_),
         stream_(admission_, store_, {recent_, feed_, unseen_, history_}, settings_.stream) {}
 
   void run();
@@ -146,6 +148,7 @@ class Gateway {
   MessagesRoute messages_;
   EventsRoute events_;
   TranscriptRoute transcript_;
+  TelemetryRoute telemetry_;
   StreamRoute stream_;
   using Check = std::shared_ptr<http::AdminServer::Check>;
   Check kafka_, database_, accepting_;
@@ -159,6 +162,7 @@ http::Router Gateway::router() {
   constexpr std::string_view events = "/v1/events";
   constexpr std::string_view transcript = "/v1/conversations/{id}";
   constexpr std::string_view stream = "/v1/conversations/{id}/events";
+  constexpr std::string_view rollups = "/v1/telemetry";
   http::Router router;
   // For whoever balances load over gateways; the metrics port has them, too, with their reasons.
   router.get("/livez",
@@ -170,6 +174,7 @@ http::Router Gateway::router() {
   router.post(events, guarded(events, [this](http::Request const& request) { return events_.post(request); }));
   router.get(transcript,
              guarded(transcript, [this](http::Request const& request) { return transcript_.get(request); }));
+  router.get(rollups, guarded(rollups, [this](http::Request const& request) { return telemetry_.get(request); }));
   router.add_stream("GET", stream, guarded_stream(stream, [this](http::Request const& request, http::Stream& out) {
                       return stream_.get(request, out);
                     }));

@@ -123,6 +123,18 @@ Task<std::optional<Transcript>> Store::transcript(std::string domain, Uuid id, s
   return pool_.run(std::move(work));
 }
 
+Task<telemetry::Report> Store::telemetry_report(Principal principal, telemetry::Query query) {
+  auto work = [principal = std::move(principal), query = std::move(query)](pqxx::connection& connection) {
+    pqxx::read_transaction transaction(connection);
+    if (principal.role == Role::operator_role)
+      transaction.exec("SELECT set_config('app.role', 'operator', true)");
+    else
+      enter_tenant(transaction, principal.domain);
+    return telemetry::read_report(transaction, query);
+  };
+  return pool_.run(std::move(work));
+}
+
 Task<ClaimOutcome> Store::claim(IdempotencyClaim& claim, std::chrono::milliseconds lease) {
   auto work = [&claim, seconds = std::chrono::duration<double>(lease).count()](pqxx::connection& connection) {
     pqxx::work transaction(connection);

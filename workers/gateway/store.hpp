@@ -4,6 +4,7 @@
 #include "concurrency/task.hpp"
 #include "events/uuid.hpp"
 #include "postgres/pool.hpp"
+#include "telemetry/report.hpp"
 #include "workers/gateway/token_cache.hpp"
 
 #include <array>
@@ -81,6 +82,9 @@ class Store {
   Task<std::optional<Conversation>> conversation(std::string domain, Uuid id);
   /// The messages after a sequence number, at most `limit`, in order.
   Task<std::optional<Transcript>> transcript(std::string domain, Uuid id, std::int64_t after_seq, std::int64_t limit);
+
+  /// What the rollups tell: a tenant's own, all of them to an operator.
+  Task<telemetry::Report> telemetry_report(Principal principal, telemetry::Query query);
 
   /// Tries to get the key for whoever asks; a claim that nobody ended within `lease` is up for the next one. Fills
   /// `claim.since` when it is granted. `claim` must outlive the coroutine.
