@@ -148,8 +148,8 @@ DECLARE
   v_name    text;
   v_dropped int := 0;
 BEGIN
-  IF p_day >= (now() AT TIME ZONE 'UTC')::date THEN
-    RAISE EXCEPTION '% is not over yet: calls of it are still coming', p_day USING ERRCODE = 'invalid_parameter_value';
+  IF p_day > (now() AT TIME ZONE 'UTC')::date THEN
+    RAISE EXCEPTION 'today is before %, and its calls are still coming', p_day USING ERRCODE = 'invalid_parameter_value';
   END IF;
   LOCK TABLE public.chat_telemetry IN ACCESS EXCLUSIVE MODE;
   UPDATE pipeline.telemetry_floor f SET day = greatest(f.day, p_day);

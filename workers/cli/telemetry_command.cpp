@@ -82,6 +82,18 @@ std::int64_t day_of(std::string_view option, std::string const& text) {
   return *time / day_ms;
 }
 
+/// Runs what changes something, which not every role may.
+template <class Change>
+void as_owner(Change const& change) {
+  try {
+    change();
+  } catch (pqxx::insufficient_privilege const&) {
+    throw std::runtime_error(
+        "this role may not do that: set DATABASE_URL or --database to one of the database's owner (omnibus_owner, or a "
+        "superuser)");
+  }
+}
+
 std::string date_of(std::int64_t day) {
   return format_time_ms(day * day_ms).substr(0, 10);
 }
@@ -146,7 +158,7 @@ void drop(Options const& options) {
     fmt::print("{} day{} dropped; their sums stay\n", dropped, dropped == 1 ? "" : "s");
   } catch (pqxx::sql_error const& error) {
     if (error.sqlstate() != "22023") throw;
-    throw std::runtime_error(fmt::format("--before: {} is not over yet", date_of(day)));
+    throw std::runtime_error("--before: the calls of today are still coming, so today is the latest");
   }
 }
 
@@ -215,7 +227,7 @@ void add_rebuild(CLI::App& command, std::shared_ptr<Options> const& options) {
   rebuild_command->add_flag("--json", options->json, "Print one JSON object");
   rebuild_command->footer(
       "It may run while workers do. A call whose model has no price keeps the cost that it came with.");
-  rebuild_command->callback([options] { rebuild(*options); });
+  rebuild_command->callback([options] { as_owner([&] { rebuild(*options); }); });
 }
 
 void add_prices_command(CLI::App& command, std::shared_ptr<Options> const& options) {
@@ -227,7 +239,7 @@ void add_prices_command(CLI::App& command, std::shared_ptr<Options> const& optio
   add_database_option(*add, options->database);
   add->add_option("prices", options->prices, "model=in/cached/out,... in dollars per million tokens")->required();
   add->add_option("--from", options->from, "The day from which they hold")->required();
-  add->callback([options] { add_prices(*options); });
+  add->callback([options] { as_owner([&] { add_prices(*options); }); });
   prices->callback([prices, options] {
     if (prices->get_subcommands().empty()) list_prices(*options);
   });
@@ -260,7 +272,7 @@ void add_telemetry_command(CLI::App& application, int&) {
   auto* const drop_command = command->add_subcommand("drop", "Forget the calls of old days; their sums stay");
   add_database_option(*drop_command, options->database);
   drop_command->add_option("--before", options->before, "The first day to keep, as 2026-11-20")->required();
-  drop_command->callback([options] { drop(*options); });
+  drop_command->callback([options] { as_owner([&] { drop(*options); }); });
   command->callback([command, options] {
     if (command->get_subcommands().empty()) show(*options);
   });

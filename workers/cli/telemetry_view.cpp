@@ -193,7 +193,8 @@ std::string view_of(telemetry::Report const& report, Measure measure, std::size_
   for (auto const& model : report.models) lines.push_back({model.provider + '/' + model.model, &model});
   append_table(out, "model", lines, width);
   lines.clear();
-  for (auto const& domain : report.domains) lines.push_back({domain.domain, &domain});
+  if (!report.domain)  // else it is the totals again
+    for (auto const& domain : report.domains) lines.push_back({domain.domain, &domain});
   append_table(out, "domain", lines, width);
 
   out += '\n';
