@@ -4,8 +4,8 @@
 #include "telemetry/report.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/database.hpp"
-#include "workers/cli/telemetry_view.hpp"
 #include "workers/cli/screen.hpp"
+#include "workers/cli/telemetry_view.hpp"
 
 #include <chrono>
 #include <cstdint>
