@@ -20,14 +20,14 @@ GROUP = "omnibus-chat"
 class Message:
     """A visitor's message and the event that carries it."""
 
-    def __init__(self, session, text):
-        self.session, self.text = session, text
+    def __init__(self, session, text, domain=SHOP):
+        self.session, self.text, self.domain = session, text, domain
         self.id = str(uuid.uuid4())
-        self.conversation = conversation_id_of(SHOP, session)
+        self.conversation = conversation_id_of(domain, session)
 
     @property
     def data(self):
-        return {"domain": SHOP, "session_id": self.session, "text": self.text}
+        return {"domain": self.domain, "session_id": self.session, "text": self.text}
 
     @property
     def event(self):
@@ -43,10 +43,10 @@ class Message:
 class Load:
     """Messages of many conversations, each text its own, in the order in which they are published."""
 
-    def __init__(self, conversations, each):
+    def __init__(self, conversations, each, domain=SHOP):
         self.name = uuid.uuid4().hex[:8]
         self.sessions = [f"{self.name}-{number}" for number in range(conversations)]
-        self.messages = [Message(session, f"{session} asks: where is order {turn}?")
+        self.messages = [Message(session, f"{session} asks: where is order {turn}?", domain)
                          for turn in range(each) for session in self.sessions]
 
     def __len__(self):

@@ -465,6 +465,17 @@ class Database:
     def value(self, sql):
         return self.execute(sql)[0][0]
 
+    @contextlib.contextmanager
+    def held(self, sql):
+        """What this takes, such as a lock, is held in a transaction that is rolled back in the end."""
+        with subprocess.Popen(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", self.url], text=True, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as psql:
+            psql.stdin.write(f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; {sql}; SELECT 'held';\n")
+            psql.stdin.flush()
+            if psql.stdout.readline() != "held\n":
+                raise AssertionError(f"psql could not {sql}")
+            yield
+
 
 class Stack:
     """A broker, PostgreSQL with the schema, and whatever workers a test starts; closed, nothing of it is left.

@@ -1,4 +1,4 @@
-"""What comes twice, and in another order across keys."""
+"""What comes twice, in another order across keys, or again from among the dead letters."""
 import pathlib
 import sys
 import unittest
@@ -12,6 +12,11 @@ class DeliveriesTest(Scenarios):
         load, simulator, again = self.with_duplicates()
         self.assertClean(load, simulator, repeats=again)
         self.note(f"{again} of {len(load)} events came twice")
+
+    def test_letters_that_two_operators_redrive_at_once_are_sent_once(self):
+        load, acted, copies = self.redriven_by_two()
+        self.assertEqual((sum(acted), copies), (len(load), {2}))  # as it was published, and redriven
+        self.assertClean(load)
 
 
 if __name__ == "__main__":

@@ -173,7 +173,9 @@ class FaultCase(ChatCase):
         topic = self.topic(load)
         ids = {message.conversation: message.id for message in load.messages}
         waiting = self.stack.database.execute(f"SELECT encode(key, 'escape') FROM pipeline.outbox WHERE topic = '{REPLIES}'")
-        parked = [record.json.get("id", record.key) for record in self.stack.kafka.consume(DEAD) if record.key in ids]
+        sent_again = {id for id, in self.stack.database.execute("SELECT letter_id FROM pipeline.dead_letter_actions")}
+        parked = [record.json.get("id", record.key) for record in self.stack.kafka.consume(DEAD)
+                  if record.key in ids and record.headers["error.id"] not in sent_again]
         asked = None
         if simulator is not None:
             asked = {text: count for text in {message.text for message in load.messages} if (count := simulator.asked(text))}

@@ -27,8 +27,12 @@ class MutationTest(Scenarios):
         load, *_ = self.in_doubt(mutate="in_doubt", quiet=8)
         self.assertTrue(self.judge(load).lost)
 
+    def test_without_the_compare_and_set_two_operators_send_each_letter_twice(self):
+        load, acted, copies = self.redriven_by_two(mutate="redrive_cas")
+        self.assertEqual((acted, copies), ([len(load)] * 2, {3}))
+
     def test_every_guard_that_can_be_turned_off_is_turned_off_here(self):
-        shown = {"inbox", "fence", "frontier", "outbox", "in_doubt"}
+        shown = {"inbox", "fence", "frontier", "outbox", "in_doubt", "redrive_cas"}
         self.assertEqual(set(declared("OMNIBUS_MUTATED")), shown)
 
 

@@ -41,7 +41,7 @@ class Ledgers:
     database: list
     topic: list
     outbox: list = dataclasses.field(default_factory=list)        # ids of the input whose replies wait to be published
-    dead_letters: list = dataclasses.field(default_factory=list)  # ids of the input that were parked
+    dead_letters: list = dataclasses.field(default_factory=list)  # ids of the input that were parked and not redriven
     provider: dict = None                                         # text: how often the model was asked; None: not counted
     repeats: int = 0                                              # questions that faults may have had asked again
 

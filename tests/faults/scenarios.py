@@ -1,10 +1,16 @@
 """Faults with what comes of them, for the test that wants it clean and for the one that turns a guard off and wants it
 not."""
+import collections
+import json
+import os
 import pathlib
+import subprocess
 import sys
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from fault_case import FaultCase, LONG, Load, Message, MESSAGES, eventually  # noqa: E402
+from fault_case import DEAD, FaultCase, LONG, Load, Message, MESSAGES, eventually  # noqa: E402
+from harness import binary  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
 
@@ -108,3 +114,34 @@ class Scenarios(FaultCase):
         self.stack.kafka.publish_all(MESSAGES, published)
         self.settle(load, quiet=quiet)
         return load, simulator, again
+
+    def redriven_by_two(self, mutate=""):
+        """Letters redriven by two operators who both have seen all of them open. Returns the load, how many letters each
+        operator says it sent, and how often each event of the load is on its topic: the inbox, and the key that a message
+        has by its event, would hide from everyone else what is sent twice."""
+        domain = f"{uuid.uuid4().hex[:8]}.example"  # no tenant yet
+        load = Load(conversations=12, each=4, domain=domain)
+        self.worker(self.simulator())
+        self.stack.kafka.publish_all(MESSAGES, load.records)
+        keys = {message.conversation for message in load.messages}
+        eventually(lambda: sum(record.key in keys for record in self.stack.kafka.consume(DEAD)) == len(load), 60, "all letters")
+        self.stack.add_tenant(domain)
+
+        environment = {**os.environ, "KAFKA_BROKERS": self.stack.kafka.brokers, "OMNIBUS_MUTATE": mutate,
+                       "DATABASE_URL": self.stack.database_url("operator")}
+        redrive = [binary("omnibus"), "dlq", "redrive", "--topic", MESSAGES, "--class", "unknown_tenant", "--yes", "--json"]
+        with self.stack.database.held("LOCK TABLE pipeline.dead_letter_actions IN EXCLUSIVE MODE"):
+            operators = [subprocess.Popen(redrive, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                          stdin=subprocess.DEVNULL, env=environment) for _ in range(2)]
+            for operator in operators:
+                self.addCleanup(operator.kill)
+            # One is about to take its first letter, the other waits for its turn: both have read what is open.
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'omnibus_operator' AND wait_event_type = 'Lock'"
+            eventually(lambda: self.stack.database.value(waiting) == "2", 60, "both operators at work")
+        outputs = [operator.communicate(timeout=120) for operator in operators]
+        self.assertEqual([operator.returncode for operator in operators], [0, 0], outputs)
+        self.settle(load)
+        ids = {message.id for message in load.messages}
+        copies = collections.Counter(record.json["id"] for record in self.stack.kafka.consume(MESSAGES) if record.key in keys)
+        self.assertEqual(copies.keys(), ids)
+        return load, [json.loads(output)["acted"] for output, _ in outputs], set(copies.values())
