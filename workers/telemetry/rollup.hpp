@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 namespace omnibus::telemetry {
 
@@ -52,6 +53,8 @@ class Rollups {
     for (auto const& call : calls) add(call);
     derive();
   }
+  /// From the rows of 15 minutes by model.
+  explicit Rollups(Rollup quarters) : by_model_{std::move(quarters)} { derive(); }
 
   Rollup const& all() const { return all_; }
   Rollup const& by_domain() const { return by_domain_; }

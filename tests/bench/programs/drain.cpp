@@ -1,20 +1,22 @@
 #include "drain.hpp"
 
 #include "bench_event.hpp"
+#include "call_sums.hpp"
 #include "engine/record_headers.hpp"
 #include "json/decode.hpp"
 #include "kafka/client_settings.hpp"
 #include "kafka/cloud_event.hpp"
+#include "postgres/pool.hpp"
 
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
 #include <stdexcept>
-#include <unordered_map>
 #include <vector>
 
 #include <librdkafka/rdkafka.h>
+#include <pqxx/pqxx>
 #include <simdjson.h>
 
 namespace omnibus::bench {
@@ -23,6 +25,7 @@ namespace {
 constexpr std::size_t batch_size = 10'000;
 constexpr int wait_ms = 2;  // librdkafka waits for a whole batch: a longer one would delay what is there
 constexpr std::chrono::seconds patience{30};
+constexpr std::chrono::milliseconds upsert_interval{500};  // as a worker commits its offsets
 
 struct QueueDeleter {
   void operator()(rd_kafka_queue_t* queue) const noexcept { rd_kafka_queue_destroy(queue); }
@@ -65,10 +68,11 @@ class Reader {
   void read(rd_kafka_message_t const& message) {
     std::string_view const value{static_cast<char const*>(message.payload), message.len};
     if (work_ == DrainWork::parse) parse(value);
-    if (work_ == DrainWork::hash) add_up(message, value);
+    if (work_ == DrainWork::hash || work_ == DrainWork::rollups) add_up(message, value);
     if (work_ == DrainWork::event) decode(message, value);
   }
-  std::uint64_t sum() const { return sum_; }
+  std::uint64_t sum() const { return sum_ + sums_.calls(); }
+  CallSums& sums() { return sums_; }
 
  private:
   simdjson::ondemand::document iterate(std::string_view value) {
@@ -84,19 +88,8 @@ class Reader {
   }
   void add_up(rd_kafka_message_t const& message, std::string_view value) {
     rd_kafka_timestamp_type_t type{};
-    auto const quarter = rd_kafka_message_timestamp(&message, &type) / quarter_ms;
     auto document = iterate(value);
-    std::string_view const domain = document["domain"].get_string();
-    std::string_view const model = document["request_model"].get_string();
-    std::int64_t const input = document["input_tokens"].get_int64();
-    std::int64_t const output = document["output_tokens"].get_int64();
-    std::int64_t const duration = document["duration_ms"].get_int64();
-    std::hash<std::string_view> const hash;
-    auto& totals = totals_[hash(domain) * 31 + hash(model) + static_cast<std::size_t>(quarter)];
-    ++totals.calls;
-    totals.tokens += input + output;
-    totals.duration += duration;
-    ++sum_;
+    sums_.add(document, rd_kafka_message_timestamp(&message, &type));
   }
   void decode(rd_kafka_message_t const& message, std::string_view value) {
     headers_.clear();
@@ -110,15 +103,8 @@ class Reader {
     sum_ += envelope->id.size() + static_cast<std::uint64_t>(event->seq);
   }
 
-  struct Totals {
-    std::int64_t calls = 0;
-    std::int64_t tokens = 0;
-    std::int64_t duration = 0;
-  };
-  static constexpr std::int64_t quarter_ms = 15 * 60 * 1000;
-
   DrainWork const work_;
-  std::unordered_map<std::size_t, Totals> totals_;
+  CallSums sums_;
   simdjson::ondemand::parser parser_;
   std::vector<char> padded_;
   std::vector<HeaderView> headers_;
@@ -132,8 +118,15 @@ Span drain(DrainSettings const& settings) {
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> const queue{rd_kafka_queue_get_consumer(consumer.get())};
   std::vector<rd_kafka_message_t*> batch(batch_size);
   Reader reader{settings.work};
+  std::unique_ptr<pqxx::connection> database;
+  if (settings.work == DrainWork::rollups) {
+    postgres::PoolSettings connecting;
+    connecting.url = settings.database_url.reveal();
+    database = postgres::connect(connecting);
+  }
   Span span{settings.records};
   auto last = std::chrono::steady_clock::now();
+  auto upserted = last;
   while (!span.done()) {
     auto const got = rd_kafka_consume_batch_queue(queue.get(), wait_ms, batch.data(), batch.size());
     auto const now = std::chrono::steady_clock::now();
@@ -149,6 +142,10 @@ Span drain(DrainSettings const& settings) {
         ++records;
       }
       rd_kafka_message_destroy(message);
+    }
+    if (database && (now - upserted >= upsert_interval || span.counted() + records >= settings.records)) {
+      reader.sums().upsert(*database);
+      upserted = now;
     }
     span.count(records);
   }

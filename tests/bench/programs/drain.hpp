@@ -2,6 +2,7 @@
 /// record.
 #pragma once
 
+#include "config/types.hpp"
 #include "span.hpp"
 
 #include <cstdint>
@@ -10,10 +11,11 @@
 namespace omnibus::bench {
 
 enum class DrainWork {
-  none,   ///< the record is let go
-  parse,  ///< its data is read by simdjson, both fields
-  hash,   ///< of a model call what its rollups need is read, and added up by quarter of an hour, domain and model
-  event,  ///< as the engine's `parse`: the envelope is checked and the data decoded by the same code
+  none,     ///< the record is let go
+  parse,    ///< its data is read by simdjson, both fields
+  hash,     ///< of a model call what its rollups need is read, and added up by quarter of an hour, domain and model
+  rollups,  ///< the same, and twice a second what has changed is added to the telemetry worker's tables
+  event,    ///< as the engine's `parse`: the envelope is checked and the data decoded by the same code
 };
 
 struct DrainSettings {
@@ -22,9 +24,11 @@ struct DrainSettings {
   std::string group;
   std::uint64_t records = 0;
   DrainWork work = DrainWork::none;
+  Secret database_url;  ///< of rollups; the telemetry worker's
 };
 
-/// Reads so many records in a group, and commits once at the end. @throws std::runtime_error, kafka::Error
+/// Reads so many records in a group, and commits once at the end. @throws std::runtime_error, kafka::Error,
+/// pqxx::failure
 Span drain(DrainSettings const& settings);
 
 }  // namespace omnibus::bench

@@ -97,7 +97,7 @@ std::int64_t held(kafka::Admin const& admin, std::string const& topic) {
 
 }  // namespace
 
-void fill(FillSettings const& settings, std::function<void(std::uint64_t)> const& progress) {
+std::int64_t fill(FillSettings const& settings, std::function<void(std::uint64_t)> const& progress) {
   kafka::ClientSettings client;
   client.brokers = settings.brokers;
   client.client_id = "omnibus-bench-fill";
@@ -160,6 +160,7 @@ void fill(FillSettings const& settings, std::function<void(std::uint64_t)> const
         fmt::format("the topic holds {} of {} events: the embedded broker keeps 5 MiB of a partition, so take fewer "
                     "--records or more partitions",
                     now - before, settings.records));
+  return now;
 }
 
 }  // namespace omnibus::bench

@@ -41,7 +41,8 @@ struct FillSettings {
 
 /// Publishes CloudEvents in binary mode and waits until the broker has them all. The same settings make the same keys
 /// and numbers in the same order. `progress` is told how many are published, now and then; may be empty.
+/// @return how many records the topic holds then
 /// @throws kafka::Error; std::runtime_error when the topic does not hold them all afterwards
-void fill(FillSettings const& settings, std::function<void(std::uint64_t)> const& progress);
+std::int64_t fill(FillSettings const& settings, std::function<void(std::uint64_t)> const& progress);
 
 }  // namespace omnibus::bench

@@ -58,8 +58,9 @@ int main(int argc, char** argv) {
   CLI11_PARSE(application, argc, argv);
   log::configure("bench-fill", log::Level::off);
   auto const watched = isatty(STDERR_FILENO) != 0;
+  std::int64_t held = 0;
   try {
-    bench::fill(settings, [&](std::uint64_t count) {
+    held = bench::fill(settings, [&](std::uint64_t count) {
       if (watched) fmt::print(stderr, "\r{} of {} events ", count, settings.records);
     });
   } catch (std::exception const& error) {
@@ -67,6 +68,6 @@ int main(int argc, char** argv) {
     return 1;
   }
   if (watched) fmt::print(stderr, "\n");
-  fmt::print("topic={} records={}\n", settings.topic, settings.records);
+  fmt::print("topic={} records={} held={}\n", settings.topic, settings.records, held);
   return 0;
 }

@@ -5,6 +5,7 @@
 #include "observability/log.hpp"
 #include "usage.hpp"
 
+#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <map>
@@ -34,15 +35,22 @@ int main(int argc, char** argv) {
   drain_command->add_option("--records", draining.records, "How many records to read")
       ->required()
       ->check(CLI::PositiveNumber);
-  std::map<std::string, DrainWork> const works{
-      {"none", DrainWork::none}, {"parse", DrainWork::parse}, {"hash", DrainWork::hash}, {"event", DrainWork::event}};
+  std::map<std::string, DrainWork> const works{{"none", DrainWork::none},
+                                               {"parse", DrainWork::parse},
+                                               {"hash", DrainWork::hash},
+                                               {"rollups", DrainWork::rollups},
+                                               {"event", DrainWork::event}};
   drain_command
       ->add_option("--work", draining.work,
-                   "none; parse: simdjson reads the data; hash: of model calls, and adds them up; event: envelope and "
-                   "data by the engine's own code")
+                   "none; parse: simdjson reads the data; hash: of model calls, and adds them up; rollups: and "
+                   "writes the sums to the database of the environment's DATABASE_URL; event: envelope and data by the "
+                   "engine's own code")
       ->transform(CLI::CheckedTransformer(works))
-      ->option_text("none|parse|hash|event");
-  drain_command->callback([&] { run = [&] { return drain(draining); }; });
+      ->option_text("none|parse|hash|rollups|event");
+  drain_command->callback([&] {
+    if (auto const* const url = std::getenv("DATABASE_URL")) draining.database_url = Secret{url};
+    run = [&] { return drain(draining); };
+  });
 
   std::string llm_url;
   std::string client = "ours";

@@ -18,7 +18,9 @@ import harness  # noqa: E402
 from rows.measure import Failed, run_program, say  # noqa: E402
 
 EVENT = "omnibus.bench.recorded.v1"
+WORKER_TOPICS = ("chat.messages", "chat.replies", "llm.calls", "chat.messages.dlq", "chat.replies.dlq", "llm.calls.dlq")
 EMBEDDED_PARTITIONS = 256
+EMBEDDED_CALLS = 48  # partitions of llm.calls on the embedded broker, of which each holds 5 MiB
 
 
 class Stage:
@@ -33,6 +35,7 @@ class Stage:
         self.simulators = {}
         self.composed = []
         self.fresh = 0
+        self.postgres = None
         os.environ["OMNIBUS_RUN_DIR"] = str(self.folder)
         os.environ["OMNIBUS_BENCH_BIN"] = str(self.build / "bench")  # built once, not before each run
         os.environ["OMNIBUS_BIN"] = str(self.build / "bin")
@@ -75,6 +78,7 @@ class Stage:
 
     def start(self, name, arguments, environment=None, kind=harness.Process):
         log = self.folder / f"{name}-{len(self.processes)}.log"
+        log.unlink(missing_ok=True)  # of one that was stopped: it would be read as this one's
         process = kind(name, arguments, log, environment)
         self.processes.append(process)
         return process
@@ -107,6 +111,41 @@ class Stage:
             self.simulators[latency] = self.start_ready("simulator", command)[1]
         return self.simulators[latency]
 
+    # --- PostgreSQL ----------------------------------------------------------------------------------------------------
+    def database(self):
+        """PostgreSQL with the schema and one tenant, as its superuser."""
+        if self.postgres is None:
+            self.compose("postgres", "up")
+            self.postgres = harness.Database(self.database_url("admin"))
+            self.omnibus("migrate", "up", "--dir", ROOT / "migrations")
+            self.omnibus("tenant", "add", "shop.example")
+        return self.postgres
+
+    def database_url(self, role):
+        return self.compose("postgres", "url", role)
+
+    def omnibus(self, *arguments):
+        done = subprocess.run([harness.binary("omnibus"), *map(str, arguments)], text=True, capture_output=True, check=False,
+                              timeout=120, env={**os.environ, "DATABASE_URL": self.database_url("admin")})
+        if done.returncode != 0:
+            raise Failed(f"omnibus {' '.join(map(str, arguments))}: {done.stdout}{done.stderr}")
+
+    @staticmethod
+    def cpu(pid, children=False):
+        """Seconds of CPU a process has taken, or those of its that have ended."""
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()
+        return sum(map(int, fields[13:15] if children else fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    def postgres_cpu(self):
+        """Seconds of CPU all of PostgreSQL's processes have taken."""
+        home = (self.folder / "postgres/home").read_text().strip()
+        server = (pathlib.Path(home) / "data/postmaster.pid").read_text().split()[0]
+        total = self.cpu(server) + self.cpu(server, children=True)
+        for process in pathlib.Path(f"/proc/{server}/task/{server}/children").read_text().split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                total += self.cpu(process)
+        return total
+
     # --- brokers and topics --------------------------------------------------------------------------------------------
     def broker(self, name):
         """The address of `embedded`, `apache`, or of the cluster that this is the address of."""
@@ -125,6 +164,10 @@ class Stage:
         for name in names:  # an event type belongs to one topic, and a name is all that the broker takes from it
             lines.append(f"  - {{name: {name}, key: any, partitions: {8 if '.fresh.' in name else EMBEDDED_PARTITIONS}, pii: false, owner: bench, "
                          f"events: [omnibus.{name}.v1], consumers: [bench]}}")
+        for name in WORKER_TOPICS:
+            partitions = EMBEDDED_CALLS if name == "llm.calls" else 12
+            lines.append(f"  - {{name: {name}, key: any, partitions: {partitions}, pii: false, owner: bench, "
+                         f"events: [omnibus.bench.{name}.v1], consumers: [bench]}}")
         (self.folder / "topics.yaml").write_text("\n".join(lines) + "\n")
         return self.start_ready("broker", [harness.binary("omnibus"), "broker", "--file", self.folder / "topics.yaml"])
 
@@ -140,6 +183,17 @@ class Stage:
             self.fill(broker, name, records, "--keys", keys, "--key-count", key_count, "--compression", compression)
             self.topics[broker, kind, keys] = name
         return self.topics[broker, kind, keys]
+
+    def worker_topic(self, broker, topic, records, *options):
+        """One of the topics that the workers know, filled once. Returns how many records it holds, whoever wrote them."""
+        if broker not in ("embedded", "apache"):
+            raise Failed("a worker takes its own topics: only on embedded or apache, which nobody else uses")
+        if broker == "apache":
+            self.omnibus("topics", "apply", "--brokers", self.broker(broker))
+        if (broker, topic) not in self.topics:
+            say(f"filling {topic} on {broker} with {records:,} events")
+            self.topics[broker, topic] = int(self.fill(broker, topic, records, *options)["held"])
+        return self.topics[broker, topic]
 
     def new_topic(self, broker):
         """A topic nobody has used: the embedded broker has some in store, of others the filler makes it."""
@@ -158,8 +212,8 @@ class Stage:
         return [ROOT / "tests/bench/engine", "--kafka", self.broker(broker), "--topic", topic, "--group", group or new_group(),
                 "--records", records, *options]
 
-    def limit(self, *arguments, timeout=300):
-        return run_program([ROOT / "tests/bench/limit", *arguments], timeout)
+    def limit(self, *arguments, timeout=300, environment=None):
+        return run_program([ROOT / "tests/bench/limit", *arguments], timeout, environment)
 
 
 def new_group():

@@ -1,0 +1,212 @@
+"""What ends in PostgreSQL: model calls and chat turns, by the real workers beside the same tables written by less."""
+import glob
+import json
+import os
+import re
+import subprocess
+import time
+
+from rows.measure import Failed, Result, alternate, values
+from rows.stage import ROOT, new_group
+
+import harness
+
+POLL = 0.025
+PATIENCE = 60
+CONNECTIONS = 8   # a worker's DATABASE_POOL
+TURNS_EACH = 5    # of a conversation
+CALL_TABLES = ["chat_telemetry", "pipeline.telemetry_calls"]
+ROLLUPS = ["chat_telemetry_rollups", "chat_telemetry_domain_rollups", "chat_telemetry_model_rollups"]
+TURN_TABLES = ["conversations", "messages", "pipeline.llm_responses", "pipeline.inbox", "pipeline.outbox"]
+# As long as the worker's are on average.
+HEADERS, CALL, REPLY = 422, 434, 256
+ANSWER = "You can freeze the card in the app at once and unfreeze it when you need it. " \
+         "It usually arrives within three working days. Just write back here if that does not solve it."
+
+
+def outcomes(worker):
+    """How many events a worker has ended, by outcome."""
+    try:
+        text = harness.Http(worker.metrics_address).get("/metrics").text
+    except OSError as error:
+        raise Failed(f"{worker.name} is gone ({error}); its log ends with {worker.text()[-500:]}") from None
+    found = re.findall(r'^omnibus_events_total\{outcome="(\w+)"\} (\S+)$', text, re.MULTILINE)
+    return {outcome: int(float(count)) for outcome, count in found if float(count) > 0}
+
+
+def handle_all(stage, name, broker, events, **settings):
+    """A worker in a group of its own, from the beginning of its topic to the last of its events: its rate and the CPU that it
+    and PostgreSQL took."""
+    environment = {"KAFKA_BROKERS": stage.broker(broker), "DATABASE_URL": stage.database_url(name), "KAFKA_GROUP": new_group(),
+                   "METRICS_LISTEN": "127.0.0.1:0", **settings}
+    postgres = stage.postgres_cpu()
+    worker = stage.start(name, [harness.binary(f"omnibus-{name}")], environment, harness.Worker)
+    begun = last = time.monotonic()
+    cpu, handled = stage.cpu(worker.pid), 0
+    while handled < events:
+        asked = time.monotonic()
+        counted = outcomes(worker)
+        if counted.get("handled", 0) > handled:
+            handled, last = counted["handled"], asked
+        elif handled == 0:  # the last look that saw none
+            begun, cpu = asked, stage.cpu(worker.pid)
+        if asked - last > PATIENCE or set(counted) - {"handled"}:
+            raise Failed(f"{name} handled {handled} of {events} events: {counted}; its log ends with {worker.text()[-500:]}")
+        time.sleep(POLL)
+    figures = {"per_s": events / (last - begun), "cpu_s": stage.cpu(worker.pid) - cpu, "events": events}
+    stage.stop(worker)  # which publishes and removes what is in the outbox
+    return {**figures, "postgres_s": stage.postgres_cpu() - postgres}
+
+
+# --- chat ------------------------------------------------------------------------------------------------------------------
+def pgbench():
+    """The newest there is; Debian keeps it out of the path."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/pgbench"), key=lambda path: int(path.split("/")[4]))
+    if not found:
+        raise Failed("there is no pgbench: run compose/setup")
+    return found[-1]
+
+
+def rows_written(database, turns):
+    """Rows inserted and updated for each turn, by table."""
+    names = ",".join(f"'{table.split('.')[-1]}'" for table in TURN_TABLES)
+    written = database.execute(f"SELECT relname, n_tup_ins, n_tup_upd FROM pg_stat_user_tables WHERE relname IN ({names}) ORDER BY 1")
+    return {name: (round(int(inserted) / turns, 1), round(int(updated) / turns, 1)) for name, inserted, updated in written}
+
+
+def chat(stage, broker, _, progress):
+    """Chat turns with the model at 0 ms, everything included, beside pgbench running the same SQL over as many connections."""
+    options = stage.options
+    turns = options.records or (400 if options.quick else 10_000)
+    turns -= turns % (CONNECTIONS * TURNS_EACH)
+    database = stage.database()
+    stage.worker_topic(broker, "chat.messages", turns, "--events", "messages", "--keys", "uniform", "--key-count",
+                       turns // TURNS_EACH)
+    model = stage.simulator(0)
+    written = {}
+
+    def begin():
+        database.execute(f"TRUNCATE {', '.join(TURN_TABLES)}; CHECKPOINT; SELECT pg_stat_reset()")
+
+    def check(who):
+        stored = int(database.value("SELECT count(*) FROM messages WHERE role = 'assistant'"))
+        if stored != turns:
+            raise Failed(f"{who}: {stored} answers of {turns} turns are stored")
+        written[who] = rows_written(database, turns)
+        if len(written) == 2 and written["limit"] != written["ours"]:
+            raise Failed(f"chat_turn.sql does not write what the worker writes, (inserted, updated) for each turn: {written}")
+
+    def limit():
+        begin()
+        epoch = database.value(f"SELECT max(pipeline.take_over('bench', 'bench', p, 'bench')) FROM generate_series(0, {CONNECTIONS - 1}) p")
+        variables = {"turn": 0, "epoch": epoch, "conversations": turns // TURNS_EACH // CONNECTIONS, "text": f"'{ANSWER}'",
+                     "answer": f"'{recorded_answer()}'", "headers": f"'\\x{'68' * HEADERS}'", "call": f"'\\x{'63' * CALL}'",
+                     "reply": f"'\\x{'72' * REPLY}'"}
+        before = stage.postgres_cpu()
+        command = [pgbench(), "-n", "-f", ROOT / "tests/bench/rows/chat_turn.sql", "-c", CONNECTIONS, "-j", "2", "-t", turns // CONNECTIONS]
+        for name, value in variables.items():
+            command += ["-D", f"{name}={value}"]
+        done = subprocess.run([*map(str, command), stage.database_url("chat")], capture_output=True, text=True, check=False, timeout=600)
+        found = re.search(r"tps = ([0-9.]+)", done.stdout)
+        if done.returncode != 0 or not found:
+            raise Failed(f"pgbench: {(done.stdout + done.stderr)[-1000:]}")
+        check("limit")
+        return {"per_s": float(found[1]), "postgres_s": stage.postgres_cpu() - before, "events": turns}
+
+    def ours():
+        begin()
+        figures = handle_all(stage, "chat", broker, turns, LLM_BASE_URL=model, LLM_API_KEY="any")
+        check("ours")
+        left = int(database.value("SELECT count(*) FROM pipeline.outbox"))
+        if left:
+            raise Failed(f"chat left {left} rows in the outbox")
+        return figures
+
+    figures = alternate(options.repeats, {"limit": limit, "ours": ours}, progress)
+    row, note = "chat turn, model at 0 ms", f"limit: pgbench, {CONNECTIONS} connections, the same SQL"
+    yield Result(row, broker, "uniform", "turns/s", values(figures["limit"], "per_s"), values(figures["ours"], "per_s"), "≥ 50 %", 0.5,
+                 note=note)
+    yield Result(row, broker, "uniform", "µs CPU of PostgreSQL/turn", values(figures["limit"], "postgres_s", "events"),
+                 values(figures["ours"], "postgres_s", "events"), smaller=True, note=note)
+    yield Result(row, broker, "uniform", "µs CPU of the worker/turn", [], values(figures["ours"], "cpu_s", "events"), smaller=True)
+
+
+def recorded_answer():
+    """What the worker records of an answer, as JSON."""
+    call = {"call_id": "4c1fae5a-15e6-4dc7-a1a9-6b1a46cd5b43", "domain": "shop.example", "worker": "chat", "operation": "chat",
+            "conversation_id": "4c1fae5a-15e6-5dc7-a1a9-6b1a46cd5b43", "provider": "openai", "request_model": "omnibus-small",
+            "response_model": "omnibus-small", "input_tokens": 120, "output_tokens": 16, "cached_input_tokens": 0,
+            "reasoning_tokens": 0, "usage_estimated": False, "cost_usd": "0.000000000", "duration_ms": 1, "ttft_ms": 1,
+            "finish_reason": "stop"}
+    return json.dumps({"text": ANSWER, "model": "omnibus-small", "call": call}, separators=(",", ":"))
+
+
+# --- telemetry -------------------------------------------------------------------------------------------------------------
+def telemetry(stage, broker, keys, progress):
+    """Model calls into rows and rollups: beside a drain that writes the rollups alone, and beside a COPY of the rows alone."""
+    options = stage.options
+    database = stage.database()
+    calls = stage.worker_topic(broker, "llm.calls", options.records or (20_000 if options.quick else 200_000), "--events", "calls")
+    address = stage.broker(broker)
+    copies = {table: stage.folder / f"{table}.{broker}.copy" for table in CALL_TABLES}
+    totals = []
+
+    def begin():
+        database.execute(f"TRUNCATE {', '.join(CALL_TABLES + ROLLUPS)}; CHECKPOINT")
+
+    def check(who, *sums):
+        """The sums of the tables, all of which must be the same, and the same after every run."""
+        for each in sums:
+            found = database.execute(each)[0]
+            if int(found[0]) != calls:
+                raise Failed(f"{who}: {found[0]} of {calls} calls were counted by {each}")
+            totals.append(found)
+            if found != totals[0]:
+                raise Failed(f"{who}: {found} by {each}, {totals[0]} elsewhere")
+
+    what = "sum(input_tokens), sum(output_tokens), sum(cost_usd), {}"
+    rollup_sums = [f"SELECT sum(calls), {what.format('sum(duration_sum_ms)')} FROM {table} WHERE granularity = '{width}'"
+                   for table in ROLLUPS for width in ("15m", "1d")]
+    row_sums = f"SELECT count(*), {what.format('sum(duration_ms)')} FROM chat_telemetry"
+
+    def ours():
+        begin()
+        figures = handle_all(stage, "telemetry", broker, calls)
+        check("ours", *rollup_sums, row_sums)
+        return figures
+
+    def drain(work):
+        begin()
+        before = stage.postgres_cpu()
+        figures = stage.limit("drain", "--kafka", address, "--topic", "llm.calls", "--group", new_group(), "--records", calls,
+                              "--work", work, environment={**os.environ, "DATABASE_URL": stage.database_url("telemetry")})
+        if work == "rollups":
+            check("limit", *rollup_sums)
+        return {**figures, "postgres_s": stage.postgres_cpu() - before}
+
+    def copy():
+        begin()
+        before = stage.postgres_cpu()
+        statements = "".join(f"COPY {table} FROM '{file}' (FORMAT binary);\n" for table, file in copies.items())
+        output = database.execute(f"\\timing on\nBEGIN;\n{statements}COMMIT;")
+        check("COPY", row_sums)
+        took = sum(float(re.fullmatch(r"Time: ([0-9.]+) ms.*", line[0])[1]) for line in output) / 1000
+        return {"per_s": calls / took, "postgres_s": stage.postgres_cpu() - before, "events": calls}
+
+    progress("rows to copy")
+    ours()
+    for table, file in copies.items():
+        database.execute(f"\\copy (SELECT * FROM {table}) TO '{file}' (FORMAT binary)")
+        file.chmod(0o644)  # the server reads it
+    figures = alternate(options.repeats, {"hash": lambda: drain("hash"), "rollups": lambda: drain("rollups"), "copy": copy,
+                                          "ours": ours}, progress)
+    rate, cpu, postgres = (values(figures["ours"], *each) for each in (("per_s",), ("cpu_s", "events"), ("postgres_s", "events")))
+    row, note = "telemetry, rollups", "limit: drain, parse, hash, upsert; ours writes the rows as well"
+    yield Result(row, broker, keys, "calls/s", values(figures["rollups"], "records_per_s"), rate, "≥ 70 %", 0.7, note=note)
+    yield Result(row, broker, keys, "µs CPU of the worker/call", values(figures["rollups"], "cpu_s", "records"), cpu, smaller=True,
+                 note=note)
+    yield Result(row, broker, keys, "calls/s, no database", values(figures["hash"], "records_per_s"), [], note="the same without the upsert")
+    row, note = "telemetry, rows with a key", "limit: binary COPY of rows and keys; ours adds up the rollups as well"
+    yield Result(row, broker, keys, "rows/s", values(figures["copy"], "per_s"), rate, "≥ 70 %", 0.7, note=note)
+    yield Result(row, broker, keys, "µs CPU of PostgreSQL/row", values(figures["copy"], "postgres_s", "events"), postgres, smaller=True,
+                 note=note)
