@@ -40,6 +40,7 @@ class BatchDispatcher : public Dispatch {
 
   std::size_t in_flight() const override { return committing_.entries.size(); }
   std::size_t queued() const override { return alive_ - committing_.entries.size(); }
+  std::size_t ready() const override { return ready_.size(); }
   std::size_t waiting_for_retry() const override { return 0; }
   bool paused() const override { return committing_.paused; }
 

@@ -60,7 +60,7 @@ void Context::parse() {
   if (is_structured(record)) {
     auto parsed = parse_cloud_event(record);
     if (!parsed) throw refuse(parsed.error());
-    structured_ = std::move(*parsed);
+    structured_ = std::make_unique<CloudEvent>(std::move(*parsed));
     view_ = view_of(structured_->envelope);
     data_ = structured_->data;
     return;
@@ -77,7 +77,7 @@ EnvelopeView const& Context::event() {
 }
 
 Envelope const& Context::envelope() {
-  if (!envelope_) envelope_ = structured_ ? structured_->envelope : to_envelope(event());
+  if (!envelope_) envelope_ = std::make_unique<Envelope>(structured_ ? structured_->envelope : to_envelope(event()));
   return *envelope_;
 }
 

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -117,9 +118,10 @@ class Context {
 
   Engine& engine_;
   Delivery& delivery_;
-  std::optional<CloudEvent> structured_;  // only of an event in structured mode
+  // Elsewhere, for they are large and few need them: many attempts may be under way.
+  std::unique_ptr<CloudEvent> structured_;  // only of an event in structured mode
   std::optional<EnvelopeView> view_;
-  std::optional<Envelope> envelope_;  // made only when events are derived from this one
+  std::unique_ptr<Envelope> envelope_;  // made only when events are derived from this one
   std::string_view data_;
   std::optional<Uuid> event_key_;
   std::string trace_id_;

@@ -36,9 +36,13 @@ struct Delivery {
   std::string_view value() const { return {static_cast<char const*>(message->payload), message->len}; }
   bool has_value() const { return message->payload != nullptr; }
   std::int64_t offset() const { return message->offset; }
-  /// What it counts for against the byte limit.
-  std::size_t bytes() const { return message->len + message->key_len + sizeof(Delivery); }
 };
+
+/// What a record counts for against the byte limit: what librdkafka and we keep beside its key and value included.
+inline std::size_t held_bytes(rd_kafka_message_t const& message) {
+  constexpr std::size_t librdkafka_op = 384;  // of 2.14: about what it allocates for a message, headers aside
+  return message.len + message.key_len + sizeof(Delivery) + librdkafka_op;
+}
 
 /// Re-uses deliveries, so that an event costs no allocation once the pool has grown to what is in flight.
 class DeliveryPool {

@@ -39,6 +39,8 @@ class Dispatch {
   virtual std::size_t in_flight() const = 0;
   /// Deliveries that are not.
   virtual std::size_t queued() const = 0;
+  /// Those of them that wait for nothing but their turn.
+  virtual std::size_t ready() const = 0;
   virtual std::size_t waiting_for_retry() const = 0;
   /// Whether an outage keeps deliveries from starting.
   virtual bool paused() const = 0;

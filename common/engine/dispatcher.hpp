@@ -66,6 +66,7 @@ class Dispatcher : public Dispatch {
 
   std::size_t in_flight() const override { return in_flight_; }
   std::size_t queued() const override { return lanes_.queued() - in_flight_; }
+  std::size_t ready() const override { return ready_.size(); }
   std::size_t waiting_for_retry() const override { return retries_.size(); }
   bool paused() const override { return !gate_.open(); }
 

@@ -19,8 +19,9 @@ namespace omnibus::engine {
 namespace {
 
 constexpr std::chrono::milliseconds drain_poll{10};
-constexpr std::size_t most_unsaid = 500;      // records finished ahead of the frontier before that is committed
-constexpr std::size_t most_open = 1'000'000;  // records of a partition begun behind one that does not end
+constexpr std::size_t smallest_backlog = 2'048;  // of deliveries that may start at once
+constexpr std::size_t most_unsaid = 500;         // records finished ahead of the frontier before that is committed
+constexpr std::size_t most_open = 1'000'000;     // records of a partition begun behind one that does not end
 
 /// Deliveries of one key share a lane; those without key are independent of each other.
 std::uint64_t lane_of(rd_kafka_message_t const& message) {
@@ -85,22 +86,22 @@ void Engine::on(Arrived& arrived) {
   for (auto& message : arrived.messages) {
     auto* const partition = find(*message);
     if (partition == nullptr || partition->draining()) {
-      consumed += message->len + message->key_len + sizeof(Delivery);
+      consumed += held_bytes(*message);
       continue;
     }
     if (message->offset >= partition->end) {
-      consumed += message->len + message->key_len + sizeof(Delivery);
+      consumed += held_bytes(*message);
       read_to_end(*partition);
       continue;
     }
     if (!partition->done_ahead.empty() && partition->done_ahead.contains(message->offset)) {
       partition->frontier.pass(message->offset);
-      consumed += message->len + message->key_len + sizeof(Delivery);
+      consumed += held_bytes(*message);
       continue;
     }
     auto const key_hash = lane_of(*message);
     if (never_waits && handled_now(*partition, key_hash, message)) {
-      consumed += passing_.bytes();
+      consumed += held_bytes(*passing_.message);
       ++handled;
       continue;
     }
@@ -120,6 +121,7 @@ void Engine::on(Arrived& arrived) {
       ports_.timings.handler->observe_mean(std::chrono::duration<double>{Clock::now() - begun}.count(), handled);
   }
   dispatch_->pump();
+  look_whether_sated();
 }
 
 /// Order is kept because nothing of the key is queued, and what is not queued is finished when this returns.
@@ -170,7 +172,21 @@ std::vector<kafka::Position> Engine::positions() const {
 }
 
 void Engine::on(Trouble& trouble) {
-  log::warn("Kafka", {{"reason", trouble.error.what()}, {"fatal", trouble.error.fatal()}});
+  if (!trouble.error.fatal()) return log::warn("Kafka", {{"reason", trouble.error.what()}});
+  log::error("the Kafka client cannot go on: is another member of this KAFKA_INSTANCE_ID running?",
+             {{"reason", trouble.error.what()}});
+  set_ready(false);
+  if (ports_.on_fatal) ports_.on_fatal();
+}
+
+/// With enough that may start at once, more would only lie in memory. What waits behind its key does not count: other
+/// keys may be behind it.
+void Engine::look_whether_sated() {
+  auto const enough = std::max({smallest_backlog, settings_.max_in_flight / 4, 2 * work_.batches().most});
+  auto const ready = dispatch_->ready();
+  auto const sated = sated_ ? ready > enough / 2 : ready > enough;
+  if (sated != sated_) poll_.hold_back(PollThread::Reason::sated, sated);
+  sated_ = sated;
 }
 
 Task<Verdict> Engine::process(Delivery& delivery) {
@@ -266,7 +282,8 @@ void Engine::left(Delivery& delivery, bool finished) {
     commit_ahead(*delivery.partition);
     if (ports_.replay != nullptr && !delivery.not_handled) ports_.replay->count(Replay::Outcome::handled);
   }
-  poll_.consumed(delivery.bytes());
+  poll_.consumed(held_bytes(*delivery.message));
+  if (sated_) look_whether_sated();
   deliveries_.give_back(delivery);
 }
 
@@ -307,7 +324,7 @@ Task<> Engine::housekeeping() {
       stuck = stuck || partition->frontier.open() > most_open;
     }
     std::erase_if(leaving_, [](auto const& each) { return each->alive == 0; });
-    poll_.hold_back(stuck || publisher_.unpublished() > settings_.max_unpublished);
+    poll_.hold_back(PollThread::Reason::uncommitted, stuck || publisher_.unpublished() > settings_.max_unpublished);
     refresh_counters();
   }
 }

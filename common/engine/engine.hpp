@@ -82,6 +82,9 @@ struct Ports {
   Timings timings;
   /// Told, on the event loop, when the worker has become ready to work and when it no longer is. May be empty.
   std::function<void(bool)> on_ready = {};
+  /// Told, on the event loop, that the Kafka client is of no use any more: the process must be started anew. May be
+  /// empty.
+  std::function<void()> on_fatal = {};
   /// What is replayed; null in a worker that lives on. Its consumer must tell ends.
   Replay* replay = nullptr;
 };
@@ -171,6 +174,7 @@ class Engine : private Processor, private BatchProcessor {
   void ask_whether_ours(Partition const& partition);
   void commit_ahead(Partition const& partition);
   void refresh_counters();
+  void look_whether_sated();
   void set_ready(bool ready);
 
   boost::asio::io_context& loop_;
@@ -198,6 +202,7 @@ class Engine : private Processor, private BatchProcessor {
   // What Kafka takes with a position unless offset.metadata.max.bytes says otherwise, with some room.
   std::size_t most_metadata_ = 3'800;
   Counters counters_;
+  bool sated_ = false;
   bool stopping_ = false;
   bool stopped_ = false;
 };

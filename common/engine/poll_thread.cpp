@@ -10,6 +10,7 @@ namespace omnibus::engine {
 namespace {
 
 constexpr std::size_t batch_size = 4096;
+constexpr std::size_t most_undelivered = 2 * batch_size;  // messages that the event loop has not looked at yet
 constexpr std::chrono::milliseconds longest_wait{200};
 
 }  // namespace
@@ -35,8 +36,13 @@ void PollThread::stop() {
   consumer_->close();
 }
 
-void PollThread::hold_back(bool hold) {
-  if (held_back_.exchange(hold, std::memory_order_relaxed) && !hold) consumer_->wake();
+void PollThread::hold_back(Reason reason, bool hold) {
+  auto const bit = static_cast<unsigned>(reason);
+  if (hold) {
+    held_back_.fetch_or(bit, std::memory_order_relaxed);
+  } else if (held_back_.fetch_and(~bit, std::memory_order_relaxed) == bit) {
+    consumer_->wake();
+  }
 }
 
 void PollThread::consumed(std::size_t bytes) {
@@ -48,7 +54,8 @@ void PollThread::consumed(std::size_t bytes) {
 void PollThread::loop() {
   std::vector<kafka::Message> buffer(batch_size);
   while (!stopping_.load(std::memory_order_relaxed)) {
-    auto const want = fetching_.load(std::memory_order_relaxed) && !held_back_.load(std::memory_order_relaxed) &&
+    auto const want = fetching_.load(std::memory_order_relaxed) && held_back_.load(std::memory_order_relaxed) == 0 &&
+                      undelivered_.load(std::memory_order_relaxed) < most_undelivered &&
                       queued_bytes() < max_queued_bytes_;
     auto const count = consumer_->poll(buffer, want);
     if (count == 0) {
@@ -56,8 +63,9 @@ void PollThread::loop() {
       continue;
     }
     std::size_t bytes = 0;
-    for (std::size_t i = 0; i < count; ++i) bytes += buffer[i]->len + buffer[i]->key_len + sizeof(Delivery);
+    for (std::size_t i = 0; i < count; ++i) bytes += held_bytes(*buffer[i]);
     queued_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    undelivered_.fetch_add(count, std::memory_order_relaxed);
     auto const end = buffer.begin() + static_cast<std::ptrdiff_t>(count);
     hand_over(Arrived{{std::make_move_iterator(buffer.begin()), std::make_move_iterator(end)}});
   }
@@ -79,6 +87,8 @@ void PollThread::deliver() {
     std::scoped_lock const lock{mutex_};
     pending.swap(pending_);
   }
+  // The next are fetched while these are looked at.
+  if (undelivered_.exchange(0, std::memory_order_relaxed) >= most_undelivered) consumer_->wake();
   for (auto& each : pending) sink_(each);
 }
 

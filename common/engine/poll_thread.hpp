@@ -55,8 +55,9 @@ class PollThread : public kafka::ConsumerListener {
   void start();
   /// Takes no more messages; group events are still served.
   void stop_fetching() { fetching_.store(false, std::memory_order_relaxed); }
-  /// Back-pressure from elsewhere: no messages while set.
-  void hold_back(bool hold);
+  /// Back-pressure besides that of bytes: no messages while any reason is set.
+  enum class Reason : unsigned { uncommitted = 1, sated = 2 };
+  void hold_back(Reason reason, bool hold);
   /// Leaves the group and ends the thread. Blocks until the broker knows; nothing comes to the sink any more.
   void stop();
 
@@ -85,7 +86,8 @@ class PollThread : public kafka::ConsumerListener {
   std::unique_ptr<kafka::Consumer> consumer_;
   std::thread thread_;
   std::atomic<bool> fetching_{true};
-  std::atomic<bool> held_back_{false};
+  std::atomic<unsigned> held_back_{0};  // reasons
+  std::atomic<std::size_t> undelivered_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<std::size_t> queued_bytes_{0};
 

@@ -246,14 +246,14 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
                          {"protocol", kafka::to_string(consumer.protocol)},
                          {"topics", consumer.topics.size()},
                          {"brokers", client.brokers}});
-  Engine engine{
-      loop,
-      std::move(identity),
-      engine_settings(settings),
-      client,
-      std::move(consumer),
-      Ports{producer, &pool, timings(), [ready](bool is) { ready->set(is); }, replay ? &replay->replay() : nullptr},
-      *work};
+  Engine engine{loop,
+                std::move(identity),
+                engine_settings(settings),
+                client,
+                std::move(consumer),
+                Ports{producer, &pool, timings(), [ready](bool is) { ready->set(is); }, [] { std::_Exit(1); },
+                      replay ? &replay->replay() : nullptr},
+                *work};
   EngineMetrics const metrics{engine.counters()};
 
   std::optional<Watchdog> watchdog;

@@ -28,7 +28,7 @@ struct WorkerSettings : config::ProcessSettings {
   std::int32_t database_pool = 8;
   std::int32_t max_in_flight = 256;
   ByteSize max_queued_bytes = 64_MiB;
-  ByteSize prefetch_bytes = 16_MiB;
+  ByteSize prefetch_bytes = 8_MiB;
   std::int32_t max_attempts = 8;
   std::chrono::milliseconds retry_base_delay{200};
   std::chrono::milliseconds retry_longest_delay{30'000};

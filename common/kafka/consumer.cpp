@@ -56,6 +56,8 @@ Configuration configure(ClientSettings const& client, ConsumerSettings const& se
   set("check.crcs", "true");
   set("enable.partition.eof", settings.tell_ends ? "true" : "false");
   set("queued.min.messages", "100000");
+  // A response is held as a whole for as long as one of its records is.
+  set("fetch.max.bytes", std::to_string(std::clamp<std::int64_t>(settings.prefetch_bytes / 4, 1 << 20, 50 << 20)));
   set("queued.max.messages.kbytes", std::to_string(std::max<std::int64_t>(1, settings.prefetch_bytes / 1024)));
   // A consumer that drains faster than the fetcher fills must not make the fetcher sleep for the default second.
   set("fetch.queue.backoff.ms", "5");

@@ -44,7 +44,7 @@ struct ConsumerSettings {
   /// session runs out, and under KIP-848 its successor of the same name is refused until then.
   std::string instance_id;
   std::chrono::milliseconds session_timeout{10'000};  ///< classic protocol only: KIP-848 has it on the broker
-  std::int64_t prefetch_bytes = 16 << 20;             ///< what librdkafka may hold ahead of us
+  std::int64_t prefetch_bytes = 8 << 20;              ///< what librdkafka may hold ahead of us
   bool tell_ends = false;                             ///< ConsumerListener::on_end is called
 };
 

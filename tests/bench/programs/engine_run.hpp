@@ -26,7 +26,7 @@ struct EngineRunSettings {
   EngineWork work = EngineWork::none;
   std::string llm_url;
   std::size_t max_in_flight = 256;
-  std::int64_t prefetch_bytes = 16 << 20;
+  std::int64_t prefetch_bytes = 8 << 20;
   std::size_t max_queued_bytes = 64 << 20;
   /// The first record never ends: to be killed once all others have.
   bool stuck = false;

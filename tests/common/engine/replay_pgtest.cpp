@@ -61,7 +61,7 @@ int replay(Broker const& broker, ReplayDatabase const& database, ReplayArguments
   settings.recoverability.base_delay = std::chrono::milliseconds{1};
   Engine engine{loop,     Identity{"chat", consumer.group, member, session.run().id(), session.run().run},
                 settings, broker.client,
-                consumer, Ports{producer, &pool, {}, {}, &session.replay()},
+                consumer, Ports{producer, &pool, {}, {}, {}, &session.replay()},
                 *work};
   auto const leave = [&](std::exception_ptr const&) {
     boost::asio::co_spawn(loop, engine.stop(), [&](std::exception_ptr const&, bool) { loop.stop(); });
