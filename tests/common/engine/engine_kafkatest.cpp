@@ -204,7 +204,7 @@ TEST_CASE("a poison event goes to the dead-letter topic byte for byte and its ke
   CHECK(letter.key == "key-0");
   CHECK(letter.value == binary);
   auto const& headers = letter.headers;
-  REQUIRE(headers.size() == poison.headers.size() + 9);
+  REQUIRE(headers.size() == poison.headers.size() + 11);
   CHECK(std::equal(poison.headers.begin(), poison.headers.end(), headers.begin()));
   std::map<std::string, std::string> reason;
   for (auto i = headers.begin() + 3; i != headers.end(); ++i) reason[i->name] = i->value.value_or("");
@@ -212,6 +212,8 @@ TEST_CASE("a poison event goes to the dead-letter topic byte for byte and its ke
   CHECK(reason["error.topic"] == topic);
   CHECK(reason["error.offset"] == "1");
   CHECK(reason["error.attempts"] == "1");
+  CHECK(reason["error.worker"] == "test");
+  CHECK(parse_uuid(reason["error.id"]).has_value());
 }
 
 TEST_CASE("an outage pauses everything, counts no attempt and loses nothing") {
