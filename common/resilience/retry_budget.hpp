@@ -20,9 +20,7 @@ class RetryBudget {
   explicit RetryBudget(double ratio = 0.2, double floor_per_second = 1, double most = 100)
       : ratio_{ratio}, floor_{floor_per_second}, most_{most}, saved_{std::min(most, 10.0)} {}
 
-  void earn(std::size_t attempts = 1) {
-    saved_ = std::min(most_, saved_ + ratio_ * static_cast<double>(attempts));
-  }
+  void earn(std::size_t attempts = 1) { saved_ = std::min(most_, saved_ + ratio_ * static_cast<double>(attempts)); }
 
   /// @return whether a retry may be made now; if so it is spent.
   bool spend(Clock::time_point now) {
