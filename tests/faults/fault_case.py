@@ -166,8 +166,9 @@ class FaultCase(ChatCase):
                 for record in self.stack.kafka.consume(REPLIES)
                 if record.key in sessions and record.headers.get("ce_type") == GENERATED]
 
-    def judge(self, load, simulator=None, repeats=0):
-        """The oracle's verdict on a load. `repeats`: questions that the faults may have had asked again."""
+    def judge(self, load, simulator=None, repeats=0, republished=None):
+        """The oracle's verdict on a load. `repeats`: questions that the faults may have had asked again; `republished`:
+        replies that they may have had published again, if that is counted."""
         events = [oracle.Event(message.id, message.session, message.text) for message in load.messages]
         rows = [oracle.Row(session, *row) for session, rows in self.transcripts(load.name).items() for row in rows]
         topic = self.topic(load)
@@ -179,14 +180,15 @@ class FaultCase(ChatCase):
         asked = None
         if simulator is not None:
             asked = {text: count for text in {message.text for message in load.messages} if (count := simulator.asked(text))}
-        return oracle.judge(oracle.Ledgers(events, rows, topic, [ids[key] for key, in waiting if key in ids], parked, asked, repeats))
+        return oracle.judge(oracle.Ledgers(events, rows, topic, [ids[key] for key, in waiting if key in ids], parked, asked, repeats,
+                                            republished))
 
-    def assertClean(self, load, simulator=None, repeats=0):
+    def assertClean(self, load, simulator=None, repeats=0, republished=None):
         # A removal follows its publication; it may be on its way.
-        verdict = self.judge(load, simulator, repeats)
+        verdict = self.judge(load, simulator, repeats, republished)
         if verdict.lost:
             time.sleep(2)
-            verdict = self.judge(load, simulator, repeats)
+            verdict = self.judge(load, simulator, repeats, republished)
         self.assertTrue(verdict.clean, verdict)
 
     def note(self, text):

@@ -24,21 +24,22 @@ class ModelTest(Scenarios):
         self.worker(simulator, MAX_IN_FLIGHT=32, LLM_DEADLINE="2s", LLM_MAX_RESPONSE=65536, RETRY_BASE_DELAY="100ms",
                     RETRY_LONGEST_DELAY="1s", **PATIENT)
         lies = ["truncated", "endless", "wrong_type", "stream_error", "reset", "error", "rate_limit", "latency"]
-        faultless = Load(conversations=24, each=6)
-        self.stack.kafka.publish_all(MESSAGES, faultless.records)
-        self.settle(faultless)
-        load = Load(conversations=24, each=6)
+        faultless, load = (Load(conversations=24, each=len(lies)) for _ in range(2))
         lied = [Message(f"{load.name}x{lie}", f"{load.name} {lie}: what is it?") for lie in lies]
         simulator.set_faults(*({"kind": lie, "match": f"{load.name} {lie}:", "times": 3, "ms": 4000} for lie in lies))
-        # Among the others: the breaker is the endpoint's, and opens for all when five answers in a row are lies.
-        records = load.records
-        for number, message in enumerate(lied):
-            records.insert((number + 1) * len(records) // (len(lied) + 1), (message.conversation, message.event))
-        self.stack.kafka.publish_all(MESSAGES, records)
-        self.settle(load)
+        # One lie after the other: the breaker is the endpoint's, and opens for all when five answers in a row are lies.
+        for one, extra in (faultless, [None] * len(lies)), (load, lied):
+            for turn, message in enumerate(extra):
+                records = one.records[24 * turn:24 * (turn + 1)]
+                if message:
+                    records.insert(len(records) // 2, (message.conversation, message.event))
+                self.stack.kafka.publish_all(MESSAGES, records)
+                if message:
+                    self.await_answers(message.session, 1)
+                self.await_answers(one.name, 24 * (turn + 1))
+            self.settle(one)
         for message in lied:
             with self.subTest(message.text):
-                self.await_answers(message.session, 1)
                 self.assertTranscript([message], self.transcript(message.session))
                 self.assertEqual(self.transcript(message.session)[1][2], self.answer_of(simulator, message.text))
         self.assertClean(load, simulator)

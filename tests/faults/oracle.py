@@ -44,6 +44,7 @@ class Ledgers:
     dead_letters: list = dataclasses.field(default_factory=list)  # ids of the input that were parked and not redriven
     provider: dict = None                                         # text: how often the model was asked; None: not counted
     repeats: int = 0                                              # questions that faults may have had asked again
+    republished: int = None                                       # replies they may have had published again; None: any
 
 
 @dataclasses.dataclass
@@ -65,8 +66,8 @@ class Verdict:
 
 
 def judge(ledgers):
-    """Every event of the input has one question and one answer in the database and one reply on the topic (under one id,
-    however often it is there), in the order of its session; nothing else is anywhere."""
+    """Every event of the input has one question and one answer in the database and one reply on the topic (under one id;
+    how often it is there is counted where `republished` says so), in the order of its session; nothing else is anywhere."""
     verdict = Verdict()
     answers = judge_database(ledgers, verdict)
     judge_topic(ledgers, answers, verdict)
@@ -148,6 +149,9 @@ def judge_topic(ledgers, answers, verdict):
             verdict.doubled.append(f"the topic has the reply to {event.text!r} under {len(ids[event.id])} ids")
         if any(users[id] > 1 for id in ids[event.id]):
             verdict.doubled.append(f"the topic has the reply to {event.text!r} under the id of another's")
+    again = sum(map(len, order.values())) - len(users)
+    if ledgers.republished is not None and again > ledgers.republished:
+        verdict.doubled.append(f"the topic has {again} records too many, {ledgers.republished} would be explained")
     for session, texts in order.items():
         wanted = [event.text for event in ledgers.input if event.session == session]
         compare_order(wanted, texts, f"the topic, {session}", verdict)

@@ -37,6 +37,12 @@ class OracleTest(unittest.TestCase):
     def test_a_reply_that_is_published_again_under_its_id_is_no_defect(self):
         self.assertEqual(self.found(lambda ledgers: ledgers.topic.append(copy.copy(ledgers.topic[0]))), set())
 
+    def test_a_reply_that_no_fault_had_published_again_is_doubled(self):
+        def spoil(ledgers):
+            ledgers.topic.append(copy.copy(ledgers.topic[0]))
+            ledgers.republished = 0
+        self.assertEqual(self.found(spoil), {"doubled"})
+
     def test_an_event_that_left_no_trace_is_lost(self):
         self.assertEqual(self.found(lambda ledgers: ledgers.input.append(Event("a3", "a", "question a3"))), {"lost"})
 

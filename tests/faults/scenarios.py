@@ -113,6 +113,7 @@ class Scenarios(FaultCase):
             again += 1
         self.stack.kafka.publish_all(MESSAGES, published)
         self.settle(load, quiet=quiet)
+        eventually(lambda: self.committed() == len(self.stack.kafka.consume(MESSAGES)), 60, "every delivery being through")
         return load, simulator, again
 
     def redriven_by_two(self, mutate=""):
