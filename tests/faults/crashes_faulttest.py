@@ -19,6 +19,7 @@ ON_REBALANCE = ["revoked", "drained", "release"]
 ON_LEFT_ROWS = ["take_over.swept", "take_over.published"]
 IN_RELAY = ["relay.swept", "relay.published", "relay.removed"]
 ON_POISON = ["dead_letter"]
+PARTITIONS = 12  # of chat.messages
 
 
 class CrashTest(Scenarios):
@@ -60,6 +61,8 @@ class CrashTest(Scenarios):
             self.stack.kafka.publish_all(MESSAGES, next(wave))
             with self.subTest(name):
                 going = self.worker(simulator, failpoint=name)
+                # Those of the dead come to it first, or the one that comes is given those and nothing is revoked.
+                eventually(lambda: any(line.get("owned") == PARTITIONS for line in going.lines()), 60, "all partitions")
                 coming = self.worker(simulator, wait=False)
                 self.dies(going)
                 coming.kill()

@@ -47,7 +47,7 @@ class ModelTest(Scenarios):
         self.assertEqual({lie: struck.get(lie, 0) for lie in lies}, {lie: 3 for lie in lies})
         before, during = ([delays[int(len(delays) * 0.99)] for delays in [self.delays(each)]][0] for each in (faultless, load))
         self.note(f"p99 of the other conversations {during:.2f} s, without faults {before:.2f} s")
-        self.assertLess(during, 1.5 * before + 0.5)
+        self.assertLess(during, 1.5 * before + 1)  # one that waited for a lie waited for its deadline: 2 s
 
     def asked_per_second(self, simulator, seconds):
         before, begun = simulator.stats()["requests"], time.monotonic()
@@ -55,7 +55,7 @@ class ModelTest(Scenarios):
         return (simulator.stats()["requests"] - before) / (time.monotonic() - begun)
 
     def test_an_endpoint_in_an_outage_gets_no_storm_of_retries(self):
-        window = 30 if LONG else 6
+        window = 30 if LONG else 4
         simulator = self.simulator(latency=20)
         settings = {"MAX_IN_FLIGHT": 32, "LLM_DEADLINE": "1s", "RETRY_BASE_DELAY": "100ms", **PATIENT}
         load = Load(conversations=200, each=100 if LONG else 20)
@@ -64,9 +64,10 @@ class ModelTest(Scenarios):
         eventually(lambda: self.stored(load.name) > 40, 30, "load")
         normal = self.asked_per_second(simulator, window)
         rates = {}
-        for name, fault in {"half of it fails": {"kind": "error", "status": 503, "probability": 0.5},
-                            "all of it fails": {"kind": "error", "status": 503},
-                            "it hangs": {"kind": "latency", "ms": 60000}}.items():
+        outages = {"all of it fails": {"kind": "error", "status": 503}, "it hangs": {"kind": "latency", "ms": 60000}}
+        if LONG:
+            outages["half of it fails"] = {"kind": "error", "status": 503, "probability": 0.5}
+        for name, fault in outages.items():
             worker.stop(60)  # the next has a breaker that is closed
             simulator.clear_faults()
             worker = self.worker(simulator, **settings)

@@ -13,11 +13,11 @@ from fault_case import LONG, Load, MESSAGES, Progress, eventually  # noqa: E402
 from scenarios import Scenarios  # noqa: E402
 
 BROKER_LIMIT, DATABASE_LIMIT = 30, 5  # seconds to be back at work
-AWAY = 20 if LONG else 4  # seconds that what fails stays away
+AWAY = 20 if LONG else 3  # seconds that what fails stays away
 
 
 class OutageTest(Scenarios):
-    def under_load(self, each=8, **settings):
+    def under_load(self, each=6, **settings):
         """Two workers at work on a load that outlives the fault; its answers come at some fifty a second."""
         self.model = self.simulator(latency=100, latency_jitter=100)
         self.workers = [self.worker(self.model, MAX_ATTEMPTS=2, **settings) for _ in range(2)]
@@ -89,8 +89,8 @@ class OutageTest(Scenarios):
         self.assertBack(load, time.monotonic(), DATABASE_LIMIT)
 
     def test_postgresql_may_be_killed_in_the_middle_of_commits(self):
-        load = self.under_load()
-        for _ in range(10 if LONG else 3):
+        load = self.under_load(each=8)
+        for _ in range(10 if LONG else 2):
             done = self.progress.done
             eventually(lambda: self.progress.done > done + 20, 20, "commits")
             self.stack.compose("postgres", "restart", "immediate")  # every server process is gone at once, as in a crash
