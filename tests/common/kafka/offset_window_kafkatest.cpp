@@ -2,6 +2,8 @@
 #include "kafka/producer.hpp"
 #include "tests/common/kafka/test_cluster.hpp"
 
+#include <chrono>
+
 #include <doctest/doctest.h>
 
 using namespace omnibus;
@@ -50,17 +52,23 @@ TEST_CASE("a window by time begins with the first record of that time and ends b
     CHECK_THROWS_AS(window.find({topic}, at(1'700'000'000'000), now), Error);
     return;
   }
-  publish_at(cluster, topic, {1'800'000'000'000, 1'800'000'001'000, 1'800'000'002'000, 1'800'000'003'000});
+  // Near the present: Kafka refuses records of a far future, and forgets those of a far past.
+  auto const present =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  auto const base = present - 3'600'000;
+  publish_at(cluster, topic, {base, base + 1'000, base + 2'000, base + 3'000});
   auto const range = [&](Moment const& from, Moment const& to) {
     auto const found = window.find({topic}, from, to).at(0);
     return std::pair{found.from, found.to};
   };
-  CHECK(range(at(1'800'000'001'000), at(1'800'000'003'000)) == std::pair<std::int64_t, std::int64_t>{1, 3});
-  CHECK(range(at(1'800'000'000'001), at(1'800'000'002'001)) == std::pair<std::int64_t, std::int64_t>{1, 3});
-  CHECK(range(at(1'700'000'000'000), at(1'800'000'001'000)) == std::pair<std::int64_t, std::int64_t>{0, 1});
-  CHECK(range(at(1'800'000'003'000), now) == std::pair<std::int64_t, std::int64_t>{3, 4});
-  CHECK(range(at(1'800'000'003'001), now) == std::pair<std::int64_t, std::int64_t>{4, 4});
-  CHECK(range(at(1'800'000'001'000), at(1'900'000'000'000)) == std::pair<std::int64_t, std::int64_t>{1, 4});
+  using Range = std::pair<std::int64_t, std::int64_t>;
+  CHECK(range(at(base + 1'000), at(base + 3'000)) == Range{1, 3});
+  CHECK(range(at(base + 1), at(base + 2'001)) == Range{1, 3});
+  CHECK(range(at(base - 1'000'000), at(base + 1'000)) == Range{0, 1});
+  CHECK(range(at(base + 3'000), now) == Range{3, 4});
+  CHECK(range(at(base + 3'001), now) == Range{4, 4});
+  CHECK(range(at(base + 1'000), at(present + 1'000'000)) == Range{1, 4});
 }
 
 TEST_CASE("a group's offsets are set before it has members, and read again") {
