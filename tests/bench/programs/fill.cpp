@@ -106,7 +106,14 @@ std::int64_t fill(FillSettings const& settings, std::function<void(std::uint64_t
   auto const abilities = kafka::probe_cluster(client, std::chrono::seconds{10});
   kafka::Admin const admin{client};
   auto const is_new = admin.cluster().find(settings.topic) == nullptr;
-  if (is_new && abilities.create_topics) admin.create_topic(settings.topic, settings.partitions, 1, {});
+  if (is_new && abilities.create_topics) {
+    try {
+      admin.create_topic(settings.topic, settings.partitions, 1, {});
+    } catch (kafka::Error const& error) {
+      // Made a moment ago: not every broker tells of it yet.
+      if (error.code() != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) throw;
+    }
+  }
   // The embedded broker makes a topic when the first record comes.
   auto const before = is_new ? 0 : held(admin, settings.topic);
 
