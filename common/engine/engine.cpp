@@ -190,6 +190,7 @@ void Engine::look_whether_sated() {
 }
 
 Task<Verdict> Engine::process(Delivery& delivery) {
+  if (sated_) look_whether_sated();  // now, and not when it leaves: it may come to wait for a retry
   delivery.epoch = delivery.partition->epoch;
   Context context{*this, delivery};
   std::exception_ptr failed;
@@ -318,6 +319,7 @@ Task<> Engine::housekeeping() {
     co_await std::move(wait);
     if (stopped_) co_return;
     commit_positions();
+    look_whether_sated();
     auto stuck = false;
     for (auto const& [key, partition] : partitions_) {
       if (partition->confirming && !partition->lost && !partition->draining()) ask_whether_ours(*partition);

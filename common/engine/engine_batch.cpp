@@ -26,6 +26,7 @@ bool wanted(Partition const& partition) {
 }  // namespace
 
 void Engine::decode(Batch& batch, Delivery& delivery) {
+  if (sated_) look_whether_sated();
   Context context{*this, delivery};
   BatchEntry entry;
   entry.delivery = &delivery;

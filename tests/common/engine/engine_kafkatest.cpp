@@ -339,3 +339,39 @@ TEST_CASE("behind a record that does not end much is done, and after a crash lit
   CHECK(second.by_key()["key-0"] == numbers(2));
   CHECK(second.count() <= 1'002);
 }
+
+TEST_CASE("what is ready is all put off by failures, and events behind it are fetched and handled") {
+  Broker broker;
+  auto const topic = broker.topic(1);
+  auto const fail = [&](int first, int last) {
+    kafka::Producer producer{broker.client};
+    for (int number = first; number < last; ++number)
+      producer.produce(event(topic, "bad-" + std::to_string(number), number), {});
+    REQUIRE(producer.flush(std::chrono::seconds{30}));
+  };
+  fail(0, 10);
+  Journal journal;
+  std::atomic<bool> hold{true};
+  EngineSettings settings;
+  settings.max_in_flight = 4;
+  settings.commit_interval = std::chrono::milliseconds{10};
+  RunningEngine engine{broker, topic, "put-off-" + topic,
+                       [&](Context& context) -> Task<> {
+                         while (hold) {
+                           auto waiting = pause(std::chrono::milliseconds{1});
+                           co_await std::move(waiting);
+                         }
+                         if (context.key().starts_with("bad"))
+                           throw Failure::transient("not for long", std::chrono::minutes{5});
+                         journal.add(std::string{context.key()}, std::string{context.data()});
+                       },
+                       settings};
+  while (engine.counters().in_flight < 4) std::this_thread::yield();
+  fail(10, 3'000);
+  while (engine.counters().queued < 2'500) std::this_thread::yield();  // enough: no more are fetched
+  publish(broker, topic, 20, 5);
+  hold = false;
+  CHECK(journal.wait_for_count(100, std::chrono::seconds{20}));
+  CHECK(engine.counters().retried >= 2'500);
+  engine.stop();
+}
