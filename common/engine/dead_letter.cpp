@@ -1,6 +1,7 @@
 #include "engine/dead_letter.hpp"
 
 #include "engine/record_headers.hpp"
+#include "events/time.hpp"
 #include "kafka/topics.hpp"
 
 #include <algorithm>
@@ -8,7 +9,6 @@
 #include <charconv>
 #include <vector>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 namespace omnibus::engine {
@@ -26,10 +26,6 @@ constexpr Uuid letter_space{
 
 bool is_ours(std::string_view name) {
   return std::ranges::find(ours, name) != ours.end();
-}
-
-std::string rfc3339(std::chrono::system_clock::time_point when) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(when)));
 }
 
 std::optional<std::string> bytes(void const* data, std::size_t size) {
@@ -74,7 +70,7 @@ kafka::Record make_dead_letter(rd_kafka_message_t const& message, DeadLetterReas
   add("error.attempts", std::to_string(reason.attempts));
   add("error.worker", std::string{reason.worker});
   add("error.group", std::string{reason.group});
-  add("error.first_seen", rfc3339(reason.first_seen));
+  add("error.first_seen", format_time_ms(unix_ms(reason.first_seen), Fraction::none));
   add("error.topic", topic);
   add("error.partition", std::to_string(message.partition));
   add("error.offset", std::to_string(message.offset));

@@ -2,6 +2,7 @@
 
 #include "engine/classify.hpp"
 #include "engine/dead_letter.hpp"
+#include "events/time.hpp"
 #include "faults/failpoint.hpp"
 #include "observability/log.hpp"
 
@@ -34,11 +35,6 @@ std::uint64_t lane_of(rd_kafka_message_t const& message) {
 std::int64_t timestamp_of(rd_kafka_message_t const& message) {
   rd_kafka_timestamp_type_t type{};
   return rd_kafka_message_timestamp(&message, &type);
-}
-
-std::int64_t wall_clock_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 #include "events/time.hpp"
 
-#include <chrono>
-
 namespace omnibus {
 namespace {
 
 using std::chrono::milliseconds;
+
+constexpr std::size_t most_fraction_digits = 9;
 
 /// Takes `digits` digits off the front of `text`.
 std::optional<int> take_number(std::string_view& text, std::size_t digits) {
@@ -31,7 +31,7 @@ std::optional<milliseconds> take_fraction(std::string_view& text) {
   std::size_t digits = 0;
   for (; !text.empty() && text.front() >= '0' && text.front() <= '9'; text.remove_prefix(1), ++digits)
     if (digits < 3) ms = ms * 10 + (text.front() - '0');
-  if (digits == 0) return std::nullopt;
+  if (digits == 0 || digits > most_fraction_digits) return std::nullopt;
   for (; digits < 3; ++digits) ms *= 10;
   return milliseconds{ms};
 }
@@ -81,7 +81,13 @@ std::optional<std::int64_t> parse_time_ms(std::string_view text) {
   return duration_cast<milliseconds>(time.time_since_epoch()).count();
 }
 
-std::string format_time_ms(std::int64_t ms) {
+std::optional<std::int64_t> parse_time_or_date_ms(std::string_view text) {
+  constexpr std::size_t date_size = 10;
+  if (text.size() == date_size) return parse_time_ms(std::string{text} + "T00:00:00Z");
+  return parse_time_ms(text);
+}
+
+std::string format_time_ms(std::int64_t ms, Fraction fraction) {
   using namespace std::chrono;
   sys_time<milliseconds> const time{milliseconds{ms}};
   auto const midnight = floor<days>(time);
@@ -100,7 +106,8 @@ std::string format_time_ms(std::int64_t ms) {
   append_number(text, static_cast<unsigned>(clock.minutes().count()), 10);
   text += ':';
   append_number(text, static_cast<unsigned>(clock.seconds().count()), 10);
-  if (auto const rest = clock.subseconds().count(); rest != 0) {
+  auto const rest = clock.subseconds().count();
+  if (fraction == Fraction::always || (fraction == Fraction::as_needed && rest != 0)) {
     text += '.';
     append_number(text, static_cast<unsigned>(rest), 100);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -7,12 +8,27 @@
 
 namespace omnibus {
 
-/// Reads a time of RFC 3339, as `2026-11-20T12:00:00.5+02:00`, in ms since 1970. What is finer is cut off; years 1 to
-/// 9999. Nothing when it is none.
+/// A point in time in ms since 1970, what is finer cut off.
+constexpr std::int64_t unix_ms(std::chrono::system_clock::time_point time) {
+  return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
+}
+
+/// The clock of this machine, in ms since 1970.
+inline std::int64_t wall_clock_ms() {
+  return unix_ms(std::chrono::system_clock::now());
+}
+
+/// Reads a time of RFC 3339, as `2026-11-20T12:00:00.5+02:00`, in ms since 1970: years 1 to 9999, a fraction of up to
+/// nine digits, of which what is finer is cut off. Nothing when it is none.
 std::optional<std::int64_t> parse_time_ms(std::string_view text);
 
-/// A time in ms since 1970 as RFC 3339 in UTC, its milliseconds only where it has any: `2026-11-20T10:00:00.500Z`. For
-/// years 1 to 9999.
-std::string format_time_ms(std::int64_t ms);
+/// Reads the same, or a date alone for the midnight (UTC) it begins with.
+std::optional<std::int64_t> parse_time_or_date_ms(std::string_view text);
+
+/// Whether a time is written with its milliseconds; `as_needed`: where it has any.
+enum class Fraction { as_needed, always, none };
+
+/// A time in ms since 1970 as RFC 3339 in UTC: `2026-11-20T10:00:00.500Z`. For years 1 to 9999.
+std::string format_time_ms(std::int64_t ms, Fraction fraction = Fraction::as_needed);
 
 }  // namespace omnibus

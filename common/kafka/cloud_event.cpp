@@ -1,5 +1,6 @@
 #include "kafka/cloud_event.hpp"
 
+#include "events/time.hpp"
 #include "json/members.hpp"
 #include "json/utf8.hpp"
 #include "kafka/base64.hpp"
@@ -9,7 +10,6 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <ctime>
 #include <iterator>
 #include <utility>
 
@@ -335,15 +335,6 @@ std::vector<Header> extensions_of(RecordView const& record) {
   return extensions;
 }
 
-std::string rfc3339(std::chrono::system_clock::time_point time) {
-  auto const milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-  auto const seconds = static_cast<std::time_t>(milliseconds / 1000);
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, milliseconds % 1000);
-}
-
 /// The trace one step on; a new one where `traceparent` is none.
 std::string next_traceparent(std::string_view traceparent) {
   auto const parent = TraceContext::parse(traceparent);
@@ -468,7 +459,7 @@ Envelope originate(std::string_view source, std::string_view type, std::string_v
   envelope.id = to_string(random_uuid());
   envelope.source = source;
   envelope.type = type;
-  envelope.time = rfc3339(now);
+  envelope.time = format_time_ms(unix_ms(now), Fraction::always);
   envelope.data_content_type = json_content_type;
   envelope.data_schema = data_schema_of(type);
   envelope.traceparent = next_traceparent(traceparent);
@@ -481,7 +472,7 @@ Envelope derive(Envelope const& parent, std::string_view worker, int ordinal, st
   envelope.id = to_string(name_uuid(event_key(parent), {worker, nul, std::to_string(ordinal)}));
   envelope.source = fmt::format("/omnibus/{}", worker);
   envelope.type = type;
-  envelope.time = rfc3339(now);
+  envelope.time = format_time_ms(unix_ms(now), Fraction::always);
   envelope.data_content_type = json_content_type;
   envelope.data_schema = data_schema_of(type);
   envelope.correlation_id = parent.correlation_id.empty() ? parent.id : parent.correlation_id;

@@ -1,15 +1,14 @@
 #include "observability/log.hpp"
 
+#include "events/time.hpp"
 #include "json/encode.hpp"
 
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <iterator>
 #include <memory>
 #include <mutex>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -53,13 +52,6 @@ void append_member(std::string& out, std::string_view name, Value const& value) 
   value.append_json(out);
 }
 
-void append_timestamp(std::string& out) {
-  auto const now = std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  auto const milliseconds = now.time_since_epoch().count() % 1000;
-  auto const seconds = std::chrono::floor<std::chrono::seconds>(now);
-  fmt::format_to(std::back_inserter(out), "{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(seconds), milliseconds);
-}
-
 }  // namespace
 
 namespace detail {
@@ -77,7 +69,7 @@ void write(Level level, EventFields const* event, std::string_view message, std:
   }
   std::string line = R"({"ts":")";
   line.reserve(256);
-  append_timestamp(line);
+  line += format_time_ms(wall_clock_ms(), Fraction::always);
   line += '"';
   append_member(line, "level", level_names[static_cast<std::size_t>(level)]);
   append_member(line, "worker", *worker);

@@ -62,12 +62,6 @@ std::int64_t width_ms(Granularity granularity) {
   return day_ms;
 }
 
-std::optional<std::int64_t> parse_time_or_date_ms(std::string_view text) {
-  constexpr std::size_t date_size = 10;
-  if (text.size() == date_size) return parse_time_ms(std::string{text} + "T00:00:00Z");
-  return parse_time_ms(text);
-}
-
 Query read_query(QueryText const& text, std::int64_t now_ms) {
   Query query;
   query.granularity = read_granularity(text.granularity);

@@ -45,9 +45,6 @@ struct InvalidQuery : std::exception {
 
 inline constexpr std::int64_t most_buckets = 1'000;
 
-/// Reads a time of RFC 3339, or a date for the midnight (UTC) it begins with, in ms since 1970.
-std::optional<std::int64_t> parse_time_or_date_ms(std::string_view text);
-
 /// Without `to` up to now, without `from` the day before `to`, without a granularity by the hour. The range is widened
 /// to whole buckets, of which it has at most `most_buckets`. @throws InvalidQuery
 Query read_query(QueryText const& text, std::int64_t now_ms);

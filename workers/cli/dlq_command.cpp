@@ -1,4 +1,5 @@
 #include "engine/dead_letter.hpp"
+#include "events/time.hpp"
 #include "json/encode.hpp"
 #include "kafka/admin.hpp"
 #include "kafka/partition_reader.hpp"
@@ -62,7 +63,7 @@ struct Options {
   bool json = false;
 
   Selection selection() const {
-    auto const now = now_ms();
+    auto const now = wall_clock_ms();
     Selection chosen;
     if (!partition.empty()) chosen.partitions = read_range("--partition", partition);
     if (!offset.empty()) chosen.offsets = read_range("--offset", offset);

@@ -1,3 +1,4 @@
+#include "events/time.hpp"
 #include "http/client.hpp"
 #include "json/encode.hpp"
 #include "kafka/admin.hpp"
@@ -101,7 +102,7 @@ Finding check_record_clock(Options const& told) {
   std::optional<double> ahead;
   for (auto const& timestamp : reader.first_timestamps(newest)) {
     if (!timestamp) continue;
-    auto const seconds = static_cast<double>(*timestamp - now_ms()) / 1000;
+    auto const seconds = static_cast<double>(*timestamp - wall_clock_ms()) / 1000;
     ahead = std::max(ahead.value_or(seconds), seconds);
   }
   return judge_record_clock(ahead);
@@ -163,9 +164,9 @@ Finding check_outbox(Options const& told) {
 Finding check_database_clock(Options const& told) {
   auto const connection = bounded_connection(told);
   pqxx::nontransaction query{*connection};
-  auto const before = now_ms();
+  auto const before = wall_clock_ms();
   auto const theirs = query.query_value<double>("SELECT extract(epoch FROM clock_timestamp())::float8");
-  auto const ours = static_cast<double>(before + now_ms()) / 2000;
+  auto const ours = static_cast<double>(before + wall_clock_ms()) / 2000;
   return judge_database_clock(theirs - ours);
 }
 

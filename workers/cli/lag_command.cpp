@@ -1,3 +1,4 @@
+#include "events/time.hpp"
 #include "json/encode.hpp"
 #include "kafka/admin.hpp"
 #include "kafka/partition_reader.hpp"
@@ -130,7 +131,7 @@ class LagReader {
       if (partition.lag > 0)
         oldest.push_back({{partition.topic, partition.partition}, std::max(partition.committed, partition.low)});
     auto const timestamps = records_.first_timestamps(oldest);
-    auto const now = now_ms();
+    auto const now = wall_clock_ms();
     std::size_t next = 0;
     for (auto& partition : group.partitions) {
       if (partition.lag == 0) {
@@ -164,7 +165,7 @@ int run(Options const& options) {
   auto const limit = options.fail_over.empty() ? std::nullopt : std::optional{read_lag_limit(options.fail_over)};
   LagReader reader{options};
   for (;;) {
-    LagReport report{utc(now_ms()), reader.read()};
+    LagReport report{utc(wall_clock_ms()), reader.read()};
     if (options.watch_seconds > 0 && !options.json && isatty(STDOUT_FILENO) != 0) fmt::print("\x1b[H\x1b[2J");
     if (options.json)
       fmt::print("{}\n", json::encode(report));

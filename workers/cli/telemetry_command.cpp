@@ -7,7 +7,6 @@
 #include "workers/cli/screen.hpp"
 #include "workers/cli/telemetry_view.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -42,11 +41,6 @@ struct Options {
   std::string prices;
 };
 
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 void show(Options const& options) {
   telemetry::QueryText text;
   text.from = options.from;
@@ -56,7 +50,7 @@ void show(Options const& options) {
   text.model = options.model;
   telemetry::Query query;
   try {
-    query = telemetry::read_query(text, now_ms());
+    query = telemetry::read_query(text, wall_clock_ms());
   } catch (telemetry::InvalidQuery const& invalid) {
     throw std::runtime_error(fmt::format("--{}: {}", invalid.field, invalid.detail));
   }
@@ -76,7 +70,7 @@ struct Rebuilt {
 BOOST_DESCRIBE_STRUCT(Rebuilt, (), (days, calls, price_version))
 
 std::int64_t day_of(std::string_view option, std::string const& text) {
-  auto const time = telemetry::parse_time_or_date_ms(text);
+  auto const time = parse_time_or_date_ms(text);
   if (!time || *time < 0)
     throw std::runtime_error(fmt::format("--{}: '{}' is not a date such as 2026-11-20", option, text));
   return *time / day_ms;

@@ -1,13 +1,12 @@
 #include "workers/cli/terminal.hpp"
 
+#include "events/time.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <chrono>
-#include <ctime>
 #include <stdexcept>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <openssl/sha.h>
 
@@ -52,40 +51,12 @@ std::size_t width(std::string_view printable_text) {
       printable_text, [](char each) { return (static_cast<unsigned char>(each) & 0xC0U) != 0x80; }));
 }
 
-/// The number of `digits` that begin the text; takes them away.
-std::optional<int> take_number(std::string_view& text, std::size_t digits) {
-  int number = 0;
-  if (text.size() < digits) return std::nullopt;
-  auto const [end, error] = std::from_chars(text.data(), text.data() + digits, number);
-  if (error != std::errc{} || end != text.data() + digits || text.front() == '-') return std::nullopt;
-  text.remove_prefix(digits);
-  return number;
-}
-
-bool take(std::string_view& text, char wanted) {
-  if (!text.starts_with(wanted)) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
+/// A time of RFC 3339, also one without seconds, or a date.
 std::optional<std::int64_t> read_date(std::string_view text) {
-  auto const year = take_number(text, 4);
-  auto const month = take(text, '-') ? take_number(text, 2) : std::nullopt;
-  auto const day = take(text, '-') ? take_number(text, 2) : std::nullopt;
-  if (!year || !month || !day) return std::nullopt;
-  std::chrono::year_month_day const date{std::chrono::year{*year}, std::chrono::month{static_cast<unsigned>(*month)},
-                                         std::chrono::day{static_cast<unsigned>(*day)}};
-  if (!date.ok()) return std::nullopt;
-  std::chrono::seconds time = std::chrono::sys_days{date}.time_since_epoch();
-  if (!text.empty()) {
-    auto const hour = take(text, 'T') ? take_number(text, 2) : std::nullopt;
-    auto const minute = take(text, ':') ? take_number(text, 2) : std::nullopt;
-    auto const second = take(text, ':') ? take_number(text, 2) : std::optional{0};
-    if (!hour || !minute || !second || *hour > 23 || *minute > 59 || *second > 60 || !take(text, 'Z') || !text.empty())
-      return std::nullopt;
-    time += std::chrono::hours{*hour} + std::chrono::minutes{*minute} + std::chrono::seconds{*second};
-  }
-  return time.count() * 1000;
+  constexpr std::size_t to_the_minute = 16;  // as 2026-11-20T10:00
+  if (text.size() == to_the_minute + 1 && text.ends_with('Z'))
+    return parse_time_ms(std::string{text.substr(0, to_the_minute)} + ":00Z");
+  return parse_time_or_date_ms(text);
 }
 
 }  // namespace
@@ -145,7 +116,7 @@ std::string key_hash(std::optional<std::string> const& key) {
 
 std::string utc(std::int64_t ms) {
   if (ms < 0 || ms > last_of_year_9999) return "-";
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", fmt::gmtime(static_cast<std::time_t>(ms / 1000)));
+  return format_time_ms(ms, Fraction::none);
 }
 
 std::optional<std::int64_t> read_seconds(std::string_view text) {
@@ -165,11 +136,6 @@ std::int64_t read_time(std::string_view text, std::int64_t now) {
   if (auto const date = read_date(text)) return *date;
   throw std::invalid_argument(fmt::format(
       "{} is no time: give one as 2026-11-20T10:00:00Z, or so long ago as 90s, 30m, 2h or 7d", printable(text, 64)));
-}
-
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 }  // namespace omnibus::cli

@@ -35,9 +35,6 @@ std::string utc(std::int64_t ms);
 /// @throws std::invalid_argument that shows the forms.
 std::int64_t read_time(std::string_view text, std::int64_t now_ms);
 
-/// The clock of this machine, in ms.
-std::int64_t now_ms();
-
 /// A length of time as 90s, 30m, 2h or 7d, in seconds; nothing for another text.
 std::optional<std::int64_t> read_seconds(std::string_view text);
 

@@ -1,9 +1,9 @@
 #include "workers/gateway/telemetry_route.hpp"
 
+#include "events/time.hpp"
 #include "json/encode.hpp"
 #include "workers/gateway/refusal.hpp"
 
-#include <chrono>
 #include <utility>
 
 namespace omnibus::gateway {
@@ -18,9 +18,8 @@ telemetry::Query query_of(Principal const& principal, http::Request const& reque
   text.domain = request.query_value("domain");
   if (text.domain && !principal.may_act_for(*text.domain)) throw Refusal::unknown_domain();
   if (principal.role == Role::tenant) text.domain = principal.domain;
-  auto const now = std::chrono::system_clock::now().time_since_epoch();
   try {
-    return telemetry::read_query(text, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+    return telemetry::read_query(text, wall_clock_ms());
   } catch (telemetry::InvalidQuery const& invalid) {
     throw Refusal::invalid(invalid.field, invalid.detail);
   }

@@ -5,6 +5,7 @@
 #include "engine/engine.hpp"
 #include "engine/failure.hpp"
 #include "engine/handler.hpp"
+#include "events/time.hpp"
 #include "http/client.hpp"
 #include "kafka/admin.hpp"
 #include "llm/openai_client.hpp"
@@ -169,11 +170,6 @@ std::int64_t covered(kafka::Admin const& admin, EngineRunSettings const& setting
       std::this_thread::sleep_for(std::chrono::milliseconds{100});
     }
   }
-}
-
-std::int64_t wall_clock_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 /// Has some keys fail, and notes how long the others took; in the second half, when what had come before the engine
