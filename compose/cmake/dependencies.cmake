@@ -17,6 +17,8 @@ find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(doctest REQUIRED)
 find_package(PostgreSQL REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(ICU REQUIRED COMPONENTS uc i18n)
 find_package(RdKafka 2.12 CONFIG REQUIRED)
 find_package(libpqxx 7.9 CONFIG REQUIRED)
 
@@ -25,3 +27,11 @@ add_library(omnibus_asio_options INTERFACE)
 target_compile_definitions(omnibus_asio_options INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
                                                            BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
 target_link_libraries(omnibus_asio_options INTERFACE Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+
+# No CMake package of its own. `compose/setup` has its headers where Debian's -dev package cannot be installed; the
+# library is then known by its full name only.
+find_path(PHONENUMBER_INCLUDE_DIR phonenumbers/phonenumberutil.h REQUIRED)
+find_library(PHONENUMBER_LIBRARY NAMES phonenumber libphonenumber.so.8 REQUIRED)
+add_library(omnibus_phonenumber INTERFACE)
+target_include_directories(omnibus_phonenumber SYSTEM INTERFACE ${PHONENUMBER_INCLUDE_DIR})
+target_link_libraries(omnibus_phonenumber INTERFACE ${PHONENUMBER_LIBRARY} protobuf::libprotobuf)
