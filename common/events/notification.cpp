@@ -1,0 +1,26 @@
+#include "events/notification.hpp"
+
+#include "events/rules.hpp"
+
+namespace omnibus {
+namespace {
+
+constexpr std::size_t max_body = 16'000;
+
+}  // namespace
+
+std::optional<InvalidField> validate(NotificationRequested const& request) {
+  if (auto invalid = rules::domain("domain", request.domain)) return invalid;
+  if (auto invalid =
+          rules::one_of("kind", request.kind, {"call_summary", "reply", "message", "opt_out", "opt_in", "help"}))
+    return invalid;
+  if (request.channels.empty()) return InvalidField{"channels", "must name whatsapp, sms or both"};
+  for (auto const& channel : request.channels)
+    if (auto invalid = rules::one_of("channels", channel, {"whatsapp", "sms"})) return invalid;
+  if (request.channels.size() > 2 || (request.channels.size() == 2 && request.channels[0] == request.channels[1]))
+    return InvalidField{"channels", "must name a channel only once"};
+  if (auto invalid = rules::length("body", request.body, max_body)) return invalid;
+  return request.expires_at ? rules::time("expires_at", *request.expires_at) : std::nullopt;
+}
+
+}  // namespace omnibus

@@ -1,0 +1,106 @@
+#pragma once
+
+#include "events/invalid_field.hpp"
+#include "events/uuid.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus {
+
+/// A person is to be told something, over one channel or several. One delivery is made for each channel; what becomes
+/// of each is one or more of the events below, which name this one's `ce_id` in `request_id`.
+struct NotificationRequested {
+  static constexpr std::string_view type = "omnibus.notification.requested.v1";
+  std::string domain;
+  Uuid profile_id;   ///< whom; the phone number is the profile's
+  std::string kind;  ///< call_summary, reply, message, or the answer to a keyword: opt_out, opt_in, help
+  std::vector<std::string> channels;        ///< whatsapp, sms, or both
+  std::string body;                         ///< simple Markdown; each channel formats it its own way
+  std::optional<Uuid> session_id{};         ///< the conversation across channels that it belongs to
+  std::optional<std::string> expires_at{};  ///< RFC 3339; what is not sent by then is skipped
+};
+BOOST_DESCRIBE_STRUCT(NotificationRequested, (), (domain, profile_id, kind, channels, body, session_id, expires_at))
+
+std::optional<InvalidField> validate(NotificationRequested const& request);
+
+/// A provider took the message.
+struct NotificationSent {
+  static constexpr std::string_view type = "omnibus.notification.sent.v1";
+  std::string domain;
+  std::string request_id;
+  Uuid profile_id;
+  std::string channel;
+  std::string provider;
+  std::string provider_message_id;
+  std::optional<std::int64_t> segments{};  ///< parts of an SMS
+};
+BOOST_DESCRIBE_STRUCT(NotificationSent, (),
+                      (domain, request_id, profile_id, channel, provider, provider_message_id, segments))
+
+/// A message will not arrive: it was refused for good, or its delivery failed.
+struct NotificationFailed {
+  static constexpr std::string_view type = "omnibus.notification.failed.v1";
+  std::string domain;
+  std::string request_id;
+  Uuid profile_id;
+  std::string channel;
+  std::string provider;
+  std::string error_code;
+  std::string reason;
+};
+BOOST_DESCRIBE_STRUCT(NotificationFailed, (), (domain, request_id, profile_id, channel, provider, error_code, reason))
+
+/// A message was not sent, on purpose: nobody was asked to.
+struct NotificationSkipped {
+  static constexpr std::string_view type = "omnibus.notification.skipped.v1";
+  std::string domain;
+  std::string request_id;
+  Uuid profile_id;
+  std::string channel;
+  std::string reason;  ///< no_whatsapp, no_phone_number, opted_out, outside_window, expired, spend_cap
+};
+BOOST_DESCRIBE_STRUCT(NotificationSkipped, (), (domain, request_id, profile_id, channel, reason))
+
+/// Nobody knows whether the provider took the message; it is not sent again unless its channel is configured so.
+struct NotificationInDoubt {
+  static constexpr std::string_view type = "omnibus.notification.in_doubt.v1";
+  std::string domain;
+  std::string request_id;
+  Uuid profile_id;
+  std::string channel;
+  std::string provider;
+  std::string reason;
+};
+BOOST_DESCRIBE_STRUCT(NotificationInDoubt, (), (domain, request_id, profile_id, channel, provider, reason))
+
+/// The provider reports that the message arrived.
+struct NotificationDelivered {
+  static constexpr std::string_view type = "omnibus.notification.delivered.v1";
+  std::string domain;
+  std::string request_id;
+  Uuid profile_id;
+  std::string channel;
+  std::string provider;
+  std::string occurred_at;  ///< RFC 3339
+};
+BOOST_DESCRIBE_STRUCT(NotificationDelivered, (), (domain, request_id, profile_id, channel, provider, occurred_at))
+
+/// The provider reports that the message was read.
+struct NotificationRead {
+  static constexpr std::string_view type = "omnibus.notification.read.v1";
+  std::string domain;
+  std::string request_id;
+  Uuid profile_id;
+  std::string channel;
+  std::string provider;
+  std::string occurred_at;  ///< RFC 3339
+};
+BOOST_DESCRIBE_STRUCT(NotificationRead, (), (domain, request_id, profile_id, channel, provider, occurred_at))
+
+}  // namespace omnibus
