@@ -1,7 +1,7 @@
 #include "kafka/admin.hpp"
 
-#include <algorithm>
-#include <array>
+#include "kafka/admin_request.hpp"
+
 #include <memory>
 #include <span>
 #include <string_view>
@@ -12,57 +12,11 @@
 namespace omnibus::kafka {
 namespace {
 
-template <auto destroy>
-struct Destroy {
-  void operator()(auto* thing) const noexcept { destroy(thing); }
-};
-using Queue = std::unique_ptr<rd_kafka_queue_t, Destroy<rd_kafka_queue_destroy>>;
-using Event = std::unique_ptr<rd_kafka_event_t, Destroy<rd_kafka_event_destroy>>;
-using Options = std::unique_ptr<rd_kafka_AdminOptions_t, Destroy<rd_kafka_AdminOptions_destroy>>;
+using namespace detail;
 using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroy<rd_kafka_NewTopic_destroy>>;
 using NewPartitions = std::unique_ptr<rd_kafka_NewPartitions_t, Destroy<rd_kafka_NewPartitions_destroy>>;
 using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, Destroy<rd_kafka_ConfigResource_destroy>>;
-using Partitions = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroy<rd_kafka_topic_partition_list_destroy>>;
-using GroupOffsets =
-    std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t, Destroy<rd_kafka_ListConsumerGroupOffsets_destroy>>;
 using Metadata = std::unique_ptr<rd_kafka_metadata_t const, Destroy<rd_kafka_metadata_destroy>>;
-
-constexpr std::array<char, 512> no_text{};
-
-void check(rd_kafka_resp_err_t code, char const* reason, std::string const& what) {
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  throw Error(code, fmt::format("{}: {}", what, reason != nullptr ? reason : rd_kafka_err2str(code)),
-              is_retriable(code), false);
-}
-
-void check(rd_kafka_error_t* failure, std::string const& what) {
-  if (failure == nullptr) return;
-  auto const code = rd_kafka_error_code(failure);
-  std::string const reason = rd_kafka_error_string(failure);
-  rd_kafka_error_destroy(failure);
-  check(code, reason.c_str(), what);
-}
-
-/// One request to the cluster: `start(client, options, queue)` begins it, its answer is returned.
-template <class Start>
-Event request(rd_kafka_t* client, rd_kafka_admin_op_t operation, std::chrono::milliseconds timeout,
-              std::string const& what, Start start) {
-  auto const milliseconds = static_cast<int>(timeout.count());
-  auto reason = no_text;
-  Options const options(rd_kafka_AdminOptions_new(client, operation));
-  check(rd_kafka_AdminOptions_set_request_timeout(options.get(), milliseconds, reason.data(), reason.size()),
-        reason.data(), what);
-  // Wait until a new topic is known, so that whoever asked for it can use it.
-  if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS || operation == RD_KAFKA_ADMIN_OP_CREATEPARTITIONS)
-    check(rd_kafka_AdminOptions_set_operation_timeout(options.get(), milliseconds, reason.data(), reason.size()),
-          reason.data(), what);
-  Queue const queue(rd_kafka_queue_new(client));
-  start(client, options.get(), queue.get());
-  Event event(rd_kafka_queue_poll(queue.get(), milliseconds + 1000));
-  if (!event) throw Error(RD_KAFKA_RESP_ERR__TIMED_OUT, what);
-  check(rd_kafka_event_error(event.get()), rd_kafka_event_error_string(event.get()), what);
-  return event;
-}
 
 void check_topics(rd_kafka_topic_result_t const** results, std::size_t count, std::string const& what) {
   for (std::size_t i = 0; i < count; ++i)
@@ -89,12 +43,6 @@ Metadata fetch_metadata(rd_kafka_t* client, std::chrono::milliseconds timeout) {
   return Metadata(metadata);
 }
 
-void add_all_partitions(rd_kafka_topic_partition_list_t* list, std::string const& topic, std::int32_t count,
-                        std::int64_t offset) {
-  for (std::int32_t partition = 0; partition < count; ++partition)
-    rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = offset;
-}
-
 /// A consumer that subscribes to nothing. In a client without a group librdkafka 2.14.2 follows a null pointer when a
 /// group's coordinator answers that it is none, as a cluster's first one does that is still loading.
 Client make_admin_client(ClientSettings const& settings) {
@@ -109,11 +57,6 @@ TopicState const* ClusterState::find(std::string_view topic) const {
   for (auto const& state : topics)
     if (state.name == topic) return &state;
   return nullptr;
-}
-
-std::int64_t PartitionLag::lag() const {
-  auto const from = std::max(committed, watermarks.low);
-  return std::max<std::int64_t>(0, watermarks.high - from);
 }
 
 Admin::Admin(ClientSettings const& settings, std::chrono::milliseconds timeout)
@@ -223,7 +166,7 @@ void Admin::add_partitions(std::string const& topic, std::int32_t total) const {
 
 std::vector<std::int64_t> Admin::list_offsets(std::string const& topic, std::int32_t count, std::int64_t which) const {
   auto const what = fmt::format("offsets of topic {}", topic);
-  Partitions const asked(rd_kafka_topic_partition_list_new(count));
+  PartitionList const asked(rd_kafka_topic_partition_list_new(count));
   add_all_partitions(asked.get(), topic, count, which);
   auto const event = request(
       client_.get(), RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout_, what,
@@ -248,121 +191,6 @@ std::vector<Watermarks> Admin::watermarks(std::string const& topic) const {
   for (std::size_t partition = 0; partition < low.size(); ++partition)
     marks.push_back({low[partition], high[partition]});
   return marks;
-}
-
-std::vector<PartitionLag> Admin::group_lag(std::string const& group, std::vector<std::string> const& topics) const {
-  auto const what = fmt::format("offsets of group {}", group);
-  std::map<std::string, std::vector<Watermarks>> marks;
-  Partitions const asked(rd_kafka_topic_partition_list_new(16));
-  for (auto const& topic : topics) {
-    auto const& known = marks[topic] = watermarks(topic);
-    add_all_partitions(asked.get(), topic, static_cast<std::int32_t>(known.size()), RD_KAFKA_OFFSET_INVALID);
-  }
-  GroupOffsets const offsets(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), asked.get()));
-  auto* one = offsets.get();
-  auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_, what,
-                             [&](auto* client, auto* options, auto* queue) {
-                               rd_kafka_ListConsumerGroupOffsets(client, &one, 1, options, queue);
-                             });
-  std::size_t count = 0;
-  auto const* const* groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-      rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
-  std::vector<PartitionLag> lags;
-  for (std::size_t i = 0; i < count; ++i) {
-    auto const* failure = rd_kafka_group_result_error(groups[i]);
-    if (failure != nullptr) check(rd_kafka_error_code(failure), rd_kafka_error_string(failure), what);
-    auto const* partitions = rd_kafka_group_result_partitions(groups[i]);
-    for (int p = 0; p < partitions->cnt; ++p) {
-      auto const& partition = partitions->elems[p];
-      check(partition.err, nullptr, what);
-      lags.push_back({partition.topic, partition.partition, partition.offset < 0 ? -1 : partition.offset,
-                      marks.at(partition.topic).at(static_cast<std::size_t>(partition.partition))});
-    }
-  }
-  return lags;
-}
-
-std::vector<std::string> Admin::groups() const {
-  std::string const what = "consumer groups";
-  refuse_embedded(what);
-  auto const event =
-      request(client_.get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, timeout_, what,
-              [](auto* client, auto* options, auto* queue) { rd_kafka_ListConsumerGroups(client, options, queue); });
-  auto const* result = rd_kafka_event_ListConsumerGroups_result(event.get());
-  std::size_t count = 0;
-  auto const* const* failures = rd_kafka_ListConsumerGroups_result_errors(result, &count);
-  if (count > 0) check(rd_kafka_error_code(failures[0]), rd_kafka_error_string(failures[0]), what);
-  auto const* const* listed = rd_kafka_ListConsumerGroups_result_valid(result, &count);
-  std::vector<std::string> names;
-  for (auto const* group : std::span{listed, count}) names.emplace_back(rd_kafka_ConsumerGroupListing_group_id(group));
-  std::ranges::sort(names);
-  return names;
-}
-
-std::vector<GroupState> Admin::describe_groups(std::vector<std::string> const& names) const {
-  std::string const what = "consumer groups' members";
-  refuse_embedded(what);
-  if (names.empty()) return {};
-  std::vector<char const*> asked;
-  for (auto const& name : names) asked.push_back(name.c_str());
-  auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout_, what,
-                             [&](auto* client, auto* options, auto* queue) {
-                               rd_kafka_DescribeConsumerGroups(client, asked.data(), asked.size(), options, queue);
-                             });
-  std::size_t count = 0;
-  auto const* const* described =
-      rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);
-  std::vector<GroupState> groups;
-  for (auto const* group : std::span{described, count}) {
-    GroupState state;
-    state.name = rd_kafka_ConsumerGroupDescription_group_id(group);
-    // One that is gone since it was listed has no members, and is no reason to fail for all.
-    if (auto const* failure = rd_kafka_ConsumerGroupDescription_error(group); failure != nullptr) {
-      auto const code = rd_kafka_error_code(failure);
-      if (code != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) check(code, rd_kafka_error_string(failure), what);
-      state.state = "Dead";
-      groups.push_back(std::move(state));
-      continue;
-    }
-    state.state = rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(group));
-    auto const members = rd_kafka_ConsumerGroupDescription_member_count(group);
-    state.members = static_cast<std::int32_t>(members);
-    for (std::size_t i = 0; i < members; ++i) {
-      auto const* assignment =
-          rd_kafka_MemberDescription_assignment(rd_kafka_ConsumerGroupDescription_member(group, i));
-      auto const* partitions = assignment != nullptr ? rd_kafka_MemberAssignment_partitions(assignment) : nullptr;
-      for (int p = 0; partitions != nullptr && p < partitions->cnt; ++p)
-        state.assigned.push_back({partitions->elems[p].topic, partitions->elems[p].partition});
-    }
-    groups.push_back(std::move(state));
-  }
-  return groups;
-}
-
-std::vector<Position> Admin::committed(std::string const& group) const {
-  auto const what = fmt::format("offsets of group {}", group);
-  refuse_embedded(what);
-  GroupOffsets const offsets(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), nullptr));
-  auto* one = offsets.get();
-  auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_, what,
-                             [&](auto* client, auto* options, auto* queue) {
-                               rd_kafka_ListConsumerGroupOffsets(client, &one, 1, options, queue);
-                             });
-  std::size_t count = 0;
-  auto const* const* groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-      rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
-  std::vector<Position> positions;
-  for (auto const* answer : std::span{groups, count}) {
-    auto const* failure = rd_kafka_group_result_error(answer);
-    if (failure != nullptr) check(rd_kafka_error_code(failure), rd_kafka_error_string(failure), what);
-    auto const* partitions = rd_kafka_group_result_partitions(answer);
-    for (int p = 0; p < partitions->cnt; ++p) {
-      auto const& partition = partitions->elems[p];
-      check(partition.err, nullptr, what);
-      if (partition.offset >= 0) positions.push_back({{partition.topic, partition.partition}, partition.offset});
-    }
-  }
-  return positions;
 }
 
 bool Admin::embedded() const {

@@ -1,0 +1,41 @@
+/// What all admin calls have in common: one request, its answer, and how each of them fails.
+#pragma once
+
+#include "kafka/client_settings.hpp"
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <librdkafka/rdkafka.h>
+
+namespace omnibus::kafka::detail {
+
+template <auto destroy>
+struct Destroy {
+  void operator()(auto* thing) const noexcept { destroy(thing); }
+};
+using Event = std::unique_ptr<rd_kafka_event_t, Destroy<rd_kafka_event_destroy>>;
+using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroy<rd_kafka_topic_partition_list_destroy>>;
+
+/// Where librdkafka writes what is wrong.
+inline constexpr std::array<char, 512> no_text{};
+
+/// @throws Error that says `what` went wrong and the reason, unless there is none.
+void check(rd_kafka_resp_err_t code, char const* reason, std::string const& what);
+
+/// The same; destroys the error.
+void check(rd_kafka_error_t* failure, std::string const& what);
+
+/// One request to the cluster: `start` begins it, its answer is returned. Blocks up to the timeout. @throws Error
+using StartRequest = std::function<void(rd_kafka_t*, rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>;
+Event request(rd_kafka_t* client, rd_kafka_admin_op_t operation, std::chrono::milliseconds timeout,
+              std::string const& what, StartRequest const& start);
+
+/// Partitions 0 to `count` of a topic, each with this offset.
+void add_all_partitions(rd_kafka_topic_partition_list_t* list, std::string const& topic, std::int32_t count,
+                        std::int64_t offset);
+
+}  // namespace omnibus::kafka::detail
