@@ -1,5 +1,6 @@
 #include "llm/openai_client.hpp"
 
+#include "http/retry_after.hpp"
 #include "http/sse.hpp"
 #include "llm/openai_wire.hpp"
 
@@ -28,8 +29,8 @@ class AnswerReader final : public http::ResponseReader {
     streaming_ = status_ == 200 && stream_ && is("text/event-stream");
     fitting_ = streaming_ || (status_ == 200 && !stream_ && is("application/json"));
     if (status_ == 200) return;
-    retry_after_ =
-        parse_retry_after(head.find("retry-after-ms"), head.find("retry-after"), std::chrono::system_clock::now());
+    retry_after_ = http::parse_retry_after(head.find("retry-after-ms"), head.find("retry-after"),
+                                           std::chrono::system_clock::now());
   }
 
   bool body(std::string_view piece) override {

@@ -41,9 +41,4 @@ std::int64_t estimate_input(ChatRequest const& request);
 /// What an answer with an error means: an HTTP status (0: an error inside a stream) and its body.
 LlmError error_from(int status, std::string_view body, std::optional<std::chrono::milliseconds> retry_after);
 
-/// Reads `retry-after-ms`, or else Retry-After in seconds or as a date.
-std::optional<std::chrono::milliseconds> parse_retry_after(std::optional<std::string_view> milliseconds,
-                                                           std::optional<std::string_view> retry_after,
-                                                           std::chrono::system_clock::time_point now);
-
 }  // namespace omnibus::llm
