@@ -1,0 +1,125 @@
+/// Settings of those who carry messages: credentials, addresses, prices and how fast they may be given messages.
+#pragma once
+
+#include "config/config.hpp"
+#include "config/types.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+
+namespace omnibus::notify {
+
+/// Who carries SMS.
+enum class SmsProvider { mtn, twilio };
+BOOST_DESCRIBE_ENUM(SmsProvider, mtn, twilio)
+
+/// Limits are of one process: of several workers each gets its share.
+struct WhatsAppSettings {
+  std::string base_url = "https://graph.facebook.com/v23.0";
+  Secret access_token;
+  std::string phone_number_id;
+  double rate_per_second = 80;
+  std::chrono::milliseconds recipient_interval{6'000};
+  std::int64_t price_micros = 0;
+
+  static constexpr std::array docs{
+      config::Doc{"base_url", "Graph API with its version, ending before /PHONE_NUMBER_ID/messages"},
+      config::Doc{"access_token", "Token of a system user; empty: nothing is sent over WhatsApp"},
+      config::Doc{"phone_number_id", "Id of the number that messages come from"},
+      config::Doc{"rate_per_second", "Messages in the long run; 0 for no limit", 0, 1e6},
+      config::Doc{"recipient_interval", "Between two messages to one person; 0 for no limit", 0, 3600},
+      config::Doc{"price_micros", "Of one message, in millionths of the spend cap's currency", 0, 1e12},
+  };
+};
+BOOST_DESCRIBE_STRUCT(WhatsAppSettings, (),
+                      (base_url, access_token, phone_number_id, rate_per_second, recipient_interval, price_micros))
+
+struct MtnSmsSettings {
+  std::string base_url = "https://api.mtn.com";
+  Secret api_key;
+  Secret api_secret;
+  std::string sender_id = "EasyMO";
+  std::string service_code;
+  bool honours_key = false;
+
+  static constexpr std::array docs{
+      config::Doc{"base_url", "MTN's API, ending before /v1/oauth and /v3/sms"},
+      config::Doc{"api_key", "Client id (consumer key); empty: nothing is sent over MTN"},
+      config::Doc{"api_secret", "Client secret (consumer secret)"},
+      config::Doc{"sender_id", "Whom people see as the sender: up to 11 letters and digits, or a short code"},
+      config::Doc{"service_code", "Short code MTN knows the sender by; empty: the sender id"},
+      config::Doc{"honours_key", "MTN has agreed that a clientCorrelatorId sent again is not delivered again"},
+  };
+};
+BOOST_DESCRIBE_STRUCT(MtnSmsSettings, (), (base_url, api_key, api_secret, sender_id, service_code, honours_key))
+
+struct TwilioSettings {
+  std::string base_url = "https://api.twilio.com";
+  std::string account_sid;
+  Secret auth_token;
+  std::string from;
+  std::chrono::milliseconds look_up_after{60'000};
+
+  static constexpr std::array docs{
+      config::Doc{"base_url", "Twilio's API, ending before /2010-04-01"},
+      config::Doc{"account_sid", "Account; empty: nothing is sent over Twilio"},
+      config::Doc{"auth_token", "Its token"},
+      config::Doc{"from", "Number in E.164, alphanumeric sender, or the SID of a messaging service (MG...)"},
+      config::Doc{"look_up_after", "A message that is not in Twilio's list this long after it was sent never was", 0,
+                  86400},
+  };
+};
+BOOST_DESCRIBE_STRUCT(TwilioSettings, (), (base_url, account_sid, auth_token, from, look_up_after))
+
+struct SmsSettings {
+  SmsProvider provider = SmsProvider::mtn;
+  double rate_per_second = 50;
+  std::chrono::milliseconds recipient_interval{1'000};
+  std::int64_t segment_price_micros = 0;
+
+  static constexpr std::array docs{
+      config::Doc{"provider", "mtn or twilio"},
+      config::Doc{"rate_per_second", "Messages in the long run; 0 for no limit", 0, 1e6},
+      config::Doc{"recipient_interval", "Between two messages to one person; 0 for no limit", 0, 3600},
+      config::Doc{"segment_price_micros", "Of one part of an SMS, in millionths of the spend cap's currency", 0, 1e12},
+  };
+};
+BOOST_DESCRIBE_STRUCT(SmsSettings, (), (provider, rate_per_second, recipient_interval, segment_price_micros))
+
+/// What holds for every provider.
+struct SendSettings {
+  std::chrono::milliseconds deadline{30'000};
+  std::chrono::milliseconds longest_wait{10'000};
+  std::int32_t connections = 1024;
+  std::int32_t breaker_failures = 5;
+  std::chrono::milliseconds breaker_open_time{60'000};
+
+  static constexpr std::array docs{
+      config::Doc{"deadline", "For one message: connecting, sending and the provider's answer", 0.1, 600},
+      config::Doc{"longest_wait", "A message whose turn under the rate limits is later than this is tried again later",
+                  0, 600},
+      config::Doc{"connections", "Connections to one provider at most", 1, 100'000},
+      config::Doc{"breaker_failures", "Failures of a provider in a row after which it is left alone", 1, 1'000'000},
+      config::Doc{"breaker_open_time", "For how long it is", 0.001, 3600},
+  };
+};
+BOOST_DESCRIBE_STRUCT(SendSettings, (), (deadline, longest_wait, connections, breaker_failures, breaker_open_time))
+
+/// A base of the notify worker's own settings, or a member of them.
+struct ProviderSettings {
+  WhatsAppSettings whatsapp;
+  SmsSettings sms;
+  MtnSmsSettings mtn_sms;
+  TwilioSettings twilio;
+  SendSettings send;
+
+  static constexpr std::string_view prefix = "";
+};
+BOOST_DESCRIBE_STRUCT(ProviderSettings, (), (whatsapp, sms, mtn_sms, twilio, send))
+
+}  // namespace omnibus::notify
