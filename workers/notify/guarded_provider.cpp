@@ -56,7 +56,8 @@ Refused GuardedProvider::left_alone() const {
   return refused;
 }
 
-Task<std::optional<Refused>> GuardedProvider::wait_for_turn(Message const& message) {
+Task<std::optional<Refused>> GuardedProvider::await_turn(Message const& message) {
+  if (breaker_.wait_time(now_()).count() > 0) co_return left_alone();
   auto const own = limits_.of_recipient(message.recipient, now_());
   if (!own.given) co_return later(refusal::recipient_limited, "too many messages to one person", own.wait);
   if (own.wait.count() > 0) {
@@ -73,10 +74,6 @@ Task<std::optional<Refused>> GuardedProvider::wait_for_turn(Message const& messa
 }
 
 Task<SendResult> GuardedProvider::send(Message const& message) {
-  if (breaker_.wait_time(now_()).count() > 0) co_return left_alone();
-  auto waiting = wait_for_turn(message);
-  auto refused = co_await std::move(waiting);
-  if (refused) co_return std::move(*refused);
   auto permit = breaker_.acquire(now_());
   if (!permit) co_return left_alone();
   auto sending = inner_->send(message);

@@ -25,13 +25,13 @@ class GuardedProvider final : public Provider {
   std::string_view channel() const override { return inner_->channel(); }
   Capabilities capabilities() const override { return inner_->capabilities(); }
   std::int64_t unit_price_micros() const override { return inner_->unit_price_micros(); }
+  Task<std::optional<Refused>> await_turn(Message const& message) override;
+  /// To be called when await_turn() has let the message go; waits for nothing itself.
   Task<SendResult> send(Message const& message) override;
   /// Is not held up by the limits; unknown while the breaker is open.
   Task<LookUp> look_up(Message const& message, std::chrono::system_clock::time_point sent_at) override;
 
  private:
-  /// Nothing once it is the message's turn.
-  Task<std::optional<Refused>> wait_for_turn(Message const& message);
   Refused left_alone() const;
 
   std::unique_ptr<Provider> inner_;

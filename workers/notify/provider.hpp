@@ -100,6 +100,10 @@ class Provider {
   /// What one message costs, or one segment of an SMS, in millionths of the currency of the spend cap.
   virtual std::int64_t unit_price_micros() const = 0;
 
+  /// Waits until the message may go, under the provider's limits; why not, when that is too far off. To be asked before
+  /// the message counts as on its way: nothing leaves meanwhile.
+  virtual Task<std::optional<Refused>> await_turn(Message const&) { co_return std::nullopt; }
+
   /// Sends a message once. Throws nothing of its own: every way it can end is a SendResult. A coroutine that is
   /// destroyed while it waits leaves the fate of its message unknown.
   virtual Task<SendResult> send(Message const& message) = 0;
