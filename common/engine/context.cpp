@@ -96,8 +96,7 @@ std::string_view Context::topic() const {
 }
 
 std::int64_t Context::timestamp_ms() const {
-  rd_kafka_timestamp_type_t type{};
-  return rd_kafka_message_timestamp(delivery_.message.get(), &type);
+  return kafka::timestamp_ms(*delivery_.message);
 }
 
 std::int64_t Context::time_ms() {
@@ -221,7 +220,7 @@ std::uint64_t Context::suppress(postgres::UnitOfWork& unit) const {
 }
 
 bool Context::still_wanted() const {
-  return !delivery_.partition->lost && !delivery_.partition->draining();
+  return delivery_.partition->wanted();
 }
 
 void Context::publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series,

@@ -33,11 +33,6 @@ std::optional<std::string> bytes(void const* data, std::size_t size) {
   return std::string{static_cast<char const*>(data), size};
 }
 
-std::int64_t timestamp_of(rd_kafka_message_t const& message) {
-  rd_kafka_timestamp_type_t type{};
-  return rd_kafka_message_timestamp(&message, &type);
-}
-
 std::string source_topic(std::string_view letters) {
   return std::string{letters.ends_with(suffix) ? letters.substr(0, letters.size() - suffix.size()) : letters};
 }
@@ -74,7 +69,7 @@ kafka::Record make_dead_letter(rd_kafka_message_t const& message, DeadLetterReas
   add("error.topic", topic);
   add("error.partition", std::to_string(message.partition));
   add("error.offset", std::to_string(message.offset));
-  add("error.timestamp", std::to_string(timestamp_of(message)));
+  add("error.timestamp", std::to_string(kafka::timestamp_ms(message)));
   return record;
 }
 
@@ -98,7 +93,7 @@ DeadLetter read_dead_letter(rd_kafka_message_t const& message) {
   letter.topic = rd_kafka_topic_name(message.rkt);
   letter.partition = message.partition;
   letter.offset = message.offset;
-  letter.timestamp_ms = timestamp_of(message);
+  letter.timestamp_ms = kafka::timestamp_ms(message);
   letter.original = {
       source_topic(letter.topic), bytes(message.key, message.key_len), bytes(message.payload, message.len), {}, {}};
   std::string id;

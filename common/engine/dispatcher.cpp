@@ -144,7 +144,7 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
       break;
   }
   auto& partition = *delivery.partition;
-  if (verdict.kind == Verdict::Kind::abandon || partition.draining() || partition.lost) {
+  if (verdict.kind == Verdict::Kind::abandon || !partition.wanted()) {
     // No offset after it can be committed any more, and what follows it of its key must not overtake it.
     auto const drained = partition.draining();
     partition.drain_limit = std::min(partition.drain_limit, delivery.sequence);

@@ -56,8 +56,7 @@ class Dispatcher : public Dispatch {
   void submit(Delivery& delivery) override;
   void pump() override;
   bool is_free(Partition const& partition, std::uint64_t key_hash) const override {
-    return partition.open && !partition.lost && !partition.draining() && gate_.open() &&
-           (lanes_.empty() || !lanes_.holds(key_hash));
+    return partition.open && partition.wanted() && gate_.open() && (lanes_.empty() || !lanes_.holds(key_hash));
   }
   void open(Partition& partition) override;
   void close(Partition& partition) override;

@@ -32,11 +32,6 @@ std::uint64_t lane_of(rd_kafka_message_t const& message) {
   return std::hash<std::string_view>{}(key) ^ (where * 0x9E3779B97F4A7C15ULL);
 }
 
-std::int64_t timestamp_of(rd_kafka_message_t const& message) {
-  rd_kafka_timestamp_type_t type{};
-  return rd_kafka_message_timestamp(&message, &type);
-}
-
 }  // namespace
 
 Task<> Work::handle(Context&) {
@@ -104,7 +99,7 @@ void Engine::on(Arrived& arrived) {
     auto& delivery = deliveries_.take();
     delivery.partition = partition;
     delivery.key_hash = key_hash;
-    delivery.sequence = partition->frontier.begin(message->offset, timestamp_of(*message));
+    delivery.sequence = partition->frontier.begin(message->offset, kafka::timestamp_ms(*message));
     delivery.message = std::move(message);
     dispatch_->submit(delivery);
   }
@@ -318,7 +313,7 @@ Task<> Engine::housekeeping() {
     look_whether_sated();
     auto stuck = false;
     for (auto const& [key, partition] : partitions_) {
-      if (partition->confirming && !partition->lost && !partition->draining()) ask_whether_ours(*partition);
+      if (partition->confirming && partition->wanted()) ask_whether_ours(*partition);
       stuck = stuck || partition->frontier.open() > most_open;
     }
     std::erase_if(leaving_, [](auto const& each) { return each->alive == 0; });

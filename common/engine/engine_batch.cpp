@@ -19,10 +19,6 @@ namespace {
 constexpr std::chrono::milliseconds first_delay{100};
 constexpr std::chrono::milliseconds longest_delay{2'000};
 
-bool wanted(Partition const& partition) {
-  return !partition.lost && !partition.draining();
-}
-
 }  // namespace
 
 void Engine::decode(Batch& batch, Delivery& delivery) {
@@ -118,7 +114,7 @@ Task<> Engine::commit_entries(Batch& batch, std::vector<BatchEntry*> entries, st
 /// After a failure nothing is waited for on behalf of a partition that is being handed over.
 void Engine::give_up_unless_wanted(Delivery const& delivery) {
   auto& partition = *delivery.partition;
-  if (!wanted(partition)) partition.drain_limit = std::min(partition.drain_limit, delivery.sequence);
+  if (!partition.wanted()) partition.drain_limit = std::min(partition.drain_limit, delivery.sequence);
 }
 
 Task<> Engine::commit_once(Batch& batch, std::vector<BatchEntry*> const& entries) {

@@ -93,7 +93,7 @@ void Engine::on(Committed& committed) {
     if (found == partitions_.end()) continue;
     auto& partition = *found->second;
     partition.committed = std::max(partition.committed, position.offset);
-    if (partition.lost || partition.draining() || !std::exchange(partition.confirming, false)) continue;
+    if (!partition.wanted() || !std::exchange(partition.confirming, false)) continue;
     partition.taking_over = true;
     confirmed.push_back(found->second);
   }
@@ -104,7 +104,7 @@ void Engine::on(Committed& committed) {
 Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
   boost::asio::steady_timer timer{loop_};
   for (;;) {
-    std::erase_if(partitions, [](auto const& each) { return each->lost || each->draining(); });
+    std::erase_if(partitions, [](auto const& each) { return !each->wanted(); });
     if (partitions.empty() || stopped_) co_return;
     try {
       if (ports_.pool != nullptr) {
@@ -122,7 +122,7 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
   }
   for (auto const& partition : partitions) {
     partition->taking_over = false;
-    if (!partition->lost && !partition->draining()) dispatch_->open(*partition);
+    if (partition->wanted()) dispatch_->open(*partition);
   }
   if (!stopping_) set_ready(true);
 }
@@ -196,7 +196,7 @@ void Engine::confirm_membership(Delivery const& delivery) {
   // Begun before the partition was taken over again: refused by our own take-over, which says nothing about now.
   if (partition.taking_over || delivery.epoch != partition.epoch) return;
   if (partition.open) dispatch_->close(partition);
-  if (partition.lost || partition.draining() || std::exchange(partition.confirming, true)) return;
+  if (!partition.wanted() || std::exchange(partition.confirming, true)) return;
   bump(counters_.fenced);
   log::warn("fenced: another worker took this partition over; asking the group whether it is still ours",
             {{"topic", partition.where.topic}, {"partition", partition.where.partition}});

@@ -51,6 +51,8 @@ struct Partition {
   bool read_to_end = false;
 
   bool draining() const { return drain_limit != no_limit; }
+  /// Whether it is worth while to go on with it: it is neither lost nor being given up.
+  bool wanted() const { return !lost && !draining(); }
   /// Whether a delivery of it that does not run is given back rather than started or kept waiting.
   bool gives_back(OffsetFrontier::Sequence sequence) const {
     return lost || sequence >= drain_limit || (draining() && !open);

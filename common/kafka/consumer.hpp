@@ -53,6 +53,12 @@ struct MessageDeleter {
 };
 using Message = std::unique_ptr<rd_kafka_message_t, MessageDeleter>;
 
+/// When a record was written, in ms since 1970; -1 when the broker does not say.
+inline std::int64_t timestamp_ms(rd_kafka_message_t const& message) {
+  rd_kafka_timestamp_type_t type{};
+  return rd_kafka_message_timestamp(&message, &type);
+}
+
 /// What a consumer tells its owner, on the thread that calls Consumer::poll, or on that of the call that failed.
 class ConsumerListener {
  public:

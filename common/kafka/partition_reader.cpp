@@ -109,8 +109,7 @@ std::vector<std::optional<std::int64_t>> PartitionReader::first_timestamps(std::
     if (answered[index]) continue;
     answered[index] = true;
     --left;
-    rd_kafka_timestamp_type_t type{};
-    auto const timestamp = rd_kafka_message_timestamp(message.get(), &type);
+    auto const timestamp = timestamp_ms(*message);
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && timestamp >= 0) timestamps[index] = timestamp;
   }
   return timestamps;

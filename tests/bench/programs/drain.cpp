@@ -87,9 +87,8 @@ class Reader {
     sum_ += document["text"].get_string().value().size();
   }
   void add_up(rd_kafka_message_t const& message, std::string_view value) {
-    rd_kafka_timestamp_type_t type{};
     auto document = iterate(value);
-    sums_.add(document, rd_kafka_message_timestamp(&message, &type));
+    sums_.add(document, kafka::timestamp_ms(message));
   }
   void decode(rd_kafka_message_t const& message, std::string_view value) {
     headers_.clear();

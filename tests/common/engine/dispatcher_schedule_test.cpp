@@ -157,7 +157,7 @@ class Schedule : Processor {
     partition.open = false;
     auto timer = std::make_shared<boost::asio::steady_timer>(loop_, moment());
     timer->async_wait([this, timer, &partition](boost::system::error_code const&) {
-      if (!partition.lost && !partition.draining()) dispatcher_.open(partition);
+      if (partition.wanted()) dispatcher_.open(partition);
     });
   }
 
