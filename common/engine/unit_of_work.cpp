@@ -4,19 +4,12 @@
 #include "kafka/topics.hpp"
 
 namespace omnibus::engine {
-namespace {
-
-constexpr std::size_t record_overhead = 256;  // of a record and the batch that holds it, on the wire
-
-}  // namespace
 
 kafka::Record EventMaker::make(std::string_view type, std::string_view data, std::string key) {
   auto const* const topic = kafka::TopicCatalog::built_in().topic_of(type);
   if (topic == nullptr) throw Failure::permanent("no topic in topics.yaml carries " + std::string{type}, "no_topic");
   auto record = to_binary_record(derive(parent_, worker_, ordinal_++, type), data, topic->name, std::move(key));
-  auto bytes = record_overhead + data.size() + record.key->size();
-  for (auto const& header : record.headers) bytes += header.name.size() + header.value.value_or("").size() + 8;
-  if (static_cast<std::int64_t>(bytes) > topic->max_message_bytes())
+  if (static_cast<std::int64_t>(kafka::batch_bytes(record)) > topic->max_message_bytes())
     throw Failure::permanent("the event exceeds max.message.bytes of " + topic->name, "too_large");
   return record;
 }

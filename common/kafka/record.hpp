@@ -1,6 +1,7 @@
 /// What is written to a topic: bytes, as Kafka knows them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,6 +28,10 @@ struct Record {
 
   bool operator==(Record const&) const = default;
 };
+
+/// Bytes of a batch that holds this record alone, not compressed, in Kafka's message format v2: what
+/// `max.message.bytes` of its topic limits.
+std::size_t batch_bytes(Record const& record);
 
 }  // namespace omnibus::kafka
 

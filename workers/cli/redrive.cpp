@@ -30,22 +30,6 @@ std::optional<std::size_t> lane_of(engine::DeadLetter const& letter) {
   return std::hash<std::string>{}(letter.worker + '\0' + *letter.original.key);
 }
 
-std::size_t varint_size(std::size_t number) {
-  std::size_t size = 1;
-  for (number *= 2; number >= 128; number >>= 7) ++size;
-  return size;
-}
-
-/// Bytes of a batch that holds this record alone, as Kafka's message format v2 has it: what max.message.bytes limits.
-std::size_t batch_bytes(kafka::Record const& record) {
-  constexpr std::size_t batch_header = 61;
-  auto const sized = [](std::size_t size) { return varint_size(size) + size; };
-  auto body = 3 + sized(record.key.value_or("").size()) + sized(record.value.value_or("").size()) +
-              varint_size(record.headers.size());
-  for (auto const& [name, value] : record.headers) body += sized(name.size()) + sized(value.value_or("").size());
-  return batch_header + sized(body);
-}
-
 std::int64_t limit_of(std::string const& letters_topic) {
   auto const& catalog = kafka::TopicCatalog::built_in();
   for (auto const& topic : catalog.topics())
@@ -141,7 +125,7 @@ std::string Redrive::problem_with(engine::DeadLetter const& letter) const {
     return "cannot be sent: it does not say whose letter it is (no error.worker, and error.group is not omnibus-NAME), "
            "so that worker's inbox would refuse it";
   auto const record = engine::redriven(letter);
-  auto const bytes = static_cast<std::int64_t>(batch_bytes(record));
+  auto const bytes = static_cast<std::int64_t>(kafka::batch_bytes(record));
   if (bytes > max_record_bytes_)
     return fmt::format(
         "cannot be sent: with the header that counts redrives it has {} bytes, and max.message.bytes of "

@@ -73,6 +73,28 @@ TEST_CASE("a record arrives with key, value and headers byte for byte, absent an
   }
 }
 
+TEST_CASE("a topic takes a record of as many bytes as its limit, and none of one more") {
+  auto& cluster = TestCluster::instance();
+  constexpr std::size_t limit = 3'000;
+  auto const topic = cluster.topic(1, {{"max.message.bytes", std::to_string(limit)}});
+  auto settings = ProducerSettings{};
+  settings.compression = "none";
+  Producer producer(cluster.settings(), settings);
+  for (auto const& small :
+       std::vector<Record>{{topic, std::nullopt, "", {}, {}},
+                           {topic, "key", "", {{"name", "value"}, {"absent", std::nullopt}}, {}},
+                           {topic, "key", "", std::vector<Header>(100, {"h", std::string(10, 'x')}), {}}}) {
+    auto record = small;
+    while (kafka::batch_bytes(record) < limit) *record.value += 'x';
+    REQUIRE(kafka::batch_bytes(record) == limit);
+    CHECK(publish(producer, record) == RD_KAFKA_RESP_ERR_NO_ERROR);
+    *record.value += 'x';
+    // The embedded broker has no limit.
+    CHECK(publish(producer, record) ==
+          (cluster.embedded() ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE));
+  }
+}
+
 TEST_CASE("a key goes where Kafka's own Java client would put it") {
   // Kafka's test vectors of murmur2 (UtilsTest).
   std::map<std::string, std::int32_t> const hashes{{"21", -973932308},
