@@ -12,11 +12,11 @@ DatabaseError classify_sqlstate(std::string_view sqlstate) noexcept {
   if (starts("08") || starts("53") || starts("57P0") || starts("58")) return DatabaseError::outage;
   // 40003: the server itself does not know whether the statement completed.
   if (sqlstate == "40003") return DatabaseError::in_doubt;
-  // 25006: connected to a standby; 57014: the statement took too long; 25P03: idle in transaction for too long.
-  if (sqlstate == "25006") return DatabaseError::outage;
-  if (starts("40") || sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "25P03") {
-    return DatabaseError::transient;
-  }
+  // 25006: connected to a standby; 55P03: somebody holds a lock, as for a change of a table. No event is at fault.
+  if (sqlstate == "25006" || sqlstate == "55P03") return DatabaseError::outage;
+  // 57014: the statement took too long, not for a lock (see PoolSettings): it may be the event's own, and counts.
+  // 25P03: idle in transaction for too long.
+  if (starts("40") || sqlstate == "57014" || sqlstate == "25P03") return DatabaseError::transient;
   // 28: wrong password or no such role, 3D000: no such database. Configuration, which every event would meet alike.
   if (starts("28") || sqlstate == "3D000") return DatabaseError::outage;
   // A table, column, function or grant is missing: a migration was forgotten, and no event is at fault.

@@ -8,8 +8,8 @@ namespace omnibus::postgres {
 
 /// What to do about a failed database call.
 enum class DatabaseError {
-  outage,     ///< The database cannot serve anyone now: wait, and count no attempt.
-  transient,  ///< This transaction lost a race (deadlock, serialization, lock timeout): run it again soon.
+  outage,     ///< The database cannot serve this now, whoever asks (gone, locked): wait, and count no attempt.
+  transient,  ///< This transaction lost a race (deadlock, serialization) or took too long: run it again soon.
   permanent,  ///< The same call will fail again: constraint, syntax, permission.
   in_doubt,   ///< The connection was lost during COMMIT: it may have happened. Admitting the event again tells.
 };

@@ -81,8 +81,8 @@ std::unique_ptr<pqxx::connection> connect(PoolSettings const& settings) {
   connection->set_notice_handler([](pqxx::zview) {});
   {
     pqxx::nontransaction setup{*connection};
-    setup.exec("SET statement_timeout = " + std::to_string(settings.statement_timeout_ms) +
-               "; SET idle_in_transaction_session_timeout = " +
+    setup.exec("SET statement_timeout = " + std::to_string(settings.statement_timeout_ms) + "; SET lock_timeout = " +
+               std::to_string(settings.statement_timeout_ms * 2 / 3) + "; SET idle_in_transaction_session_timeout = " +
                std::to_string(settings.idle_in_transaction_timeout_ms) + "; SET client_min_messages = warning");
   }
   if (settings.on_connect) settings.on_connect(*connection);

@@ -31,7 +31,8 @@ struct PoolSettings {
   std::size_t size = 8;                                 ///< Threads, each with a connection of its own.
   std::size_t max_queued = 65536;                       ///< Jobs that wait; one more throws PoolUnavailable.
   std::string application_name = "omnibus";             ///< Shown in pg_stat_activity.
-  std::int64_t statement_timeout_ms = 30000;            ///< 0: none.
+  std::int64_t statement_timeout_ms = 30000;            ///< 0: none. Of it a lock is waited for two thirds, so that a
+                                                        ///< table that is locked is told from a slow statement.
   std::int64_t idle_in_transaction_timeout_ms = 15000;  ///< Ends a paused worker's transaction, so that its successor
                                                         ///< need not wait for it. 0: none.
   std::int64_t connect_timeout_s = 5;                   ///< For one attempt to connect.

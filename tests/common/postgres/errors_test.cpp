@@ -10,12 +10,12 @@ using omnibus::DatabaseError;
 using omnibus::postgres::classify_sqlstate;
 
 TEST_CASE("an SQLSTATE says whether to wait, to try again or to give up") {
-  for (auto const* state : {"08006", "08001", "53300", "53100", "57P01", "57P03", "58030", "25006", "28P01", "42501",
-                            "42P01", "42703", "42883"}) {
+  for (auto const* state : {"08006", "08001", "53300", "53100", "57P01", "57P03", "58030", "25006", "55P03", "28P01",
+                            "42501", "42P01", "42703", "42883"}) {
     CAPTURE(state);
     CHECK(classify_sqlstate(state) == DatabaseError::outage);
   }
-  for (auto const* state : {"40001", "40P01", "55P03", "57014", "25P03"}) {
+  for (auto const* state : {"40001", "40P01", "57014", "25P03"}) {
     CAPTURE(state);
     CHECK(classify_sqlstate(state) == DatabaseError::transient);
   }

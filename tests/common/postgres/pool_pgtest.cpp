@@ -176,6 +176,23 @@ TEST_CASE("a statement without end is stopped, which is transient") {
   }
 }
 
+TEST_CASE("a lock that somebody holds is an outage, told from a slow statement before that is stopped") {
+  test::EmptyDatabase database;
+  pqxx::connection admin{database.url()};
+  pqxx::nontransaction{admin}.exec("CREATE TABLE wanted ()");
+  pqxx::work holding{admin};
+  holding.exec("LOCK TABLE wanted");
+  auto impatient = settings(database.url(), 1);
+  impatient.statement_timeout_ms = 150;
+  TransactionPool pool{impatient};
+  try {
+    await(pool.run([](pqxx::connection& connection) { pqxx::nontransaction{connection}.exec("SELECT FROM wanted"); }));
+    FAIL("did not wait");
+  } catch (std::exception const& error) {
+    CHECK(classify_database_error(error) == DatabaseError::outage);
+  }
+}
+
 TEST_CASE("a database that cannot be reached is an outage") {
   TransactionPool pool{settings("postgresql://nobody@127.0.0.1:1/nothing", 1)};
   CHECK(failure_of(pool) == DatabaseError::outage);
