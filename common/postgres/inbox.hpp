@@ -26,8 +26,9 @@ Admission admit(pqxx::transaction_base& transaction, std::string_view consumer, 
 /// running on the server, this waits for its end. Holds no claim afterwards.
 bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid const& run_id, Uuid const& event_id);
 
-/// Forgets events processed longer ago than `age`, at most `limit` of them, and returns how many. The age must exceed
-/// the longest retention of the topics consumed, or an event that is delivered again is processed again.
+/// Forgets events processed longer ago than `age`, and deletions and what was done with dead letters twice as long ago;
+/// at most `limit` of each. The age must exceed the longest retention of any topic, or an event that is delivered again
+/// is processed again. @return the largest number: when it is the limit, there may be more
 std::int64_t prune_inbox(pqxx::connection& connection, std::chrono::hours age, std::int64_t limit);
 
 }  // namespace omnibus::postgres

@@ -63,6 +63,28 @@ TEST_CASE("removing published rows twice is no error") {
   CHECK(pqxx::nontransaction{connection}.query_value<int>("SELECT count(*) FROM pipeline.outbox") == 0);
 }
 
+TEST_CASE("deletions and actions on dead letters are forgotten when they are twice the inbox's age") {
+  test::TestDatabase database;
+  pqxx::connection connection{database.url()};
+  pqxx::nontransaction session{connection};
+  session.exec(
+      "INSERT INTO pipeline.forgotten SELECT gen_random_uuid(), now() - i * interval '1 day' FROM "
+      "generate_series(0, 9) i");
+  session.exec(
+      "INSERT INTO pipeline.dead_letter_actions (letter_id, topic, partition, letter_offset, consumer, action, actor, "
+      "at)"
+      " SELECT gen_random_uuid(), 't.dlq', 0, i, 'chat', 'redriven', 'a', now() - i * interval '1 day' FROM "
+      "generate_series(0, 7) i");
+  pqxx::connection chat{database.url_as("chat")};
+  auto const age = std::chrono::hours{24 * 3 - 1};
+  CHECK(prune_inbox(chat, age, 2) == 2);
+  CHECK(session.query_value<int>("SELECT count(*) FROM pipeline.forgotten") == 8);
+  CHECK(prune_inbox(chat, age, 3) == 2);
+  CHECK(prune_inbox(chat, age, 3) == 0);
+  CHECK(session.query_value<int>("SELECT count(*) FROM pipeline.forgotten") == 6);
+  CHECK(session.query_value<int>("SELECT max(letter_offset) FROM pipeline.dead_letter_actions") == 5);
+}
+
 TEST_CASE("the inbox forgets what is older than the age given, a bounded number at a time") {
   test::TestDatabase database;
   pqxx::connection connection{database.url()};
