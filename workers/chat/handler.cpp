@@ -1,6 +1,7 @@
 #include "workers/chat/handler.hpp"
 
 #include "engine/failure.hpp"
+#include "workers/chat/delta_publisher.hpp"
 #include "workers/chat/prompt.hpp"
 
 #include <optional>
@@ -29,10 +30,8 @@ Task<> ChatHandler::handle(engine::Context& context, ChatMessageReceived const& 
   std::optional<std::string> text = conversation.recorded_answer;
   std::string unanswered;
   if (!text) {
-    auto const prompt = make_prompt(settings_.instructions, conversation.history, message.text,
-                                    static_cast<std::size_t>(settings_.history_tokens));
     try {
-      auto asking = model_->ask(context, message.domain, conversation.id, prompt);
+      auto asking = ask(context, message, conversation);
       text = co_await std::move(asking);
     } catch (llm::LlmError const& error) {
       // Throws to be tried again, unless the visitor has waited long enough.
@@ -44,6 +43,18 @@ Task<> ChatHandler::handle(engine::Context& context, ChatMessageReceived const& 
   co_await std::move(finishing);
 }
 
+Task<std::string> ChatHandler::ask(engine::Context& context, ChatMessageReceived const& message,
+                                   Conversation const& conversation) {
+  auto prompt = make_prompt(settings_.instructions, conversation.history, message.text,
+                            static_cast<std::size_t>(settings_.history_tokens));
+  DeltaPublisher deltas{context, conversation.id};
+  auto asking = model_->ask(context, {message.domain, conversation.id}, std::move(prompt), {},
+                            [&deltas](std::string_view piece) { deltas.add(piece); });
+  auto answer = co_await std::move(asking);
+  deltas.flush();
+  co_return std::move(answer.text);
+}
+
 Task<> ChatHandler::answer(engine::Context& context, ChatMessageReceived const& message,
                            Conversation const& conversation, std::string text) {
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
@@ -51,7 +62,7 @@ Task<> ChatHandler::answer(engine::Context& context, ChatMessageReceived const& 
     auto const key = to_string(conversation.id);
     std::string const id{context.event().id};
     if (!untouched) {
-      forget_answer(unit, context.event_key());
+      assistant::forget_answers(unit, context.event_key());
       return unit.publish(ChatReplySuppressed{conversation.id, id, "a person has taken the conversation over"}, key);
     }
     append_answer(unit, conversation, context.event_key(), text);

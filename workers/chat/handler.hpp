@@ -1,11 +1,11 @@
 /// One LLM turn per visitor message.
 #pragma once
 
+#include "assistant/model.hpp"
 #include "engine/worker.hpp"
 #include "events/chat.hpp"
 #include "llm/llm.hpp"
 #include "workers/chat/config.hpp"
-#include "workers/chat/model.hpp"
 #include "workers/chat/store.hpp"
 
 #include <optional>
@@ -32,6 +32,7 @@ class ChatHandler {
   Task<> handle(engine::Context& context, ChatMessageReceived const& message);
 
  private:
+  Task<std::string> ask(engine::Context& context, ChatMessageReceived const& message, Conversation const& conversation);
   Task<> answer(engine::Context& context, ChatMessageReceived const& message, Conversation const& conversation,
                 std::string text);
   Task<> replay(engine::Context& context, ChatMessageReceived const& message, Conversation const& conversation);
@@ -40,7 +41,7 @@ class ChatHandler {
                    std::string reason);
 
   ChatSettings const settings_;
-  std::optional<Model> model_;  // none in a replay
+  std::optional<assistant::Model> model_;  // none in a replay
 };
 
 }  // namespace omnibus::chat

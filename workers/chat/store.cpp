@@ -1,9 +1,9 @@
 #include "workers/chat/store.hpp"
 
+#include "assistant/recorded_answer.hpp"
 #include "engine/failure.hpp"
 #include "events/conversation.hpp"
 #include "json/decode.hpp"
-#include "json/encode.hpp"
 
 #include <algorithm>
 
@@ -55,7 +55,7 @@ Task<Conversation> open(engine::Context& context, ChatMessageReceived const& mes
   conversation.id = wanted;
   conversation.already_handled = row[8].as<bool>();
   if (!row[7].is_null()) {
-    if (auto const recorded = json::decode<RecordedAnswer>(row[7].view()))
+    if (auto const recorded = json::decode<assistant::RecordedAnswer>(row[7].view()))
       conversation.recorded_answer = recorded->text;
   }
   if (row[1].is_null()) co_return conversation;  // its first message
@@ -71,18 +71,6 @@ Task<Conversation> open(engine::Context& context, ChatMessageReceived const& mes
   conversation.takeover_epoch = row[6].as<std::int32_t>();
   read_history(row, conversation.history);
   co_return conversation;
-}
-
-void record_answer(engine::UnitOfWork& unit, Uuid const& event_key, RecordedAnswer const& answer) {
-  unit.transaction().exec(
-      "INSERT INTO pipeline.llm_responses (request_key, event_id, model, response) VALUES ($1, $1, $2, $3)"
-      " ON CONFLICT (request_key) DO NOTHING",
-      pqxx::params{to_string(event_key), answer.model, json::encode(answer)});
-}
-
-void forget_answer(engine::UnitOfWork& unit, Uuid const& event_key) {
-  unit.transaction().exec("DELETE FROM pipeline.llm_responses WHERE request_key = $1",
-                          pqxx::params{to_string(event_key)});
 }
 
 bool was_deleted(engine::UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key) {

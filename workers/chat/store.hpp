@@ -3,7 +3,6 @@
 
 #include "engine/context.hpp"
 #include "events/chat.hpp"
-#include "events/llm.hpp"
 #include "events/uuid.hpp"
 #include "workers/chat/prompt.hpp"
 
@@ -12,8 +11,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <boost/describe/class.hpp>
 
 namespace omnibus::chat {
 
@@ -28,23 +25,9 @@ struct Conversation {
   std::optional<std::string> recorded_answer;
 };
 
-/// The kept form of a model's answer, with the record of the call that was paid for it.
-struct RecordedAnswer {
-  std::string text;
-  std::string model;
-  std::optional<LlmCallCompleted> call;
-};
-BOOST_DESCRIBE_STRUCT(RecordedAnswer, (), (text, model, call))
-
 /// Reads what a turn needs, in one short read. At most `history` of the newest messages are read.
 /// @throws Failure (permanent) for an unknown tenant, or a conversation id that is another tenant's or session's.
 Task<Conversation> open(engine::Context& context, ChatMessageReceived const& message, std::int32_t history);
-
-/// Keeps an answer that was paid for, so that no later attempt pays again.
-void record_answer(engine::UnitOfWork& unit, Uuid const& event_key, RecordedAnswer const& answer);
-
-/// Forgets a recorded answer that nobody is given: a replay must not store it.
-void forget_answer(engine::UnitOfWork& unit, Uuid const& event_key);
 
 /// In a replay: whether the message or its conversation was deleted on purpose. It may not come back, and PostgreSQL
 /// would refuse it.

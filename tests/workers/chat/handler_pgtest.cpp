@@ -1,4 +1,5 @@
 // The chat worker's store, driven by events on a broker as its handler is, against a migrated database as role chat.
+#include "assistant/recorded_answer.hpp"
 #include "engine/failure.hpp"
 #include "engine/handler.hpp"
 #include "events/conversation.hpp"
@@ -180,11 +181,11 @@ TEST_CASE("an answer that was recorded is found again by the same event, and by 
   ChatMessageReceived const message{domain, "s1", "one", {}};
   auto const record = to_binary_record(originate("/test", message.type), json::encode(message), topic, "any key");
   auto const recording = [](Context& context, ChatMessageReceived const&) -> Task<> {
-    RecordedAnswer answer;
+    assistant::RecordedAnswer answer;
     answer.text = "the \"answer\"\n";
     answer.model = "omnibus-small";
     auto committing = context.checkpoint(
-        "answer", [&](engine::UnitOfWork& unit) { record_answer(unit, context.event_key(), answer); });
+        "answer", [&](engine::UnitOfWork& unit) { assistant::record_answer(unit, context.event_key(), {}, answer); });
     co_await std::move(committing);
   };
   REQUIRE(turn.run_record(record, recording).empty());
@@ -253,11 +254,11 @@ TEST_CASE("a turn is stored once, by whomever: by a replay first or by the worke
 TEST_CASE("an answer that nobody was given is forgotten") {
   Turn turn;
   auto const step = [](Context& context, ChatMessageReceived const&) -> Task<> {
-    RecordedAnswer answer;
+    assistant::RecordedAnswer answer;
     answer.text = "too late";
     auto committing = context.commit([&](engine::UnitOfWork& unit) {
-      record_answer(unit, context.event_key(), answer);
-      forget_answer(unit, context.event_key());
+      assistant::record_answer(unit, context.event_key(), {}, answer);
+      assistant::forget_answers(unit, context.event_key());
     });
     co_await std::move(committing);
   };

@@ -1,55 +1,31 @@
-#include "workers/chat/model.hpp"
+#include "assistant/model.hpp"
 
 #include "engine/failure.hpp"
 #include "events/llm.hpp"
 #include "observability/metrics.hpp"
-#include "workers/chat/store.hpp"
 
 #include <optional>
 #include <utility>
 
-namespace omnibus::chat {
+namespace omnibus::assistant {
 namespace {
 
-constexpr std::size_t delta_bytes = 48;  // parts are published in pieces of about this size, not token by token
 constexpr std::string_view provider = "openai";
 constexpr std::string_view operation = "chat";
 
-http::ClientSettings http_settings(ChatSettings const& settings) {
+http::ClientSettings http_settings(ModelSettings const& settings) {
   http::ClientSettings http;
   http.max_connections_per_host = static_cast<std::size_t>(settings.llm_connections);
   return http;
 }
 
-llm::OpenAiSettings openai_settings(ChatSettings const& settings) {
+llm::OpenAiSettings openai_settings(ModelSettings const& settings) {
   llm::OpenAiSettings openai;
   openai.base_url = settings.llm_base_url;
   openai.api_key = settings.llm_api_key.reveal();
   openai.max_response_bytes = settings.llm_max_response.bytes;
   return openai;
 }
-
-/// Publishes an answer's parts as they come.
-class DeltaPublisher {
- public:
-  DeltaPublisher(engine::Context& context, Uuid const& conversation) : context_{context}, conversation_{conversation} {}
-
-  void add(std::string_view text) {
-    pending_ += text;
-    if (pending_.size() >= delta_bytes) flush();
-  }
-  void flush() {
-    if (pending_.empty()) return;
-    ChatReplyDelta const delta{conversation_, std::string{context_.event().id}, index_, std::exchange(pending_, {})};
-    context_.publish_now(delta, to_string(conversation_), "delta", index_++);
-  }
-
- private:
-  engine::Context& context_;
-  Uuid conversation_;
-  std::string pending_;
-  int index_ = 0;
-};
 
 LlmCall describe(llm::LlmAttempt const& attempt, engine::Context const& context, std::string const& domain,
                  Uuid const& conversation) {
@@ -90,7 +66,7 @@ void count(LlmCall const& call, std::string_view error_type) {
 
 }  // namespace
 
-Model::Model(Resources& resources, ChatSettings const& settings)
+Model::Model(Resources& resources, ModelSettings const& settings)
     : settings_{settings},
       client_{resources.loop, http_settings(settings)},
       openai_{client_, openai_settings(settings)},
@@ -100,42 +76,46 @@ Model::Model(Resources& resources, ChatSettings const& settings)
                   metrics.counter<Metric::breaker_transitions>(breaker, to_string(entered)).add();
                 }} {}
 
-Task<std::string> Model::ask(engine::Context& context, std::string domain, Uuid conversation,
-                             std::vector<llm::Message> prompt) {
-  std::optional<LlmCallCompleted> answered;
+Task<RecordedAnswer> Model::ask(engine::Context& context, Turn turn, std::vector<llm::Message> prompt,
+                                std::vector<llm::Tool> tools, llm::DeltaSink sink) {
+  RecordedAnswer answer;
   auto const observe = [&](llm::LlmAttempt const& attempt) {
-    auto call = describe(attempt, context, domain, conversation);
+    auto call = describe(attempt, context, turn.domain, turn.conversation);
     auto const error_type = attempt.error == nullptr ? std::string_view{} : to_string(attempt.error->kind());
     count(call, error_type);
     if (attempt.error == nullptr) {
-      static_cast<LlmCall&>(answered.emplace()) = std::move(call);
+      static_cast<LlmCall&>(answer.call.emplace()) = std::move(call);
       return;
     }
     LlmCallFailed failed;
     static_cast<LlmCall&>(failed) = std::move(call);
     failed.error_type = error_type;
     // A call has an id of its own: the same event tried again makes another call.
-    context.publish_now(failed, to_string(conversation), to_string(failed.call_id), 0);
+    context.publish_now(failed, to_string(turn.conversation), to_string(failed.call_id), 0);
   };
   llm::ResilientLlm llm{openai_, openai_.endpoint(), settings_.llm_fallback_model, breakers_, observe};
 
   llm::ChatRequest request;
   request.model = settings_.llm_model;
   request.messages = std::move(prompt);
+  request.tools = std::move(tools);
   request.max_tokens = settings_.llm_max_tokens;
   request.deadline = settings_.llm_deadline;
-  DeltaPublisher deltas{context, conversation};
-  auto asking = llm.complete(std::move(request), [&deltas](std::string_view text) { deltas.add(text); });
+  auto asking = llm.complete(std::move(request), std::move(sink));
   auto completion = co_await std::move(asking);
-  deltas.flush();
 
-  RecordedAnswer const answer{completion.text, completion.model, answered};
-  auto recording = context.checkpoint("answer", [&](engine::UnitOfWork& unit) {
-    record_answer(unit, context.event_key(), answer);
-    if (answered) unit.publish(*answered, to_string(conversation));
+  answer.text = std::move(completion.text);
+  answer.model = std::move(completion.model);
+  for (auto& call : completion.tool_calls) {
+    if (!answer.tool_calls) answer.tool_calls.emplace();
+    answer.tool_calls->push_back({std::move(call.id), std::move(call.name), std::move(call.arguments)});
+  }
+  auto recording = context.checkpoint("answer" + turn.step, [&](engine::UnitOfWork& unit) {
+    record_answer(unit, context.event_key(), turn.step, answer);
+    if (answer.call) unit.publish(*answer.call, to_string(turn.conversation));
   });
   co_await std::move(recording);
-  co_return std::move(completion.text);
+  co_return answer;
 }
 
 std::string Model::give_up(engine::Context const& context, llm::LlmError const& error) const {
@@ -148,4 +128,4 @@ std::string Model::give_up(engine::Context const& context, llm::LlmError const& 
   throw Failure::transient("no answer from the model: " + reason, error.retry_after());
 }
 
-}  // namespace omnibus::chat
+}  // namespace omnibus::assistant
