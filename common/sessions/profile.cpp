@@ -1,0 +1,91 @@
+#include "sessions/profile.hpp"
+
+#include "engine/failure.hpp"
+
+#include <pqxx/pqxx>
+
+namespace omnibus::sessions {
+namespace {
+
+constexpr auto columns = "id, allows_sms AND sms_opt_out_at IS NULL, whatsapp_opt_out_at IS NULL";
+
+void check_tenant(pqxx::transaction_base& transaction, std::string_view domain) {
+  auto const tenant = transaction.exec("SELECT status FROM tenants WHERE domain = $1", pqxx::params{domain}).opt_row();
+  if (!tenant) throw Failure::permanent("domain is no tenant", "unknown_tenant");
+  if ((*tenant)[0].view() != "active") throw Failure::permanent("the tenant is not active", "inactive_tenant");
+}
+
+/// Those that either half of the identity names: one, when it is known.
+pqxx::result find(pqxx::transaction_base& transaction, std::string_view domain, Identity const& identity) {
+  return transaction.exec(std::string{"SELECT "} + columns +
+                              " FROM profiles WHERE domain = $1 AND (phone_number = $2 OR whatsapp_user_id = $3)"
+                              " ORDER BY id FOR NO KEY UPDATE",
+                          pqxx::params{domain, identity.phone_number, identity.whatsapp_user_id});
+}
+
+}  // namespace
+
+std::string_view to_string(Channel channel) noexcept {
+  switch (channel) {
+    case Channel::voice:
+      return "voice";
+    case Channel::whatsapp:
+      return "whatsapp";
+    case Channel::sms:
+      return "sms";
+  }
+  return "unknown";
+}
+
+Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_view domain, Identity const& identity) {
+  check_tenant(transaction, domain);
+  Profile profile;
+  auto found = find(transaction, domain, identity);
+  if (found.empty()) {
+    // Somebody else may be making the same person: then nothing is inserted, and it is there to be found.
+    auto const inserted = transaction.exec(
+        "INSERT INTO profiles (domain, phone_number, whatsapp_user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        pqxx::params{domain, identity.phone_number, identity.whatsapp_user_id});
+    profile.created = inserted.affected_rows() == 1;
+    found = find(transaction, domain, identity);
+  }
+  if (found.size() != 1) throw Failure::permanent("phone number and WhatsApp user are two people", "two_profiles");
+  profile.id = parse_uuid(found[0][0].view()).value();
+  profile.allows_sms = found[0][1].as<bool>();
+  profile.allows_whatsapp = found[0][2].as<bool>();
+  if (profile.created) return profile;
+  transaction.exec(R"(
+      UPDATE profiles SET phone_number = COALESCE(phone_number, $2), whatsapp_user_id = COALESCE(whatsapp_user_id, $3)
+      WHERE id = $1
+        AND (phone_number, whatsapp_user_id) IS DISTINCT FROM (COALESCE(phone_number, $2), COALESCE(whatsapp_user_id, $3)))",
+                   pqxx::params{omnibus::to_string(profile.id), identity.phone_number, identity.whatsapp_user_id});
+  return profile;
+}
+
+void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& profile, std::int64_t at_ms) {
+  // A provider's clock may be ahead; the window is not opened for longer by it.
+  transaction.exec(
+      "UPDATE profiles SET has_whatsapp = true, updated_at = now(), last_whatsapp_inbound_at ="
+      " greatest(last_whatsapp_inbound_at, least(to_timestamp($2::float8 / 1000), now())) WHERE id = $1",
+      pqxx::params{omnibus::to_string(profile), at_ms});
+}
+
+void opt_out(pqxx::transaction_base& transaction, Uuid const& profile, Channel channel) {
+  auto const* const change =
+      channel == Channel::sms
+          ? "UPDATE profiles SET allows_sms = false, sms_opt_out_at = COALESCE(sms_opt_out_at, now()),"
+            " updated_at = now() WHERE id = $1"
+          : "UPDATE profiles SET whatsapp_opt_out_at = COALESCE(whatsapp_opt_out_at, now()),"
+            " updated_at = now() WHERE id = $1";
+  if (channel != Channel::voice) transaction.exec(change, pqxx::params{omnibus::to_string(profile)});
+}
+
+void opt_in(pqxx::transaction_base& transaction, Uuid const& profile, Channel channel) {
+  auto const* const change =
+      channel == Channel::sms
+          ? "UPDATE profiles SET allows_sms = true, sms_opt_out_at = NULL, updated_at = now() WHERE id = $1"
+          : "UPDATE profiles SET whatsapp_opt_out_at = NULL, updated_at = now() WHERE id = $1";
+  if (channel != Channel::voice) transaction.exec(change, pqxx::params{omnibus::to_string(profile)});
+}
+
+}  // namespace omnibus::sessions

@@ -1,0 +1,45 @@
+/// One conversation of a person across voice, WhatsApp and SMS: the table `omnichannel_sessions`, by its SQL functions.
+#pragma once
+
+#include "events/uuid.hpp"
+#include "sessions/profile.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace pqxx {
+class transaction_base;
+}
+
+namespace omnibus::sessions {
+
+struct Session {
+  Uuid id{};
+  Uuid profile_id{};
+  std::string status;        ///< active, follow_up or closed
+  std::string context;       ///< JSON object, shared by the channels
+  std::int32_t version = 0;  ///< of the context
+  std::optional<std::string> call_id;
+};
+
+// Everything below works in the caller's transaction and throws what libpqxx throws.
+
+/// The person's open session, extended by 24 hours, or a new one. @param status active, or follow_up after a call
+Session get_or_create_session(pqxx::transaction_base& transaction, Uuid const& profile, Channel channel,
+                              std::string_view status = "active", std::optional<std::string> const& call_id = {});
+
+/// The person's open session, untouched. Nothing when there is none, or it has expired.
+std::optional<Session> get_active_session(pqxx::transaction_base& transaction, Uuid const& profile);
+
+/// Nothing when the session is closed, or gone.
+std::optional<Session> update_session_status(pqxx::transaction_base& transaction, Uuid const& session,
+                                             std::string_view status);
+
+/// Merges a JSON object into the context, member by member. With a version, only if that is still the context's.
+/// Nothing when it is not, when the session is closed, or when the context would grow beyond 64 KiB.
+std::optional<Session> merge_session_context(pqxx::transaction_base& transaction, Uuid const& session,
+                                             std::string_view patch, std::optional<std::int32_t> version = {});
+
+}  // namespace omnibus::sessions
