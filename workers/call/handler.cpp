@@ -1,0 +1,78 @@
+#include "workers/call/handler.hpp"
+
+#include "engine/failure.hpp"
+#include "events/conversation.hpp"
+#include "events/notification.hpp"
+#include "events/time.hpp"
+#include "workers/call/store.hpp"
+#include "workers/call/transcript.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace omnibus::call {
+namespace {
+
+constexpr std::uint32_t looks = 6;  // for a summary that is to come: fewer than the attempts an event has
+
+}  // namespace
+
+Task<> CallHandler::handle(engine::Context& context, CallTerminated const& call) {
+  if (context.replaying()) co_return context.pass_over("nobody is told of a call again");
+  auto finding = find_or_make_summary(context, call);
+  auto const told = co_await std::move(finding);
+  std::optional<sessions::Session> session;
+  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+    session = open_follow_up(unit, call, told);
+    NotificationRequested request{call.domain, session->profile_id, "call_summary", {"whatsapp", "sms"}, {}};
+    request.body = told.value_or(settings_.generic_text);
+    request.session_id = session->id;
+    request.expires_at = format_time_ms(context.time_ms() + settings_.call_summary_expires_after.count());
+    unit.publish(request, to_string(session->profile_id));
+  });
+  co_await std::move(committing);
+  if (!session) co_return;  // it was handled before
+  log::info(context.log_fields(), "a call's session is open",
+            {{"event", "SESSION_GET_OR_CREATE_SUCCESS"}, {"session_id", to_string(session->id)}});
+  log::info(context.log_fields(), "a call's summary is to be sent",
+            {{"event", "POST_CALL_NOTIFY_SUCCESS"}, {"session_id", to_string(session->id)}});
+}
+
+Task<std::optional<std::string>> CallHandler::find_or_make_summary(engine::Context& context,
+                                                                   CallTerminated const& call) {
+  if (call.summary) co_return call.summary;
+  auto finding = find_summary(context, call);
+  auto found = co_await std::move(finding);
+  if (found) co_return found;
+  auto const has_words = call.transcript && !call.transcript->empty();
+  auto making = has_words ? summarise(context, call) : await_summary(context, call);
+  co_return co_await std::move(making);
+}
+
+Task<std::optional<std::string>> CallHandler::summarise(engine::Context& context, CallTerminated const& call) {
+  auto finding = assistant::find_answer(context, {});
+  auto const recorded = co_await std::move(finding);
+  if (recorded) co_return recorded->text;
+  auto prompt =
+      summary_prompt(settings_.instructions, *call.transcript, static_cast<std::size_t>(settings_.transcript_tokens));
+  if (prompt.back().content.empty()) co_return std::nullopt;
+  try {
+    auto asking = model_->ask(context, {call.domain, conversation_id_of(call.domain, "call:" + call.call_id)},
+                              std::move(prompt), {}, {});
+    auto answer = co_await std::move(asking);
+    if (!answer.text.empty()) co_return std::move(answer.text);
+  } catch (llm::LlmError const& error) {
+    // Throws to be tried again, unless the person has waited long enough.
+    model_->give_up(context, error);
+  }
+  co_return std::nullopt;
+}
+
+Task<std::optional<std::string>> CallHandler::await_summary(engine::Context& context, CallTerminated const&) {
+  auto const wait = settings_.call_summary_wait;
+  if (context.attempt() > looks || context.failing_for() >= wait) co_return std::nullopt;
+  throw Failure::transient("the call's summary is not written yet",
+                           std::max(wait / static_cast<int>(looks), std::chrono::milliseconds{1}));
+}
+
+}  // namespace omnibus::call

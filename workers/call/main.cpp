@@ -1,0 +1,5 @@
+#include "workers/call/handler.hpp"
+
+int main(int argc, char** argv) {
+  return omnibus::run_worker<omnibus::call::CallHandler>(argc, argv);
+}

@@ -1,0 +1,47 @@
+#include "workers/call/store.hpp"
+
+#include "engine/failure.hpp"
+#include "json/encode.hpp"
+#include "sessions/profile.hpp"
+
+#include <boost/describe/class.hpp>
+#include <pqxx/pqxx>
+
+namespace omnibus::call {
+namespace {
+
+/// What the context keeps of a call.
+struct CallContext {
+  std::string call_id;
+  std::optional<std::string> call_summary;
+};
+BOOST_DESCRIBE_STRUCT(CallContext, (), (call_id, call_summary))
+
+}  // namespace
+
+Task<std::optional<std::string>> find_summary(engine::Context& context, CallTerminated const& call) {
+  auto reading = context.read([&](pqxx::connection& connection) -> std::optional<std::string> {
+    pqxx::nontransaction query{connection};
+    auto const row = query
+                         .exec("SELECT summary FROM call_summaries WHERE domain = $1 AND call_id = $2",
+                               pqxx::params{call.domain, call.call_id})
+                         .opt_row();
+    if (!row) return std::nullopt;
+    return (*row)[0].as<std::string>();
+  });
+  co_return co_await std::move(reading);
+}
+
+sessions::Session open_follow_up(engine::UnitOfWork& unit, CallTerminated const& call,
+                                 std::optional<std::string> const& summary) {
+  auto& transaction = unit.transaction();
+  auto const profile = sessions::find_or_create_profile(transaction, call.domain, {call.phone_number});
+  auto session =
+      sessions::get_or_create_session(transaction, profile.id, sessions::Channel::voice, "follow_up", call.call_id);
+  auto const merged =
+      sessions::merge_session_context(transaction, session.id, json::encode(CallContext{call.call_id, summary}));
+  // A context that is full stays as it is: the person is told all the same.
+  return merged.value_or(session);
+}
+
+}  // namespace omnibus::call
