@@ -4,25 +4,24 @@
 The SDK comes from PyPI into a virtual environment under OMNIBUS_CACHE (default ~/.cache/omnibus), once.
 """
 import base64
-import fcntl
 import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import unittest
 import uuid
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path[:0] = map(str, pathlib.Path(__file__).resolve().parents[:2])
 from harness import Http, Stack, as_bytes, conversation_id_of, eventually, structured_event  # noqa: E402
+from pypi import python_with  # noqa: E402
 
 SHOP = "shop.example"
 MESSAGES, REPLIES = "chat.messages", "chat.replies"
 RECEIVED, GENERATED = "omnibus.chat.message.received.v1", "omnibus.chat.reply.generated.v1"
 GROUP = "omnibus-chat"
-SDK = "2.2.0"
+SDK = "cloudevents==2.2.0"
 
 PUBLISH = r"""
 import base64, json, sys
@@ -50,25 +49,6 @@ event = from_kafka(KafkaMessage({name: base64.b64decode(value) for name, value i
 print(json.dumps({"id": event.get_id(), "source": event.get_source(), "type": event.get_type(), "time": str(event.get_time()),
                   "causationid": event.get_extension("causationid"), "data": event.get_data()}))
 """
-
-
-def sdk():
-    """The Python that has the CloudEvents SDK; installed by whoever comes first."""
-    cache = pathlib.Path(os.environ.get("OMNIBUS_CACHE") or pathlib.Path.home() / ".cache/omnibus")
-    cache.mkdir(parents=True, exist_ok=True)
-    home = cache / f"cloudevents-{SDK}"
-    with open(cache / "cloudevents.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / ".done").exists():
-            shutil.rmtree(home, ignore_errors=True)
-            for command in ([sys.executable, "-m", "venv", str(home)],
-                            [str(home / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                             f"cloudevents=={SDK}"]):
-                done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-                if done.returncode != 0:
-                    raise AssertionError(f"the CloudEvents SDK could not be installed (needs python3-venv and PyPI): {done.stderr}")
-            (home / ".done").touch()
-    return str(home / "bin/python")
 
 
 class Visitor:
@@ -163,7 +143,7 @@ class InteropTest(unittest.TestCase):
             self.assertEqual(self.record(theirs.id).partition, ours.partition)
 
     def test_the_cloudevents_sdk_for_python_publishes_and_reads(self):
-        python = sdk()
+        python = python_with(SDK)
         def run(program, argument):
             done = subprocess.run([python, "-c", program], input=json.dumps(argument), capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 0, done.stderr)
