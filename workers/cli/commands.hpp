@@ -12,6 +12,7 @@ void add_broker_command(CLI::App& application, int& exit_code);
 void add_migrate_command(CLI::App& application, int& exit_code);
 void add_tenant_command(CLI::App& application, int& exit_code);  // and `token`
 void add_simulate_command(CLI::App& application, int& exit_code);
+void add_sms_command(CLI::App& application, int& exit_code);
 void add_replay_command(CLI::App& application, int& exit_code);
 void add_tail_command(CLI::App& application, int& exit_code);
 void add_dlq_command(CLI::App& application, int& exit_code);

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   omnibus::cli::add_migrate_command(application, exit_code);
   omnibus::cli::add_tenant_command(application, exit_code);
   omnibus::cli::add_simulate_command(application, exit_code);
+  omnibus::cli::add_sms_command(application, exit_code);
   omnibus::cli::add_replay_command(application, exit_code);
   omnibus::cli::add_tail_command(application, exit_code);
   omnibus::cli::add_dlq_command(application, exit_code);
