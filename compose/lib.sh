@@ -22,7 +22,7 @@ lock_run_folder() {
   flock -w "${1:-1}" 7 || fail "another compose/demo, compose/up or compose/down is at work in $run"
 }
 
-# --- processes ---------------------------------------------------------------------------------------------------------
+# Processes:
 # A process is known by its id and its start time, so that an id given to another one since is never taken for it.
 start_time() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" && $1 != "X" { print $20 }'; }
 alive() {
@@ -105,7 +105,7 @@ await() {
 }
 end_awaited() { [ -z "$awaited" ] || kill -TERM -- "-$awaited" 2>/dev/null || true; }
 
-# --- set-up and build --------------------------------------------------------------------------------------------------
+# Set-up and build:
 # prepare BROKER: installs and builds what is needed.
 prepare() {
   [ -z "${OMNIBUS_BIN:-}" ] || return 0
@@ -127,7 +127,7 @@ prepare() {
   exec 6>&-
 }
 
-# --- what runs ---------------------------------------------------------------------------------------------------------
+# What runs:
 # The last two options that brought it up, one NAME=VALUE line each, are in $run/options.
 option() { sed -n "s/^$1=//p" "$run/options" 2>/dev/null; }
 

@@ -32,7 +32,6 @@ class Trouble(Exception):
     """What ends the run, in words for whoever reads it."""
 
 
-# --- input -------------------------------------------------------------------------------------------------------------
 def read_texts(path, limit):
     """The texts of the file, at most `limit` of them."""
     try:
@@ -74,7 +73,6 @@ def read_json_lines(file, path):
         yield text
 
 
-# --- the outside -------------------------------------------------------------------------------------------------------
 class Database:
     """Queries over one psql that stays open. The password goes through its environment, not its command line."""
 
@@ -222,7 +220,6 @@ def read_counters(bases):
     return sums
 
 
-# --- the run -----------------------------------------------------------------------------------------------------------
 class Visitor:
     """One conversation: what is said in it, and how far it is."""
 
@@ -343,7 +340,6 @@ class Progress:
             print(("\r" + line.ljust(78)) if self.terminal else line, end=ending, file=sys.stderr, flush=True)
 
 
-# --- the outcome -------------------------------------------------------------------------------------------------------
 class Outcome:
     """What PostgreSQL holds of the run, compared with what was said."""
 

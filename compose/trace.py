@@ -84,7 +84,6 @@ def read_trace(path, limit):
     return calls
 
 
-# --- the outside -------------------------------------------------------------------------------------------------------
 def omnibus(*arguments):
     """Runs the omnibus tool on the demo's database and returns what it printed."""
     root = pathlib.Path(__file__).resolve().parents[1]
@@ -137,7 +136,6 @@ def await_calls(database, domain, count):
         time.sleep(0.05)
 
 
-# --- the outcome -------------------------------------------------------------------------------------------------------
 def iso(at):
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 

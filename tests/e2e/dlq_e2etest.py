@@ -55,7 +55,6 @@ class DlqTest(unittest.TestCase):
         cls.simulator = cls.stack.start_simulator()
         cls.worker = cls.stack.start_worker("chat", LLM_BASE_URL=cls.simulator.url)
 
-    # --- what tests say often --------------------------------------------------------------------------------------------
     def environment(self):
         return {**os.environ, "KAFKA_BROKERS": self.stack.kafka.brokers, "DATABASE_URL": self.stack.database_url("operator"),
                 "USER": "tester"}
@@ -98,7 +97,6 @@ class DlqTest(unittest.TestCase):
         self.assertEqual([record.headers.get("omnibus-redrive") for record in published].count("1"), len(visit))
         eventually(lambda: self.stack.database.value("SELECT count(*) FROM pipeline.outbox") == "0", what="an empty outbox")
 
-    # --- the tests -------------------------------------------------------------------------------------------------------
     def test_what_failed_is_looked_at_mended_and_redriven_once_in_order(self):
         visit = Visit(conversations=4, each=5)
         self.park(visit)

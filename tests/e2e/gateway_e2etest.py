@@ -46,7 +46,6 @@ class GatewayTest(unittest.TestCase):
         cls.bank = Http(cls.addresses[0], cls.other_token)
         cls.operator = Http(cls.addresses[0], cls.operator_token)
 
-    # --- what tests say often --------------------------------------------------------------------------------------------
     def assertProblem(self, answer, status, field=None):
         self.assertEqual(answer.status, status, answer)
         self.assertEqual(answer.headers["Content-Type"], "application/problem+json", answer)
@@ -83,7 +82,6 @@ class GatewayTest(unittest.TestCase):
         answer = Http(address or self.addresses[0], self.token).post(MESSAGES, message(new_session()))
         self.assertEqual(answer.status, 202, answer)
 
-    # --- messages --------------------------------------------------------------------------------------------------------
     def test_a_message_is_on_the_topic_when_it_is_accepted(self):
         session_id = new_session()
         answer = self.shop.post(MESSAGES, message(session_id, "Où est ma carte? 🙂"), {"traceparent": TRACEPARENT})
@@ -156,7 +154,6 @@ class GatewayTest(unittest.TestCase):
         self.assertProblem(self.shop.post(MESSAGES, message(session_id)), 409, "session_id")
         self.assertProblem(self.shop.post(MESSAGES, message(session_id), {"Idempotency-Key": uuid.uuid4().hex}), 409, "session_id")
 
-    # --- what is not a message -------------------------------------------------------------------------------------------
     def test_every_malformed_body_is_a_problem_that_names_the_field(self):
         deep = "[" * 10_000 + "]" * 10_000
         good = json.dumps(message("s"))
@@ -210,7 +207,6 @@ class GatewayTest(unittest.TestCase):
                     pass
         self.assertServes()
 
-    # --- who asks --------------------------------------------------------------------------------------------------------
     def test_without_a_good_token_nothing_is_answered(self):
         bodies = {"POST": message(new_session()), "GET": None}
         id = str(uuid.uuid4())
@@ -264,7 +260,6 @@ class GatewayTest(unittest.TestCase):
         self.assertEqual(bank.post(MESSAGES, message(new_session(), domain=BANK)).status, 202)
         self.assertEqual(gateway.metric("omnibus_rate_limited_total"), 1)
 
-    # --- events ----------------------------------------------------------------------------------------------------------
     def event_headers(self, **changes):
         headers = {"ce-specversion": "1.0", "ce-id": uuid.uuid4().hex, "ce-source": "/widget", "ce-type": RECEIVED,
                    "Content-Type": "application/json"}
@@ -329,7 +324,6 @@ class GatewayTest(unittest.TestCase):
             with self.subTest(field=field, status=status):
                 self.assertProblem(self.shop.post("/v1/events", body, headers), status, field)
 
-    # --- transcripts -----------------------------------------------------------------------------------------------------
     def test_a_transcript_comes_whole_or_in_pages(self):
         session_id = new_session()
         id = self.store(session_id, [f"text {number}" for number in range(1, 6)])
@@ -346,7 +340,6 @@ class GatewayTest(unittest.TestCase):
         for query, field in (("limit=0", "limit"), ("limit=x", "limit"), ("after_seq=-1", "after_seq")):
             self.assertProblem(self.shop.get(f"/v1/conversations/{id}?{query}"), 400, field)
 
-    # --- streams ---------------------------------------------------------------------------------------------------------
     def stream_path(self, id):
         return f"/v1/conversations/{id}/events"
 
@@ -477,7 +470,6 @@ class GatewayTest(unittest.TestCase):
                 self.reply(id, f"t{turn}", ["x" * 15_000] * 40)
             eventually(lambda: gateway.metric("omnibus_sse_streams") == 0, 20, "the stream being closed")
 
-    # --- answers in general ----------------------------------------------------------------------------------------------
     def test_answers_carry_a_request_id_and_security_headers(self):
         for answer in (self.shop.post(MESSAGES, message(new_session()), {"X-Request-Id": "r-1"}),
                        self.shop.get(f"/v1/conversations/{uuid.uuid4()}", {"X-Request-Id": "r-1"})):
@@ -522,7 +514,6 @@ class GatewayTest(unittest.TestCase):
         self.assertNotEqual(wrong.returncode, 0)
         self.assertIn("PUBLISH_TIMEOUT", wrong.stderr)
 
-    # --- what it stands on goes away -------------------------------------------------------------------------------------
     def test_an_address_that_is_taken_ends_the_gateway_with_a_reason(self):
         gateway = self.stack.start_worker("gateway", wait=False, HTTP_LISTEN=self.addresses[0])
         self.assertEqual(gateway.wait(15), 1)

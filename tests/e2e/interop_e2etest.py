@@ -106,7 +106,6 @@ class InteropTest(unittest.TestCase):
         self.assertEqual(rows, [["user", visitor.text], ["assistant", reply.json["text"]]])
         return reply
 
-    # --- publishing ------------------------------------------------------------------------------------------------------
     def test_kcat_publishes_in_binary_mode(self):
         visitor = Visitor("Où est ma commande? 🙂")
         self.kafka.produce(MESSAGES, visitor.conversation, json.dumps(visitor.data), visitor.headers)
@@ -163,7 +162,6 @@ class InteropTest(unittest.TestCase):
                 self.assertEqual(read["data"], reply.json)
                 self.assertEqual(read["id"], reply.headers["ce_id"])
 
-    # --- reading and watching --------------------------------------------------------------------------------------------
     def test_kcat_and_kafkas_tools_see_the_topics_as_topics_yaml_has_them(self):
         listed = json.loads(subprocess.run(["kcat", "-L", "-J", "-b", self.kafka.brokers], check=True, capture_output=True).stdout)
         partitions = {topic["topic"]: len(topic["partitions"]) for topic in listed["topics"]}

@@ -54,7 +54,6 @@ class OperatorTest(unittest.TestCase):
                                    "DATABASE_URL": self.stack.database_url(), "LLM_BASE_URL": self.simulator.url,
                                    "LLM_API_KEY": KEY, **environment})
 
-    # --- lag -------------------------------------------------------------------------------------------------------------
     def lag(self, *arguments, status=0):
         done = self.run_tool("lag", "--json", *arguments)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
@@ -98,7 +97,6 @@ class OperatorTest(unittest.TestCase):
 
         self.assertEqual(self.run_tool("lag", "--brokers", f"127.0.0.1:{free_port()}", "--timeout", 2).returncode, 1)
 
-    # --- doctor ----------------------------------------------------------------------------------------------------------
     def doctor(self, *arguments, status=None, **environment):
         begun = time.monotonic()
         done = self.run_tool("doctor", "--json", "--timeout", 3, *arguments, **environment)

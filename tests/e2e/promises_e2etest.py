@@ -34,7 +34,6 @@ def record_size(key, value, headers):
 
 
 class PromisesTest(ChatCase):
-    # --- crashes ---------------------------------------------------------------------------------------------------------
     def test_workers_killed_at_random_under_load_lose_nothing_and_double_nothing(self):
         in_flight, kills = 4, 6
         simulator = self.simulator(latency=20, latency_jitter=30)
@@ -106,7 +105,6 @@ class PromisesTest(ChatCase):
         self.assertOutboxEmpties()
         self.assertEqual(len(self.left_behind(marker)), 1)
 
-    # --- a clean stop ----------------------------------------------------------------------------------------------------
     def test_a_stop_under_load_redelivers_nothing_and_loses_nothing(self):
         simulator = self.simulator(latency=20, latency_jitter=30)
         settings = {"MAX_IN_FLIGHT": 8, "DATABASE_POOL": 2, "DRAIN_DEADLINE": "10s"}
@@ -133,7 +131,6 @@ class PromisesTest(ChatCase):
         self.assertTrue(all(end["clean"] for end in ends), ends)
         self.assertEqual(self.committed() - before, len(load), "offsets are not where the work ended")
 
-    # --- poison ----------------------------------------------------------------------------------------------------------
     def test_a_key_that_keeps_failing_and_poison_on_it_hold_up_nobody_else(self):
         simulator = self.simulator(latency=5, seed=self.random.randrange(2**31))
         worker = self.worker(simulator, MAX_ATTEMPTS=1000, LLM_MAX_ATTEMPTS=1000, LLM_GIVE_UP_AFTER="1h",
@@ -248,7 +245,6 @@ class PromisesTest(ChatCase):
         self.assertEqual(len(self.transcript(closed.session)), 2)
         self.assertTrue(worker.alive())
 
-    # --- the same event again --------------------------------------------------------------------------------------------
     def test_an_event_published_five_times_by_two_producers_is_answered_once(self):
         workers = [self.worker(simulator := self.simulator(latency=100)), self.worker(simulator)]
         message = Message(uuid.uuid4().hex, "Anyone?")
@@ -285,7 +281,6 @@ class PromisesTest(ChatCase):
         self.assertEqual(len([r for r in self.stack.kafka.consume(MESSAGES) if r.headers.get("ce_id") == message.id]), 1)
         self.assertEqual(len(self.await_replies(message, type=GENERATED)), 1)
 
-    # --- people and models -----------------------------------------------------------------------------------------------
     def test_a_person_who_takes_over_while_the_model_answers_has_the_last_word(self):
         simulator = self.simulator()
         self.worker(simulator)
@@ -332,7 +327,6 @@ class PromisesTest(ChatCase):
         self.assertExact(load)
         self.assertEqual(self.replies(*load.messages, type=FALLBACK), [])
 
-    # --- PostgreSQL ------------------------------------------------------------------------------------------------------
     def test_postgresql_may_crash_and_be_restarted_under_load(self):
         simulator = self.simulator(latency=20, latency_jitter=30)
         worker = self.worker(simulator, MAX_IN_FLIGHT=8, DATABASE_POOL=4, MAX_ATTEMPTS=2)

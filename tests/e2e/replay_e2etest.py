@@ -45,7 +45,6 @@ class ReplayTest(unittest.TestCase):
         self.name = uuid.uuid4().hex[:8]
         self.stack.database.execute("TRUNCATE conversations, messages")
 
-    # --- what tests say often --------------------------------------------------------------------------------------------
     def live(self):
         worker = self.stack.start_worker("chat", LLM_BASE_URL=self.simulator.url)
         self.addCleanup(worker.stop)
@@ -109,7 +108,6 @@ class ReplayTest(unittest.TestCase):
     def asked(self):
         return self.simulator.stats()["requests"]
 
-    # --- the tests -------------------------------------------------------------------------------------------------------
     def test_any_window_however_often_leaves_the_same_state_publishes_nothing_and_asks_no_model(self):
         first = self.publish(20, 2)
         second = self.publish(20, 2, first=2)

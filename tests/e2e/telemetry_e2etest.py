@@ -34,7 +34,6 @@ class TelemetryTest(unittest.TestCase):
         cls.stack.compose("kafka", "configs", "--alter", "--entity-type", "groups", "--entity-name", GROUP, "--add-config",
                           "consumer.session.timeout.ms=4000,consumer.heartbeat.interval.ms=500")
 
-    # --- what tests say often --------------------------------------------------------------------------------------------
     def call(self, domain, **other):
         """A call of some time of three days, as an event."""
         pick = self.random
@@ -90,7 +89,6 @@ class TelemetryTest(unittest.TestCase):
         for table in TABLES:
             self.assertEqual(self.content(table), before[table], table)
 
-    # --- tests -----------------------------------------------------------------------------------------------------------
     def test_every_call_counts_once_while_workers_are_killed_and_events_come_twice(self):
         domain = "killed.example"
         events = [self.call(domain) for _ in range(20_000)]

@@ -113,7 +113,6 @@ class CrashTest(Scenarios):
     def test_a_worker_that_dies_before_it_publishes_leaves_that_to_the_next(self):
         self.assertClean(self.killed_before_it_publishes())
 
-    # --- zombies ---------------------------------------------------------------------------------------------------------
     def test_a_worker_that_sleeps_past_its_session_writes_nothing_when_it_wakes(self):
         load, writer = self.woken_too_late("commit")
         self.assertEqual(writer, "owner", "the zombie's write was let in")

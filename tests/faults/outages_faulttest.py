@@ -46,7 +46,6 @@ class OutageTest(Scenarios):
         self.assertClean(load, self.model, repeats=len(load))
         self.assertTrue(all(worker.alive() for worker in self.workers))
 
-    # --- brokers ---------------------------------------------------------------------------------------------------------
     def assertReadAgain(self, load, since):
         """What is published from now on, to every partition, is answered within the limit; the load comes out whole."""
         probes = Load(conversations=36, each=1)
@@ -80,7 +79,6 @@ class OutageTest(Scenarios):
         self.stack.compose("kafka", "up")  # starts what is down, all at once, and waits until they answer
         self.assertReadAgain(load, time.monotonic())
 
-    # --- PostgreSQL ------------------------------------------------------------------------------------------------------
     def test_postgresql_may_be_stopped_and_started(self):
         load = self.under_load()
         self.stack.compose("postgres", "stop")
@@ -138,7 +136,6 @@ class OutageTest(Scenarios):
         filler.unlink()
         self.assertBack(load, time.monotonic(), DATABASE_LIMIT)
 
-    # --- commits in doubt ------------------------------------------------------------------------------------------------
     def test_commits_in_doubt_are_resolved_by_what_the_inbox_says(self):
         load, worker, planned = self.in_doubt()
         found = worker.metric("omnibus_database_transaction_duration_seconds_count", outcome="in_doubt")

@@ -58,7 +58,6 @@ def handle_all(stage, name, broker, events, **settings):
     return {**figures, "postgres_s": stage.postgres_cpu() - postgres}
 
 
-# --- chat ------------------------------------------------------------------------------------------------------------------
 def pgbench():
     """The newest there is; Debian keeps it out of the path."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin/pgbench"), key=lambda path: int(path.split("/")[4]))
@@ -141,7 +140,6 @@ def recorded_answer():
     return json.dumps({"text": ANSWER, "model": "omnibus-small", "call": call}, separators=(",", ":"))
 
 
-# --- telemetry -------------------------------------------------------------------------------------------------------------
 def telemetry(stage, broker, keys, progress):
     """Model calls into rows and rollups: beside a drain that writes the rollups alone, and beside a COPY of the rows alone."""
     options = stage.options

@@ -60,7 +60,6 @@ class Stage:
             subprocess.run([ROOT / "compose" / script, "down"], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    # --- programs ------------------------------------------------------------------------------------------------------
     def prepare(self):
         """Set-up and release build."""
         say("setting up and building the release preset")
@@ -111,7 +110,6 @@ class Stage:
             self.simulators[latency] = self.start_ready("simulator", command)[1]
         return self.simulators[latency]
 
-    # --- PostgreSQL ----------------------------------------------------------------------------------------------------
     def database(self):
         """PostgreSQL with the schema and one tenant, as its superuser."""
         if self.postgres is None:
@@ -146,7 +144,6 @@ class Stage:
                 total += self.cpu(process)
         return total
 
-    # --- brokers and topics --------------------------------------------------------------------------------------------
     def broker(self, name):
         """The address of `embedded`, `apache`, or of the cluster that this is the address of."""
         if name not in self.brokers:

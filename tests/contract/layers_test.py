@@ -1,0 +1,49 @@
+"""Who may know whom: data flows one way through the folders, and a worker never uses another."""
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BESIDE_WORKERS = {"simulator"}  # a library in workers/, not a worker
+
+
+def included(folder):
+    """Pairs of a source of that folder and what it includes of ours, as `common/kafka/admin.cpp`, `json/encode.hpp`."""
+    for file in sorted((ROOT / folder).rglob("*.[ch]pp")):
+        for name in re.findall(r'^#include "([^"]+)"', file.read_text(), re.M):
+            yield file.relative_to(ROOT), name
+
+
+class LayersTest(unittest.TestCase):
+    def setUp(self):
+        listed = re.search(r"foreach\(part ([a-z ]+)\)", (ROOT / "CMakeLists.txt").read_text())
+        self.order = listed.group(1).split()
+
+    def test_a_folder_of_common_includes_only_what_is_lower_in_the_list(self):
+        self.assertEqual(set(self.order), {each.name for each in (ROOT / "common").iterdir() if each.is_dir()})
+        seen = 0
+        for place, part in enumerate(self.order):
+            for file, name in included(f"common/{part}"):
+                self.assertFalse(name.startswith(("workers/", "tests/")), f"{file} includes {name}")
+                other = name.split("/")[0]
+                if "/" in name and other in self.order:
+                    seen += 1
+                    self.assertLessEqual(self.order.index(other), place, f"{file} includes {name}, which is higher")
+        self.assertGreater(seen, 100)
+
+    def test_no_worker_includes_another(self):
+        workers = [each.name for each in (ROOT / "workers").iterdir() if each.is_dir()]
+        self.assertGreater(len(workers), 3)
+        for worker in workers:
+            for file, name in included(f"workers/{worker}"):
+                self.assertFalse(name.startswith("tests/"), f"{file} includes {name}")
+                if name.startswith("workers/"):
+                    self.assertIn(name.split("/")[1], {worker} | BESIDE_WORKERS, f"{file} includes {name}")
+
+    def test_the_list_of_contributing_is_that_of_the_build(self):
+        told = re.search(r"stands before it here:\s+([a-z\s]+?)\nworkers/", (ROOT / "CONTRIBUTING.md").read_text())
+        self.assertEqual(told.group(1).split(), self.order)
+
+
+if __name__ == "__main__":
+    unittest.main()
