@@ -1,11 +1,13 @@
 #include "http/server.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/ready_file.hpp"
+#include "workers/simulator/messaging.hpp"
 #include "workers/simulator/simulator.hpp"
 
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -29,6 +31,12 @@ struct Options {
   std::uint64_t seed = 0;
   std::int64_t context_tokens = 128'000;
   std::string faults;
+  std::int64_t send_latency = 50;
+  std::int64_t receipt_delay = 20;
+  std::int64_t receipt_spread = 0;
+  std::int64_t token_lifetime = 3599;
+  std::string send_faults;
+  simulator::MessagingSettings messaging;
 };
 
 /// Thousands of callers at once need as many descriptors.
@@ -48,6 +56,13 @@ int run(Options const& options) {
   settings.seed = options.seed;
   settings.context_tokens = options.context_tokens;
   settings.faults = simulator::parse_faults(options.faults);
+  auto messaging = options.messaging;
+  messaging.latency = std::chrono::milliseconds(options.send_latency);
+  messaging.seed = options.seed;
+  messaging.token_lifetime = std::chrono::seconds(options.token_lifetime);
+  messaging.faults = simulator::parse_faults<simulator::SendFaultKind>(options.send_faults);
+  messaging.receipts.delay = std::chrono::milliseconds(options.receipt_delay);
+  messaging.receipts.spread = std::chrono::milliseconds(options.receipt_spread);
   http::ServerSettings listening;
   listening.address = options.address;
   listening.port = options.port;
@@ -57,10 +72,13 @@ int run(Options const& options) {
 
   simulator::Simulator simulated(std::move(settings));
   boost::asio::io_context context(1);
-  http::Server server(context.get_executor(), listening, simulated.router());
+  simulator::Messaging messages(context, std::move(messaging));
+  auto router = simulated.router();
+  messages.add_routes(router);
+  http::Server server(context.get_executor(), listening, std::move(router));
   server.start();
   auto const url = fmt::format("http://{}:{}/v1", options.address, server.port());
-  fmt::print("llm: {}\n", url);
+  fmt::print("llm: {}\nmessages: http://{}:{}\n", url, options.address, server.port());
   std::fflush(stdout);
   ReadyFile const ready(options.ready_file, url);
 
@@ -74,11 +92,51 @@ int run(Options const& options) {
   return 0;
 }
 
+void add_messaging_options(CLI::App& command, Options& options) {
+  auto& messaging = options.messaging;
+  auto& receipts = messaging.receipts;
+  command.add_option("--send-latency", options.send_latency, "Milliseconds before a message provider answers")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option(
+      "--send-faults", options.send_faults,
+      "As --faults, of message providers. Kinds: latency (ms=) rate_limit (retry_after=) error (status=) "
+      "reset, and accept_error accept_reset accept_hang (ms=) accept_garbage, which take the message first. "
+      "Conditions: every= probability= match= provider= (whatsapp, mtn, mtn_token, twilio) times=");
+  command.add_flag("--honour-key", messaging.honour_key, "A message whose key is known is not taken again");
+  command.add_option("--no-whatsapp", messaging.no_whatsapp,
+                     "Who has none: a share of people (0.1), or the end of their numbers (*99)");
+  command.add_option("--outside-window", messaging.outside_window, "Who gets nothing but templates; as above");
+  command.add_option("--undeliverable", receipts.undeliverable, "Whose messages are taken and do not arrive; as above");
+  command.add_option("--token-lifetime", options.token_lifetime, "Seconds that MTN's tokens are good for")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--webhooks", receipts.webhooks, "Base URL of the gateway that gets delivery receipts");
+  command.add_option("--receipt-delay", options.receipt_delay, "Milliseconds before a receipt")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--receipt-spread", options.receipt_spread, "Each up to so many milliseconds later, which shuffles")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--receipts-twice", receipts.twice, "Share of receipts that are sent twice")
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--sms-signature-header", receipts.sms_header, "Header that signs receipts of SMS")
+      ->capture_default_str();
+  command.add_option("--sms-signature-prefix", receipts.sms_prefix, "What stands before the signature in it")
+      ->capture_default_str();
+  // Not on the command line, where everybody sees them.
+  if (auto const* const secret = std::getenv("WHATSAPP_APP_SECRET")) receipts.whatsapp_secret = secret;
+  if (auto const* const secret = std::getenv("MTN_WEBHOOK_SECRET")) receipts.sms_secret = secret;
+  command.footer("WHATSAPP_APP_SECRET and MTN_WEBHOOK_SECRET in the environment sign the receipts.");
+}
+
 }  // namespace
 
 void add_simulate_command(CLI::App& application, int& exit_code) {
   auto* command = application.add_subcommand(
-      "simulate", "Serve an OpenAI-compatible language model that is made up, until SIGTERM or SIGINT");
+      "simulate",
+      "Serve a made-up OpenAI-compatible language model, and WhatsApp, MTN and Twilio, until SIGTERM or SIGINT");
   auto const options = std::make_shared<Options>();
   command->add_option("--address", options->address, "Address to listen on")->capture_default_str();
   command->add_option("--port", options->port, "Port to listen on; 0 takes any free one")->capture_default_str();
@@ -100,6 +158,7 @@ void add_simulate_command(CLI::App& application, int& exit_code) {
       "kind:condition=value,...;...  Kinds: latency drip (ms=) rate_limit (retry_after=) error (status=) "
       "truncated endless reset stream_error wrong_type. Conditions: every= probability= match= model= "
       "times=");
+  add_messaging_options(*command, *options);
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

@@ -25,18 +25,20 @@ Number number(std::string_view text, std::string_view part) {
   return value;
 }
 
-void set_kind(FaultRule& rule, std::string_view name) {
+template <class Kind>
+void set_kind(RuleOf<Kind>& rule, std::string_view name) {
   if (name == "429") {
-    rule.kind = FaultKind::rate_limit;
+    rule.kind = Kind::rate_limit;
   } else if (name.size() == 3 && name.find_first_not_of("0123456789") == std::string_view::npos) {
-    rule.kind = FaultKind::error;
+    rule.kind = Kind::error;
     rule.status = number<std::int64_t>(name, name);
   } else if (!boost::describe::enum_from_string(std::string(name).c_str(), rule.kind)) {
     refuse(name, "is of no known kind");
   }
 }
 
-void set(FaultRule& rule, std::string_view name, std::string_view value) {
+template <class Kind>
+void set(RuleOf<Kind>& rule, std::string_view name, std::string_view value) {
   auto const natural = [&] { return number<std::int64_t>(value, name); };
   if (name == "kind") return set_kind(rule, value);
   if (name == "every") {
@@ -45,8 +47,8 @@ void set(FaultRule& rule, std::string_view name, std::string_view value) {
     rule.probability = number<double>(value, name);
   } else if (name == "match") {
     rule.match = value;
-  } else if (name == "model") {
-    rule.model = value;
+  } else if (name == "model" || name == "provider") {
+    rule.asked = value;
   } else if (name == "times") {
     rule.times = natural();
   } else if (name == "ms") {
@@ -60,7 +62,8 @@ void set(FaultRule& rule, std::string_view name, std::string_view value) {
   }
 }
 
-FaultRule const& checked(FaultRule const& rule, std::string_view part) {
+template <class Kind>
+RuleOf<Kind> const& checked(RuleOf<Kind> const& rule, std::string_view part) {
   if (rule.every < 1) refuse(part, "strikes every 1st or a later one");
   if (rule.probability > 1) refuse(part, "has a probability between 0 and 1");
   if (rule.status < 400 || rule.status > 599) refuse(part, "has a status between 400 and 599");
@@ -77,13 +80,14 @@ std::string_view take(std::string_view& text, char separator) {
 
 }  // namespace
 
-std::vector<FaultRule> parse_faults(std::string_view specification) {
-  std::vector<FaultRule> rules;
+template <class Kind>
+std::vector<RuleOf<Kind>> parse_faults(std::string_view specification) {
+  std::vector<RuleOf<Kind>> rules;
   while (!specification.empty()) {
     auto const part = take(specification, ';');
     if (part.empty()) continue;
     auto rest = part;
-    FaultRule rule;
+    RuleOf<Kind> rule;
     set_kind(rule, take(rest, ':'));
     while (!rest.empty()) {
       auto value = take(rest, ',');
@@ -95,18 +99,19 @@ std::vector<FaultRule> parse_faults(std::string_view specification) {
   return rules;
 }
 
-std::vector<FaultRule> parse_fault_rules(std::string_view text) {
+template <class Kind>
+std::vector<RuleOf<Kind>> parse_fault_rules(std::string_view text) {
   boost::json::error_code error;
   auto const document = boost::json::parse({text.data(), text.size()}, error);
   auto const* const object = error ? nullptr : document.if_object();
   auto const* const listed = object != nullptr ? object->if_contains("rules") : nullptr;
   if (listed == nullptr || !listed->is_array())
     throw std::invalid_argument("an object with an array 'rules' is needed");
-  std::vector<FaultRule> rules;
+  std::vector<RuleOf<Kind>> rules;
   for (auto const& entry : listed->get_array()) {
     auto const* const fields = entry.if_object();
     if (fields == nullptr || !fields->contains("kind")) throw std::invalid_argument("every rule needs a kind");
-    FaultRule rule;
+    RuleOf<Kind> rule;
     for (auto const& field : *fields) {
       auto const name = std::string_view(field.key().data(), field.key().size());
       auto const* const string = field.value().if_string();
@@ -117,16 +122,18 @@ std::vector<FaultRule> parse_fault_rules(std::string_view text) {
   return rules;
 }
 
-FaultPlan::FaultPlan(std::vector<FaultRule> rules, std::uint64_t seed) : seed_(seed) {
+template <class Kind>
+PlanOf<Kind>::PlanOf(std::vector<RuleOf<Kind>> rules, std::uint64_t seed) : seed_(seed) {
   for (auto& rule : rules) rules_.push_back({std::move(rule)});
 }
 
-FaultRule const* FaultPlan::next(std::string_view question, std::string_view model) {
-  FaultRule const* struck = nullptr;
+template <class Kind>
+RuleOf<Kind> const* PlanOf<Kind>::next(std::string_view text, std::string_view asked) {
+  RuleOf<Kind> const* struck = nullptr;
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     auto& [rule, matched, times] = rules_[i];
-    if (!rule.match.empty() && question.find(rule.match) == std::string_view::npos) continue;
-    if (!rule.model.empty() && rule.model != model) continue;
+    if (!rule.match.empty() && text.find(rule.match) == std::string_view::npos) continue;
+    if (!rule.asked.empty() && rule.asked != asked) continue;
     ++matched;
     if (struck != nullptr || matched % static_cast<std::uint64_t>(rule.every) != 0) continue;
     if (rule.times && times >= *rule.times) continue;
@@ -137,5 +144,12 @@ FaultRule const* FaultPlan::next(std::string_view question, std::string_view mod
   }
   return struck;
 }
+
+template class PlanOf<FaultKind>;
+template class PlanOf<SendFaultKind>;
+template std::vector<FaultRule> parse_faults(std::string_view);
+template std::vector<SendFaultRule> parse_faults(std::string_view);
+template std::vector<FaultRule> parse_fault_rules(std::string_view);
+template std::vector<SendFaultRule> parse_fault_rules(std::string_view);
 
 }  // namespace omnibus::simulator

@@ -1,4 +1,4 @@
-/// When and how the simulated model fails. Pure.
+/// When and how the simulated model, and the simulated message providers, fail. Pure.
 #pragma once
 
 #include <cstdint>
@@ -24,42 +24,64 @@ enum class FaultKind {
 };
 BOOST_DESCRIBE_ENUM(FaultKind, latency, rate_limit, error, drip, truncated, endless, reset, stream_error, wrong_type)
 
+/// How a message provider fails. What begins with `accept` takes the message first, so that its sender cannot tell.
+enum class SendFaultKind {
+  latency,         ///< answers, but `ms` later
+  rate_limit,      ///< 429 with Retry-After
+  error,           ///< an HTTP error before anything was taken: `status`, 500 when not given
+  reset,           ///< the connection breaks before anything was taken
+  accept_error,    ///< the same HTTP error, but the message was taken
+  accept_reset,    ///< taken, then the connection breaks
+  accept_hang,     ///< taken, then nothing comes for `ms`, and then the connection breaks
+  accept_garbage,  ///< taken, then a 200 that says nothing
+};
+BOOST_DESCRIBE_ENUM(SendFaultKind, latency, rate_limit, error, reset, accept_error, accept_reset, accept_hang,
+                    accept_garbage)
+
 /// One fault and the requests it strikes: those that meet all of its conditions.
-struct FaultRule {
-  FaultKind kind = FaultKind::error;
+template <class Kind>
+struct RuleOf {
+  Kind kind = Kind::error;
   std::int64_t every = 1;             ///< every Nth of the requests that match
   double probability = 1;             ///< decided by the seed and the request's number
-  std::string match = {};             ///< in the last message of the user
-  std::string model = {};             ///< asked for
+  std::string match = {};             ///< in the last message of the user, in the text of a message
+  std::string asked = {};             ///< the model, or the provider (whatsapp, mtn, mtn_token, twilio)
   std::optional<std::int64_t> times;  ///< at most so often
-  std::optional<std::int64_t> ms;     ///< of latency and drip
+  std::optional<std::int64_t> ms;     ///< of latency, drip and accept_hang
   std::int64_t retry_after = 1;       ///< seconds, of rate_limit
   std::int64_t status = 500;          ///< of error
 };
+using FaultRule = RuleOf<FaultKind>;
+using SendFaultRule = RuleOf<SendFaultKind>;
 
 /// Reads `kind:name=value,name=value;kind`: `rate_limit:every=10,retry_after=2;reset:probability=0.01`. Besides the
 /// kinds' names, `429` and a status such as `503` are understood.
 /// @throws std::invalid_argument naming the part that cannot be read.
-std::vector<FaultRule> parse_faults(std::string_view specification);
+template <class Kind = FaultKind>
+std::vector<RuleOf<Kind>> parse_faults(std::string_view specification);
 /// Reads `{"rules": [{"kind": "reset", "every": 10}]}`. @throws std::invalid_argument
-std::vector<FaultRule> parse_fault_rules(std::string_view json);
+template <class Kind = FaultKind>
+std::vector<RuleOf<Kind>> parse_fault_rules(std::string_view json);
 
 /// Decides for each request, in their order. The same seed and requests give the same faults.
-class FaultPlan {
+template <class Kind>
+class PlanOf {
  public:
-  explicit FaultPlan(std::vector<FaultRule> rules = {}, std::uint64_t seed = 0);
+  explicit PlanOf(std::vector<RuleOf<Kind>> rules = {}, std::uint64_t seed = 0);
   /// The first rule that strikes; null for none. Valid until the plan changes.
-  FaultRule const* next(std::string_view question, std::string_view model);
+  RuleOf<Kind> const* next(std::string_view text, std::string_view asked);
   std::size_t size() const { return rules_.size(); }
 
  private:
   struct Armed {
-    FaultRule rule;
+    RuleOf<Kind> rule;
     std::uint64_t matched = 0;
     std::int64_t struck = 0;
   };
   std::vector<Armed> rules_;
   std::uint64_t seed_;
 };
+using FaultPlan = PlanOf<FaultKind>;
+using SendFaultPlan = PlanOf<SendFaultKind>;
 
 }  // namespace omnibus::simulator
