@@ -58,6 +58,13 @@ Refused GuardedProvider::left_alone() const {
 
 Task<std::optional<Refused>> GuardedProvider::await_turn(Message const& message) {
   if (breaker_.wait_time(now_()).count() > 0) co_return left_alone();
+  auto preparing = inner_->await_turn(message);
+  auto unready = co_await std::move(preparing);
+  if (unready) {
+    auto permit = unready->of_provider ? breaker_.acquire(now_()) : std::nullopt;
+    if (permit) permit->failed(now_());
+    co_return std::move(*unready);
+  }
   auto const own = limits_.of_recipient(message.recipient, now_());
   if (!own.given) co_return later(refusal::recipient_limited, "too many messages to one person", own.wait);
   if (own.wait.count() > 0) {

@@ -92,6 +92,12 @@ Task<CallOutcome> MtnSms::post(std::string body, std::string const& token) {
   return call(client_, std::move(request));
 }
 
+Task<std::optional<Refused>> MtnSms::await_turn(Message const&) {
+  auto getting = token_.get();
+  auto granted = co_await std::move(getting);
+  co_return std::move(granted.refused);
+}
+
 Task<SendResult> MtnSms::send(Message const& message) {
   auto body = mtn_body(message, settings_);
   if (!body) {

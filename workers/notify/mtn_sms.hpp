@@ -31,6 +31,8 @@ class MtnSms final : public Provider {
   std::string_view channel() const override { return "sms"; }
   Capabilities capabilities() const override { return {settings_.honours_key, false}; }
   std::int64_t unit_price_micros() const override { return price_; }
+  /// Has a token ready, so that one that cannot be had leaves no message in doubt.
+  Task<std::optional<Refused>> await_turn(Message const& message) override;
   Task<SendResult> send(Message const& message) override;
   Task<LookUp> look_up(Message const& message, std::chrono::system_clock::time_point sent_at) override;
 
