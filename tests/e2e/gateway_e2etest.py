@@ -578,6 +578,7 @@ class GatewayTest(unittest.TestCase):
             eventually(lambda: not gateway.ready(), 10, "the gateway not being ready")
         finally:
             self.stack.compose("postgres", "up")
+            self.stack.database.close()
             self.stack.database = Database(self.stack.database_url())
         eventually(lambda: client.post(MESSAGES, message(new_session()), {"Idempotency-Key": uuid.uuid4().hex}).status == 202, 15,
                    "the database being used again")

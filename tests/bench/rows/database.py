@@ -186,7 +186,7 @@ def telemetry(stage, broker, keys, progress):
         begin()
         before = stage.postgres_cpu()
         statements = "".join(f"COPY {table} FROM '{file}' (FORMAT binary);\n" for table, file in copies.items())
-        output = database.execute(f"\\timing on\nBEGIN;\n{statements}COMMIT;")
+        output = database.execute(f"\\timing on\nBEGIN;\n{statements}COMMIT;\n\\timing off")
         check("COPY", row_sums)
         took = sum(float(re.fullmatch(r"Time: ([0-9.]+) ms.*", line[0])[1]) for line in output) / 1000
         return {"per_s": calls / took, "postgres_s": stage.postgres_cpu() - before, "events": calls}
