@@ -20,6 +20,11 @@ find_package(PostgreSQL REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc i18n)
 find_package(RdKafka 2.12 CONFIG REQUIRED)
+if(OMNIBUS_SANITIZE MATCHES thread) # which knows no threads but POSIX ones
+  add_library(omnibus_c11_threads STATIC ${CMAKE_SOURCE_DIR}/tests/c11_threads.cpp)
+  target_link_libraries(omnibus_c11_threads PRIVATE omnibus_options)
+  target_link_libraries(RdKafka::rdkafka INTERFACE omnibus_c11_threads)
+endif()
 find_package(libpqxx 7.9 CONFIG REQUIRED)
 
 # Asio and Beast are compiled once, in common/concurrency/asio.cpp, not in every file that includes them.
