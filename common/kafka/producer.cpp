@@ -167,7 +167,9 @@ class Producer::Implementation {
   /// An idempotent producer that met a fatal error refuses everything from then on.
   void renew() {
     // First all that the old one holds fails, while it refuses everything else: a record that its owner then publishes
-    // again is not overtaken by a later one.
+    // again is not overtaken by a later one. Who came before the refusal is still handing over a record: with this lock
+    // it has, and the record fails with the others instead of going away with the old client unreported.
+    std::unique_lock(client_mutex_).unlock();
     drain(*client_);
     Client old;
     try {

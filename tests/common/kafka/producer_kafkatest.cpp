@@ -292,6 +292,33 @@ TEST_CASE("what a fatal error took along has failed before anything new is taken
   }
 }
 
+TEST_CASE("a record that is handed over while a fatal error comes fails with the others") {
+  kafka::EmbeddedBroker broker(kafka::TopicCatalog::built_in());
+  kafka::ClientSettings client;
+  client.brokers = broker.bootstrap();
+  broker.fail_next(init_producer_id_api, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+  Producer producer(client);
+  std::atomic<int> accepted = 0;
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> owners;
+  for (int i = 0; i < 4; ++i)
+    owners.emplace_back([&] {
+      for (auto refused = false; !refused;) {
+        try {
+          producer.produce({"chat.messages", "k", "v", {}, {}}, [&failed](Delivery const& delivery) {
+            if (delivery.error != nullptr) ++failed;
+          });
+          ++accepted;
+        } catch (kafka::Error const& error) {
+          refused = error.code() == RD_KAFKA_RESP_ERR__FATAL;
+        }
+      }
+    });
+  for (auto& owner : owners) owner.join();
+  CHECK(producer.flush(5s));
+  CHECK(failed == accepted);
+}
+
 TEST_CASE("a fatal error ends a connection, not the producer") {
   kafka::EmbeddedBroker broker(kafka::TopicCatalog::built_in());
   kafka::ClientSettings client;
