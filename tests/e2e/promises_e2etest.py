@@ -3,6 +3,7 @@
 
 The seed of what is random is printed; OMNIBUS_SEED repeats a run.
 """
+import collections
 import concurrent.futures
 import json
 import pathlib
@@ -317,13 +318,19 @@ class PromisesTest(ChatCase):
         self.assertEqual(self.dead_letters(message.conversation.encode()), [])
 
     def test_work_waits_for_a_model_that_is_down_and_goes_on_when_it_is_back(self):
+        # Five failed calls, whosever they are, open the breaker. From then on it is an outage, which counts as no attempt:
+        # each key meets it oftener than an event may fail.
+        attempts = 6
         port = free_port()
-        worker = self.worker(f"http://127.0.0.1:{port}/v1", LLM_GIVE_UP_AFTER="1h", MAX_ATTEMPTS=2, LLM_MAX_ATTEMPTS=100)
-        load = Load(conversations=10, each=3)
+        worker = self.worker(f"http://127.0.0.1:{port}/v1", LLM_GIVE_UP_AFTER="1h", MAX_ATTEMPTS=attempts, LLM_MAX_ATTEMPTS=100)
+        load = Load(conversations=3, each=4)
         self.stack.kafka.publish_all(MESSAGES, load.records)
         worker.logged("paused by an outage")
         self.simulator(port=port)
         self.await_answers(load.name, len(load), 90)  # the breaker lets its first probe through after a minute
+        paused = collections.Counter(line["key_hash"] for line in worker.lines() if line.get("msg") == "paused by an outage")
+        self.assertEqual(len(paused), 3)
+        self.assertGreater(min(paused.values()), attempts)
         self.assertExact(load)
         self.assertEqual(self.replies(*load.messages, type=FALLBACK), [])
 
