@@ -9,13 +9,14 @@
 
 namespace omnibus::engine {
 
-BatchDispatcher::BatchDispatcher(boost::asio::io_context& loop, std::size_t most, std::unique_ptr<BatchItems> first,
-                                 std::unique_ptr<BatchItems> second, BatchProcessor& processor)
-    : loop_{loop},
-      most_{most},
-      processor_{processor},
-      committing_{{}, std::move(first)},
-      filling_{{}, std::move(second)} {}
+BatchDispatcher::BatchDispatcher(boost::asio::io_context& loop, std::size_t most,
+                                 std::vector<std::unique_ptr<BatchItems>> items, BatchProcessor& processor)
+    : loop_{loop}, most_{most}, processor_{processor}, batches_(items.size()), filling_{&batches_.front()} {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    batches_[i].items = std::move(items[i]);
+    if (&batches_[i] != filling_) idle_.push_back(&batches_[i]);
+  }
+}
 
 void BatchDispatcher::submit(Delivery& delivery) {
   ++alive_;
@@ -34,44 +35,54 @@ void BatchDispatcher::place(Delivery& delivery) {
 
 void BatchDispatcher::pump() {
   fill();
-  if (filling_.entries.empty() || std::exchange(running_, true)) return;
-  boost::asio::co_spawn(loop_, run(), boost::asio::detached);
+  start();
 }
 
 void BatchDispatcher::fill() {
-  while (!ready_.empty() && filling_.entries.size() < most_) {
+  while (!ready_.empty() && filling_->entries.size() < most_) {
     auto& delivery = *ready_.front();
     ready_.pop_front();
-    processor_.decode(filling_, delivery);
+    processor_.decode(*filling_, delivery);
   }
 }
 
-Task<> BatchDispatcher::run() {
-  while (!filling_.entries.empty()) {
-    std::swap(filling_, committing_);
-    for (auto const& entry : committing_.entries) {
-      auto& partition = *entry.delivery->partition;
-      partition.started = std::max(partition.started, entry.delivery->sequence + 1);
-    }
-    boost::asio::post(loop_, [this] { fill(); });  // once the commit is under way
-    auto commit = processor_.commit(committing_);
-    co_await std::move(commit);
-    settle();
-    fill();
+void BatchDispatcher::start() {
+  if (filling_->entries.empty() || idle_.empty()) return;
+  if (in_flight_ > 0 && filling_->entries.size() < most_) return;
+  auto& batch = *std::exchange(filling_, idle_.back());
+  idle_.pop_back();
+  in_flight_ += batch.entries.size();
+  for (auto const& entry : batch.entries) {
+    auto& partition = *entry.delivery->partition;
+    partition.started = std::max(partition.started, entry.delivery->sequence + 1);
   }
-  running_ = false;
+  boost::asio::co_spawn(loop_, run(batch), boost::asio::detached);
+  boost::asio::post(loop_, [this] { pump(); });  // once the commit is under way
 }
 
-void BatchDispatcher::settle() {
-  for (auto const& entry : committing_.entries) {
+Task<> BatchDispatcher::run(Batch& batch) {
+  auto commit = processor_.commit(batch);
+  co_await std::move(commit);
+  settle(batch);
+  idle_.push_back(&batch);
+  pump();
+}
+
+void BatchDispatcher::settle(Batch& batch) {
+  in_flight_ -= batch.entries.size();
+  for (auto const& entry : batch.entries) {
     if (entry.finished) continue;
     // No offset after it can be committed any more, and what follows it must not overtake it.
     auto& partition = *entry.delivery->partition;
     partition.drain_limit = std::min(partition.drain_limit, entry.delivery->sequence);
     drain(partition);
   }
-  for (auto const& entry : committing_.entries) leave(*entry.delivery, entry.finished);
-  committing_.clear();
+  for (auto const& entry : batch.entries) leave(*entry.delivery, entry.finished);
+  batch.clear();
+}
+
+bool BatchDispatcher::paused() const {
+  return std::ranges::any_of(batches_, [](Batch const& batch) { return batch.paused; });
 }
 
 void BatchDispatcher::open(Partition& partition) {
@@ -105,7 +116,7 @@ void BatchDispatcher::drop(Partition& partition) {
 std::deque<Delivery*> BatchDispatcher::take_back(Partition const& partition) {
   std::deque<Delivery*> taken;
   // The items stay where they are: without an entry nobody looks at them.
-  std::erase_if(filling_.entries, [&](BatchEntry const& entry) {
+  std::erase_if(filling_->entries, [&](BatchEntry const& entry) {
     if (entry.delivery->partition != &partition) return false;
     taken.push_back(entry.delivery);
     return true;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
@@ -22,13 +23,14 @@ class BatchProcessor : public Leaving {
   virtual Task<> commit(Batch& batch) = 0;
 };
 
-/// One batch is committed at a time, in the order of arrival, while the next is decoded: everything that came meanwhile
-/// is in it, up to `most`.
+/// A batch is committed while the next is decoded: everything that came meanwhile is in it, up to `most`. One begins as
+/// soon as none is under way; another beside it, where there may be any, only once it is full. Batches begin in the
+/// order of arrival; those beside each other end in any.
 class BatchDispatcher : public Dispatch {
  public:
-  /// @param first, second empty items, for the batch that is committed and the one that is filled
-  BatchDispatcher(boost::asio::io_context& loop, std::size_t most, std::unique_ptr<BatchItems> first,
-                  std::unique_ptr<BatchItems> second, BatchProcessor& processor);
+  /// @param items empty ones, at least two: for the batch that is filled, and for as many as may be committed at once
+  BatchDispatcher(boost::asio::io_context& loop, std::size_t most, std::vector<std::unique_ptr<BatchItems>> items,
+                  BatchProcessor& processor);
 
   void submit(Delivery& delivery) override;
   void pump() override;
@@ -38,28 +40,30 @@ class BatchDispatcher : public Dispatch {
   void drain(Partition& partition) override;
   void drop(Partition& partition) override;
 
-  std::size_t in_flight() const override { return committing_.entries.size(); }
-  std::size_t queued() const override { return alive_ - committing_.entries.size(); }
+  std::size_t in_flight() const override { return in_flight_; }
+  std::size_t queued() const override { return alive_ - in_flight_; }
   std::size_t ready() const override { return ready_.size(); }
   std::size_t waiting_for_retry() const override { return 0; }
-  bool paused() const override { return committing_.paused; }
+  bool paused() const override;
 
  private:
-  Task<> run();
+  Task<> run(Batch& batch);
   void place(Delivery& delivery);
   void fill();
-  void settle();
+  void start();
+  void settle(Batch& batch);
   void leave(Delivery& delivery, bool finished);
   std::deque<Delivery*> take_back(Partition const& partition);
 
   boost::asio::io_context& loop_;
   std::size_t most_;
   BatchProcessor& processor_;
-  Batch committing_;
-  Batch filling_;
+  std::vector<Batch> batches_;
+  Batch* filling_;
+  std::vector<Batch*> idle_;
   std::deque<Delivery*> ready_;
   std::size_t alive_ = 0;
-  bool running_ = false;
+  std::size_t in_flight_ = 0;
 };
 
 }  // namespace omnibus::engine

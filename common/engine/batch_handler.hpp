@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -61,7 +62,9 @@ class TypedItems : public BatchItems {
  private:
   template <class Event>
   void add(Context& context) {
-    items_.push_back({decode<Event>(context), context.timestamp_ms(), context.time_ms()});
+    BatchItem<Events...> item{decode<Event>(context), context.timestamp_ms(), context.time_ms()};
+    if constexpr (requires { handler_.check(item); }) handler_.check(item);
+    items_.push_back(std::move(item));
   }
 
   H& handler_;
@@ -75,8 +78,12 @@ class TypedItems : public BatchItems {
 ///
 /// `H` has `using Events = EventList<...>`, `static constexpr std::size_t max_batch` and, called on a thread of the
 /// pool inside the transaction, `void apply(pqxx::transaction_base&, std::vector<BatchItem<...> const*> const& items)`.
+/// `void check(BatchItem<...> const&) const`, where it has one, is called on the event loop for each item: what it
+/// throws concerns that item alone, and the rest of the batch is not halved for it.
+///
 /// With `static constexpr bool own_key = true` it recognises by a key of its own what it has applied before: then no
-/// inbox rows are written, and items may come that were applied already.
+/// inbox rows are written, items may come that were applied already, and under a backlog batches are applied beside
+/// each other, on several threads and in any order.
 template <class H>
 class BatchWork : public Work {
  public:

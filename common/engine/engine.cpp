@@ -22,6 +22,7 @@ namespace {
 constexpr std::chrono::milliseconds drain_poll{10};
 constexpr std::size_t smallest_backlog = 2'048;  // of deliveries that may start at once
 constexpr std::size_t most_unsaid = 500;         // records finished ahead of the frontier before that is committed
+constexpr std::size_t own_key_commits = 3;       // batches at once, where their order is of no importance
 constexpr std::size_t most_open = 1'000'000;     // records of a partition begun behind one that does not end
 
 /// Deliveries of one key share a lane; those without key are independent of each other.
@@ -52,9 +53,12 @@ Engine::Engine(boost::asio::io_context& loop, Identity identity, EngineSettings 
       housekeeping_timer_{loop} {}
 
 std::unique_ptr<Dispatch> Engine::make_dispatch() {
-  if (auto const most = work_.batches().most; most > 0)
-    return std::make_unique<BatchDispatcher>(loop_, most, work_.new_items(), work_.new_items(),
-                                             static_cast<BatchProcessor&>(*this));
+  if (auto const traits = work_.batches(); traits.most > 0) {
+    std::vector<std::unique_ptr<BatchItems>> items;
+    auto const at_once = traits.own_key ? own_key_commits : 1;
+    for (std::size_t i = 0; i <= at_once; ++i) items.push_back(work_.new_items());
+    return std::make_unique<BatchDispatcher>(loop_, traits.most, std::move(items), static_cast<BatchProcessor&>(*this));
+  }
   return std::make_unique<Dispatcher>(loop_, Dispatcher::Settings{.max_in_flight = settings_.max_in_flight},
                                       static_cast<Processor&>(*this));
 }

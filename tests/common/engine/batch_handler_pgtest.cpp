@@ -73,6 +73,31 @@ class FailsAsItStops : public StoreAll {
   std::future<void> gathered = all_there.get_future(), stopping = begins_to_stop.get_future();
 };
 
+/// Has a key of its own, refuses one message by its looks, and goes on only when two batches are applied at once.
+class StoreBeside : public StoreAll {
+ public:
+  static constexpr std::size_t max_batch = 20;
+  static constexpr bool own_key = true;
+
+  void check(BatchItem<ChatMessageReceived> const& item) const {
+    if (std::get<ChatMessageReceived>(item.event).text == "implausible")
+      throw Failure::permanent("not to be believed", "implausible");
+  }
+  void apply(pqxx::transaction_base& transaction, std::vector<BatchItem<ChatMessageReceived> const*> const& items) {
+    if (++beside == 2) both.set_value();
+    two_at_once.wait();
+    StoreAll::apply(transaction, items);
+  }
+
+  MakeWork work() {
+    return [this](boost::asio::io_context&) { return std::make_unique<BatchWork<StoreBeside>>(*this); };
+  }
+
+  std::atomic<int> beside{0};
+  std::promise<void> both;
+  std::shared_future<void> two_at_once = both.get_future().share();
+};
+
 kafka::Record message(std::string const& topic, std::string const& session, std::string const& text) {
   ChatMessageReceived const data{"shop.example", session, text, {}};
   return to_binary_record(originate("/test", ChatMessageReceived::type), json::encode(data), topic, session);
@@ -141,6 +166,25 @@ TEST_CASE("a batch that fails is halved until the event at fault is alone, which
   for (auto const& letter : parked) ++classes[header_of(letter, "error.class")];
   CHECK(classes == std::map<std::string, int>{{"database", 4}, {"unknown_type", 1}});
   CHECK(database.outbox() == 0);
+}
+
+TEST_CASE("batches with a key of their own are applied beside each other, and one bad event does not halve its batch") {
+  Broker broker;
+  EffectDatabase const database;
+  database.execute("ALTER TABLE effects ADD UNIQUE (key, value)");
+  auto const topic = broker.topic(2);
+  auto records = messages(topic, 10, 20);
+  for (auto const place : {0, 77, 199}) records.insert(records.begin() + place, message(topic, "s-3", "implausible"));
+  REQUIRE(publish(broker, records));
+  StoreBeside handler;
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "beside-" + topic, handler.work()};
+  REQUIRE(database.await_effects(200));
+  while (engine.counters().handled < 203) std::this_thread::yield();
+  engine.stop();
+  CHECK(engine.counters().dead_lettered == 3);
+  CHECK(database.inbox() == 3);  // of those that were parked
+  auto const parked = read_all(broker, kafka::dead_letter_topic(topic), 3);
+  for (auto const& letter : parked) CHECK(header_of(letter, "error.class") == "implausible");
 }
 
 TEST_CASE("what a stopping worker gives up of a batch is overtaken neither by its other half nor by the next batch") {
