@@ -111,7 +111,7 @@ $$;
 REVOKE EXECUTE ON FUNCTION pipeline.add_telemetry_partition(date) FROM PUBLIC;
 COMMENT ON FUNCTION pipeline.add_telemetry_partition IS 'Makes the partition of a day unless it is there; from the floor to the day after tomorrow.';
 
-CREATE FUNCTION pipeline.claim_calls(p_call_ids uuid[], p_days date[]) RETURNS SETOF uuid
+CREATE FUNCTION pipeline.open_telemetry_days(p_days date[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   -- From here on no partition can be dropped, until the transaction ends.
@@ -120,17 +120,14 @@ BEGIN
   PERFORM pipeline.add_telemetry_partition(d.day)
   FROM (SELECT unnest(p_days) UNION SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(1, 2) n) AS d (day)
   ORDER BY d.day;
-  -- Sorted, so that two workers with the same calls wait for one another instead of deadlocking.
-  RETURN QUERY
-  INSERT INTO pipeline.telemetry_calls AS t (call_id, day)
-  SELECT c.call_id, c.day FROM unnest(p_call_ids, p_days) AS c (call_id, day) ORDER BY c.call_id
-  ON CONFLICT DO NOTHING
-  RETURNING t.call_id;
 END
 $$;
-COMMENT ON FUNCTION pipeline.claim_calls IS 'Claims calls for this transaction and returns those that nobody had claimed: theirs are the rows to write. Makes the partitions they need.';
-REVOKE EXECUTE ON FUNCTION pipeline.claim_calls(uuid[], date[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pipeline.claim_calls(uuid[], date[]) TO omnibus_telemetry, omnibus_replay;
+COMMENT ON FUNCTION pipeline.open_telemetry_days IS 'Makes the partitions of these days and keeps them until the transaction ends.';
+REVOKE EXECUTE ON FUNCTION pipeline.open_telemetry_days(date[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pipeline.open_telemetry_days(date[]) TO omnibus_telemetry, omnibus_replay;
+-- A transaction that has inserted the key of a call may write its row and add it to the sums. By COPY, which fails when
+-- one of the keys is there, or by INSERT ... ON CONFLICT DO NOTHING RETURNING.
+GRANT SELECT, INSERT ON pipeline.telemetry_calls TO omnibus_telemetry, omnibus_replay;
 
 CREATE FUNCTION pipeline.stage_calls() RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
@@ -173,7 +170,7 @@ RESET ROLE;
 -- migrate:down
 DROP FUNCTION pipeline.drop_telemetry_before(date);
 DROP FUNCTION pipeline.stage_calls();
-DROP FUNCTION pipeline.claim_calls(uuid[], date[]);
+DROP FUNCTION pipeline.open_telemetry_days(date[]);
 DROP FUNCTION pipeline.add_telemetry_partition(date);
 DROP TABLE pipeline.telemetry_floor;
 DROP TABLE pipeline.telemetry_calls;

@@ -2,9 +2,11 @@
 
 #include "engine/failure.hpp"
 #include "events/time.hpp"
+#include "postgres/binary_copy.hpp"
 
 #include <charconv>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -56,8 +58,17 @@ constexpr std::string_view columns =
     "output_tokens, cached_input_tokens, reasoning_tokens, usage_estimated, cost_usd, duration_ms, ttft_ms, "
     "iterations, tool_calls, search_calls, search_zero_results, finish_reason, success, error_type, fallback_from";
 
+constexpr std::int64_t day_ms = 24 * 60 * 60 * 1000;
+constexpr std::size_t key_bytes = 32;  // as much as a key and a row usually take in a copy
+constexpr std::size_t row_bytes = 320;
+
 std::optional<std::string_view> unless_empty(std::string_view text) {
   return text.empty() ? std::nullopt : std::optional{text};
+}
+
+/// Of a count that read_call() has seen to be small.
+std::optional<std::int32_t> as_int(std::optional<std::int64_t> count) {
+  return count ? std::optional{static_cast<std::int32_t>(*count)} : std::nullopt;
 }
 
 std::string decimal(std::int64_t nano) {
@@ -116,41 +127,65 @@ void add_rollup(pqxx::transaction_base& transaction, std::string_view table, std
 
 }  // namespace
 
-std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
-  Array ids{calls.size() * 3}, days{calls.size()};
-  for (auto const& call : calls) {
-    ids.add_plain(to_string(call.told->call_id));
-    days.add_plain(std::string_view{format_time_ms(call.time_ms)}.substr(0, 10));
-  }
+void open_days(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
+  std::set<std::int64_t> days;
+  for (auto const& call : calls) days.insert(call.time_ms - call.time_ms % day_ms);
+  Array dates{days.size()};
+  for (auto const day : days) dates.add_plain(format_time_ms(day).substr(0, 10));
   try {
-    auto const rows = transaction.exec("SELECT pipeline.claim_calls($1::uuid[], $2::date[])",
-                                       pqxx::params{std::move(ids).text(), std::move(days).text()});
-    std::unordered_set<Uuid> claimed;
-    claimed.reserve(static_cast<std::size_t>(rows.size()));
-    for (auto const& row : rows)
-      if (auto const id = parse_uuid(row[0].view())) claimed.insert(*id);
-    return claimed;
+    transaction.exec("SELECT pipeline.open_telemetry_days($1::date[])", pqxx::params{std::move(dates).text()});
   } catch (pqxx::sql_error const& error) {
     if (error.sqlstate() == "22008") throw Failure::permanent("its time is not one that telemetry keeps", "clock");
     throw;
   }
 }
 
+bool claim_new_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
+  postgres::BinaryRows keys{calls.size() * key_bytes};
+  for (auto const& call : calls) keys.add(call.told->call_id, postgres::Date{call.time_ms});
+  transaction.exec("SAVEPOINT claim");
+  try {
+    postgres::copy_binary(transaction, "pipeline.telemetry_calls (call_id, day)", keys);
+    return true;
+  } catch (pqxx::unique_violation const&) {
+    transaction.exec("ROLLBACK TO SAVEPOINT claim");
+    return false;
+  }
+}
+
+std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
+  Array ids{calls.size() * 3}, days{calls.size()};
+  for (auto const& call : calls) {
+    ids.add_plain(to_string(call.told->call_id));
+    days.add_plain(std::string_view{format_time_ms(call.time_ms)}.substr(0, 10));
+  }
+  auto const rows = transaction.exec(
+      "INSERT INTO pipeline.telemetry_calls AS t (call_id, day) "
+      "SELECT c.call_id, c.day FROM unnest($1::uuid[], $2::date[]) AS c (call_id, day) ORDER BY c.call_id "
+      "ON CONFLICT DO NOTHING RETURNING t.call_id",
+      pqxx::params{std::move(ids).text(), std::move(days).text()});
+  std::unordered_set<Uuid> claimed;
+  claimed.reserve(static_cast<std::size_t>(rows.size()));
+  for (auto const& row : rows)
+    if (auto const id = parse_uuid(row[0].view())) claimed.insert(*id);
+  return claimed;
+}
+
 void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
-  // By way of a table of the session's own, in memory and in no log: PostgreSQL has no COPY into a table that has
-  // row-level security. Still over twice as fast as arrays.
-  transaction.exec("SELECT pipeline.stage_calls()");
-  auto stream = pqxx::stream_to::raw_table(transaction, "pg_temp.staged_calls", columns);
+  postgres::BinaryRows rows{calls.size() * row_bytes};
   for (auto const& call : calls) {
     auto const& told = *call.told;
-    stream.write_values(to_string(told.call_id), format_time_ms(call.time_ms), told.domain,
-                        to_string(told.conversation_id), told.worker, told.operation, told.provider, told.request_model,
-                        told.response_model, told.input_tokens, told.output_tokens, told.cached_input_tokens,
-                        told.reasoning_tokens, told.usage_estimated, told.cost_usd, told.duration_ms, told.ttft_ms,
-                        told.iterations, told.tool_calls, told.search_calls, told.search_zero_results,
-                        told.finish_reason, call.success, unless_empty(call.error_type), told.fallback_from);
+    rows.add(told.call_id, postgres::Timestamp{call.time_ms}, told.domain, told.conversation_id, told.worker,
+             told.operation, told.provider, told.request_model, told.response_model, told.input_tokens,
+             told.output_tokens, told.cached_input_tokens, told.reasoning_tokens, told.usage_estimated,
+             postgres::Nano{call.cost_nano_usd}, told.duration_ms, told.ttft_ms, as_int(told.iterations),
+             as_int(told.tool_calls), as_int(told.search_calls), as_int(told.search_zero_results), told.finish_reason,
+             call.success, unless_empty(call.error_type), told.fallback_from);
   }
-  stream.complete();
+  // By way of a table of the session's own, in memory and in no log: PostgreSQL has no COPY into a table that has
+  // row-level security.
+  transaction.exec("SELECT pipeline.stage_calls()");
+  postgres::copy_binary(transaction, fmt::format("pg_temp.staged_calls ({})", columns), rows);
   transaction.exec(fmt::format("INSERT INTO chat_telemetry ({0}) SELECT {0} FROM pg_temp.staged_calls", columns));
 }
 

@@ -1,0 +1,84 @@
+/// Rows into a table by COPY in PostgreSQL's binary format, which neither side has to print or read as text.
+#pragma once
+
+#include "events/uuid.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace pqxx {
+class transaction_base;
+}
+
+namespace omnibus::postgres {
+
+/// A timestamptz, in ms since 1970.
+struct Timestamp {
+  std::int64_t ms;
+};
+
+/// The date (UTC) of a time in ms since 1970.
+struct Date {
+  std::int64_t ms;
+};
+
+/// A numeric, in billionths.
+struct Nano {
+  std::int64_t count;
+};
+
+/// Rows to be copied. Each value must be of the very type of its column: bool, int32_t for int, int64_t for bigint,
+/// text, Uuid, Timestamp, Date, Nano for numeric, and an optional of these where it may be null.
+class BinaryRows {
+ public:
+  /// @param bytes how many to reserve
+  explicit BinaryRows(std::size_t bytes);
+
+  template <class... Values>
+  void add(Values const&... values) {
+    put_number(static_cast<std::int16_t>(sizeof...(Values)));
+    (put(values), ...);
+  }
+  std::string_view bytes() const { return bytes_; }
+
+ private:
+  template <class Number>
+  void put_number(Number number) {
+    char digits[sizeof number];
+    for (auto i = sizeof number; i-- > 0; number = static_cast<Number>(number >> 7 >> 1))
+      digits[i] = static_cast<char>(number & 0xff);
+    bytes_.append(digits, sizeof digits);
+  }
+  template <class Number>
+  void put_value(Number number) {
+    put_number(static_cast<std::int32_t>(sizeof number));
+    put_number(number);
+  }
+
+  void put(bool value) { put_value(static_cast<std::int8_t>(value ? 1 : 0)); }
+  void put(std::int32_t value) { put_value(value); }
+  void put(std::int64_t value) { put_value(value); }
+  void put(std::string_view text);
+  void put(Uuid const& uuid);
+  void put(Timestamp time);
+  void put(Date date);
+  void put(Nano decimal);
+  template <class Value>
+  void put(std::optional<Value> const& value) {
+    if (value)
+      put(*value);
+    else
+      put_number(std::int32_t{-1});
+  }
+
+  std::string bytes_;
+};
+
+/// Copies rows to a target, `table (column, ...)` or `table`, as SQL.
+/// @throws pqxx::unique_violation, and else as libpqxx does
+void copy_binary(pqxx::transaction_base& transaction, std::string_view target, BinaryRows const& rows);
+
+}  // namespace omnibus::postgres
