@@ -214,26 +214,47 @@ void Producer::produce(Record const& record, Callback callback) {
 }
 
 Task<> Producer::send(Record record) {
-  auto const initiate = [this, &record](auto handler) {
+  auto sending = send_all({&record, 1});
+  co_await std::move(sending);
+}
+
+Task<> Producer::send_all(std::span<Record const> records) {
+  if (records.empty()) co_return;
+  auto const initiate = [this, records](auto handler) {
     using Handler = decltype(handler);
     struct Waiting {
       Handler handler;
       boost::asio::executor_work_guard<boost::asio::associated_executor_t<Handler>> work;
+      std::mutex mutex;
+      std::size_t left;
+      std::exception_ptr failure;
     };
     auto executor = boost::asio::get_associated_executor(handler);
-    auto const waiting = std::make_shared<Waiting>(Waiting{std::move(handler), boost::asio::make_work_guard(executor)});
-    auto const resume = [waiting](std::exception_ptr failure) {
-      boost::asio::post(waiting->work.get_executor(), [waiting, failure = std::move(failure)] {
+    std::shared_ptr<Waiting> const waiting(
+        new Waiting{std::move(handler), boost::asio::make_work_guard(executor), {}, records.size(), {}});
+    auto const end_one = [waiting](std::exception_ptr failure) {
+      std::unique_lock lock(waiting->mutex);
+      if (failure && !waiting->failure) waiting->failure = std::move(failure);
+      if (--waiting->left > 0) return;
+      lock.unlock();
+      boost::asio::post(waiting->work.get_executor(), [waiting] {
         waiting->work.reset();
-        std::move(waiting->handler)(failure);
+        std::move(waiting->handler)(std::move(waiting->failure));
       });
     };
-    try {
-      produce(record, [resume](Delivery const& delivery) {
-        resume(delivery.error != nullptr ? std::make_exception_ptr(*delivery.error) : nullptr);
-      });
-    } catch (...) {
-      resume(std::current_exception());
+    std::exception_ptr refused;  // with one record those behind it fail, so that none overtakes it
+    for (auto const& record : records) {
+      if (!refused) {
+        try {
+          produce(record, [end_one](Delivery const& delivery) {
+            end_one(delivery.error != nullptr ? std::make_exception_ptr(*delivery.error) : nullptr);
+          });
+          continue;
+        } catch (...) {
+          refused = std::current_exception();
+        }
+      }
+      end_one(refused);
     }
   };
   auto operation = boost::asio::async_initiate<boost::asio::use_awaitable_t<> const, void(std::exception_ptr)>(

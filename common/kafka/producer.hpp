@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include <boost/describe/class.hpp>
 
@@ -71,6 +72,11 @@ class Producer {
   /// this producer.
   /// @throws Error as produce does, and when the delivery failed.
   Task<> send(Record record);
+
+  /// Hands the records over in their order and resumes once each is acknowledged or has failed. The records must
+  /// outlive the coroutine.
+  /// @throws Error the first failure; the other records may be there.
+  Task<> send_all(std::span<Record const> records);
 
   /// Waits until everything handed over has been delivered or has failed. Blocks; not for the event loop.
   /// @return false when `timeout` came first.

@@ -173,6 +173,36 @@ TEST_CASE("send resumes on the executor it was awaited on") {
   CHECK(resumed == std::this_thread::get_id());
 }
 
+TEST_CASE("several records sent at once are all there, in their order, when it resumes") {
+  auto& cluster = TestCluster::instance();
+  ProducerSettings settings;
+  settings.max_message = 100_KiB;
+  Producer producer(cluster.settings(), settings);
+  auto const topic = cluster.topic(1);
+  auto const send_all = [&](std::vector<Record> const& records) {
+    std::exception_ptr failure;
+    auto& loop = event_loop();
+    boost::asio::co_spawn(loop, producer.send_all(records), [&failure](std::exception_ptr error) { failure = error; });
+    loop.run();
+    if (failure) std::rethrow_exception(failure);
+  };
+  std::vector<Record> records;
+  for (int i = 0; i < 100; ++i) records.push_back({topic, "k", std::to_string(i), {}, {}});
+  send_all(records);
+  send_all({});
+
+  // One that can never be sent: what is behind it does not overtake it.
+  CHECK_THROWS_AS(send_all({{topic, "k", "100", {}, {}},
+                            {topic, "k", std::string(200 << 10, 'x'), {}, {}},
+                            {topic, "k", "102", {}, {}}}),
+                  kafka::Error);
+  send_all({{topic, "k", "last", {}, {}}});
+  auto const stored = cluster.read(topic, 1, 102);
+  REQUIRE(stored.size() == 102);
+  for (std::size_t i = 0; i <= 100; ++i) CHECK(stored[i].value == std::to_string(i));
+  CHECK(stored[101].value == "last");
+}
+
 TEST_CASE("a record that can never be sent is refused for good") {
   auto& cluster = TestCluster::instance();
   ProducerSettings settings;
