@@ -14,7 +14,7 @@ namespace omnibus {
 struct SmsMessageReceived {
   static constexpr std::string_view type = "omnibus.sms.message.received.v1";
   std::string domain;
-  std::string provider;      ///< who delivered it, as `mtn`
+  std::string provider;      ///< who delivered it, as `mtn_sms`
   std::string phone_number;  ///< the sender, E.164
   std::string recipient;     ///< our number or short code, as the provider writes it
   std::string text;

@@ -42,6 +42,8 @@ enum class Metric : std::uint8_t {
   http_request_duration,
   http_connections,
   sse_streams,
+  webhook_events,
+  webhook_refusals,
   rate_limited,
 };
 
@@ -152,6 +154,17 @@ inline constexpr std::array metric_table{
     MetricDefinition{Metric::http_connections, "omnibus_http_connections", MetricKind::gauge, "HTTP connections open."},
     MetricDefinition{Metric::sse_streams, "omnibus_sse_streams", MetricKind::gauge,
                      "Streams of server-sent events open."},
+    MetricDefinition{Metric::webhook_events,
+                     "omnibus_webhook_events_total",
+                     MetricKind::counter,
+                     "What webhooks told, by webhook and outcome: published or passed_over.",
+                     {"webhook", "outcome"}},
+    MetricDefinition{Metric::webhook_refusals,
+                     "omnibus_webhook_refusals_total",
+                     MetricKind::counter,
+                     "Requests of webhooks refused before they were read, by reason: not_served, or what was wrong with "
+                     "the signature.",
+                     {"webhook", "reason"}},
     MetricDefinition{Metric::rate_limited, "omnibus_rate_limited_total", MetricKind::counter,
                      "Requests refused with 429."},
 };

@@ -14,11 +14,15 @@ Admission::Admission(Authentication& authentication, RateLimit& rate_limit)
 Task<Principal> Admission::admit(http::Request const& request) {
   auto authentication = authentication_.principal(request.headers.find("Authorization"));
   auto principal = co_await std::move(authentication);
-  if (auto const wait = rate_limit_.acquire(principal.domain, RateLimit::Clock::now())) {
-    rate_limited_.add();
-    throw Refusal(429, "Too many requests", "The domain has used up its rate", {}, wait);
-  }
+  keep_rate(principal.domain);
   co_return principal;
+}
+
+void Admission::keep_rate(std::string_view domain) {
+  auto const wait = rate_limit_.acquire(domain, RateLimit::Clock::now());
+  if (!wait) return;
+  rate_limited_.add();
+  throw Refusal(429, "Too many requests", "The domain has used up its rate", {}, wait);
 }
 
 std::string domain_of(Principal const& principal, http::Request const& request) {

@@ -8,16 +8,20 @@
 #include "workers/gateway/rate_limit.hpp"
 
 #include <string>
+#include <string_view>
 
 namespace omnibus::gateway {
 
-/// The door of every route: a bearer token that is good, of a domain that does not ask too often.
+/// The door of every route that tenants use: a bearer token that is good, of a domain that does not ask too often.
 class Admission {
  public:
   Admission(Authentication& authentication, RateLimit& rate_limit);
 
   /// @throws Refusal 401 or 429; whatever Authentication::principal throws.
   Task<Principal> admit(http::Request const& request);
+
+  /// For requests that show otherwise whose they are. @throws Refusal 429.
+  void keep_rate(std::string_view domain);
 
  private:
   Authentication& authentication_;

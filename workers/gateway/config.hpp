@@ -4,6 +4,7 @@
 #include "config/config.hpp"
 #include "config/process_settings.hpp"
 #include "kafka/client_settings.hpp"
+#include "workers/gateway/webhook_settings.hpp"
 
 #include <array>
 #include <chrono>
@@ -81,6 +82,7 @@ struct Settings : config::ProcessSettings {
   std::chrono::milliseconds drain{10'000};
   LimitSettings limits;
   StreamSettings stream;
+  WebhookSettings webhooks;
 
   static constexpr std::array docs{
       config::Doc{"http_listen", "HOST:PORT the API is served on; port 0 takes a free one"},
@@ -98,6 +100,6 @@ struct Settings : config::ProcessSettings {
 };
 BOOST_DESCRIBE_STRUCT(Settings, (config::ProcessSettings),
                       (http_listen, kafka, database_connections, database_timeout, publish_timeout, token_cache,
-                       idempotency_lease, idempotency_wait, drain, limits, stream))
+                       idempotency_lease, idempotency_wait, drain, limits, stream, webhooks))
 
 }  // namespace omnibus::gateway

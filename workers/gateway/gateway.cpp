@@ -16,6 +16,7 @@
 #include "workers/gateway/stream_route.hpp"
 #include "workers/gateway/telemetry_route.hpp"
 #include "workers/gateway/transcript_route.hpp"
+#include "workers/gateway/webhook_routes.hpp"
 
 #include <csignal>
 #include <exception>
@@ -119,12 +120,14 @@ class Gateway {
         events_(admission_, visitor_messages_, publisher_, topics_),
         transcript_(admission_, store_, recent_, unseen_),
         telemetry_(admission_, store_),
-        stream_(admission_, store_, {recent_, feed_, unseen_, history_}, settings_.stream) {}
+        stream_(admission_, store_, {recent_, feed_, unseen_, history_}, settings_.stream),
+        webhooks_(settings_.webhooks, admission_, publisher_) {}
 
   void run();
 
  private:
   http::Router router();
+  void add_webhooks(http::Router& router);
   bool ready() const { return accepting_ && accepting_->ready() && kafka_->ready() && database_->ready(); }
   ReplyTail::Listener listener();
   Task<> watch(http::AdminServer& admin);
@@ -150,6 +153,7 @@ class Gateway {
   TranscriptRoute transcript_;
   TelemetryRoute telemetry_;
   StreamRoute stream_;
+  WebhookRoutes webhooks_;
   using Check = std::shared_ptr<http::AdminServer::Check>;
   Check kafka_, database_, accepting_;
   // Last, so first to go: the coroutines it holds refer to all of the above.
@@ -178,7 +182,21 @@ http::Router Gateway::router() {
   router.add_stream("GET", stream, guarded_stream(stream, [this](http::Request const& request, http::Stream& out) {
                       return stream_.get(request, out);
                     }));
+  add_webhooks(router);
   return router;
+}
+
+void Gateway::add_webhooks(http::Router& router) {
+  using Route = Task<http::Response> (WebhookRoutes::*)(http::Request const&);
+  auto const add = [&](std::string method, std::string_view pattern, Route route) {
+    router.add(std::move(method), pattern,
+               guarded(pattern, [this, route](http::Request const& request) { return (webhooks_.*route)(request); }));
+  };
+  add("POST", "/webhooks/calls", &WebhookRoutes::post_call);
+  add("POST", "/webhooks/sms", &WebhookRoutes::post_sms);
+  add("POST", "/webhooks/sms/receipts", &WebhookRoutes::post_sms_receipt);
+  add("POST", "/webhooks/whatsapp", &WebhookRoutes::post_whatsapp);
+  add("GET", "/webhooks/whatsapp", &WebhookRoutes::get_whatsapp);
 }
 
 ReplyTail::Listener Gateway::listener() {

@@ -8,21 +8,49 @@
 #include <utility>
 
 namespace omnibus::gateway {
+namespace {
+
+kafka::TopicSpec const& topic_of(kafka::TopicCatalog const& topics, std::string const& type) {
+  auto const* const topic = topics.topic_of(type);
+  if (topic == nullptr) throw std::logic_error("no topic carries " + type);
+  return *topic;
+}
+
+Refusal refusal_of(kafka::Error const& error, kafka::TopicSpec const& topic, std::string_view event_id) {
+  if (error.code() == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+    return {413, "The event is too large",
+            "Its topic takes at most " + std::to_string(topic.max_message_bytes()) + " bytes"};
+  log::warn("an event could not be published",
+            {{"event_id", event_id}, {"topic", topic.name}, {"reason", error.what()}});
+  return Refusal::unavailable("The event was not acknowledged; send it again with the same id or Idempotency-Key");
+}
+
+}  // namespace
 
 Task<> Publisher::publish(Envelope envelope, std::string data, std::string key) {
-  auto const* const topic = topics_.topic_of(envelope.type);
-  if (topic == nullptr) throw std::logic_error("no topic carries " + envelope.type);
-  auto record = to_binary_record(envelope, data, topic->name, std::move(key));
+  auto const& topic = topic_of(topics_, envelope.type);
+  auto record = to_binary_record(envelope, data, topic.name, std::move(key));
   try {
     auto sending = producer_.send(std::move(record));
     co_await std::move(sending);
   } catch (kafka::Error const& error) {
-    if (error.code() == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-      throw Refusal(413, "The event is too large",
-                    "Its topic takes at most " + std::to_string(topic->max_message_bytes()) + " bytes");
-    log::warn("an event could not be published",
-              {{"event_id", envelope.id}, {"topic", topic->name}, {"reason", error.what()}});
-    throw Refusal::unavailable("The event was not acknowledged; send it again with the same id or Idempotency-Key");
+    throw refusal_of(error, topic, envelope.id);
+  }
+}
+
+Task<> Publisher::publish_all(std::vector<Event> events) {
+  if (events.empty()) co_return;
+  std::vector<kafka::Record> records;
+  for (auto& event : events) {
+    auto const& topic = topic_of(topics_, event.envelope.type);
+    records.push_back(to_binary_record(event.envelope, event.data, topic.name, std::move(event.key)));
+  }
+  try {
+    auto sending = producer_.send_all(records);
+    co_await std::move(sending);
+  } catch (kafka::Error const& error) {
+    auto const& first = events.front().envelope;
+    throw refusal_of(error, topic_of(topics_, first.type), first.id);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "kafka/topics.hpp"
 
 #include <string>
+#include <vector>
 
 namespace omnibus::gateway {
 
@@ -19,6 +20,15 @@ class Publisher {
   /// @throws Refusal 413 when it is larger than the topic takes, 503 when Kafka did not acknowledge it in time. In the
   /// second case it may still be there: whoever publishes it again must use the same id.
   Task<> publish(Envelope envelope, std::string data, std::string key);
+
+  struct Event {
+    Envelope envelope;
+    std::string data;
+    std::string key;
+  };
+  /// The same for several at once, those of one key in their order. @throws as publish does for the first that failed;
+  /// others may then be there.
+  Task<> publish_all(std::vector<Event> events);
 
  private:
   kafka::Producer& producer_;
