@@ -196,6 +196,20 @@ bring_up_tenants() {
     { cat "$logs/tenants.log" >&2; fail "the tenants could not be made"; }
 }
 
+random_secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+# What providers sign their webhooks with, and what keys are made of: made up once for what runs.
+bring_up_secrets() {
+  OMNIBUS_WEBHOOK_SECRET='' OMNIBUS_PROFILE_KEY_SECRET=''
+  if [ -e "$run/environment" ]; then
+    # shellcheck disable=SC1090,SC1091 # written by write_environment
+    OMNIBUS_WEBHOOK_SECRET=$(. "$run/environment" && echo "${OMNIBUS_WEBHOOK_SECRET:-}")
+    # shellcheck disable=SC1090,SC1091
+    OMNIBUS_PROFILE_KEY_SECRET=$(. "$run/environment" && echo "${OMNIBUS_PROFILE_KEY_SECRET:-}")
+  fi
+  [ -n "$OMNIBUS_WEBHOOK_SECRET" ] || OMNIBUS_WEBHOOK_SECRET=$(random_secret)
+  [ -n "$OMNIBUS_PROFILE_KEY_SECRET" ] || OMNIBUS_PROFILE_KEY_SECRET=$(random_secret)
+}
+
 bring_up_model() {
   OMNIBUS_LLM=$llm_url
   [ -z "$llm_url" ] || return 0
@@ -214,9 +228,15 @@ stop_workers() {
 }
 bring_up_workers() {
   local name
+  local webhooks=(WEBHOOK_DOMAIN="$OMNIBUS_DOMAIN" PROFILE_KEY_SECRET="$OMNIBUS_PROFILE_KEY_SECRET"
+    CALLS_WEBHOOK_SECRET="$OMNIBUS_WEBHOOK_SECRET" MTN_WEBHOOK_SECRET="$OMNIBUS_WEBHOOK_SECRET"
+    WHATSAPP_APP_SECRET="$OMNIBUS_WEBHOOK_SECRET" WHATSAPP_VERIFY_TOKEN="$OMNIBUS_WEBHOOK_SECRET")
   for name in "${workers[@]}"; do
+    local more=()
+    [ "$name" != gateway ] || more=("${webhooks[@]}")
     alive "$name" || start "$name" env KAFKA_BROKERS="$OMNIBUS_KAFKA" DATABASE_URL="$("$root/compose/postgres" url "$name")" \
       LLM_BASE_URL="$OMNIBUS_LLM" LLM_API_KEY="${LLM_API_KEY:-simulated}" HTTP_LISTEN=127.0.0.1:0 METRICS_LISTEN=127.0.0.1:0 \
+      "${more[@]}" \
       "$bin/omnibus-$name"
   done
   OMNIBUS_METRICS=
@@ -230,7 +250,7 @@ bring_up_workers() {
 }
 
 variables=(OMNIBUS_KAFKA OMNIBUS_GATEWAY OMNIBUS_TOKEN OMNIBUS_DOMAIN OMNIBUS_TOKEN_OTHER OMNIBUS_DOMAIN_OTHER OMNIBUS_DATABASE
-  OMNIBUS_METRICS OMNIBUS_LLM OMNIBUS_LOGS)
+  OMNIBUS_METRICS OMNIBUS_LLM OMNIBUS_LOGS OMNIBUS_WEBHOOK_SECRET OMNIBUS_PROFILE_KEY_SECRET)
 write_environment() {
   local name
   OMNIBUS_LOGS=$logs
@@ -253,6 +273,7 @@ bring_up() {
   bring_up_broker
   bring_up_database
   bring_up_tenants
+  bring_up_secrets
   bring_up_model
   bring_up_workers
   write_environment
