@@ -159,12 +159,13 @@ inline constexpr std::array metric_table{
                      MetricKind::counter,
                      "What webhooks told, by webhook and outcome: published or passed_over.",
                      {"webhook", "outcome"}},
-    MetricDefinition{Metric::webhook_refusals,
-                     "omnibus_webhook_refusals_total",
-                     MetricKind::counter,
-                     "Requests of webhooks refused before they were read, by reason: not_served, or what was wrong with "
-                     "the signature.",
-                     {"webhook", "reason"}},
+    MetricDefinition{
+        Metric::webhook_refusals,
+        "omnibus_webhook_refusals_total",
+        MetricKind::counter,
+        "Requests of webhooks refused before they were read, by reason: not_served, or what was wrong with "
+        "the signature.",
+        {"webhook", "reason"}},
     MetricDefinition{Metric::rate_limited, "omnibus_rate_limited_total", MetricKind::counter,
                      "Requests refused with 429."},
 };
