@@ -121,14 +121,15 @@ void add_messaging_options(CLI::App& command, Options& options) {
       ->capture_default_str();
   command.add_option("--receipts-twice", receipts.twice, "Share of receipts that are sent twice")
       ->check(CLI::Range(0.0, 1.0));
-  command.add_option("--sms-signature-header", receipts.sms_header, "Header that signs receipts of SMS")
+  command.add_option("--sms-signature-header", receipts.sms_header, "Header that signs MTN's receipts")
       ->capture_default_str();
   command.add_option("--sms-signature-prefix", receipts.sms_prefix, "What stands before the signature in it")
       ->capture_default_str();
   // Not on the command line, where everybody sees them.
   if (auto const* const secret = std::getenv("WHATSAPP_APP_SECRET")) receipts.whatsapp_secret = secret;
   if (auto const* const secret = std::getenv("MTN_WEBHOOK_SECRET")) receipts.sms_secret = secret;
-  command.footer("WHATSAPP_APP_SECRET and MTN_WEBHOOK_SECRET in the environment sign the receipts.");
+  if (auto const* const token = std::getenv("TWILIO_AUTH_TOKEN")) receipts.twilio_token = token;
+  command.footer("WHATSAPP_APP_SECRET, MTN_WEBHOOK_SECRET and TWILIO_AUTH_TOKEN in the environment sign the receipts.");
 }
 
 }  // namespace

@@ -96,7 +96,8 @@ std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, Form cons
   return make_inbound(id, profile_key(rules, sms.phone_number), sms);
 }
 
-std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, Form const& form) {
+std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, Form const& form,
+                                                std::string_view effect_key) {
   auto const theirs = needed(form, "MessageStatus");
   auto const status =
       std::find_if(statuses.begin(), statuses.end(), [&](StatusName const& one) { return one.theirs == theirs; });
@@ -106,6 +107,7 @@ std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, Form 
   receipt.status = status->ours;
   receipt.occurred_at = format_time_ms(rules.now_ms);
   receipt.provider_message_id = needed(form, "MessageSid");
+  if (auto const key = parse_uuid(effect_key)) receipt.effect_key = to_string(*key);
   if (auto const code = value_of(form, "ErrorCode"); !code.empty()) receipt.error_code = code;
   auto const id = inbound_event_id({twilio_sms, "receipt", *receipt.provider_message_id, theirs});
   return make_inbound(id, receipt_key(twilio_sms, *receipt.provider_message_id), receipt);

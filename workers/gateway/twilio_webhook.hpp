@@ -31,8 +31,9 @@ std::optional<std::string_view> twilio_signature_fault(std::string_view token, s
 /// Reads a message of a person; nothing for one without words. @throws Refusal 400 or 422 naming the field.
 std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, Form const& form);
 
-/// Reads a status callback; nothing for a status that is none of a message of ours. @throws Refusal 400 naming the
-/// field.
-std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, Form const& form);
+/// Reads a status callback; nothing for a status that is none of a message of ours. The effect key is what stands in
+/// the address that Twilio was given to call. @throws Refusal 400 naming the field.
+std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, Form const& form,
+                                                std::string_view effect_key = {});
 
 }  // namespace omnibus::gateway

@@ -176,7 +176,8 @@ Task<http::Response> WebhookRoutes::post_sms_receipt(http::Request const& reques
   auto const form = is_form(request) ? std::optional(read_form(request.body)) : std::nullopt;
   auto const& webhook = form ? twilio_receipts : mtn_receipts;
   auto const rules = form ? admit_form(webhook, request, *form) : admit(webhook, settings_.mtn_webhook, request);
-  auto event = form ? read_twilio_receipt(rules, *form) : read_sms_receipt(rules, request.body);
+  auto const effect_key = request.query_value("effect_key").value_or("");
+  auto event = form ? read_twilio_receipt(rules, *form, effect_key) : read_sms_receipt(rules, request.body);
   std::size_t const passed_over = event ? 0 : 1;
   auto taking = take(webhook, of(std::move(event)), passed_over, request);
   auto answer = co_await std::move(taking);

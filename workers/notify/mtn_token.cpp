@@ -1,5 +1,6 @@
 #include "workers/notify/mtn_token.hpp"
 
+#include "http/form.hpp"
 #include "json/decode.hpp"
 #include "json/raw.hpp"
 #include "workers/notify/provider_call.hpp"
@@ -44,8 +45,8 @@ MtnToken::MtnToken(http::Client& client, std::string const& base_url, std::strin
           address_of(base_url, "/v1/oauth/access_token/accesstoken?grant_type=client_credentials", "MTN_SMS_BASE_URL")),
       deadline_(deadline),
       now_(std::move(now)) {
-  append_form(form_, "client_id", key);
-  append_form(form_, "client_secret", secret);
+  http::append_form(form_, "client_id", key);
+  http::append_form(form_, "client_secret", secret);
 }
 
 Task<MtnToken::Result> MtnToken::get() {

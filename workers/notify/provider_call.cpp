@@ -59,24 +59,6 @@ std::optional<std::chrono::milliseconds> retry_after(http::Response const& answe
   return http::parse_retry_after(std::nullopt, answer.headers.find("retry-after"), std::chrono::system_clock::now());
 }
 
-void append_form(std::string& out, std::string_view name, std::string_view value) {
-  if (!out.empty() && out.back() != '?') out += '&';
-  auto const append = [&](std::string_view text) {
-    for (auto const c : text) {
-      auto const plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                         c == '.' || c == '_' || c == '~';
-      if (plain) {
-        out += c;
-      } else {
-        fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
-      }
-    }
-  };
-  append(name);
-  out += '=';
-  append(value);
-}
-
 std::string code_word(std::string_view text) {
   std::string word;
   for (auto const c : text) {

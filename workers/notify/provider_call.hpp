@@ -34,9 +34,6 @@ SendResult by_status(http::Response const& answer);
 /// Retry-After of an answer, in seconds or as a date.
 std::optional<std::chrono::milliseconds> retry_after(http::Response const& answer);
 
-/// `name=value` of a form or a query, percent-encoded, after an `&` where something stands before it.
-void append_form(std::string& out, std::string_view name, std::string_view value);
-
 /// A provider's code as it may be stored and logged: at most 32 letters, digits, `_`, `-` and `.`; others are left out.
 std::string code_word(std::string_view text);
 

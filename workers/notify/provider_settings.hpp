@@ -63,6 +63,7 @@ struct TwilioSettings {
   std::string account_sid;
   Secret auth_token;
   std::string from;
+  std::string webhook_base_url;
   std::chrono::milliseconds look_up_after{60'000};
 
   static constexpr std::array docs{
@@ -70,11 +71,13 @@ struct TwilioSettings {
       config::Doc{"account_sid", "Account; empty: nothing is sent over Twilio"},
       config::Doc{"auth_token", "Its token"},
       config::Doc{"from", "Number in E.164, alphanumeric sender, or the SID of a messaging service (MG...)"},
+      config::Doc{"webhook_base_url",
+                  "Where Twilio reaches the gateway, ending before /webhooks; empty: no delivery receipts"},
       config::Doc{"look_up_after", "A message that is not in Twilio's list this long after it was sent never was", 0,
                   86400},
   };
 };
-BOOST_DESCRIBE_STRUCT(TwilioSettings, (), (base_url, account_sid, auth_token, from, look_up_after))
+BOOST_DESCRIBE_STRUCT(TwilioSettings, (), (base_url, account_sid, auth_token, from, webhook_base_url, look_up_after))
 
 struct SmsSettings {
   SmsProvider provider = SmsProvider::mtn;

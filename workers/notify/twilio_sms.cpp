@@ -1,5 +1,6 @@
 #include "workers/notify/twilio_sms.hpp"
 
+#include "http/form.hpp"
 #include "json/decode.hpp"
 #include "workers/notify/provider_call.hpp"
 #include "workers/notify/recipient.hpp"
@@ -89,9 +90,15 @@ std::optional<std::string> twilio_form(Message const& message, TwilioSettings co
   }
   auto const& sender = message.sender.empty() ? settings.from : message.sender;
   std::string form;
-  append_form(form, "To", message.recipient);
-  append_form(form, is_service(sender) ? "MessagingServiceSid" : "From", sender);
-  append_form(form, "Body", message.text);
+  http::append_form(form, "To", message.recipient);
+  http::append_form(form, is_service(sender) ? "MessagingServiceSid" : "From", sender);
+  http::append_form(form, "Body", message.text);
+  if (!settings.webhook_base_url.empty()) {
+    // Twilio keeps nothing of ours; what it calls back is all that can tell whose message it was.
+    auto const callback =
+        settings.webhook_base_url + "/webhooks/sms/receipts?effect_key=" + to_string(message.effect_key);
+    http::append_form(form, "StatusCallback", callback);
+  }
   return form;
 }
 
@@ -163,6 +170,8 @@ TwilioSms::TwilioSms(http::Client& client, TwilioSettings settings, std::int64_t
   if (sid.empty() || sid.size() > 64 || !word) throw std::invalid_argument("not an account: set TWILIO_ACCOUNT_SID");
   if (settings_.auth_token.empty()) throw std::invalid_argument("Twilio needs a token: set TWILIO_AUTH_TOKEN");
   if (settings_.from.empty()) throw std::invalid_argument("Twilio needs a sender: set TWILIO_FROM");
+  while (settings_.webhook_base_url.ends_with('/')) settings_.webhook_base_url.pop_back();
+  if (!settings_.webhook_base_url.empty()) address_of(settings_.webhook_base_url, "/", "TWILIO_WEBHOOK_BASE_URL");
   url_ = address_of(settings_.base_url, "/2010-04-01/Accounts/" + sid + "/Messages.json", "TWILIO_BASE_URL");
   authorization_ = "Basic " + base64(sid + ":" + settings_.auth_token.reveal());
 }
@@ -196,10 +205,10 @@ Task<LookUp> TwilioSms::look_up(Message const& message, WallClock::time_point se
   // Not by date: a message that still waits at Twilio has none it was sent at.
   auto get = request();
   get.url.target += '?';
-  append_form(get.url.target, "To", message.recipient);
+  http::append_form(get.url.target, "To", message.recipient);
   auto const& sender = message.sender.empty() ? settings_.from : message.sender;
-  if (!is_service(sender)) append_form(get.url.target, "From", sender);
-  append_form(get.url.target, "PageSize", "100");
+  if (!is_service(sender)) http::append_form(get.url.target, "From", sender);
+  http::append_form(get.url.target, "PageSize", "100");
   auto calling = call(client_, std::move(get));
   auto const outcome = co_await std::move(calling);
   if (!outcome.answer) co_return LookUp{LookUp::State::unknown, {}, "the list could not be asked for"};

@@ -21,7 +21,7 @@ SendResult read_twilio_answer(http::Response const& answer);
 LookUp read_twilio_list(http::Response const& answer, Message const& message,
                         std::chrono::system_clock::time_point sent_at, bool settled);
 
-/// Twilio recognises no repetition, but lists what it was given.
+/// Twilio recognises no repetition, but lists what it was given, and calls back under the effect key.
 class TwilioSms final : public Provider {
  public:
   using WallClock = std::chrono::system_clock;

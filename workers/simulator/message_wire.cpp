@@ -1,5 +1,7 @@
 #include "workers/simulator/message_wire.hpp"
 
+#include "http/form.hpp"
+
 #include <algorithm>
 #include <array>
 #include <ctime>
@@ -181,6 +183,7 @@ OrderOrRefusal read_twilio_order(http::Request const& request) {
     if (name == "To") order.recipient = value;
     if (name == "From" || name == "MessagingServiceSid") order.sender = value;
     if (name == "Body") order.text = value;
+    if (name == "StatusCallback") order.callback = value;
   }
   if (!order.recipient.starts_with('+') || !all_digits(without_plus(order.recipient))) {
     return twilio_error(400, 21211, "Invalid 'To' Phone Number");
@@ -197,6 +200,29 @@ http::Response twilio_taken(Acceptance const& acceptance) {
 http::Response twilio_error(int status, int code, std::string_view message) {
   json::object const body{{"code", code}, {"message", message}, {"more_info", ""}, {"status", status}};
   return http::json_response(status, json::serialize(body));
+}
+
+Callback twilio_callback(Acceptance const& acceptance, std::string_view status, std::string_view auth_token) {
+  std::vector<std::pair<std::string, std::string>> const fields{// by their names, as they are signed
+                                                                {"ErrorCode", status == "undelivered" ? "30003" : ""},
+                                                                {"From", acceptance.order.sender},
+                                                                {"MessageSid", acceptance.id},
+                                                                {"MessageStatus", std::string(status)},
+                                                                {"To", acceptance.order.recipient}};
+  Callback callback;
+  auto signed_text = acceptance.order.callback;
+  for (auto const& [name, value] : fields) {
+    http::append_form(callback.body, name, value);
+    signed_text.append(name).append(value);
+  }
+  std::array<unsigned char, 20> digest{};
+  unsigned int size = 0;
+  HMAC(EVP_sha1(), auth_token.data(), static_cast<int>(auth_token.size()),
+       reinterpret_cast<unsigned char const*>(signed_text.data()), signed_text.size(), digest.data(), &size);
+  callback.signature.resize(29);  // 28 characters of base64 and a NUL
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(callback.signature.data()), digest.data(), 20);
+  callback.signature.pop_back();
+  return callback;
 }
 
 http::Response twilio_list(std::vector<Acceptance const*> const& acceptances) {

@@ -31,6 +31,12 @@ std::string mtn_receipt(Acceptance const& acceptance, std::string_view status);
 OrderOrRefusal read_twilio_order(http::Request const& request);
 http::Response twilio_taken(Acceptance const& acceptance);
 http::Response twilio_error(int status, int code, std::string_view message);
+/// A status callback as a form: sent, delivered or undelivered; and its X-Twilio-Signature.
+struct Callback {
+  std::string body;
+  std::string signature;
+};
+Callback twilio_callback(Acceptance const& acceptance, std::string_view status, std::string_view auth_token);
 http::Response twilio_list(std::vector<Acceptance const*> const& acceptances);
 
 /// The credential of an Authorization header of that scheme ("Bearer", "Basic"); empty when there is none.

@@ -29,33 +29,42 @@ Receipts::Receipts(boost::asio::io_context& context, ReceiptSettings settings, s
       client_(context) {
   if (settings_.webhooks.empty()) return;
   while (settings_.webhooks.ends_with('/')) settings_.webhooks.pop_back();
-  base_ = http::parse_url(settings_.webhooks + "/");
-  if (!base_) throw std::invalid_argument("not an http(s) address for receipts: " + settings_.webhooks);
+  if (!http::parse_url(settings_.webhooks + "/"))
+    throw std::invalid_argument("not an http(s) address for receipts: " + settings_.webhooks);
 }
 
 void Receipts::follow(Acceptance const& acceptance) {
-  if (!base_) return;
+  if (settings_.webhooks.empty()) return;
   auto const fails = undeliverable_.holds_for(acceptance.order.recipient, "undeliverable");
   if (acceptance.order.provider == "whatsapp") {
     for (auto const* status : {"sent", "delivered", "read"}) {
       auto const last = fails && std::string_view(status) == "delivered";
       auto const body = whatsapp_status(acceptance, acceptance.order.sender, last ? "failed" : status);
-      schedule("/webhooks/whatsapp", body, {"X-Hub-Signature-256", "sha256=" + sign(settings_.whatsapp_secret, body)});
+      schedule(settings_.webhooks + "/webhooks/whatsapp", body, "application/json",
+               {"X-Hub-Signature-256", "sha256=" + sign(settings_.whatsapp_secret, body)});
       if (last) break;
     }
   } else if (acceptance.order.provider == "mtn") {
     auto const body = mtn_receipt(acceptance, fails ? "UNDELIVERED" : "DELIVERED");
-    schedule("/webhooks/sms/receipts", body,
+    schedule(settings_.webhooks + "/webhooks/sms/receipts", body, "application/json",
              {settings_.sms_header, settings_.sms_prefix + sign(settings_.sms_secret, body)});
+  } else if (acceptance.order.callback.starts_with(settings_.webhooks + "/")) {
+    for (auto const* status : {"sent", fails ? "undelivered" : "delivered"}) {
+      auto const callback = twilio_callback(acceptance, status, settings_.twilio_token);
+      schedule(acceptance.order.callback, callback.body, "application/x-www-form-urlencoded",
+               {"X-Twilio-Signature", callback.signature});
+    }
   }
 }
 
-void Receipts::schedule(std::string const& path, std::string const& body, http::Headers::Field signature) {
+void Receipts::schedule(std::string const& address, std::string const& body, char const* type,
+                        http::Headers::Field signature) {
+  auto const url = http::parse_url(address);
+  if (!url) return;
   http::ClientRequest request;
   request.method = "POST";
-  request.url = *base_;
-  request.url.target = base_->target.substr(0, base_->target.size() - 1) + path;
-  request.headers.add("Content-Type", "application/json");
+  request.url = *url;
+  request.headers.add("Content-Type", type);
   request.headers.add(std::move(signature.first), std::move(signature.second));
   request.body = body;
   request.deadline = std::chrono::seconds(10);

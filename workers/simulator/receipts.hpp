@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -16,17 +15,18 @@ namespace omnibus::simulator {
 struct ReceiptSettings {
   std::string webhooks;                    ///< base URL of the gateway; empty: none are sent
   std::string whatsapp_secret;             ///< signs X-Hub-Signature-256
-  std::string sms_secret;                  ///< signs those of SMS
+  std::string twilio_token;                ///< signs X-Twilio-Signature
+  std::string sms_secret;                  ///< signs those of MTN
   std::string sms_header = "X-Signature";  ///< that has the signature
-  std::string sms_prefix = "sha256=";      ///< before it
+  std::string sms_prefix;                  ///< before it
   std::chrono::milliseconds delay{20};     ///< from the acceptance on
   std::chrono::milliseconds spread{0};     ///< each up to so much later: this shuffles them
   double twice = 0;                        ///< share of those that are sent once more
   std::string undeliverable;               ///< PeopleRule: whose messages are accepted and do not arrive
 };
 
-/// Sends receipts and repeats each until it is taken or ten times in vain, with back-off. Belongs to the one thread of
-/// its context, which must outlive it.
+/// Sends receipts, to the gateway and nowhere else, and repeats each until it is taken or ten times in vain, with
+/// back-off. Belongs to the one thread of its context, which must outlive it.
 class Receipts {
  public:
   /// @throws std::invalid_argument when the address is none
@@ -44,7 +44,7 @@ class Receipts {
   Counts counts() const { return counts_; }
 
  private:
-  void schedule(std::string const& path, std::string const& body, http::Headers::Field signature);
+  void schedule(std::string const& address, std::string const& body, char const* type, http::Headers::Field signature);
   void start(http::ClientRequest request);
   Task<> deliver(http::ClientRequest request, std::chrono::milliseconds after);
 
@@ -53,7 +53,6 @@ class Receipts {
   PeopleRule undeliverable_;
   std::uint64_t seed_;
   std::uint64_t drawn_ = 0;
-  std::optional<http::Url> base_;
   Counts counts_;
   http::Client client_;
 };

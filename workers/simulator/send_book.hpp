@@ -21,6 +21,7 @@ struct Order {
   std::string sender;
   std::string text;
   bool from_template = false;
+  std::string callback = {};  ///< where Twilio is to tell what becomes of it
 };
 
 /// An order that was taken.

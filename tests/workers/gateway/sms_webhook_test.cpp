@@ -251,6 +251,12 @@ TEST_CASE("Twilio's forms become the same events") {
   REQUIRE(failed);
   CHECK(failed->data.find(R"("status":"failed")") != std::string::npos);
   CHECK(failed->data.find(R"("error_code":"30003")") != std::string::npos);
+  CHECK(failed->data.find("effect_key") == std::string::npos);
+  auto const key = "6f6d6e69-6275-5000-8000-636f6e766572";
+  auto const ours = read_twilio_receipt(inbound_rules(), form("MessageSid=SM1&MessageStatus=delivered"), key);
+  CHECK(ours->data.find(R"("effect_key":"6f6d6e69-6275-5000-8000-636f6e766572")") != std::string::npos);
+  auto const other = read_twilio_receipt(inbound_rules(), form("MessageSid=SM1&MessageStatus=delivered"), "no key");
+  CHECK(other->data.find("effect_key") == std::string::npos);
   CHECK_FALSE(read_twilio_receipt(inbound_rules(), form("MessageSid=SM1&MessageStatus=received")));
   CHECK(refusal_of([] { read_twilio_receipt(inbound_rules(), form("MessageStatus=sent")); }).field == "MessageSid");
 }

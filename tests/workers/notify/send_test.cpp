@@ -85,6 +85,16 @@ TEST_CASE("a provider that is not there has taken nothing") {
   }
 }
 
+TEST_CASE("a provider with which no secure connection comes about has taken nothing") {
+  ProviderPeer peer;
+  auto settings = peer.whatsapp_settings();
+  settings.base_url.replace(0, 4, "https");  // of a server that speaks plain HTTP
+  WhatsAppCloud whatsapp(peer.client, settings, ProviderPeer::deadline);
+  auto const message = a_message();
+  CHECK(told(run(peer.context, whatsapp.send(message))) == "transient not_connected of the provider");
+  CHECK(peer.stats()["acceptances"] == 0);
+}
+
 TEST_CASE("a message that cannot be one is refused before anything is sent") {
   for (auto const* name : providers) {
     CAPTURE(name);

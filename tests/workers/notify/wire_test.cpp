@@ -119,6 +119,10 @@ TEST_CASE("Twilio is told as its API wants it, and its codes are what they are c
   TwilioSettings settings;
   settings.from = "EasyMO";
   CHECK(twilio_form(message, settings).value() == "To=%2B250788123456&From=EasyMO&Body=Hello%20%22you%22%0A");
+  settings.webhook_base_url = "https://hooks.example";
+  CHECK(twilio_form(message, settings)
+            ->ends_with("&StatusCallback=https%3A%2F%2Fhooks.example%2Fwebhooks%2Fsms%2Freceipts%3Feffect_key%3D"
+                        "6f6d6e69-6275-5000-8000-636f6e766572"));
   settings.from = "MG" + std::string(32, 'a');
   CHECK(twilio_form(message, settings)->find("&MessagingServiceSid=MGaaaa") != std::string::npos);
 
