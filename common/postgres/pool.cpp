@@ -94,8 +94,10 @@ struct TransactionPool::State {
 
   PoolSettings settings;
   mutable std::mutex mutex;
-  std::condition_variable wake;
   std::deque<std::unique_ptr<Waiting>> queue;
+  /// Threads without work. The one that worked last is called first: its session has at hand what it needs, and under a
+  /// light load the others need none.
+  std::vector<std::condition_variable*> idle;
   bool closing = false;
   /// Grows with every connection found broken: the others are then not trusted either.
   std::atomic<std::uint64_t> breaks{0};
@@ -103,15 +105,28 @@ struct TransactionPool::State {
 
   void work();
   std::unique_ptr<Waiting> next();
+  void call_one();
 };
 
 std::unique_ptr<Waiting> TransactionPool::State::next() {
   std::unique_lock lock{mutex};
-  wake.wait(lock, [this] { return closing || !queue.empty(); });
+  std::condition_variable called;
+  while (queue.empty() && !closing) {
+    idle.push_back(&called);
+    called.wait(lock);
+    std::erase(idle, &called);  // a wait may end without a call
+  }
   if (queue.empty()) return nullptr;
   auto waiting = std::move(queue.front());
   queue.pop_front();
   return waiting;
+}
+
+/// With the mutex held.
+void TransactionPool::State::call_one() {
+  if (idle.empty()) return;
+  idle.back()->notify_one();
+  idle.pop_back();
 }
 
 void TransactionPool::State::work() {
@@ -158,8 +173,8 @@ void TransactionPool::close() {
   {
     std::lock_guard const lock{state_->mutex};
     state_->closing = true;
+    while (!state_->idle.empty()) state_->call_one();
   }
-  state_->wake.notify_all();
   for (auto& thread : state_->threads) thread.join();
   state_->threads.clear();
 }
@@ -177,9 +192,10 @@ Task<> TransactionPool::execute(Job job) {
         refusal = "too much work waits for the database";
       } else {
         state->queue.push_back(std::move(waiting));
+        state->call_one();
       }
     }
-    if (refusal == nullptr) return state->wake.notify_one();
+    if (refusal == nullptr) return;
     waiting->complete(std::make_exception_ptr(PoolUnavailable{refusal}));
   };
   auto operation = asio::async_initiate<asio::use_awaitable_t<> const, void(std::exception_ptr)>(

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <latch>
+#include <set>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -111,6 +112,17 @@ TEST_CASE("as many transactions run at once as there are threads") {
   }
   loop.run();
   CHECK(all_run.try_wait());
+}
+
+TEST_CASE("work that comes one after the other stays with few sessions, which are warm") {
+  test::EmptyDatabase database;
+  TransactionPool pool{settings(database.url(), 12)};
+  std::set<int> sessions;
+  for (int i = 0; i < 40; ++i) {
+    auto const own = [](pqxx::connection& connection) { return connection.backendpid(); };
+    sessions.insert(await(pool.run(own)));
+  }
+  CHECK(sessions.size() <= 4);  // one, and another while its thread is on the way back
 }
 
 TEST_CASE("what the work throws comes out at the caller, and the thread goes on") {
