@@ -28,11 +28,18 @@ void set_version(Uuid& uuid, std::uint8_t version) {
   uuid.bytes[8] = static_cast<std::uint8_t>((uuid.bytes[8] & 0x3fU) | 0x80U);
 }
 
+/// The value of each character as a digit, -1 of one that is none: of a UUID's digits no branch can be foretold.
+constexpr auto hex_digits = [] {
+  std::array<std::int8_t, 256> values{};
+  values.fill(-1);
+  for (char c = '0'; c <= '9'; ++c) values[static_cast<std::size_t>(c)] = static_cast<std::int8_t>(c - '0');
+  for (char c = 'a'; c <= 'f'; ++c) values[static_cast<std::size_t>(c)] = static_cast<std::int8_t>(c - 'a' + 10);
+  for (char c = 'A'; c <= 'F'; ++c) values[static_cast<std::size_t>(c)] = static_cast<std::int8_t>(c - 'A' + 10);
+  return values;
+}();
+
 constexpr int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+  return hex_digits[static_cast<unsigned char>(c)];
 }
 
 constexpr bool hyphen_at(std::size_t position) {
@@ -83,14 +90,15 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
   if (text.size() != 36) return std::nullopt;
   Uuid uuid;
   std::size_t position = 0;
+  int invalid = 0;  // negative once something was
   for (auto& byte : uuid.bytes) {
     if (hyphen_at(position) && text[position++] != '-') return std::nullopt;
     int const high = hex_digit(text[position++]);
     int const low = hex_digit(text[position++]);
-    if (high < 0 || low < 0) return std::nullopt;
-    byte = static_cast<std::uint8_t>(high << 4 | low);
+    invalid |= high | low;
+    byte = static_cast<std::uint8_t>((high << 4 | low) & 0xff);
   }
-  return uuid;
+  return invalid < 0 ? std::nullopt : std::optional{uuid};
 }
 
 }  // namespace omnibus
