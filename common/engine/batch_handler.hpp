@@ -42,7 +42,7 @@ concept BatchHandler = requires {
 template <class H, class... Events>
 class TypedItems : public BatchItems {
  public:
-  explicit TypedItems(H& handler) : handler_{handler} {}
+  explicit TypedItems(H& handler) : handler_{handler} { items_.reserve(H::max_batch); }
 
   bool add(Context& context) override {
     auto const type = context.event().type;

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+struct pg_conn;
+
 namespace pqxx {
 class transaction_base;
 }
@@ -30,19 +32,28 @@ struct Nano {
   std::int64_t count;
 };
 
-/// Rows to be copied. Each value must be of the very type of its column: bool, int32_t for int, int64_t for bigint,
-/// text, Uuid, Timestamp, Date, Nano for numeric, and an optional of these where it may be null.
-class BinaryRows {
+/// One COPY. Rows are on their way to the server while later ones are still to be told. Between the construction and
+/// complete() the transaction can be used for nothing else.
+///
+/// Each value must be of the very type of its column: bool, int32_t for int, int64_t for bigint, text, Uuid, Timestamp,
+/// Date, Nano for numeric, and an optional of these where it may be null.
+class BinaryCopy {
  public:
-  /// @param bytes how many to reserve
-  explicit BinaryRows(std::size_t bytes);
+  /// @param target `table (column, ...)` or `table`, as SQL
+  BinaryCopy(pqxx::transaction_base& transaction, std::string_view target);
+  BinaryCopy(BinaryCopy const&) = delete;
+  BinaryCopy& operator=(BinaryCopy const&) = delete;
+  /// What was not completed has failed, and the transaction with it.
+  ~BinaryCopy();
 
   template <class... Values>
   void add(Values const&... values) {
     put_number(static_cast<std::int16_t>(sizeof...(Values)));
     (put(values), ...);
+    if (bytes_.size() >= piece) send();
   }
-  std::string_view bytes() const { return bytes_; }
+  /// @throws pqxx::unique_violation, and else as libpqxx does
+  void complete();
 
  private:
   template <class Number>
@@ -74,11 +85,15 @@ class BinaryRows {
       put_number(std::int32_t{-1});
   }
 
-  std::string bytes_;
-};
+  void send();
 
-/// Copies rows to a target, `table (column, ...)` or `table`, as SQL.
-/// @throws pqxx::unique_violation, and else as libpqxx does
-void copy_binary(pqxx::transaction_base& transaction, std::string_view target, BinaryRows const& rows);
+  static constexpr std::size_t piece = 64 * 1024;
+
+  pg_conn* connection_;
+  std::string sql_;
+  std::string bytes_;
+  bool sent_ = true;
+  bool ended_ = false;
+};
 
 }  // namespace omnibus::postgres

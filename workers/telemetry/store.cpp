@@ -59,8 +59,6 @@ constexpr std::string_view columns =
     "iterations, tool_calls, search_calls, search_zero_results, finish_reason, success, error_type, fallback_from";
 
 constexpr std::int64_t day_ms = 24 * 60 * 60 * 1000;
-constexpr std::size_t key_bytes = 32;  // as much as a key and a row usually take in a copy
-constexpr std::size_t row_bytes = 320;
 
 std::optional<std::string_view> unless_empty(std::string_view text) {
   return text.empty() ? std::nullopt : std::optional{text};
@@ -141,11 +139,11 @@ void open_days(pqxx::transaction_base& transaction, std::vector<Call> const& cal
 }
 
 bool claim_new_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
-  postgres::BinaryRows keys{calls.size() * key_bytes};
-  for (auto const& call : calls) keys.add(call.told->call_id, postgres::Date{call.time_ms});
   transaction.exec("SAVEPOINT claim");
   try {
-    postgres::copy_binary(transaction, "pipeline.telemetry_calls (call_id, day)", keys);
+    postgres::BinaryCopy keys{transaction, "pipeline.telemetry_calls (call_id, day)"};
+    for (auto const& call : calls) keys.add(call.told->call_id, postgres::Date{call.time_ms});
+    keys.complete();
     return true;
   } catch (pqxx::unique_violation const&) {
     transaction.exec("ROLLBACK TO SAVEPOINT claim");
@@ -172,7 +170,10 @@ std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::v
 }
 
 void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
-  postgres::BinaryRows rows{calls.size() * row_bytes};
+  // By way of a table of the session's own, in memory and in no log: PostgreSQL has no COPY into a table that has
+  // row-level security.
+  transaction.exec("SELECT pipeline.stage_calls()");
+  postgres::BinaryCopy rows{transaction, fmt::format("pg_temp.staged_calls ({})", columns)};
   for (auto const& call : calls) {
     auto const& told = *call.told;
     rows.add(told.call_id, postgres::Timestamp{call.time_ms}, told.domain, told.conversation_id, told.worker,
@@ -182,10 +183,7 @@ void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& 
              as_int(told.tool_calls), as_int(told.search_calls), as_int(told.search_zero_results), told.finish_reason,
              call.success, unless_empty(call.error_type), told.fallback_from);
   }
-  // By way of a table of the session's own, in memory and in no log: PostgreSQL has no COPY into a table that has
-  // row-level security.
-  transaction.exec("SELECT pipeline.stage_calls()");
-  postgres::copy_binary(transaction, fmt::format("pg_temp.staged_calls ({})", columns), rows);
+  rows.complete();
   transaction.exec(fmt::format("INSERT INTO chat_telemetry ({0}) SELECT {0} FROM pg_temp.staged_calls", columns));
 }
 

@@ -22,9 +22,9 @@ struct Column {
   }
   template <class... Values>
   Column& copy(Values const&... values) {
-    BinaryRows rows{64};
+    BinaryCopy rows{transaction, "copied (v)"};
     (rows.add(values), ...);
-    copy_binary(transaction, "copied (v)", rows);
+    rows.complete();
     return *this;
   }
   std::string text() {
@@ -64,10 +64,12 @@ TEST_CASE("a binary copy writes times and dates from the beginning of telemetry'
 
 TEST_CASE("a copy larger than the pieces it is sent in arrives whole, and one of nothing is none") {
   Column column{"text"};
-  BinaryRows rows{0};
-  for (int i = 0; i < 3'000; ++i) rows.add(std::string(1'000, static_cast<char>('a' + i % 26)));
-  copy_binary(column.transaction, "copied (v)", rows);
-  copy_binary(column.transaction, "copied (v)", BinaryRows{0});
+  {
+    BinaryCopy rows{column.transaction, "copied (v)"};
+    for (int i = 0; i < 3'000; ++i) rows.add(std::string(1'000, static_cast<char>('a' + i % 26)));
+    rows.complete();
+  }
+  column.copy();
   CHECK(column.transaction.query_value<int>("SELECT sum(length(v)) FROM copied") == 3'000'000);
 }
 
@@ -85,6 +87,15 @@ TEST_CASE("a copy that fails says why, and a savepoint before it can be gone bac
     CHECK(error.sqlstate().substr(0, 2) == "22");
     CHECK(classify_database_error(error) == DatabaseError::permanent);
   }
+}
+
+TEST_CASE("a copy that is given up writes nothing and leaves the connection fit for use") {
+  Column column{"int"};
+  column.transaction.exec("SAVEPOINT before");
+  { BinaryCopy{column.transaction, "copied (v)"}.add(std::int32_t{1}); }
+  CHECK_THROWS_AS(column.transaction.exec("SELECT 1"), pqxx::sql_error);
+  column.transaction.exec("ROLLBACK TO SAVEPOINT before");
+  CHECK(column.transaction.query_value<int>("SELECT count(*) FROM copied") == 0);
 }
 
 TEST_CASE("a copy on a connection that was cut is an outage") {
