@@ -37,6 +37,9 @@ enum class Metric : std::uint8_t {
   // resilience
   breaker_state,
   breaker_transitions,
+  // messages to people
+  notifications,
+  sms_response,
   // gateway
   http_requests,
   http_request_duration,
@@ -140,6 +143,19 @@ inline constexpr std::array metric_table{
                      MetricKind::counter,
                      "Changes of a circuit breaker's state, by the state entered.",
                      {"breaker", "to"}},
+    MetricDefinition{
+        Metric::notifications,
+        "notifications_total",
+        MetricKind::counter,
+        "Messages to people, by channel and what became of them: sent, delivered, read, failed, skipped or "
+        "in_doubt.",
+        {"channel", "status"}},
+    MetricDefinition{Metric::sms_response,
+                     "sms_response_seconds",
+                     MetricKind::histogram,
+                     "Time from an SMS's arrival until a provider took the reply to it.",
+                     {},
+                     detail::work_seconds},
     MetricDefinition{Metric::http_requests,
                      "omnibus_http_requests_total",
                      MetricKind::counter,

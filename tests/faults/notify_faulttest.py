@@ -1,0 +1,108 @@
+"""Messages to people: providers that take them and do not say so, workers killed and frozen at every edge and at random.
+Nothing is sent twice where the channel says at most once, nothing is lost where it says at least once, and neither where
+the provider recognises a repetition."""
+import os
+import pathlib
+import sys
+import time
+import unittest
+from collections import Counter
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from notify_case import NotifyCase, Requests, eventually  # noqa: E402
+from fault_case import LONG  # noqa: E402
+
+SENDS = int(os.environ.get("OMNIBUS_SENDS") or (20_000 if LONG else 1_000))
+# Five of a hundred: taken and then silence or nonsense, or an error or a break of which nobody can tell.
+AMBIGUOUS = ";".join(f"{kind}:probability=0.01" for kind in
+                     ("accept_reset", "accept_error", "accept_garbage", "reset", "error"))
+
+
+class NotifyTest(NotifyCase):
+    def killed_at_random(self, channels, honour_key=False, **settings):
+        """Two workers, of which one is killed every now and then, until all is sent. Every delivery, and the kills."""
+        simulator = self.providers(honour_key, AMBIGUOUS)
+        requests = Requests(self.stack, SENDS // len(channels), channels)
+        requests.publish(self.stack)
+        workers = [self.notify(simulator, wait=False, **settings) for _ in range(2)]
+        kills, deadline = 0, time.monotonic() + 60 + len(requests) / 20
+        while (done := self.settled(requests)) < len(requests) * 0.9 and time.monotonic() < deadline:
+            time.sleep(self.random.uniform(0.3, 1.5))
+            if self.settled(requests) > done:  # dead workers' partitions wait for their sessions' end
+                victim = self.random.randrange(2)
+                workers[victim].kill()
+                workers[victim] = self.notify(simulator, wait=False, **settings)
+                kills += 1
+        self.await_settled(requests, 90)
+        self.assertTold(requests)
+        sent = self.sent(simulator, requests)
+        self.note(f"{len(sent)} sends, {kills} kills, "
+                  f"{simulator.client.get('/_simulator/sends').json['outcomes']}, states {dict(Counter(s.state for s in sent))}")
+        self.assertEqual(len(sent), len(requests))
+        self.assertGreater(kills, 0)
+        return sent
+
+    def assertTrue_to_the_provider(self, sent):
+        """What the ledger is sure of is so."""
+        wrong = [s for s in sent if s.state == "accepted" and s.taken == 0 or s.state in ("failed", "skipped") and s.taken]
+        self.assertEqual(wrong, [])
+
+    def test_at_most_once_nothing_is_sent_twice_and_what_nobody_knows_is_in_doubt(self):
+        sent = self.killed_at_random(["sms", "whatsapp"])
+        self.assertEqual([s for s in sent if s.taken > 1], [])
+        self.assertTrue_to_the_provider(sent)
+        self.assertEqual([s for s in sent if s.taken == 0 and s.state != "in_doubt"], [])
+        self.assertGreater(sum(s.state == "in_doubt" for s in sent), len(sent) * 0.02)
+
+    def test_at_least_once_nothing_is_lost(self):
+        policy = "at_least_once"
+        sent = self.killed_at_random(["sms", "whatsapp"], SMS_DELIVERY_POLICY=policy, WHATSAPP_DELIVERY_POLICY=policy)
+        self.assertEqual([s for s in sent if s.taken == 0], [])
+        self.assertTrue_to_the_provider(sent)
+
+    def test_with_a_provider_that_honours_the_key_nothing_is_lost_or_sent_twice(self):
+        sent = self.killed_at_random(["sms"], honour_key=True, MTN_SMS_HONOURS_KEY="true")
+        self.assertEqual([s for s in sent if s.taken != 1 or s.state != "accepted"], [])
+
+    def killed_at(self, failpoint, mutate=""):
+        """One message, whose worker dies at an edge; another one takes over."""
+        simulator = self.providers()
+        requests = Requests(self.stack, 1, ["sms"])
+        requests.publish(self.stack)
+        self.dies(self.notify(simulator, wait=False, failpoint=failpoint, mutate=mutate))
+        heir = self.notify(simulator, mutate=mutate)
+        self.await_settled(requests)
+        heir.stop()
+        return self.sent(simulator, requests)[0]
+
+    def test_a_worker_killed_before_anything_could_leave_has_it_sent_by_another(self):
+        sent = self.killed_at("notify.claimed")
+        self.assertEqual((sent.state, sent.taken), ("accepted", 1), sent)
+
+    def test_a_worker_killed_once_anything_could_have_left_leaves_it_in_doubt(self):
+        for failpoint, taken in (("notify.dispatched", 0), ("notify.sent", 1)):
+            with self.subTest(failpoint):
+                sent = self.killed_at(failpoint)
+                self.assertEqual((sent.state, sent.taken), ("in_doubt", taken), sent)
+
+    def test_without_dispatching_it_is_sent_twice(self):
+        self.assertEqual(self.killed_at("notify.sent", mutate="dispatching").taken, 2)
+
+    def test_a_worker_that_slept_through_its_claim_sends_nothing(self):
+        simulator = self.providers()
+        requests = Requests(self.stack, 1, ["sms"])
+        requests.publish(self.stack)
+        zombie = self.notify(simulator, wait=False, failpoint="notify.claimed:1:stop")
+        self.freezes(zombie)
+        self.notify(simulator)
+        self.await_settled(requests)
+        before = zombie.text().count("\n")
+        zombie.resume()
+        eventually(lambda: zombie.text().count("\n") > before, 30, "the zombie waking up")
+        zombie.stop()
+        sent = self.sent(simulator, requests)[0]
+        self.assertEqual((sent.state, sent.taken), ("accepted", 1), sent)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,374 @@
+// The ledger in a migrated database, as the roles that use it.
+#include "engine/unit_of_work.hpp"
+#include "events/notification.hpp"
+#include "tests/common/postgres/database_fixture.hpp"
+#include "workers/notify/store.hpp"
+
+#include <functional>
+#include <map>
+
+#include <doctest/doctest.h>
+#include <pqxx/pqxx>
+
+using namespace omnibus;
+using namespace omnibus::notify;
+
+namespace {
+
+constexpr auto domain = "shop.example";
+constexpr std::chrono::milliseconds lease{60'000};
+
+class Ledger {
+ public:
+  Ledger() {
+    database.add_tenant(domain);
+    pqxx::connection admin{database.url()};
+    pqxx::nontransaction query{admin};
+    profile = *parse_uuid(query.query_value<std::string>("INSERT INTO profiles (domain, phone_number) VALUES ('" +
+                                                         std::string{domain} + "', '+250788123456') RETURNING id"));
+    session = *parse_uuid(query.query_value<std::string>("SELECT id FROM get_or_create_omnichannel_session('" +
+                                                         to_string(profile) + "', 'voice', 'follow_up')"));
+  }
+
+  Plan plan(std::string channel = "sms", std::int64_t cost_micros = 0) const {
+    Plan plan;
+    plan.event_key = random_uuid();
+    plan.effect_key = name_uuid(plan.event_key, channel);
+    plan.request_source = "/test";
+    plan.request_id = to_string(plan.event_key);
+    plan.domain = domain;
+    plan.profile_id = profile;
+    plan.session_id = session;
+    plan.provider = channel == "sms" ? "mtn_sms" : "whatsapp_cloud";
+    plan.channel = std::move(channel);
+    plan.kind = "call_summary";
+    plan.segments = 1;
+    plan.encoding = "gsm7";
+    plan.cost_micros = cost_micros;
+    return plan;
+  }
+
+  Opened open(Plan const& plan, std::string const& claimant = "a", std::chrono::milliseconds until = lease) {
+    return open_deliveries(notify, {plan}, claimant, until).front();
+  }
+  Verdict dispatch(Plan const& plan, std::int32_t attempt = 1, std::string const& claimant = "a",
+                   std::optional<double> cap = {}) {
+    return dispatch_deliveries(notify, {{plan.effect_key, attempt}}, claimant, cap).front();
+  }
+  std::vector<std::string> end(Plan const& plan, std::string_view state, std::int32_t attempt = 1,
+                               std::optional<std::string> id = {}, std::optional<std::string> code = {}) {
+    Ending ending;
+    ending.effect_key = plan.effect_key;
+    ending.attempt = attempt;
+    ending.state = state;
+    ending.provider_message_id = std::move(id);
+    ending.error_code = std::move(code);
+    ending.content = "Agreed: 250k";
+    std::vector<std::string> entered;
+    in_unit([&](engine::UnitOfWork& unit) { entered = settle(unit, ending); });
+    return entered;
+  }
+  std::optional<Moved> receipt(Plan const& plan, std::string status, std::optional<std::string> id,
+                               bool with_key = false, std::optional<std::string> code = {}) {
+    DeliveryReceiptReceived receipt;
+    receipt.provider = plan.provider;
+    receipt.status = std::move(status);
+    receipt.occurred_at = "2026-11-20T12:00:00Z";
+    receipt.provider_message_id = std::move(id);
+    if (with_key) receipt.effect_key = to_string(plan.effect_key);
+    receipt.error_code = std::move(code);
+    std::optional<Moved> moved;
+    in_unit([&](engine::UnitOfWork& unit) { moved = receive(unit, receipt); });
+    return moved;
+  }
+  void in_unit(std::function<void(engine::UnitOfWork&)> const& work) {
+    pqxx::work transaction{notify};
+    postgres::UnitOfWork inner{transaction};
+    auto const parent = originate("/test", NotificationRequested::type);
+    engine::EventMaker events{parent, "notify"};
+    engine::UnitOfWork unit{inner, events};
+    work(unit);
+    transaction.commit();
+  }
+
+  std::string value(std::string const& query) const {
+    pqxx::connection admin{database.url()};
+    return pqxx::nontransaction{admin}.query_value<std::string>(query);
+  }
+  std::string state(Plan const& plan) const {
+    return value("SELECT state || ' ' || attempt FROM pipeline.delivery WHERE effect_key = '" +
+                 to_string(plan.effect_key) + "'");
+  }
+  std::string log(Plan const& plan) const {
+    return value("SELECT status FROM message_delivery_log WHERE effect_key = '" + to_string(plan.effect_key) + "'");
+  }
+
+  test::TestDatabase database;
+  pqxx::connection notify{database.url_as("notify")};
+  Uuid profile;
+  Uuid session;
+};
+
+using States = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a delivery goes from its plan to the provider's hands, with its log and the session's flag") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  auto const opened = ledger.open(plan);
+  CHECK(opened.found.claimed);
+  CHECK(opened.found.state == "");
+  CHECK(opened.person.phone_number == "+250788123456");
+  CHECK(ledger.dispatch(plan) == Verdict::go);
+  CHECK(ledger.state(plan) == "dispatching 1");
+  CHECK(ledger.end(plan, "accepted", 1, "m1") == States{"accepted"});
+  CHECK(ledger.state(plan) == "accepted 1");
+  CHECK(ledger.log(plan) == "sent");
+  CHECK(ledger.value("SELECT sms_summary_sent::text || whatsapp_summary_sent::text FROM omnichannel_sessions") ==
+        "truefalse");
+  CHECK(ledger.open(plan).found.state == "accepted");
+  CHECK_FALSE(ledger.open(plan).found.claimed);
+}
+
+TEST_CASE("results come in the order asked, whatever the order of the keys") {
+  Ledger ledger;
+  std::vector<Plan> plans;
+  for (int i = 0; i < 50; ++i) plans.push_back(ledger.plan());
+  plans[7].profile_id = random_uuid();
+  plans[9].domain = "nobody.example";
+  auto const opened = open_deliveries(ledger.notify, plans, "a", lease);
+  REQUIRE(opened.size() == plans.size());
+  CHECK_FALSE(opened[7].known_person);
+  CHECK_FALSE(opened[9].known_tenant);
+  std::vector<Dispatch> all;
+  for (auto const& plan : plans) all.push_back({plan.effect_key, 1});
+  auto const verdicts = dispatch_deliveries(ledger.notify, all, "a", {});
+  for (std::size_t i = 0; i < verdicts.size(); ++i)
+    CHECK(verdicts[i] == (i == 7 || i == 9 ? Verdict::lost : Verdict::go));
+}
+
+TEST_CASE("a claim keeps others away until its lease ends") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  CHECK(ledger.open(plan, "a").found.claimed);
+  auto const other = ledger.open(plan, "b");
+  CHECK_FALSE(other.found.claimed);
+  CHECK(other.found.lease_left > std::chrono::seconds{50});
+  CHECK(ledger.open(plan, "a", std::chrono::milliseconds{-1}).found.claimed);  // the claimant itself may come again
+  CHECK(ledger.open(plan, "b").found.claimed);
+}
+
+TEST_CASE("a zombie whose claim has gone to another may not dispatch") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  REQUIRE(ledger.open(plan, "zombie", std::chrono::milliseconds{-1}).found.claimed);
+  REQUIRE(ledger.open(plan, "heir").found.claimed);
+  CHECK(ledger.dispatch(plan, 1, "zombie") == Verdict::lost);
+  CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::go);
+  CHECK(ledger.dispatch(plan, 1, "zombie") == Verdict::lost);
+  CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::go);  // asked again, as after a lost answer
+  CHECK(claim_again(ledger.notify, plan.effect_key, 1, "third", lease));
+  CHECK_FALSE(claim_again(ledger.notify, plan.effect_key, 1, "fourth", lease));
+  CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::lost);
+  CHECK(ledger.state(plan) == "claimed 2");
+}
+
+TEST_CASE("a refused message is planned for its next attempt, and a stale ending changes nothing") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  ledger.open(plan);
+  ledger.dispatch(plan);
+  CHECK(ledger.end(plan, "planned", 1, {}, "429") == States{"planned"});
+  CHECK(ledger.state(plan) == "planned 2");
+  CHECK(ledger.end(plan, "failed", 1) == States{});
+  CHECK(ledger.end(plan, "in_doubt", 1) == States{});
+  CHECK(ledger.state(plan) == "planned 2");
+  CHECK(ledger.open(plan, "b").found.attempt == 2);
+  CHECK(ledger.dispatch(plan, 2, "b") == Verdict::go);
+}
+
+TEST_CASE("that an earlier attempt was taken after all keeps a later one from being sent") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  ledger.open(plan);
+  ledger.dispatch(plan);
+  REQUIRE(claim_again(ledger.notify, plan.effect_key, 1, "b", lease));
+  SUBCASE("by the word of the worker that sent it") {
+    CHECK(ledger.end(plan, "accepted", 1, "m1") == States{"accepted"});
+  }
+  SUBCASE("by a receipt") {
+    CHECK(ledger.receipt(plan, "delivered", "m1", true)->before == "claimed");
+  }
+  CHECK(ledger.dispatch(plan, 2, "b") == Verdict::lost);
+}
+
+TEST_CASE("receipts in any order, late and twice, end in the furthest state") {
+  States statuses{"sent", "delivered", "read"};
+  do {
+    Ledger ledger;
+    auto const plan = ledger.plan("whatsapp");
+    ledger.open(plan);
+    ledger.dispatch(plan);
+    ledger.end(plan, "accepted", 1, "m1");
+    for (int round = 0; round < 2; ++round)
+      for (auto const& status : statuses) ledger.receipt(plan, status, "m1");
+    CHECK(ledger.state(plan) == "read 1");
+    CHECK(ledger.log(plan) == "read");
+    CHECK(ledger.value("SELECT has_whatsapp::text FROM profiles") == "true");
+    CHECK_FALSE(ledger.receipt(plan, "failed", "m1"));
+    CHECK(ledger.state(plan) == "read 1");
+  } while (std::next_permutation(statuses.begin(), statuses.end()));
+}
+
+TEST_CASE("receipts that come before the provider's answer are kept, and applied with it") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  ledger.open(plan);
+  ledger.dispatch(plan);
+  CHECK_FALSE(ledger.receipt(plan, "read", "m1"));
+  CHECK_FALSE(ledger.receipt(plan, "delivered", "m1"));
+  CHECK_FALSE(ledger.receipt(plan, "delivered", "m1"));
+  CHECK(ledger.value("SELECT count(*) FROM pipeline.delivery_receipt") == "2");
+  auto const entered = ledger.end(plan, "accepted", 1, "m1");
+  CHECK(entered.front() == "accepted");
+  CHECK(entered.back() == "read");
+  CHECK(ledger.state(plan) == "read 1");
+  CHECK(ledger.value("SELECT count(*) FROM pipeline.delivery_receipt") == "0");
+}
+
+TEST_CASE("a receipt with our key resolves what is on its way or in doubt") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  ledger.open(plan);
+  ledger.dispatch(plan);
+  SUBCASE("on its way") {}
+  SUBCASE("in doubt") {
+    REQUIRE(ledger.end(plan, "in_doubt") == States{"in_doubt"});
+  }
+  auto const moved = ledger.receipt(plan, "accepted", "m1", true);
+  REQUIRE(moved);
+  CHECK(moved->state == "accepted");
+  CHECK(moved->provider_message_id == "m1");
+  CHECK(ledger.receipt(plan, "delivered", "m1")->state == "delivered");
+  CHECK(ledger.end(plan, "in_doubt") == States{});
+  CHECK(ledger.state(plan) == "delivered 1");
+}
+
+TEST_CASE("a failed receipt fails what was accepted, teaches who has no WhatsApp, and yields to a later delivery") {
+  Ledger ledger;
+  auto const plan = ledger.plan("whatsapp");
+  ledger.open(plan);
+  ledger.dispatch(plan);
+  ledger.end(plan, "accepted", 1, "m1");
+  auto const moved = ledger.receipt(plan, "failed", "m1", false, "131026");
+  REQUIRE(moved);
+  CHECK(moved->error_code == "131026");
+  CHECK(ledger.value("SELECT has_whatsapp::text FROM profiles") == "false");
+  CHECK(ledger.receipt(plan, "delivered", "m1")->state == "delivered");
+  CHECK(ledger.value("SELECT has_whatsapp::text FROM profiles") == "true");
+}
+
+TEST_CASE("a receipt that says nothing, or of nothing of ours, moves nothing") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  ledger.open(plan);
+  CHECK_FALSE(ledger.receipt(plan, "unknown", {}, true));
+  CHECK_FALSE(ledger.receipt(plan, "failed", {}, true));  // of an attempt that was not made
+  CHECK_FALSE(ledger.receipt(ledger.plan(), "delivered", "foreign"));
+  CHECK(ledger.state(plan) == "claimed 1");
+}
+
+TEST_CASE("an id that a provider gives twice is nobody's") {
+  Ledger ledger;
+  auto const first = ledger.plan();
+  auto const second = ledger.plan();
+  for (auto const& plan : {first, second}) {
+    ledger.open(plan);
+    ledger.dispatch(plan);
+    CHECK(ledger.end(plan, "accepted", 1, "same") == States{"accepted"});
+  }
+  CHECK(ledger.receipt(second, "delivered", "same")->request_id == first.request_id);
+  CHECK(first_free_id(ledger.notify, "mtn_sms", {"same", "other"}, second.effect_key) == "other");
+}
+
+TEST_CASE("a tenant's cap is not exceeded, and what was refused is not counted") {
+  Ledger ledger;
+  auto const spent = [&] { return ledger.value("SELECT trim_scale(spent)::text FROM pipeline.spend"); };
+  std::vector<Plan> plans;
+  for (int i = 0; i < 4; ++i) plans.push_back(ledger.plan("sms", 400'000));
+  for (auto const& plan : plans) ledger.open(plan);
+  CHECK(ledger.dispatch(plans[0], 1, "a", 1.0) == Verdict::go);
+  CHECK(ledger.dispatch(plans[1], 1, "a", 1.0) == Verdict::go);
+  CHECK(ledger.dispatch(plans[2], 1, "a", 1.0) == Verdict::capped);
+  CHECK(spent() == "0.8");
+  CHECK(ledger.end(plans[2], "skipped") == States{"skipped"});
+  CHECK(ledger.end(plans[0], "failed") == States{"failed"});
+  CHECK(spent() == "0.4");
+  CHECK(ledger.dispatch(plans[3], 1, "a", 1.0) == Verdict::go);
+  ledger.value("INSERT INTO pipeline.spend_cap VALUES ('" + std::string{domain} + "', 10) RETURNING domain");
+  auto const more = ledger.plan("sms", 5'000'000);
+  ledger.open(more);
+  CHECK(ledger.dispatch(more, 1, "a", 1.0) == Verdict::go);
+}
+
+TEST_CASE("no state goes back, whoever writes it") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  ledger.open(plan);
+  ledger.dispatch(plan);
+  auto const set = [&](std::string const& change) {
+    pqxx::connection admin{ledger.database.url()};
+    pqxx::nontransaction{admin}.exec("UPDATE pipeline.delivery SET " + change);
+  };
+  CHECK_THROWS_AS(set("state = 'claimed'"), pqxx::check_violation);
+  CHECK_THROWS_AS(set("state = 'planned'"), pqxx::check_violation);
+  CHECK_THROWS_AS(set("state = 'skipped'"), pqxx::check_violation);
+  CHECK_THROWS_AS(set("state = 'planned', attempt = 3"), pqxx::check_violation);
+  set("state = 'accepted'");
+  for (auto const* const back : {"planned", "claimed", "dispatching", "in_doubt", "skipped"})
+    CHECK_THROWS_AS(set("state = '" + std::string{back} + "'"), pqxx::check_violation);
+  CHECK_THROWS_AS(set("state = 'planned', attempt = attempt + 1"), pqxx::check_violation);
+}
+
+TEST_CASE("PostgreSQL refuses a replay every write to the ledger") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  pqxx::connection replay{ledger.database.url_as("replay")};
+  CHECK_THROWS_AS(open_deliveries(replay, {plan}, "r", lease), pqxx::insufficient_privilege);
+  ledger.open(plan);
+  CHECK_THROWS_AS(dispatch_deliveries(replay, {{plan.effect_key, 1}}, "a", {}), pqxx::insufficient_privilege);
+  CHECK_THROWS_AS(claim_again(replay, plan.effect_key, 1, "r", lease), pqxx::insufficient_privilege);
+  CHECK(ledger.state(plan) == "claimed 1");
+}
+
+TEST_CASE("an operator's word counts once, and only for what they saw") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  ledger.open(plan);
+  ledger.dispatch(plan);
+  ledger.end(plan, "in_doubt");
+  pqxx::connection operator_session{ledger.database.url_as("operator")};
+  auto const resolve = [&](std::string const& state, int attempt, std::string const& action) {
+    return pqxx::nontransaction{operator_session}
+        .exec("SELECT content FROM pipeline.resolve_delivery($1, $2, $3, $4, 'ann')",
+              pqxx::params{to_string(plan.effect_key), state, attempt, action})
+        .size();
+  };
+  CHECK(resolve("dispatching", 1, "accepted") == 0);
+  CHECK(resolve("in_doubt", 2, "accepted") == 0);
+  SUBCASE("it was accepted") {
+    CHECK(resolve("in_doubt", 1, "accepted") == 1);
+    CHECK(resolve("in_doubt", 1, "failed") == 0);
+    CHECK(resolve("accepted", 1, "resend") == 0);
+    CHECK(ledger.log(plan) == "sent");
+  }
+  SUBCASE("it is sent again, with the words it had") {
+    CHECK(resolve("in_doubt", 1, "resend") == 1);
+    CHECK(ledger.state(plan) == "planned 2");
+    auto const opened = ledger.open(plan, "b");
+    CHECK(opened.found.claimed);
+    CHECK(opened.content == "Agreed: 250k");
+  }
+  CHECK(ledger.value("SELECT count(*) || actor FROM pipeline.delivery_actions GROUP BY actor") == "1ann");
+}

@@ -1,0 +1,50 @@
+/// The notify worker's own settings.
+#pragma once
+
+#include "config/config.hpp"
+#include "workers/notify/ledger.hpp"
+#include "workers/notify/provider_settings.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus::notify {
+
+struct NotifySettings : ProviderSettings {
+  DeliveryPolicy sms_delivery_policy = DeliveryPolicy::at_most_once;
+  DeliveryPolicy whatsapp_delivery_policy = DeliveryPolicy::at_most_once;
+  std::string whatsapp_template_name;
+  std::string whatsapp_template_language = "en";
+  std::int32_t whatsapp_template_characters = 1024;
+  std::chrono::milliseconds claim_lease{30'000};
+  std::int32_t send_max_attempts = 6;
+  double spend_cap_per_day = 0;
+
+  static constexpr std::string_view prefix = "";
+  static constexpr std::array docs{
+      config::Doc{
+          "sms_delivery_policy",
+          "What becomes of an SMS nobody knows the fate of: at_most_once leaves it in doubt, at_least_once sends "
+          "it again"},
+      config::Doc{"whatsapp_delivery_policy", "The same of a WhatsApp message"},
+      config::Doc{"whatsapp_template_name",
+                  "Approved template with one parameter, for people who have not written for 24 hours; empty: they are "
+                  "skipped"},
+      config::Doc{"whatsapp_template_language", "Language it was approved in"},
+      config::Doc{"whatsapp_template_characters", "What the template's own words leave of 1,024", 1, 1024},
+      config::Doc{"claim_lease", "How long the deliveries of a worker that died wait for another", 0.1, 3600},
+      config::Doc{"send_max_attempts", "Attempts after which a refused message has failed; keep it below MAX_ATTEMPTS",
+                  1, 1000},
+      config::Doc{"spend_cap_per_day", "What one tenant's messages of a day (UTC) may cost; 0 for no cap", 0, 1e9},
+  };
+};
+BOOST_DESCRIBE_STRUCT(NotifySettings, (ProviderSettings),
+                      (sms_delivery_policy, whatsapp_delivery_policy, whatsapp_template_name,
+                       whatsapp_template_language, whatsapp_template_characters, claim_lease, send_max_attempts,
+                       spend_cap_per_day))
+
+}  // namespace omnibus::notify

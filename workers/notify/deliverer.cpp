@@ -1,0 +1,238 @@
+#include "workers/notify/deliverer.hpp"
+
+#include "events/time.hpp"
+#include "faults/failpoint.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace omnibus::notify {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds shortly{500};
+constexpr milliseconds between_look_ups{20'000};
+constexpr milliseconds longest_pause{300'000};
+
+Outcome ended(Order const& order, std::int32_t attempt, std::string_view state, std::string reason) {
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::ended;
+  outcome.ending.effect_key = order.plan.effect_key;
+  outcome.ending.attempt = attempt;
+  outcome.ending.state = state;
+  if (!reason.empty()) outcome.ending.reason = std::move(reason);
+  return outcome;
+}
+
+Outcome again(std::string reason, std::optional<milliseconds> after) {
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::again;
+  outcome.reason = std::move(reason);
+  outcome.retry_after = after;
+  return outcome;
+}
+
+/// A provider that is away is asked ever more rarely: 1 s, 4 s, 16 s, ...
+milliseconds pause(std::uint32_t tries) {
+  auto const quadruplings = std::min<std::uint32_t>(tries == 0 ? 0 : tries - 1, 10);
+  return std::min(milliseconds{1000} * (std::int64_t{1} << (2 * quadruplings)), longest_pause);
+}
+
+Outcome refused(Order const& order, std::int32_t attempt, std::uint32_t tries, Refused const& refusal, bool dispatched,
+                bool exhausted) {
+  auto const later = refusal.kind == Refused::Kind::transient && !exhausted;
+  auto outcome = ended(order, attempt, later ? "planned" : "failed", refusal.reason);
+  outcome.ending.error_code = refusal.code;
+  outcome.ending.error_class = refusal.kind == Refused::Kind::transient ? "transient" : "permanent";
+  if (!later) return outcome;
+  // Not dispatched it is claimed still, by us.
+  if (!dispatched) outcome.ending = {};
+  outcome.kind = Outcome::Kind::again;
+  outcome.reason = order.plan.channel + ": " + refusal.reason;
+  outcome.retry_after = refusal.retry_after;
+  if (refusal.of_provider) outcome.retry_after = std::max(refusal.retry_after.value_or(milliseconds{0}), pause(tries));
+  return outcome;
+}
+
+}  // namespace
+
+Deliverer::Deliverer(Resources& resources, NotifySettings const& settings)
+    : settings_{settings},
+      pool_{resources.pool},
+      claimant_{to_string(random_uuid())},
+      opening_{resources.loop, resources.pool,
+               [this](pqxx::connection& connection, std::vector<Plan> const& plans) {
+                 return open_deliveries(connection, plans, claimant_, settings_.claim_lease);
+               }},
+      dispatching_{resources.loop, resources.pool,
+                   [this](pqxx::connection& connection, std::vector<Dispatch> const& deliveries) {
+                     auto const cap = settings_.spend_cap_per_day;
+                     return dispatch_deliveries(connection, deliveries, claimant_,
+                                                cap > 0 ? std::optional{cap} : std::nullopt);
+                   }} {}
+
+Task<Outcome> Deliverer::deliver(Order const& order, std::uint32_t tries) {
+  auto const key = order.plan.effect_key;
+  if (auto const known = known_.find(key); known != known_.end()) co_return known->second;
+  // The claim keeps other processes away; another attempt of this one is kept away here.
+  if (!in_hand_.insert(key).second) co_return again("another attempt is under way", shortly);
+  struct Release {
+    std::unordered_set<Uuid>& in_hand;
+    Uuid const& key;
+    ~Release() { in_hand.erase(key); }
+  } const release{in_hand_, key};
+  auto delivering = open_and_deliver(order, tries);
+  auto outcome = co_await std::move(delivering);
+  if (!outcome.ending.state.empty()) known_.insert_or_assign(key, outcome);
+  co_return outcome;
+}
+
+Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t tries) {
+  auto opening = opening_.submit(order.plan);
+  auto opened = co_await std::move(opening);
+  if (!opened.known_tenant) throw Failure::permanent("domain is no tenant", "unknown_tenant");
+  if (!opened.active_tenant) throw Failure::permanent("the tenant is not active", "inactive_tenant");
+  if (!opened.known_person) throw Failure::permanent("the profile is not the tenant's", "unknown_profile");
+  auto const unsent = unsent_.find(order.plan.effect_key);
+  auto const mine = unsent != unsent_.end() && unsent->second == opened.found.attempt;
+  auto const abilities = order.provider != nullptr ? order.provider->capabilities() : Capabilities{};
+  switch (next_step(opened.found, mine, abilities, policy(order))) {
+    case Step::settled:
+      break;
+    case Step::wait:
+      co_return again("another process has claimed it", std::max(opened.found.lease_left, shortly));
+    case Step::doubt:
+      co_return ended(order, opened.found.attempt, "in_doubt", "its worker died while it was on its way");
+    case Step::send: {
+      auto sending = send(order, opened, tries);
+      co_return co_await std::move(sending);
+    }
+    case Step::resend: {
+      auto sending = send_again(order, std::move(opened), tries);
+      co_return co_await std::move(sending);
+    }
+    case Step::ask: {
+      auto asking = ask(order, opened, tries);
+      co_return co_await std::move(asking);
+    }
+  }
+  co_return Outcome{};
+}
+
+Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uint32_t tries) {
+  auto const attempt = opened.found.attempt;
+  auto const dispatch = Dispatch{order.plan.effect_key, attempt};
+  if (order.provider == nullptr) co_return ended(order, attempt, "skipped", "not_configured");
+  std::string_view skip;
+  auto const message = compose(order, opened, skip);
+  if (!message) co_return ended(order, attempt, "skipped", std::string{skip});
+
+  auto waiting = order.provider->await_turn(*message);
+  auto const no_turn = co_await std::move(waiting);
+  if (no_turn) co_return refused(order, attempt, tries, *no_turn, false, exhausted(tries));
+
+  OMNIBUS_FAILPOINT("notify.claimed");
+  if (!OMNIBUS_MUTATED("dispatching")) {
+    // Should its commit be lost in an outage, this process knows that nothing was sent.
+    unsent_.insert_or_assign(dispatch.effect_key, attempt);
+    auto writing = dispatching_.submit(dispatch);
+    auto const verdict = co_await std::move(writing);
+    unsent_.erase(dispatch.effect_key);
+    if (verdict == Verdict::capped) co_return ended(order, attempt, "skipped", "spend_cap");
+    if (verdict == Verdict::lost) co_return again("another process has claimed it", shortly);
+  }
+  OMNIBUS_FAILPOINT("notify.dispatched");
+  auto sending = order.provider->send(*message);
+  auto result = co_await std::move(sending);
+  OMNIBUS_FAILPOINT("notify.sent");
+  auto outcome = read_result(order, attempt, tries, result);
+  if (!outcome.ending.state.empty())
+    outcome.ending.content = message->content_template ? order.template_parameter : message->text;
+  co_return outcome;
+}
+
+Outcome Deliverer::read_result(Order const& order, std::int32_t attempt, std::uint32_t tries,
+                               SendResult const& result) const {
+  if (auto const* const accepted = std::get_if<Accepted>(&result)) {
+    auto outcome = ended(order, attempt, "accepted", {});
+    outcome.ending.provider_message_id = accepted->provider_message_id;
+    return outcome;
+  }
+  if (auto const* const refusal = std::get_if<Refused>(&result))
+    return refused(order, attempt, tries, *refusal, true, exhausted(tries));
+  auto const& reason = std::get<Unknown>(result).reason;
+  auto const abilities = order.provider->capabilities();
+  if (!exhausted(tries)) {
+    // It stays dispatching: the next attempt finds it so, and does what is to be done about it.
+    if (without_answer(abilities, policy(order)) == Step::resend) return again(reason, std::nullopt);
+    if (abilities.look_up) return again(reason, between_look_ups);
+  }
+  return ended(order, attempt, "in_doubt", reason);
+}
+
+Task<Outcome> Deliverer::send_again(Order const& order, Opened opened, std::uint32_t tries) {
+  if (exhausted(tries)) co_return ended(order, opened.found.attempt, "in_doubt", "it was sent too often to no end");
+  auto claiming = pool_.run([&](pqxx::connection& connection) {
+    return claim_again(connection, order.plan.effect_key, opened.found.attempt, claimant_, settings_.claim_lease);
+  });
+  auto const claimed = co_await std::move(claiming);
+  if (!claimed) co_return again("the delivery has moved on", shortly);
+  ++opened.found.attempt;
+  auto sending = send(order, opened, tries);
+  co_return co_await std::move(sending);
+}
+
+Task<Outcome> Deliverer::ask(Order const& order, Opened const& opened, std::uint32_t tries) {
+  std::string_view skip;
+  auto const message = compose(order, opened, skip);
+  if (!message) co_return ended(order, opened.found.attempt, "in_doubt", "its worker died while it was on its way");
+  auto asking = order.provider->look_up(*message, opened.dispatched_at);
+  auto const answer = co_await std::move(asking);
+  if (answer.state == LookUp::State::accepted) {
+    auto finding = pool_.run([&](pqxx::connection& connection) {
+      return first_free_id(connection, order.plan.provider, answer.provider_message_ids, order.plan.effect_key);
+    });
+    auto const id = co_await std::move(finding);
+    if (id) {
+      auto outcome = ended(order, opened.found.attempt, "accepted", "the provider has it");
+      outcome.ending.provider_message_id = *id;
+      co_return outcome;
+    }
+  } else if (answer.state == LookUp::State::unknown) {
+    if (!exhausted(tries)) co_return again(answer.reason, between_look_ups);
+    if (policy(order) == DeliveryPolicy::at_most_once)
+      co_return ended(order, opened.found.attempt, "in_doubt", answer.reason);
+  }
+  auto sending = send_again(order, opened, tries);
+  co_return co_await std::move(sending);
+}
+
+std::optional<Message> Deliverer::compose(Order const& order, Opened const& opened, std::string_view& skip) const {
+  auto const& plan = order.plan;
+  auto way = find_way(opened.person, plan.channel, plan.kind, !settings_.whatsapp_template_name.empty(),
+                      order.expires_ms, wall_clock_ms());
+  skip = way.skip;
+  if (!skip.empty()) return std::nullopt;
+  Message message;
+  message.effect_key = plan.effect_key;
+  message.recipient = std::move(way.recipient);
+  if (way.by_template) {
+    message.content_template =
+        Template{settings_.whatsapp_template_name, settings_.whatsapp_template_language, {order.template_parameter}};
+  } else {
+    message.text = opened.content.value_or(order.text);
+  }
+  return message;
+}
+
+DeliveryPolicy Deliverer::policy(Order const& order) const {
+  return order.plan.channel == "sms" ? settings_.sms_delivery_policy : settings_.whatsapp_delivery_policy;
+}
+
+bool Deliverer::exhausted(std::uint32_t tries) const {
+  return tries >= static_cast<std::uint32_t>(settings_.send_max_attempts);
+}
+
+}  // namespace omnibus::notify

@@ -1,0 +1,211 @@
+#include "workers/notify/handler.hpp"
+
+#include "concurrency/signal.hpp"
+#include "engine/classify.hpp"
+#include "engine/failure.hpp"
+#include "events/time.hpp"
+#include "messaging/sms_text.hpp"
+#include "messaging/whatsapp_text.hpp"
+#include "observability/metrics.hpp"
+#include "workers/notify/results.hpp"
+#include "workers/notify/store.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
+
+namespace omnibus::notify {
+namespace {
+
+Result result_of(Plan const& plan, Ending const& ending, std::string state) {
+  return {std::move(state),
+          plan.domain,
+          plan.request_id,
+          plan.profile_id,
+          plan.channel,
+          plan.provider,
+          ending.provider_message_id.value_or(to_string(plan.effect_key)),
+          plan.segments,
+          ending.error_code.value_or(""),
+          ending.reason.value_or(""),
+          format_time_ms(wall_clock_ms())};
+}
+
+/// Which endings a step writes: part of its name, as each is written once.
+std::string name_of(std::vector<Outcome> const& outcomes) {
+  std::string step = "settle";
+  for (auto const& outcome : outcomes)
+    step.append("/").append(outcome.ending.state).append(std::to_string(outcome.ending.attempt));
+  return step;
+}
+
+}  // namespace
+
+NotifyHandler::NotifyHandler(Resources& resources, NotifySettings const& settings) : settings_{settings} {
+  if (resources.replay) return;
+  providers_.emplace(resources.loop, settings);
+  deliverer_.emplace(resources, settings);
+}
+
+Task<> NotifyHandler::handle(engine::Context& context, NotificationRequested const& request) {
+  if (context.replaying()) co_return context.pass_over("a replay sends nothing");
+  std::vector<Order> orders;
+  for (auto const& channel : request.channels) orders.push_back(make_order(context, request, channel));
+  auto const dual = orders.size() > 1;
+  if (dual && context.attempt() == 1)
+    log::info(context.log_fields(), "sending over two channels",
+              {{"event", "DUAL_CHANNEL_SEND_START"}, {"kind", request.kind}});
+
+  auto delivering = deliver_all(orders, context.attempt());
+  auto const outcomes = co_await std::move(delivering);
+  auto const waiting = std::find_if(outcomes.begin(), outcomes.end(),
+                                    [](Outcome const& outcome) { return outcome.kind == Outcome::Kind::again; });
+  auto writing = write_down(context, orders, outcomes, waiting == outcomes.end());
+  co_await std::move(writing);
+  if (waiting != outcomes.end()) throw Failure::transient(waiting->reason, waiting->retry_after);
+  if (dual)
+    log::info(context.log_fields(), "sent over two channels",
+              {{"event", "DUAL_CHANNEL_SEND_COMPLETE"}, {"kind", request.kind}});
+}
+
+Order NotifyHandler::make_order(engine::Context& context, NotificationRequested const& request,
+                                std::string const& channel) const {
+  auto const& event = context.event();
+  Order order;
+  order.provider = providers_->find(channel);
+  if (request.expires_at) order.expires_ms = parse_time_ms(*request.expires_at);
+  auto& plan = order.plan;
+  plan.event_key = context.event_key();
+  plan.effect_key = name_uuid(plan.event_key, channel);
+  plan.request_source = event.source;
+  plan.request_id = event.id;
+  plan.domain = request.domain;
+  plan.profile_id = request.profile_id;
+  plan.session_id = request.session_id;
+  plan.channel = channel;
+  plan.provider = order.provider != nullptr ? order.provider->name() : "none";
+  plan.kind = request.kind;
+  std::int64_t units = 1;
+  if (channel == "sms") {
+    auto sms = messaging::sms_text(request.body);
+    units = static_cast<std::int64_t>(sms.size.parts);
+    if (units > 0) plan.segments = static_cast<std::int32_t>(units);
+    plan.encoding = sms.size.encoding == messaging::SmsEncoding::gsm7 ? "gsm7" : "ucs2";
+    order.text = std::move(sms.text);
+  } else {
+    order.text = messaging::whatsapp_text(request.kind, request.body);
+    order.template_parameter = messaging::whatsapp_template_parameter(
+        request.body, static_cast<std::size_t>(settings_.whatsapp_template_characters));
+  }
+  if (order.provider != nullptr) plan.cost_micros = order.provider->unit_price_micros() * units;
+  return order;
+}
+
+Task<std::vector<Outcome>> NotifyHandler::deliver_all(std::vector<Order> const& orders, std::uint32_t tries) {
+  std::vector<Outcome> outcomes(orders.size());
+  std::vector<std::exception_ptr> failed(orders.size());
+  Signal all_ended;
+  auto left = orders.size() - 1;
+  auto const executor = co_await boost::asio::this_coro::executor;
+  for (std::size_t i = 1; i < orders.size(); ++i) {
+    boost::asio::co_spawn(executor, deliverer_->deliver(orders[i], tries),
+                          [&, i](std::exception_ptr error, Outcome outcome) {
+                            failed[i] = std::move(error);
+                            outcomes[i] = std::move(outcome);
+                            if (--left == 0) all_ended.raise();
+                          });
+  }
+  try {
+    auto delivering = deliverer_->deliver(orders.front(), tries);
+    outcomes.front() = co_await std::move(delivering);
+  } catch (...) {
+    failed.front() = std::current_exception();
+  }
+  if (left > 0) {
+    auto waiting = all_ended.wait();
+    co_await std::move(waiting);
+  }
+  for (auto const& error : failed)
+    if (error) std::rethrow_exception(error);
+  co_return outcomes;
+}
+
+Task<> NotifyHandler::write_down(engine::Context& context, std::vector<Order> const& orders,
+                                 std::vector<Outcome> const& outcomes, bool last) {
+  std::vector<Result> results;
+  std::optional<double> response_seconds;
+  auto const work = [&](engine::UnitOfWork& unit) {
+    results.clear();  // of a commit that was lost
+    for (std::size_t i = 0; i < orders.size(); ++i) {
+      auto const& [plan, ending] = std::tie(orders[i].plan, outcomes[i].ending);
+      if (ending.state.empty()) continue;
+      for (auto& state : settle(unit, ending)) {
+        results.push_back(result_of(plan, ending, std::move(state)));
+        publish(unit, results.back());
+      }
+      if (plan.channel == "sms" && plan.kind == "reply" && ending.state == "accepted" && plan.session_id)
+        response_seconds = seconds_since_inbound_sms(unit, *plan.session_id);
+    }
+  };
+  auto const any = std::any_of(outcomes.begin(), outcomes.end(),
+                               [](Outcome const& outcome) { return !outcome.ending.state.empty(); });
+  auto fenced = false;
+  try {
+    if (last) {
+      auto committing = context.commit(work);
+      co_await std::move(committing);
+    } else if (any) {
+      auto committing = context.checkpoint(name_of(outcomes), work);
+      co_await std::move(committing);
+    }
+  } catch (engine::Fenced const&) {
+    fenced = true;
+  }
+  for (auto const& order : orders) deliverer_->forget(order.plan.effect_key);
+  if (fenced) throw engine::Fenced{};
+  for (auto const& result : results) tell(context.log_fields(), result);
+  if (response_seconds) {
+    Metrics::process().histogram<Metric::sms_response>().observe(*response_seconds);
+    log::info(context.log_fields(), "reply sent by SMS", {{"event", "SMS_INBOUND_RESPONSE_SENT"}});
+  }
+}
+
+Task<> NotifyHandler::handle(engine::Context& context, DeliveryReceiptReceived const& receipt) {
+  if (context.replaying()) co_return context.pass_over("a replay moves no delivery");
+  std::vector<Result> results;
+  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+    results.clear();
+    auto const moved = receive(unit, receipt);
+    if (!moved) return;
+    Result result{moved->state,
+                  moved->domain,
+                  moved->request_id,
+                  moved->profile_id,
+                  moved->channel,
+                  moved->provider,
+                  moved->provider_message_id,
+                  moved->segments,
+                  moved->error_code,
+                  "the provider reports that it was not delivered",
+                  receipt.occurred_at};
+    // The first that is heard of its acceptance.
+    auto const unheard = moved->before != "accepted" && moved->before != "failed" && moved->before != "delivered";
+    if (unheard && (moved->state == "delivered" || moved->state == "read")) {
+      results.push_back(result);
+      results.back().state = "accepted";
+    }
+    results.push_back(std::move(result));
+    for (auto const& each : results) publish(unit, each);
+  });
+  co_await std::move(committing);
+  for (auto& result : results) {
+    if (result.state != "failed") result.reason.clear();
+    tell(context.log_fields(), result);
+  }
+}
+
+}  // namespace omnibus::notify

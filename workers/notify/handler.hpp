@@ -1,0 +1,46 @@
+/// Sends what people are to be told, and takes what providers report of it.
+#pragma once
+
+#include "engine/worker.hpp"
+#include "events/inbound.hpp"
+#include "events/notification.hpp"
+#include "workers/notify/config.hpp"
+#include "workers/notify/deliverer.hpp"
+#include "workers/notify/providers.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace omnibus::notify {
+
+/// One delivery per channel of a request, all at once: what becomes of one does not hold up another. An event is
+/// handled when each of its deliveries has ended; what ended before stays as it is when the others are tried again. A
+/// replay sends nothing.
+class NotifyHandler {
+ public:
+  static constexpr std::string_view name = "notify";
+  static constexpr std::string_view summary =
+      "Sends SMS and WhatsApp messages, each at most once unless set otherwise.";
+  using Settings = NotifySettings;
+  using Events = EventList<NotificationRequested, DeliveryReceiptReceived>;
+
+  /// @throws std::invalid_argument naming the setting that cannot be used.
+  NotifyHandler(Resources& resources, NotifySettings const& settings);
+
+  Task<> handle(engine::Context& context, NotificationRequested const& request);
+  Task<> handle(engine::Context& context, DeliveryReceiptReceived const& receipt);
+
+ private:
+  Order make_order(engine::Context& context, NotificationRequested const& request, std::string const& channel) const;
+  Task<std::vector<Outcome>> deliver_all(std::vector<Order> const& orders, std::uint32_t tries);
+  Task<> write_down(engine::Context& context, std::vector<Order> const& orders, std::vector<Outcome> const& outcomes,
+                    bool last);
+
+  NotifySettings const settings_;
+  std::optional<Providers> providers_;  // none in a replay
+  std::optional<Deliverer> deliverer_;
+};
+
+}  // namespace omnibus::notify

@@ -1,0 +1,58 @@
+#include "workers/notify/results.hpp"
+
+#include "events/notification.hpp"
+#include "observability/metrics.hpp"
+
+namespace omnibus::notify {
+namespace {
+
+std::string_view log_event(std::string_view channel, bool sent) {
+  if (channel == "sms") return sent ? "SMS_MESSAGE_SENT" : "SMS_MESSAGE_FAILED";
+  return sent ? "WHATSAPP_MESSAGE_SENT" : "WHATSAPP_MESSAGE_FAILED";
+}
+
+/// As message_delivery_log has it.
+std::string_view status_of(std::string_view state) {
+  return state == "accepted" ? "sent" : state;
+}
+
+}  // namespace
+
+void publish(engine::UnitOfWork& unit, Result const& result) {
+  auto const& r = result;
+  auto const key = to_string(r.profile_id);
+  if (r.state == "accepted")
+    unit.publish(NotificationSent{r.domain, r.request_id, r.profile_id, r.channel, r.provider, r.provider_message_id,
+                                  r.segments},
+                 key);
+  else if (r.state == "failed")
+    unit.publish(NotificationFailed{r.domain, r.request_id, r.profile_id, r.channel, r.provider,
+                                    r.error_code.empty() ? "unknown" : r.error_code, r.reason},
+                 key);
+  else if (r.state == "skipped")
+    unit.publish(NotificationSkipped{r.domain, r.request_id, r.profile_id, r.channel, r.reason}, key);
+  else if (r.state == "in_doubt")
+    unit.publish(NotificationInDoubt{r.domain, r.request_id, r.profile_id, r.channel, r.provider, r.reason}, key);
+  else if (r.state == "delivered")
+    unit.publish(NotificationDelivered{r.domain, r.request_id, r.profile_id, r.channel, r.provider, r.occurred_at},
+                 key);
+  else if (r.state == "read")
+    unit.publish(NotificationRead{r.domain, r.request_id, r.profile_id, r.channel, r.provider, r.occurred_at}, key);
+}
+
+void tell(log::EventFields const& event, Result const& result) {
+  if (result.state == "planned") return;  // refused, and tried again: the engine tells of it
+  Metrics::process().counter<Metric::notifications>(result.channel, status_of(result.state)).add();
+  auto const sent = result.state == "accepted";
+  if (!sent && result.state != "failed" && result.state != "in_doubt") return;
+  log::info(event, sent ? "message sent" : "message not sent",
+            {{"event", log_event(result.channel, sent)},
+             {"request_id", result.request_id},
+             {"channel", result.channel},
+             {"provider", result.provider},
+             {"status", status_of(result.state)},
+             {"error_code", result.error_code},
+             {"reason", result.reason}});
+}
+
+}  // namespace omnibus::notify

@@ -1,0 +1,36 @@
+/// What the world is told of deliveries: events, log lines and counts.
+#pragma once
+
+#include "engine/unit_of_work.hpp"
+#include "events/uuid.hpp"
+#include "observability/log.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace omnibus::notify {
+
+/// A delivery that entered a state of pipeline.delivery.
+struct Result {
+  std::string state;
+  std::string domain;
+  std::string request_id;
+  Uuid profile_id{};
+  std::string channel;
+  std::string provider;
+  std::string provider_message_id;
+  std::optional<std::int64_t> segments{};
+  std::string error_code;
+  std::string reason;
+  std::string occurred_at;  ///< RFC 3339; of delivered and read
+};
+
+/// Publishes the event of the state, where it has one.
+void publish(engine::UnitOfWork& unit, Result const& result);
+
+/// Logs and counts it, once it is committed.
+void tell(log::EventFields const& event, Result const& result);
+
+}  // namespace omnibus::notify
