@@ -2,11 +2,13 @@
 
 #include "postgres/pool.hpp"
 
+#include <cstdlib>
 #include <stdexcept>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <pqxx/pqxx>
+#include <unistd.h>
 
 namespace omnibus::cli {
 
@@ -28,6 +30,13 @@ std::unique_ptr<pqxx::connection> connect(std::string const& url) {
     while (message.ends_with('\n')) message.pop_back();
     throw std::runtime_error(fmt::format("{}; check DATABASE_URL or --database", message));
   }
+}
+
+std::string actor() {
+  char host[256] = "unknown";
+  gethostname(host, sizeof host - 1);
+  auto const* const user = std::getenv("USER");
+  return fmt::format("{}@{}", user != nullptr ? std::string{user} : fmt::format("uid {}", getuid()), host);
 }
 
 }  // namespace omnibus::cli

@@ -20,4 +20,7 @@ void add_database_option(CLI::App& command, std::string& url);
 /// @throws std::runtime_error that names the setting to change, and not the password.
 std::unique_ptr<pqxx::connection> connect(std::string const& url);
 
+/// Who acts, for what is written down of it: USER@HOST.
+std::string actor();
+
 }  // namespace omnibus::cli

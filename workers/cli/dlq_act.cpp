@@ -35,13 +35,6 @@ double read_rate(std::string text) {
   return rate;
 }
 
-std::string actor() {
-  char host[256] = "unknown";
-  gethostname(host, sizeof host - 1);
-  auto const* const user = std::getenv("USER");
-  return fmt::format("{}@{}", user != nullptr ? std::string{user} : fmt::format("uid {}", getuid()), host);
-}
-
 bool confirmed(std::string const& question) {
   if (isatty(STDIN_FILENO) == 0) throw std::runtime_error(question + ": nobody is there to ask, so give --yes");
   fmt::print(stderr, "{} [y/N] ", question);

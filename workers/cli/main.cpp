@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   omnibus::cli::add_lag_command(application, exit_code);
   omnibus::cli::add_doctor_command(application, exit_code);
   omnibus::cli::add_telemetry_command(application, exit_code);
+  omnibus::cli::add_delivery_command(application, exit_code);
   try {
     application.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
