@@ -9,8 +9,8 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 # clones of one machine share wha
 logs=$run/logs
 build=$root/build/release
 bin=${OMNIBUS_BIN:-$build/bin} # with OMNIBUS_BIN these binaries are taken as they are: no set-up, no build
-workers=(gateway chat call telemetry relay) # each a binary omnibus-NAME
-processes=(gateway chat call telemetry relay simulator broker) # in the order they are stopped
+workers=(gateway chat call notify telemetry relay) # each a binary omnibus-NAME
+processes=(gateway chat call notify telemetry relay simulator broker) # in the order they are stopped
 
 trap '' PIPE # whoever read our output and left must not keep us from stopping what we started
 say() { printf '%s: %s\n' "${me:-compose}" "$*" >&2 2>/dev/null || true; }
@@ -226,6 +226,13 @@ stop_workers() {
   for name in "${workers[@]}"; do stop "$name" 40 || status=1; done
   return "$status"
 }
+# messages_to_simulator: settings of notify that send to the simulator, where one runs and no real provider is set.
+messages_to_simulator() {
+  local base=${OMNIBUS_LLM%/v1}
+  alive simulator && [ -z "${WHATSAPP_ACCESS_TOKEN:-}${MTN_SMS_API_KEY:-}${TWILIO_ACCOUNT_SID:-}" ] || return 0
+  printf '%s\n' WHATSAPP_BASE_URL="$base/v23.0" WHATSAPP_ACCESS_TOKEN=simulated WHATSAPP_PHONE_NUMBER_ID=1001 \
+    WHATSAPP_TEMPLATE_NAME=notification MTN_SMS_BASE_URL="$base" MTN_SMS_API_KEY=simulated MTN_SMS_API_SECRET=simulated
+}
 bring_up_workers() {
   local name
   local webhooks=(WEBHOOK_DOMAIN="$OMNIBUS_DOMAIN" PROFILE_KEY_SECRET="$OMNIBUS_PROFILE_KEY_SECRET"
@@ -234,6 +241,7 @@ bring_up_workers() {
   for name in "${workers[@]}"; do
     local more=()
     [ "$name" != gateway ] || more=("${webhooks[@]}")
+    [ "$name" != notify ] || mapfile -t more < <(messages_to_simulator)
     alive "$name" || start "$name" env KAFKA_BROKERS="$OMNIBUS_KAFKA" DATABASE_URL="$("$root/compose/postgres" url "$name")" \
       LLM_BASE_URL="$OMNIBUS_LLM" LLM_API_KEY="${LLM_API_KEY:-simulated}" HTTP_LISTEN=127.0.0.1:0 METRICS_LISTEN=127.0.0.1:0 \
       "${more[@]}" \
