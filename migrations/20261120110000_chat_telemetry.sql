@@ -51,6 +51,7 @@ CREATE TABLE chat_telemetry (
 COMMENT ON TABLE chat_telemetry IS 'One row per call of a model, keyed by call_id: see pipeline.telemetry_calls.';
 COMMENT ON COLUMN chat_telemetry.cost_usd IS 'What the caller computed when it called, which its budget acted on; with a price_version, by that list instead.';
 COMMENT ON COLUMN chat_telemetry.price_version IS 'The list of pipeline.llm_prices the cost was computed again by; null: it is the caller''s own.';
+COMMENT ON COLUMN chat_telemetry.replay_id IS 'The replay that wrote the row again, a UUIDv5 of its worker and run; null: no replay did.';
 CREATE INDEX chat_telemetry_by_time ON chat_telemetry USING brin (ts) WITH (pages_per_range = 16, autosummarize = on);
 
 ALTER TABLE chat_telemetry ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

@@ -239,7 +239,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   kafka::ProducerSettings publishing;
   publishing.message_timeout = std::chrono::milliseconds{0};
   kafka::Producer producer{client, publishing};
-  Resources resources{loop, pool, producer, replay.has_value()};
+  Resources resources{loop, pool, producer, replay.has_value(), identity.run_id};
   auto const work = make_work(resources);
 
   log::info("starting", {{"group", consumer.group},

@@ -26,6 +26,7 @@ struct Resources {
   kafka::Producer& producer;
   /// A replay: no handler may make a client of anything that is paid for or reaches people.
   bool replay = false;
+  Uuid run_id{};  ///< which replay; nil where it is none
 };
 
 namespace engine {

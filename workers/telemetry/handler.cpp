@@ -31,7 +31,7 @@ void TelemetryHandler::apply(pqxx::transaction_base& transaction, std::vector<It
     std::erase_if(calls, [&](Call const& call) { return !claimed.contains(call.told->call_id); });
   }
   if (calls.empty()) return;
-  insert_calls(transaction, calls);
+  insert_calls(transaction, calls, replay_id_);
   add_rollups(transaction, Rollups{calls});  // last: the rows that every worker changes are locked the shortest
 }
 

@@ -36,14 +36,15 @@ class TelemetryHandler {
   static constexpr std::size_t max_batch = 8'000;
   static constexpr bool own_key = true;  ///< the call_id
 
-  TelemetryHandler() = default;
-  TelemetryHandler(Resources&, TelemetrySettings const&) {}
+  explicit TelemetryHandler(Uuid const& replay_id = {}) : replay_id_{replay_id} {}
+  TelemetryHandler(Resources& resources, TelemetrySettings const&) : TelemetryHandler{resources.run_id} {}
 
   /// @throws Failure (permanent) for a call that is not plausible.
   void check(Item const& item) const { read_call(item); }
   void apply(pqxx::transaction_base& transaction, std::vector<Item const*> const& items) const;
 
  private:
+  Uuid replay_id_;  ///< goes into the rows it writes; nil outside of a replay
   /// Whether to look for calls that are there already before claiming them: some were, in the last batch that did.
   mutable std::atomic<bool> expects_known_{false};
 };

@@ -169,7 +169,7 @@ std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::v
   return claimed;
 }
 
-void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
+void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls, Uuid const& replay_id) {
   // By way of a table of the session's own, in memory and in no log: PostgreSQL has no COPY into a table that has
   // row-level security.
   transaction.exec("SELECT pipeline.stage_calls()");
@@ -184,7 +184,12 @@ void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& 
              call.success, unless_empty(call.error_type), told.fallback_from);
   }
   rows.complete();
-  transaction.exec(fmt::format("INSERT INTO chat_telemetry ({0}) SELECT {0} FROM pg_temp.staged_calls", columns));
+  std::optional<std::string> replay;
+  if (replay_id != Uuid{}) replay = to_string(replay_id);
+  transaction.exec(
+      fmt::format("INSERT INTO chat_telemetry ({0}, replay_id) SELECT {0}, $1::uuid FROM pg_temp.staged_calls",
+                  columns),
+      pqxx::params{replay});
 }
 
 void add_rollups(pqxx::transaction_base& transaction, Rollups const& rollups) {

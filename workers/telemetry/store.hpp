@@ -28,7 +28,7 @@ bool claim_new_calls(pqxx::transaction_base& transaction, std::vector<Call> cons
 std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls);
 
 /// Writes the rows of calls that are claimed.
-void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls);
+void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls, Uuid const& replay_id);
 
 /// Adds to the three tables, in an order that is the same for everyone.
 void add_rollups(pqxx::transaction_base& transaction, Rollups const& rollups);

@@ -29,6 +29,8 @@ char const* const rollup_tables[] = {"chat_telemetry_rollups", "chat_telemetry_d
 class Session {
  public:
   explicit Session(omnibus::test::TestDatabase const& database) : connection_{database.url_as("telemetry")} {}
+  Session(omnibus::test::TestDatabase const& database, Uuid const& replay_id)
+      : connection_{database.url_as("replay")}, handler_{replay_id} {}
 
   void apply(std::span<Item const* const> items) {
     pqxx::work transaction{connection_};
@@ -138,6 +140,18 @@ TEST_CASE("a call is kept with everything that was told of it") {
             "search_zero_results": null}}'::jsonb)",
             to_string(call.call_id), to_string(call.conversation_id))));
   CHECK(database.value("SELECT error_type FROM chat_telemetry WHERE NOT success") == "timeout");
+  check_sums(database);
+}
+
+TEST_CASE("a call that a replay writes again names the replay, one that is still there does not") {
+  TelemetryDatabase const database;
+  auto const kept = item_of(a_call(), "2026-11-20T12:00:00Z");
+  auto const lost = item_of(a_call(), "2026-11-20T12:00:01Z");
+  auto const replay_id = random_uuid();
+  Session{database}.apply({kept});
+  Session{database, replay_id}.apply({kept, lost});
+  CHECK(database.value("SELECT count(*) FROM chat_telemetry WHERE replay_id IS NULL") == "1");
+  CHECK(database.value("SELECT count(*) FROM chat_telemetry WHERE replay_id = '" + to_string(replay_id) + "'") == "1");
   check_sums(database);
 }
 
