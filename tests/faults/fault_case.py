@@ -15,7 +15,6 @@ from chat_case import DEAD, GENERATED, MESSAGES, REPLIES, ChatCase, Load, Messag
 from harness import Stack, binary, eventually  # noqa: E402
 import oracle  # noqa: E402
 
-RELEASE = pathlib.Path(os.environ.get("OMNIBUS_RELEASE_BIN") or ROOT / "build/release/bin")
 LONG = bool(os.environ.get("OMNIBUS_FAULTS_LONG"))
 SESSION_TIMEOUT = 2.0
 
