@@ -146,8 +146,27 @@ std::string answer_to(std::string_view question, std::uint64_t seed) {
   return answer.append(" ").append(pick(closings, 48));
 }
 
-std::string answer_from_tool(std::string_view tool_result) {
+std::string answer_from_tool(std::string_view question, std::string_view tool_result) {
+  if (auto const fact = changed_fact(question)) return fmt::format("Done: {} is now {}.", fact->name, fact->value);
   return fmt::format("I have checked that for you. This is what I found: {}", shorten(tool_result, 500));
+}
+
+std::optional<ChangedFact> changed_fact(std::string_view question) {
+  auto const text = lower(shorten(question, 2000));
+  for (std::string_view const verb : {"change ", "set ", "update "}) {
+    auto const begin = text.find(verb);
+    if (begin == std::string::npos) continue;
+    auto const to = text.find(" to ", begin);
+    if (to == std::string::npos) continue;
+    auto name = std::string_view(text).substr(begin + verb.size(), to - begin - verb.size());
+    for (std::string_view const article : {"the ", "my "})
+      if (name.substr(0, article.size()) == article) name.remove_prefix(article.size());
+    auto value = question.substr(to + 4);
+    value = value.substr(0, value.find_first_of(".,;!?\n"));
+    if (!name.empty() && !value.empty() && name.size() <= 40 && value.size() <= 80)
+      return ChangedFact{std::string{name}, std::string{value}};
+  }
+  return std::nullopt;
 }
 
 std::int64_t count_tokens(std::string_view text) {

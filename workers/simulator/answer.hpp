@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,8 +10,16 @@ namespace omnibus::simulator {
 
 /// A support answer to a question: picks up what it is about and says something that fits.
 std::string answer_to(std::string_view question, std::uint64_t seed);
-/// The answer once a tool has told what was to be found out.
-std::string answer_from_tool(std::string_view tool_result);
+/// The answer once a tool has told what was to be found out, or kept what was told.
+std::string answer_from_tool(std::string_view question, std::string_view tool_result);
+
+/// A fact that somebody tells to be other than before, as in "Change price to 250k".
+struct ChangedFact {
+  std::string name;   ///< in lower case
+  std::string value;  ///< as it was written
+};
+std::optional<ChangedFact> changed_fact(std::string_view question);
+
 /// The few words a question is about; "your request" when it has none.
 std::string topic_of(std::string_view question);
 

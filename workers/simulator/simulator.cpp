@@ -221,8 +221,8 @@ Answer Simulator::make_answer(Question const& question) const {
     return answer;
   }
   answer.finish_reason = "stop";
-  answer.text =
-      question.tool_result.empty() ? answer_to(question.text, settings_.seed) : answer_from_tool(question.tool_result);
+  answer.text = question.tool_result.empty() ? answer_to(question.text, settings_.seed)
+                                             : answer_from_tool(question.text, question.tool_result);
   answer.completion_tokens = count_tokens(answer.text);
   if (question.max_tokens > 0 && answer.completion_tokens > question.max_tokens) {
     auto end = static_cast<std::size_t>(question.max_tokens) * 4;

@@ -61,7 +61,9 @@ std::string arguments_for(json::object const& function, std::string_view questio
     } else if (type == "array") {
       arguments[property.key()] = json::array();
     } else if (type == "object") {
-      arguments[property.key()] = json::object();
+      json::object facts;
+      if (auto const fact = changed_fact(question)) facts[fact->name] = fact->value;
+      arguments[property.key()] = std::move(facts);
     } else {
       arguments[property.key()] = topic_of(question);
     }
@@ -69,7 +71,19 @@ std::string arguments_for(json::object const& function, std::string_view questio
   return json::serialize(arguments);
 }
 
-/// Which tool to call: the one that is demanded, else the first whose name shares a word with the question.
+/// Whether a question shares a word with a tool's name, as "weather" with get_weather.
+bool shares_a_word(std::string_view question, std::string_view name) {
+  for (auto rest = name; !rest.empty();) {
+    auto const end = std::min(rest.find_first_of("_-"), rest.size());
+    auto const word = rest.substr(0, end);
+    if (word.size() > 3 && question.find(word) != std::string_view::npos) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
+}
+
+/// Which tool to call: the one that is demanded; else, when a fact is told, the one that keeps context; else the first
+/// whose name shares a word with the question.
 void choose_tool(Question& question, json::object const& request) {
   auto const* const tools = request.if_contains("tools");
   if (tools == nullptr || !tools->is_array() || tools->get_array().empty() || !question.tool_result.empty()) return;
@@ -81,20 +95,16 @@ void choose_tool(Question& question, json::object const& request) {
     auto const* const function = choice->get_object().if_contains("function");
     if (function != nullptr && function->is_object()) named = text_of(function->get_object(), "name");
   }
+  auto const changes = changed_fact(question.text).has_value();
   for (auto const& tool : tools->get_array()) {
     auto const* const entry = tool.if_object();
     auto const* const value = entry != nullptr ? entry->if_contains("function") : nullptr;
     auto const* const function = value != nullptr ? value->if_object() : nullptr;
     if (function == nullptr) throw BadRequest("a tool needs a function", "tools");
     auto const name = text_of(*function, "name");
-    auto fits = demanded == "required" || (!named.empty() && named == name);
-    for (auto rest = name; !fits && demanded.empty() + (demanded == "auto") > 0 && named.empty() && !rest.empty();) {
-      auto const end = std::min(rest.find_first_of("_-"), rest.size());
-      auto const word = rest.substr(0, end);
-      fits = word.size() > 3 && question.text.find(word) != std::string::npos;
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    if (!fits) continue;
+    auto const free = (demanded.empty() || demanded == "auto") && named.empty();
+    auto const fits = changes ? name.find("add_context") != std::string_view::npos : shares_a_word(question.text, name);
+    if (!(demanded == "required" || (!named.empty() && named == name) || (free && fits))) continue;
     question.tool = name;
     question.tool_arguments = arguments_for(*function, question.text);
     return;

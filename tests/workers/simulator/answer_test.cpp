@@ -27,4 +27,19 @@ TEST_CASE("hashes are the same everywhere") {
   CHECK(stable_hash("omnibus", 7) == stable_hash("omnibus", 7));
 }
 
+
+TEST_CASE("a fact that is told to be another is understood, and nothing else is") {
+  auto const fact = changed_fact("Hello. Change the price to 250k, please");
+  REQUIRE(fact);
+  CHECK(fact->name == "price");
+  CHECK(fact->value == "250k");
+  CHECK(changed_fact("set my Address to Kigali")->name == "address");
+  for (auto const* text : {"", "change", "change to 5", "price to 250k", "change price", "change price to "})
+    CHECK_FALSE_MESSAGE(changed_fact(text), text);
+}
+
+TEST_CASE("who told a fact hears it again once it is kept") {
+  CHECK(answer_from_tool("Change price to 250k", R"({"kept":true})") == "Done: price is now 250k.");
+}
+
 }  // namespace omnibus::simulator

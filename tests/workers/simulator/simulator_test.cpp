@@ -109,6 +109,19 @@ TEST_CASE("a tool whose name is in the question is called with arguments that fi
   CHECK(fixture.ask("tell me a joke", true, tools).finish_reason == "stop");
 }
 
+TEST_CASE("a fact is kept by the tool for it, whatever other tools there are") {
+  Fixture fixture;
+  std::vector<llm::Tool> const tools{
+      {"messaging_send_sms", "Sends.",
+       R"({"type":"object","properties":{"body":{"type":"string"}},"required":["body"]})"},
+      {"session_add_context", "Keeps.",
+       R"({"type":"object","properties":{"context":{"type":"object"}},"required":["context"]})"}};
+  auto const answer = fixture.ask("Change price to 250k", true, tools);
+  REQUIRE(answer.tool_calls.size() == 1);
+  CHECK(answer.tool_calls[0].name == "session_add_context");
+  CHECK(answer.tool_calls[0].arguments == R"({"context":{"price":"250k"}})");
+}
+
 TEST_CASE("every fault reaches the client as what it is") {
   auto const outcome = [](std::string_view faults, bool stream = true) {
     Fixture fixture(faults);
