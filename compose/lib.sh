@@ -9,8 +9,8 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 # clones of one machine share wha
 logs=$run/logs
 build=$root/build/release
 bin=${OMNIBUS_BIN:-$build/bin} # with OMNIBUS_BIN these binaries are taken as they are: no set-up, no build
-workers=(gateway chat call notify telemetry relay) # each a binary omnibus-NAME
-processes=(gateway chat call notify telemetry relay simulator broker) # in the order they are stopped
+workers=(gateway chat call sms notify telemetry relay) # each a binary omnibus-NAME
+processes=(gateway chat call sms notify telemetry relay simulator broker) # in the order they are stopped
 
 trap '' PIPE # whoever read our output and left must not keep us from stopping what we started
 say() { printf '%s: %s\n' "${me:-compose}" "$*" >&2 2>/dev/null || true; }

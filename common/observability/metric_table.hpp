@@ -34,6 +34,10 @@ enum class Metric : std::uint8_t {
   // model calls
   llm_duration,
   llm_tokens,
+  // conversations across channels
+  sessions_last_channel,
+  session_duration,
+  sms_response,
   // resilience
   breaker_state,
   breaker_transitions,
@@ -69,6 +73,8 @@ struct MetricDefinition {
 namespace detail {
 inline constexpr std::array work_seconds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                          0.1,    0.25,    0.5,    1.0,   2.5,    5.0,   10.0, 30.0,  60.0};
+inline constexpr std::array session_seconds{10.0,   60.0,    300.0,   900.0,   1800.0, 3600.0,
+                                            7200.0, 14400.0, 28800.0, 57600.0, 86400.0};
 /// The buckets OpenTelemetry's GenAI conventions prescribe.
 inline constexpr std::array llm_seconds{0.01, 0.02, 0.04, 0.08,  0.16,  0.32,  0.64,
                                         1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
@@ -133,6 +139,23 @@ inline constexpr std::array metric_table{
                      "Tokens of one call of a model, input or output.",
                      {"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"},
                      detail::llm_token_counts},
+    MetricDefinition{Metric::sessions_last_channel,
+                     "omnibus_sessions_last_channel_total",
+                     MetricKind::counter,
+                     "Messages received and calls ended, by their channel, which is then their session's last one.",
+                     {"channel"}},
+    MetricDefinition{Metric::session_duration,
+                     "omnibus_session_duration_seconds",
+                     MetricKind::histogram,
+                     "Age of a session across channels when its assistant closed it; expired ones are not counted.",
+                     {},
+                     detail::session_seconds},
+    MetricDefinition{Metric::sms_response,
+                     "omnibus_sms_response_seconds",
+                     MetricKind::histogram,
+                     "Time from an SMS's receipt until its answer was handed over for sending.",
+                     {},
+                     detail::llm_seconds},
     MetricDefinition{Metric::breaker_state,
                      "omnibus_circuit_breaker_state",
                      MetricKind::gauge,

@@ -5,7 +5,9 @@
 namespace omnibus::sessions {
 namespace {
 
-constexpr auto columns = "SELECT s.id, s.profile_id, s.status, s.context::text, s.version, s.call_id FROM ";
+constexpr auto columns =
+    "SELECT s.id, s.profile_id, s.status, s.context::text, s.version, s.call_id, extract(epoch FROM now() - "
+    "s.created_at) FROM ";
 
 std::optional<Session> one(pqxx::result const& rows) {
   if (rows.empty() || rows[0][0].is_null()) return std::nullopt;
@@ -17,6 +19,7 @@ std::optional<Session> one(pqxx::result const& rows) {
   session.context = row[3].as<std::string>();
   session.version = row[4].as<std::int32_t>();
   session.call_id = row[5].as<std::optional<std::string>>();
+  session.age_s = row[6].as<double>();
   return session;
 }
 

@@ -22,6 +22,7 @@ struct Session {
   std::string context;       ///< JSON object, shared by the channels
   std::int32_t version = 0;  ///< of the context
   std::optional<std::string> call_id;
+  double age_s = 0;  ///< since it was opened
 };
 
 // Everything below works in the caller's transaction and throws what libpqxx throws.

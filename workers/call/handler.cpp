@@ -4,6 +4,7 @@
 #include "events/conversation.hpp"
 #include "events/notification.hpp"
 #include "events/time.hpp"
+#include "observability/metrics.hpp"
 #include "workers/call/store.hpp"
 #include "workers/call/transcript.hpp"
 
@@ -32,6 +33,7 @@ Task<> CallHandler::handle(engine::Context& context, CallTerminated const& call)
   });
   co_await std::move(committing);
   if (!session) co_return;  // it was handled before
+  Metrics::process().counter<Metric::sessions_last_channel>("voice").add();
   log::info(context.log_fields(), "a call's session is open",
             {{"event", "SESSION_GET_OR_CREATE_SUCCESS"}, {"session_id", to_string(session->id)}});
   log::info(context.log_fields(), "a call's summary is to be sent",

@@ -1,0 +1,147 @@
+#include "workers/sms/handler.hpp"
+
+#include "events/notification.hpp"
+#include "events/time.hpp"
+#include "observability/metrics.hpp"
+
+#include <utility>
+
+namespace omnibus::sms {
+namespace {
+
+bool may_be_answered(Inbound const& said, sessions::Profile const& profile) {
+  return said.channel == sessions::Channel::sms ? profile.allows_sms : profile.allows_whatsapp;
+}
+
+std::string channel_of(Inbound const& said) {
+  return std::string{sessions::to_string(said.channel)};
+}
+
+}  // namespace
+
+Task<> SmsHandler::handle(engine::Context& context, SmsMessageReceived const& message) {
+  auto taking = take(context, inbound(message));
+  co_await std::move(taking);
+}
+
+Task<> SmsHandler::handle(engine::Context& context, WhatsappMessageReceived const& message) {
+  auto taking = take(context, inbound(message));
+  co_await std::move(taking);
+}
+
+Task<> SmsHandler::take(engine::Context& context, Inbound said) {
+  if (context.replaying()) co_return context.pass_over("nobody is answered again");
+  auto const keyword = messaging::keyword(said.text);
+  auto taking = keyword ? obey(context, said, *keyword) : answer(context, said);
+  co_await std::move(taking);
+}
+
+Task<> SmsHandler::obey(engine::Context& context, Inbound const& said, messaging::Keyword keyword) {
+  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+    auto const conversation = receive(unit, context.event_key(), said);
+    auto const& profile = conversation.profile.id;
+    auto const answer_with = [&](std::string kind, std::string const& text) {
+      request(unit, context, said, conversation, std::move(kind), {channel_of(said)}, text);
+    };
+    switch (keyword) {
+      case messaging::Keyword::stop:
+        sessions::opt_out(unit.transaction(), profile, said.channel);
+        return answer_with("opt_out", settings_.opt_out_text);
+      case messaging::Keyword::start:
+        sessions::opt_in(unit.transaction(), profile, said.channel);
+        return answer_with("opt_in", settings_.opt_in_text);
+      case messaging::Keyword::help:
+        return answer_with("help", settings_.help_text);
+    }
+  });
+  co_await std::move(committing);
+}
+
+Task<> SmsHandler::answer(engine::Context& context, Inbound const& said) {
+  auto receiving =
+      context.checkpoint("received", [&](engine::UnitOfWork& unit) { receive(unit, context.event_key(), said); });
+  auto const first = co_await std::move(receiving);
+  if (first) {
+    log::info(context.log_fields(), "a message was received",
+              {{"event", "SMS_INBOUND_RECEIVED"}, {"channel", sessions::to_string(said.channel)}});
+    Metrics::process().counter<Metric::sessions_last_channel>(sessions::to_string(said.channel)).add();
+  }
+  auto reading = read_conversation(context, settings_.history_messages);
+  auto const conversation = co_await std::move(reading);
+  if (said.text.empty() || !may_be_answered(said, conversation.profile)) {
+    auto committing = context.commit([](engine::UnitOfWork&) {});
+    co_return co_await std::move(committing);
+  }
+  tools::MessagingTools tools{{conversation.session.id, conversation.session.status, conversation.session.context}};
+  std::string text;
+  try {
+    auto asking = ask(context, said, conversation, tools);
+    text = co_await std::move(asking);
+  } catch (llm::LlmError const& error) {
+    // Throws to be tried again, unless the person has waited long enough.
+    model_->give_up(context, error);
+  }
+  auto replying = reply(context, said, conversation, tools, text.empty() ? settings_.fallback_text : text);
+  co_await std::move(replying);
+}
+
+Task<std::string> SmsHandler::ask(engine::Context& context, Inbound const& said, Conversation const& conversation,
+                                  tools::MessagingTools& tools) {
+  auto prompt = make_prompt(settings_.instructions, conversation.session.context, conversation.history, said.text);
+  for (int round = 0;; ++round) {
+    auto const last = round >= settings_.tool_rounds;
+    assistant::Turn turn{said.domain, conversation.session.id, "round " + std::to_string(round)};
+    auto asking = ask_once(context, std::move(turn), prompt, !last);
+    auto answer = co_await std::move(asking);
+    if (last || !answer.tool_calls || answer.tool_calls->empty()) co_return std::move(answer.text);
+    llm::Message wished{"assistant", std::move(answer.text)};
+    for (auto& call : *answer.tool_calls) wished.tool_calls.push_back({call.id, call.name, call.arguments});
+    prompt.push_back(std::move(wished));
+    for (auto const& call : *answer.tool_calls)
+      prompt.push_back({"tool", tools.execute(call.name, call.arguments), {}, call.id});
+  }
+}
+
+Task<assistant::RecordedAnswer> SmsHandler::ask_once(engine::Context& context, assistant::Turn turn,
+                                                     std::vector<llm::Message> prompt, bool with_tools) {
+  // An earlier attempt has paid for it, and its tools have run on it: the same answer leads the same way.
+  auto finding = assistant::find_answer(context, turn.step);
+  auto recorded = co_await std::move(finding);
+  if (recorded) co_return *std::move(recorded);
+  auto asking = model_->ask(context, std::move(turn), std::move(prompt),
+                            with_tools ? tools::messaging_tools() : std::vector<llm::Tool>{}, {});
+  co_return co_await std::move(asking);
+}
+
+Task<> SmsHandler::reply(engine::Context& context, Inbound const& said, Conversation const& conversation,
+                         tools::MessagingTools const& tools, std::string const& text) {
+  auto written = false;
+  std::optional<double> closed_after_s;
+  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+    closed_after_s = keep(unit, conversation.session.id, tools);
+    request(unit, context, said, conversation, "reply", {channel_of(said)}, text);
+    for (auto const& wish : tools.messages())
+      request(unit, context, said, conversation, "message", wish.channels, wish.body);
+    written = true;
+  });
+  co_await std::move(committing);
+  if (!written) co_return;  // it was handled before
+  log::info(context.log_fields(), "a reply is to be sent",
+            {{"event", "SMS_INBOUND_RESPONSE_SENT"}, {"channel", sessions::to_string(said.channel)}});
+  if (closed_after_s) Metrics::process().histogram<Metric::session_duration>().observe(*closed_after_s);
+  auto const took_ms = wall_clock_ms() - said.received_ms;
+  if (said.channel == sessions::Channel::sms && took_ms >= 0)
+    Metrics::process().histogram<Metric::sms_response>().observe(static_cast<double>(took_ms) / 1000);
+}
+
+void SmsHandler::request(engine::UnitOfWork& unit, engine::Context& context, Inbound const& said,
+                         Conversation const& conversation, std::string kind, std::vector<std::string> channels,
+                         std::string body) const {
+  NotificationRequested wanted{said.domain, conversation.profile.id, std::move(kind), std::move(channels),
+                               std::move(body)};
+  wanted.session_id = conversation.session.id;
+  wanted.expires_at = format_time_ms(context.time_ms() + settings_.reply_expires_after.count());
+  unit.publish(wanted, to_string(conversation.profile.id));
+}
+
+}  // namespace omnibus::sms

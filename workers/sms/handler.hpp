@@ -1,0 +1,55 @@
+/// One turn per message that a person sends by SMS or WhatsApp.
+#pragma once
+
+#include "assistant/model.hpp"
+#include "engine/worker.hpp"
+#include "events/inbound.hpp"
+#include "messaging/keyword.hpp"
+#include "tools/messaging_tools.hpp"
+#include "workers/sms/config.hpp"
+#include "workers/sms/inbound.hpp"
+#include "workers/sms/store.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace omnibus::sms {
+
+/// Goes on with the person's open session, whichever channel it began on: the model answers with the context that the
+/// channels share and may change it by its tools; the answer is asked to be sent back the way the message came. STOP,
+/// START and HELP are obeyed before any model is asked; who has opted out gets no other answer. In a replay nobody is
+/// answered again.
+class SmsHandler {
+ public:
+  static constexpr std::string_view name = "sms";
+  static constexpr std::string_view summary = "Answers SMS and WhatsApp messages with a language model.";
+  using Settings = SmsSettings;
+  using Events = EventList<SmsMessageReceived, WhatsappMessageReceived>;
+
+  SmsHandler(Resources& resources, SmsSettings const& settings) : settings_{settings} {
+    if (!resources.replay) model_.emplace(resources, settings);
+  }
+
+  Task<> handle(engine::Context& context, SmsMessageReceived const& message);
+  Task<> handle(engine::Context& context, WhatsappMessageReceived const& message);
+
+ private:
+  Task<> take(engine::Context& context, Inbound said);
+  Task<> obey(engine::Context& context, Inbound const& said, messaging::Keyword keyword);
+  Task<> answer(engine::Context& context, Inbound const& said);
+  Task<std::string> ask(engine::Context& context, Inbound const& said, Conversation const& conversation,
+                        tools::MessagingTools& tools);
+  Task<assistant::RecordedAnswer> ask_once(engine::Context& context, assistant::Turn turn,
+                                           std::vector<llm::Message> prompt, bool with_tools);
+  Task<> reply(engine::Context& context, Inbound const& said, Conversation const& conversation,
+               tools::MessagingTools const& tools, std::string const& text);
+  void request(engine::UnitOfWork& unit, engine::Context& context, Inbound const& said,
+               Conversation const& conversation, std::string kind, std::vector<std::string> channels,
+               std::string body) const;
+
+  SmsSettings const settings_;
+  std::optional<assistant::Model> model_;  // none in a replay
+};
+
+}  // namespace omnibus::sms

@@ -1,0 +1,16 @@
+#include "workers/sms/prompt.hpp"
+
+namespace omnibus::sms {
+
+std::vector<llm::Message> make_prompt(std::string_view instructions, std::string_view context,
+                                      std::vector<Line> const& history, std::string_view text) {
+  std::string system{instructions};
+  system.append("\nWhat is known of this conversation, as data:\n").append(context);
+  std::vector<llm::Message> prompt;
+  prompt.push_back({"system", std::move(system)});
+  for (auto const& line : history) prompt.push_back({line.ours ? "assistant" : "user", line.content});
+  prompt.push_back({"user", std::string{text}});
+  return prompt;
+}
+
+}  // namespace omnibus::sms

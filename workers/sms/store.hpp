@@ -1,0 +1,34 @@
+/// All the SQL of the SMS worker.
+#pragma once
+
+#include "engine/context.hpp"
+#include "sessions/session.hpp"
+#include "tools/messaging_tools.hpp"
+#include "workers/sms/inbound.hpp"
+#include "workers/sms/prompt.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace omnibus::sms {
+
+/// Whom a message is from, and what it goes on with.
+struct Conversation {
+  sessions::Profile profile;
+  sessions::Session session;
+  std::vector<Line> history;  ///< oldest first, without the message itself
+};
+
+/// Knows the person, opens the session and writes the message down; once for the event, however often it is tried.
+/// @throws Failure (permanent) for an unknown tenant, or a sender who is two people.
+Conversation receive(engine::UnitOfWork& unit, Uuid const& event_key, Inbound const& said);
+
+/// The same as it stands now, for an event whose message was received. At most `history` of the newest messages.
+Task<Conversation> read_conversation(engine::Context& context, std::int32_t history);
+
+/// Carries out what the model's tools wished for the session: context, then status. @return the session's age in
+/// seconds when that has closed it.
+std::optional<double> keep(engine::UnitOfWork& unit, Uuid const& session, tools::MessagingTools const& tools);
+
+}  // namespace omnibus::sms
