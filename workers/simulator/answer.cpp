@@ -156,7 +156,7 @@ std::optional<ChangedFact> changed_fact(std::string_view question) {
   for (std::string_view const verb : {"change ", "set ", "update "}) {
     auto const begin = text.find(verb);
     if (begin == std::string::npos) continue;
-    auto const to = text.find(" to ", begin);
+    auto const to = text.find(" to ", begin + verb.size());
     if (to == std::string::npos) continue;
     auto name = std::string_view(text).substr(begin + verb.size(), to - begin - verb.size());
     for (std::string_view const article : {"the ", "my "})
