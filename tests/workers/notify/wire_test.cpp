@@ -1,6 +1,10 @@
 #include "provider_peer.hpp"
 #include "workers/notify/provider_call.hpp"
 
+#include <array>
+#include <random>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 namespace omnibus::notify {
@@ -89,6 +93,52 @@ TEST_CASE("an answer that does not say it whole says nothing") {
   CHECK(whatsapp(200, std::string(600 * 1024, ' ')) == "unknown");
   std::string const deep = std::string(200, '[') + std::string(200, ']');
   CHECK(whatsapp(200, R"({"messages":)" + deep + "}") == "unknown");
+}
+
+TEST_CASE("answers with bytes that were changed, cut or added are read without harm") {
+  std::vector<std::string> const whole{
+      R"({"messaging_product":"whatsapp","contacts":[{"input":"+2507","wa_id":"2507"}],"messages":[{"id":"wamid.A"}]})",
+      graph_error(131026),
+      R"({"statusCode":"0000","statusMessage":"sent","transactionId":"t1","data":{"status":"P"}})",
+      R"({"sid":"SM1","status":"queued","error_code":null})",
+      R"({"code":21211,"message":"m","status":400})",
+      R"({"access_token":"abc","expires_in":"3599"})",
+      R"({"messages":[{"sid":"SM1","body":"hello","direction":"outbound-api",)"
+      R"("date_created":"Sun, 06 Nov 1994 08:49:31 +0000"}],"next_page_uri":null})"};
+  std::mt19937 random(7);
+  auto const below = [&](std::size_t limit) { return random() % limit; };
+  auto const message = a_message();
+  for (auto round = 0; round < 20'000; ++round) {
+    auto body = whole[below(whole.size())];
+    for (auto changes = 1 + below(4); changes > 0 && !body.empty(); --changes) {
+      auto const at = below(body.size());
+      switch (below(4)) {
+        case 0:
+          body[at] = static_cast<char>(random());
+          break;
+        case 1:
+          body.resize(at);
+          break;
+        case 2:
+          body.insert(at, 1 + below(8), static_cast<char>(random()));
+          break;
+        default:
+          body.insert(at, body.substr(at, below(40)));
+      }
+    }
+    auto const status = std::array{200, 201, 400, 401, 429, 500}[below(6)];
+    auto const given = answer(status, body);
+    for (auto const& result :
+         {read_whatsapp_answer(given), read_mtn_answer(given, message.effect_key), read_twilio_answer(given)}) {
+      auto const* const accepted = std::get_if<Accepted>(&result);
+      if (accepted != nullptr) REQUIRE((status < 300 && is_message_id(accepted->provider_message_id)));
+      auto const* const refused = std::get_if<Refused>(&result);
+      if (refused != nullptr) REQUIRE((refused->code.size() <= 32 && refused->reason.size() < 100));
+    }
+    auto const token = read_token_answer(given);
+    if (token) REQUIRE(token->token.find_first_of(" \r\n") == std::string::npos);
+    read_twilio_list(given, message, std::chrono::system_clock::now(), true);
+  }
 }
 
 TEST_CASE("MTN is told as its API wants it, and believed by its body's code") {
