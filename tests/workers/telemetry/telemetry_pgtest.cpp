@@ -5,6 +5,7 @@
 #include "tests/common/postgres/database_fixture.hpp"
 #include "workers/telemetry/handler.hpp"
 #include "workers/telemetry/histogram.hpp"
+#include "workers/telemetry/store.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -176,6 +177,19 @@ TEST_CASE("sums are those of the rows, and what a rebuild gives, whatever comes 
   CHECK(database.value("SELECT count(*) FROM chat_telemetry") == "3000");
   CHECK(database.value("SELECT sum(calls) FROM chat_telemetry_rollups WHERE granularity = '1d'") == "3000");
   check_sums(database);
+}
+
+TEST_CASE("calls are claimed in one go while all are new, else none of them, and then only those that are") {
+  TelemetryDatabase const database;
+  auto const first = item_of(a_call(), "2026-11-20T12:00:00Z");
+  auto const second = item_of(a_call(), "2026-11-20T12:00:01Z");
+  pqxx::connection connection{database.url_as("telemetry")};
+  pqxx::work transaction{connection};
+  CHECK(claim_new_calls(transaction, {read_call(first)}));
+  CHECK_FALSE(claim_new_calls(transaction, {read_call(second), read_call(first)}));
+  CHECK(transaction.query_value<int>("SELECT count(*) FROM pipeline.telemetry_calls") == 1);
+  CHECK(claim_calls(transaction, {read_call(second), read_call(first)}) ==
+        std::unordered_set{read_call(second).told->call_id});
 }
 
 TEST_CASE("a call that is told of with two times counts once, where it was first") {
