@@ -43,8 +43,8 @@ class ModelTest(Scenarios):
                 self.assertTranscript([message], self.transcript(message.session))
                 self.assertEqual(self.transcript(message.session)[1][2], self.answer_of(simulator, message.text))
         self.assertClean(load, simulator)
-        struck = simulator.stats()["outcomes"]
-        self.assertEqual({lie: struck.get(lie, 0) for lie in lies}, {lie: 3 for lie in lies})
+        # The slow answer that nobody waited for is counted when it comes.
+        eventually(lambda: [simulator.stats()["outcomes"].get(lie) for lie in lies] == [3] * len(lies), what="three lies of each kind")
         before, during = ([delays[int(len(delays) * 0.99)] for delays in [self.delays(each)]][0] for each in (faultless, load))
         self.note(f"p99 of the other conversations {during:.2f} s, without faults {before:.2f} s")
         self.assertLess(during, 1.5 * before + 1)  # one that waited for a lie waited for its deadline: 2 s
