@@ -129,9 +129,6 @@ Task<> SmsHandler::reply(engine::Context& context, Inbound const& said, Conversa
   log::info(context.log_fields(), "a reply is to be sent",
             {{"event", "SMS_INBOUND_RESPONSE_SENT"}, {"channel", sessions::to_string(said.channel)}});
   if (closed_after_s) Metrics::process().histogram<Metric::session_duration>().observe(*closed_after_s);
-  auto const took_ms = wall_clock_ms() - said.received_ms;
-  if (said.channel == sessions::Channel::sms && took_ms >= 0)
-    Metrics::process().histogram<Metric::sms_response>().observe(static_cast<double>(took_ms) / 1000);
 }
 
 void SmsHandler::request(engine::UnitOfWork& unit, engine::Context& context, Inbound const& said,
