@@ -10,6 +10,7 @@
 #include "postgres/pool.hpp"
 #include "workers/gateway/admission.hpp"
 #include "workers/gateway/config.hpp"
+#include "workers/gateway/connections.hpp"
 #include "workers/gateway/events_route.hpp"
 #include "workers/gateway/guard.hpp"
 #include "workers/gateway/messages_route.hpp"
@@ -32,8 +33,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <pqxx/nontransaction>
-#include <unistd.h>
 
 namespace omnibus::gateway {
 namespace asio = boost::asio;
@@ -45,50 +44,6 @@ constexpr std::string_view replies_topic = "chat.replies";
 constexpr std::size_t remembered_posts = 100'000;
 constexpr std::size_t streams_catching_up = 64;
 constexpr auto health_interval = 1s;
-
-kafka::ClientSettings kafka_client(Settings const& settings) {
-  char host[256] = "";
-  gethostname(host, sizeof host - 1);
-  auto client = settings.kafka;
-  client.client_id += "-" + std::string(host) + "-" + std::to_string(getpid());
-  return client;
-}
-
-kafka::ProducerSettings producer_settings(Settings const& settings) {
-  kafka::ProducerSettings producer;
-  producer.message_timeout = settings.publish_timeout;
-  return producer;
-}
-
-PoolSettings pool_settings(Settings const& settings) {
-  PoolSettings pool;
-  pool.url = settings.database_url.reveal();
-  pool.size = settings.database_connections;
-  pool.max_queued = 4096;
-  pool.application_name = "omnibus-gateway";
-  pool.statement_timeout_ms = settings.database_timeout.count();
-  // All we write are claims on Idempotency-Keys: should the last few be lost in a crash of the server, their events are
-  // published again under the same ids. That need not cost every request a flush to disk.
-  pool.on_connect = [](pqxx::connection& connection) {
-    pqxx::nontransaction(connection).exec("SET synchronous_commit = off");
-  };
-  pool.connect_timeout_s = std::max<std::int64_t>(2, settings.database_timeout.count() / 1000);  // libpq's least is 2
-  return pool;
-}
-
-http::ServerSettings server_settings(Settings const& settings) {
-  http::ServerSettings server;
-  server.address = settings.http_listen.host;
-  server.port = settings.http_listen.port;
-  server.max_header_bytes = settings.limits.max_header_bytes.bytes;
-  server.max_body_bytes = settings.limits.max_body_bytes.bytes;
-  server.max_connections = settings.limits.max_connections;
-  server.header_timeout = settings.limits.header_timeout;
-  server.body_timeout = settings.limits.body_timeout;
-  server.keep_alive_timeout = settings.limits.keep_alive_timeout;
-  server.write_timeout = settings.limits.write_timeout;
-  return server;
-}
 
 void observe(http::Request const& request, std::string_view pattern, int status, std::chrono::nanoseconds took) {
   auto const known = request.method == "GET" || request.method == "POST";
