@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from notify_case import NotifyCase, Requests, eventually  # noqa: E402
 from fault_case import LONG  # noqa: E402
 
-SENDS = int(os.environ.get("OMNIBUS_SENDS") or (20_000 if LONG else 1_000))
+SENDS = int(os.environ.get("OMNIBUS_SENDS") or (20_000 if LONG else 600))
 # Five of a hundred: taken and then silence or nonsense, or an error or a break of which nobody can tell.
 AMBIGUOUS = ";".join(f"{kind}:probability=0.01" for kind in
                      ("accept_reset", "accept_error", "accept_garbage", "reset", "error"))
@@ -88,20 +88,29 @@ class NotifyTest(NotifyCase):
     def test_without_dispatching_it_is_sent_twice(self):
         self.assertEqual(self.killed_at("notify.sent", mutate="dispatching").taken, 2)
 
-    def test_a_worker_that_slept_through_its_claim_sends_nothing(self):
+    def woken_too_late(self, failpoint):
+        """One message, whose worker freezes at an edge and wakes up when another one has taken over."""
         simulator = self.providers()
         requests = Requests(self.stack, 1, ["sms"])
         requests.publish(self.stack)
-        zombie = self.notify(simulator, wait=False, failpoint="notify.claimed:1:stop")
+        zombie = self.notify(simulator, wait=False, failpoint=f"{failpoint}:1:stop")
         self.freezes(zombie)
-        self.notify(simulator)
+        heir = self.notify(simulator)
         self.await_settled(requests)
         before = zombie.text().count("\n")
         zombie.resume()
         eventually(lambda: zombie.text().count("\n") > before, 30, "the zombie waking up")
         zombie.stop()
-        sent = self.sent(simulator, requests)[0]
+        heir.stop()
+        return self.sent(simulator, requests)[0]
+
+    def test_a_worker_that_slept_through_its_claim_sends_nothing(self):
+        sent = self.woken_too_late("notify.claimed")
         self.assertEqual((sent.state, sent.taken), ("accepted", 1), sent)
+
+    def test_a_worker_that_slept_before_it_sent_sends_nothing(self):
+        sent = self.woken_too_late("notify.dispatched")
+        self.assertEqual((sent.state, sent.taken), ("in_doubt", 0), sent)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,10 @@ Outcome refused(Order const& order, std::int32_t attempt, std::uint32_t tries, R
   return outcome;
 }
 
+Refused too_late() {
+  return {Refused::Kind::transient, "too_late", "its worker stood still before it could be sent"};
+}
+
 }  // namespace
 
 Deliverer::Deliverer(Resources& resources, NotifySettings const& settings)
@@ -134,6 +138,7 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
   if (no_turn) co_return refused(order, attempt, tries, *no_turn, false, exhausted(tries));
 
   OMNIBUS_FAILPOINT("notify.claimed");
+  auto const begun = std::chrono::steady_clock::now();
   if (!OMNIBUS_MUTATED("dispatching")) {
     // Should its commit be lost in an outage, this process knows that nothing was sent.
     unsent_.insert_or_assign(dispatch.effect_key, attempt);
@@ -144,6 +149,9 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
     if (verdict == Verdict::lost) co_return again("another process has claimed it", shortly);
   }
   OMNIBUS_FAILPOINT("notify.dispatched");
+  // Whoever stood still for so long may have been taken for dead, and the provider asked whether it has the message.
+  if (std::chrono::steady_clock::now() - begun > settings_.claim_lease)
+    co_return refused(order, attempt, tries, too_late(), true, false);
   auto sending = order.provider->send(*message);
   auto result = co_await std::move(sending);
   OMNIBUS_FAILPOINT("notify.sent");
