@@ -18,7 +18,8 @@ import harness  # noqa: E402
 from rows.measure import Failed, run_program, say  # noqa: E402
 
 EVENT = "omnibus.bench.recorded.v1"
-WORKER_TOPICS = ("chat.messages", "chat.replies", "llm.calls", "chat.messages.dlq", "chat.replies.dlq", "llm.calls.dlq")
+WORKER_TOPICS = [name + suffix for suffix in ("", ".dlq") for name in
+                 ("chat.messages", "chat.replies", "llm.calls", "notifications.requested", "notifications.results", "delivery.receipts")]
 EMBEDDED_PARTITIONS = 256
 EMBEDDED_CALLS = 48  # partitions of llm.calls on the embedded broker, of which each holds 5 MiB
 
@@ -167,6 +168,9 @@ class Stage:
                          f"events: [omnibus.bench.{name}.v1], consumers: [bench]}}")
         (self.folder / "topics.yaml").write_text("\n".join(lines) + "\n")
         return self.start_ready("broker", [harness.binary("omnibus"), "broker", "--file", self.folder / "topics.yaml"])
+
+    def kafka(self, name):
+        return harness.Kafka(self.broker(name))
 
     def topic(self, broker, kind, keys, records, key_count=100_000):
         """A topic filled once, and then read by groups of their own."""
