@@ -27,7 +27,6 @@ TEST_CASE("hashes are the same everywhere") {
   CHECK(stable_hash("omnibus", 7) == stable_hash("omnibus", 7));
 }
 
-
 TEST_CASE("a fact that is told to be another is understood, and nothing else is") {
   auto const fact = changed_fact("Hello. Change the price to 250k, please");
   REQUIRE(fact);
