@@ -135,7 +135,29 @@ std::string topic_of(std::string_view question) {
   return topic.empty() ? "your request" : topic;
 }
 
+std::optional<std::string> summary_of(std::string_view transcript) {
+  std::string asked;
+  std::string said;
+  auto lines = 0;
+  for (auto rest = transcript; !rest.empty();) {
+    auto const line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    auto const colon = line.find(": ");
+    if (colon == std::string_view::npos || colon > 16) return std::nullopt;
+    auto const words = std::string{shorten(line.substr(colon + 2), 160)};
+    if (line.substr(0, colon) != "user") {
+      said = words;
+    } else if (asked.empty()) {
+      asked = words;
+    }
+    ++lines;
+  }
+  if (lines < 2 || asked.empty() || said.empty()) return std::nullopt;
+  return fmt::format("You asked: \"{}\" We said last: \"{}\"", asked, said);
+}
+
 std::string answer_to(std::string_view question, std::uint64_t seed) {
+  if (auto const summary = summary_of(question)) return *summary;
   auto const hash = stable_hash(question, seed);
   auto const& advice = advice_on(lower(shorten(question, 2000)));
   auto const pick = [&](Lines const& lines, unsigned shift) { return lines[(hash >> shift) % lines.size()]; };

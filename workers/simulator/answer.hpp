@@ -10,6 +10,8 @@ namespace omnibus::simulator {
 
 /// A support answer to a question: picks up what it is about and says something that fits.
 std::string answer_to(std::string_view question, std::uint64_t seed);
+/// What a transcript (lines of `speaker: words`, two at least) comes to; nothing for what is none.
+std::optional<std::string> summary_of(std::string_view transcript);
 /// The answer once a tool has told what was to be found out, or kept what was told.
 std::string answer_from_tool(std::string_view question, std::string_view tool_result);
 

@@ -37,6 +37,13 @@ TEST_CASE("a fact that is told to be another is understood, and nothing else is"
     CHECK_FALSE_MESSAGE(changed_fact(text), text);
 }
 
+TEST_CASE("a transcript is summed up by what was asked first and said last") {
+  CHECK(answer_to("user: Two mochas.\nassistant: With milk?\nuser: Yes.\nassistant: They are ready.\n", 1) ==
+        R"(You asked: "Two mochas." We said last: "They are ready.")");
+  for (auto const* text : {"", "user: alone", "no transcript\nat all", "user: a\nuser: b"})
+    CHECK_FALSE_MESSAGE(summary_of(text), text);
+}
+
 TEST_CASE("who told a fact hears it again once it is kept") {
   CHECK(answer_from_tool("Change price to 250k", R"({"kept":true})") == "Done: price is now 250k.");
 }
