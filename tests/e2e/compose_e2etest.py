@@ -14,7 +14,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import ROOT, Http, binary, eventually  # noqa: E402
+from harness import ROOT, Database, Http, Kafka, binary, eventually  # noqa: E402
 
 NAMES = ("OMNIBUS_KAFKA", "OMNIBUS_GATEWAY", "OMNIBUS_TOKEN", "OMNIBUS_DOMAIN", "OMNIBUS_TOKEN_OTHER", "OMNIBUS_DOMAIN_OTHER",
          "OMNIBUS_DATABASE", "OMNIBUS_METRICS", "OMNIBUS_LLM", "OMNIBUS_LOGS")
@@ -118,6 +118,35 @@ class ComposeTest(unittest.TestCase):
             said, _ = demo.communicate(timeout=120)
             self.assertEqual(demo.returncode, 143, said)
             self.assert_nothing_runs()
+
+    def test_calls_end_in_one_thread_across_the_channels_and_nobody_can_read_it_where_it_does_not_belong(self):
+        canary = "canary-of-a-call"
+        calls = self.run_folder / "calls.jsonl"
+        said = [{"speaker": "user", "text": f"I want {canary}."}, {"speaker": "assistant", "text": "It is done."}]
+        calls.write_text("".join(json.dumps({"conversation_id": f"c-{n}", "utterances": said}) + "\n" for n in range(5)))
+        done = self.compose("demo", "--calls", str(calls), "--keep")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertRegex(done.stdout, r"taken by the providers +16 +16")
+        for line in ("voice     < I want", "whatsapp  > ", "sms       < Change pick-up", "whatsapp  < Set name"):
+            self.assertIn("    " + line, done.stdout)
+
+        variables = self.variables()
+        phones = [row[0] for row in Database(variables["OMNIBUS_DATABASE"]).execute("SELECT phone_number FROM profiles")]
+        self.assertEqual(len(phones), 5)
+        secrets = [variables[name] for name in ("OMNIBUS_TOKEN", "OMNIBUS_WEBHOOK_SECRET", "OMNIBUS_PROFILE_KEY_SECRET")]
+        forbidden = [canary, "10 o'clock", "Amahoro", *secrets, *(phone[1:] for phone in phones)]
+        places = {log.name: log.read_text(errors="replace") for log in (self.run_folder / "logs").glob("*.log")}
+        self.assertGreater(len(places["notify.log"]), 0)
+        for base in variables["OMNIBUS_METRICS"].split():
+            places[base] = Http(base.removeprefix("http://")).get("/metrics").text
+        kafka = Kafka(variables["OMNIBUS_KAFKA"])
+        for topic in ("calls.terminated", "sms.inbound", "whatsapp.inbound", "notifications.requested", "notifications.results", "llm.calls"):
+            records = kafka.consume(topic)
+            self.assertGreater(len(records), 0, topic)
+            places[topic] = "\n".join(f"{record.key} {record.header_list}" for record in records)
+        for place, text in places.items():
+            for secret in forbidden:
+                self.assertFalse(secret in text, f"{place} has what nobody may read there: {forbidden.index(secret)}")
 
     def test_up_may_be_run_again_and_down_ends_it_all(self):
         first = self.compose("up")
