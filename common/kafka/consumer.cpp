@@ -97,8 +97,6 @@ void Consumer::close() {
 }
 
 std::size_t Consumer::poll(std::span<Message> out, bool want_messages) {
-  // Order within a partition holds because `events_` is drained until empty after the last re-routing and before
-  // `messages_`: what was enqueued there earlier is older.
   auto filled = drain(events_.get(), out);
   if (filled == out.size() || !want_messages) return filled;
   return filled + drain(messages_.get(), out.subspan(filled));
@@ -120,7 +118,6 @@ std::size_t Consumer::drain(rd_kafka_queue_t* queue, std::span<Message> out) {
         listener_.on_error(Error{message->err, rd_kafka_message_errstr(raw)});
         continue;
       }
-      if (queue == events_.get()) route(*raw);
       out[filled++] = std::move(message);
     }
     if (queue == messages_.get()) break;
@@ -128,18 +125,10 @@ std::size_t Consumer::drain(rd_kafka_queue_t* queue, std::span<Message> out) {
   return filled;
 }
 
-void Consumer::route(rd_kafka_message_t const& message) {
-  // Fetching has begun when the first message is here, so librdkafka will not set this queue's target again.
-  if (!routed_.emplace(message.rkt, message.partition).second) return;
-  forward(rd_kafka_topic_name(message.rkt), message.partition);
-}
-
-void Consumer::forward(char const* topic, std::int32_t partition) {
+void Consumer::forward(TopicPartition const& where) {
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> const queue{
-      rd_kafka_queue_get_partition(client_.get(), topic, partition)};
-  if (!queue) return;
-  rd_kafka_queue_forward(queue.get(), messages_.get());
-  ours_.emplace(topic, partition);
+      rd_kafka_queue_get_partition(client_.get(), where.topic.c_str(), where.partition)};
+  if (queue) rd_kafka_queue_forward(queue.get(), messages_.get());
 }
 
 void Consumer::wait(std::chrono::milliseconds limit) {
@@ -174,8 +163,9 @@ void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_ka
   auto& self = *static_cast<Consumer*>(opaque);
   auto partitions = from_list(*list);
   if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-    for (auto const& each : partitions)
-      if (self.ours_.contains({each.topic, each.partition})) self.forward(each.topic.c_str(), each.partition);
+    // Before fetching begins, with every assignment: librdkafka leaves alone the target of a queue that has been
+    // forwarded, and takes it away when the partition goes.
+    for (auto const& each : partitions) self.forward(each);
     // librdkafka would ask for the positions by itself, and not tell us what was committed with them.
     if (auto const failed = rd_kafka_committed(client, list, position_timeout_ms)) {
       self.listener_.on_error(
@@ -192,11 +182,6 @@ void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_ka
     }
     return;
   }
-  std::erase_if(self.routed_, [&](auto const& routed) {
-    return std::ranges::any_of(partitions, [&](auto const& gone) {
-      return gone.partition == routed.second && gone.topic == rd_kafka_topic_name(routed.first);
-    });
-  });
   if (rd_kafka_assignment_lost(client)) {
     self.listener_.on_lost(partitions);
     self.release(partitions);

@@ -89,8 +89,7 @@ class Consumer {
 
   /// Fills `out` with what has already arrived and returns how many; never waits. Without `want_messages` only group
   /// events are served and messages stay where they are, which is how back-pressure is applied without pausing a
-  /// partition (a pause would throw the prefetched messages away). A few may come all the same right after an
-  /// assignment.
+  /// partition (a pause would throw the prefetched messages away).
   std::size_t poll(std::span<Message> out, bool want_messages);
   /// Waits until something arrives, wake() is called or `limit` passes.
   void wait(std::chrono::milliseconds limit);
@@ -111,8 +110,7 @@ class Consumer {
   static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* self);
   static void on_commit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* self);
   std::size_t drain(rd_kafka_queue_t* queue, std::span<Message> out);
-  void route(rd_kafka_message_t const& message);
-  void forward(char const* topic, std::int32_t partition);
+  void forward(TopicPartition const& where);
 
   struct QueueDeleter {
     void operator()(rd_kafka_queue_t* queue) const noexcept { rd_kafka_queue_destroy(queue); }
@@ -120,14 +118,10 @@ class Consumer {
 
   ConsumerListener& listener_;
   Client client_;
-  // Group events and the first messages of a partition come by `events_`; from then on the partition's messages go to
-  // `messages_`, so that the one can be served while the other is left to wait.
+  // Group events come by `events_`, messages by `messages_`, so that the one can be served while the other is left to
+  // wait.
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> events_;
   std::unique_ptr<rd_kafka_queue_t, QueueDeleter> messages_;
-  std::set<std::pair<rd_kafka_topic_t*, std::int32_t>> routed_;
-  // Whose queues librdkafka leaves to us for good: it takes their target away with an assignment, and does not set one
-  // with the next.
-  std::set<std::pair<std::string, std::int32_t>> ours_;
   std::set<TopicPartition> paused_;
   std::vector<rd_kafka_message_t*> buffer_;
   bool closed_ = false;
