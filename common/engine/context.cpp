@@ -3,7 +3,6 @@
 #include "engine/classify.hpp"
 #include "engine/dead_letter.hpp"
 #include "engine/engine.hpp"
-#include "engine/record_headers.hpp"
 #include "events/time.hpp"
 #include "faults/failpoint.hpp"
 #include "kafka/topics.hpp"
@@ -49,7 +48,7 @@ void Context::parse() {
   if (view_) return;
   thread_local std::vector<HeaderView> headers;  // kept from event to event, so that reading them allocates nothing
   headers.clear();
-  for_each_header(*delivery_.message, [&](std::string_view name, std::optional<std::string_view> value) {
+  delivery_.record.for_each_header([&](std::string_view name, std::optional<std::string_view> value) {
     headers.push_back({name, value});
   });
   RecordView const record{delivery_.has_key() ? std::optional{delivery_.key()} : std::nullopt,
@@ -92,11 +91,11 @@ Uuid const& Context::event_key() {
 }
 
 std::string_view Context::topic() const {
-  return rd_kafka_topic_name(delivery_.message->rkt);
+  return delivery_.partition->where.topic;
 }
 
 std::int64_t Context::timestamp_ms() const {
-  return kafka::timestamp_ms(*delivery_.message);
+  return delivery_.record.timestamp_ms();
 }
 
 std::int64_t Context::time_ms() {
@@ -236,14 +235,15 @@ void Context::publish_now(std::string_view type, std::string_view data, std::str
 }
 
 Uuid Context::fallback_key() const {
-  return name_uuid(record_space, fmt::format("{}/{}/{}", topic(), delivery_.message->partition, delivery_.offset()));
+  return name_uuid(record_space,
+                   fmt::format("{}/{}/{}", topic(), delivery_.partition->where.partition, delivery_.offset()));
 }
 
 Task<> Context::dead_letter(Failure const& failure) {
   auto const waited =
       std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - delivery_.first_failed);
   auto const record = make_dead_letter(
-      *delivery_.message,
+      delivery_.record, delivery_.partition->where,
       {failure, delivery_.attempts, worker(), engine_.identity().group, std::chrono::system_clock::now() - waited});
   if (engine_.ports().pool == nullptr) {
     auto sending = engine_.ports().producer.send(record);

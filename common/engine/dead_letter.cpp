@@ -45,14 +45,14 @@ std::int64_t count_of(std::string_view text) {
 
 }  // namespace
 
-kafka::Record make_dead_letter(rd_kafka_message_t const& message, DeadLetterReason const& reason) {
-  std::string const topic = rd_kafka_topic_name(message.rkt);
-  kafka::Record record{.topic = kafka::dead_letter_topic(topic),
-                       .key = bytes(message.key, message.key_len),
-                       .value = bytes(message.payload, message.len),
+kafka::Record make_dead_letter(ReceivedRecord const& received, kafka::TopicPartition const& from,
+                               DeadLetterReason const& reason) {
+  kafka::Record record{.topic = kafka::dead_letter_topic(from.topic),
+                       .key = bytes(received.key().data(), received.key().size()),
+                       .value = bytes(received.value().data(), received.value().size()),
                        .headers = {},
                        .partition = {}};
-  for_each_header(message, [&](std::string_view name, std::optional<std::string_view> value) {
+  received.for_each_header([&](std::string_view name, std::optional<std::string_view> value) {
     if (is_ours(name)) return;
     record.headers.push_back({std::string{name}, value ? std::optional<std::string>{*value} : std::nullopt});
   });
@@ -66,10 +66,10 @@ kafka::Record make_dead_letter(rd_kafka_message_t const& message, DeadLetterReas
   add("error.worker", std::string{reason.worker});
   add("error.group", std::string{reason.group});
   add("error.first_seen", format_time_ms(unix_ms(reason.first_seen), Fraction::none));
-  add("error.topic", topic);
-  add("error.partition", std::to_string(message.partition));
-  add("error.offset", std::to_string(message.offset));
-  add("error.timestamp", std::to_string(kafka::timestamp_ms(message)));
+  add("error.topic", from.topic);
+  add("error.partition", std::to_string(from.partition));
+  add("error.offset", std::to_string(received.offset()));
+  add("error.timestamp", std::to_string(received.timestamp_ms()));
   return record;
 }
 

@@ -29,7 +29,8 @@ struct DeadLetterReason {
 /// (cut at 512 bytes), `error.attempts`, `error.worker`, `error.group`, `error.first_seen`, `error.topic`,
 /// `error.partition`, `error.offset` and `error.timestamp` (the record's, in ms). Headers of those names that an
 /// earlier round left are dropped, so that a record that comes back does not collect them.
-kafka::Record make_dead_letter(rd_kafka_message_t const& message, DeadLetterReason const& reason);
+kafka::Record make_dead_letter(ReceivedRecord const& received, kafka::TopicPartition const& from,
+                               DeadLetterReason const& reason);
 
 /// A letter as it lies in its topic. What its headers do not tell is empty.
 struct DeadLetter {

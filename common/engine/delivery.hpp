@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/offset_frontier.hpp"
-#include "kafka/consumer.hpp"
+#include "engine/received_record.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -19,7 +19,7 @@ struct Partition;
 /// A record from its arrival until it is finished or given back. Deliveries live in a DeliveryPool and are linked into
 /// the queue of their key; they belong to the event loop.
 struct Delivery {
-  kafka::Message message;
+  ReceivedRecord record;
   Partition* partition = nullptr;
   Delivery* next = nullptr;  ///< behind it in the queue of the same key
   std::uint64_t key_hash = 0;
@@ -31,17 +31,23 @@ struct Delivery {
   bool resolved = false;           ///< its inbox row is committed: nothing may be done for it again
   bool not_handled = false;        ///< in a replay: passed over or failed
 
-  std::string_view key() const { return {static_cast<char const*>(message->key), message->key_len}; }
-  bool has_key() const { return message->key != nullptr; }
-  std::string_view value() const { return {static_cast<char const*>(message->payload), message->len}; }
-  bool has_value() const { return message->payload != nullptr; }
-  std::int64_t offset() const { return message->offset; }
+  std::string_view key() const { return record.key(); }
+  bool has_key() const { return record.key().data() != nullptr; }
+  std::string_view value() const { return record.value(); }
+  bool has_value() const { return record.value().data() != nullptr; }
+  std::int64_t offset() const { return record.offset(); }
 };
 
-/// What a record counts for against the byte limit: what librdkafka and we keep beside its key and value included.
+/// What a record counts for against the byte limit: what librdkafka or we keep beside its key and value included.
+inline std::size_t held_bytes(std::size_t key_size, std::size_t value_size) {
+  constexpr std::size_t beside = 384;  // about what librdkafka 2.14 allocates for a message, and what headers take
+  return value_size + key_size + sizeof(Delivery) + beside;
+}
 inline std::size_t held_bytes(rd_kafka_message_t const& message) {
-  constexpr std::size_t librdkafka_op = 384;  // of 2.14: about what it allocates for a message, headers aside
-  return message.len + message.key_len + sizeof(Delivery) + librdkafka_op;
+  return held_bytes(message.key_len, message.len);
+}
+inline std::size_t held_bytes(ReceivedRecord const& record) {
+  return held_bytes(record.key().size(), record.value().size());
 }
 
 /// Re-uses deliveries, so that an event costs no allocation once the pool has grown to what is in flight.

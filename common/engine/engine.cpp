@@ -96,7 +96,7 @@ void Engine::on(Arrived& arrived) {
     }
     auto const key_hash = lane_of(*message);
     if (never_waits && handled_now(*partition, key_hash, message)) {
-      consumed += held_bytes(*passing_.message);
+      consumed += held_bytes(passing_.record);
       ++handled;
       continue;
     }
@@ -104,10 +104,12 @@ void Engine::on(Arrived& arrived) {
     delivery.partition = partition;
     delivery.key_hash = key_hash;
     delivery.sequence = partition->frontier.begin(message->offset, kafka::timestamp_ms(*message));
-    delivery.message = std::move(message);
+    delivery.record = ReceivedRecord{std::move(message)};
+    // A batch is soon done with it. What waits for its key, or is waited with, may be kept for long.
+    if (work_.batches().most == 0) delivery.record.copy();
     dispatch_->submit(delivery);
   }
-  passing_.message.reset();
+  passing_.record.reset();
   budget_.earn(arrived.messages.size());
   if (consumed > 0) poll_.consumed(consumed);
   if (handled > 0) {
@@ -122,14 +124,14 @@ void Engine::on(Arrived& arrived) {
 /// Order is kept because nothing of the key is queued, and what is not queued is finished when this returns.
 bool Engine::handled_now(Partition& partition, std::uint64_t key_hash, kafka::Message& message) {
   if (!dispatch_->is_free(partition, key_hash)) return false;
-  passing_.message = std::move(message);
+  passing_.record = ReceivedRecord{std::move(message)};
   passing_.partition = &partition;
   passing_.epoch = partition.epoch;
   Context context{*this, passing_};
   try {
     work_.handle_now(context);
   } catch (...) {
-    message = std::move(passing_.message);
+    message = passing_.record.take_message();
     return false;
   }
   partition.frontier.pass(passing_.offset());
@@ -278,7 +280,7 @@ void Engine::left(Delivery& delivery, bool finished) {
     commit_ahead(*delivery.partition);
     if (ports_.replay != nullptr && !delivery.not_handled) ports_.replay->count(Replay::Outcome::handled);
   }
-  poll_.consumed(held_bytes(*delivery.message));
+  poll_.consumed(held_bytes(delivery.record));
   if (sated_) look_whether_sated();
   deliveries_.give_back(delivery);
 }

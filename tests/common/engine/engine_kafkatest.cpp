@@ -216,6 +216,35 @@ TEST_CASE("a poison event goes to the dead-letter topic byte for byte and its ke
   CHECK(parse_uuid(reason["error.id"]).has_value());
 }
 
+TEST_CASE("what is absent of a record, and what is empty, is so in its dead letter") {
+  Broker broker;
+  auto const topic = broker.topic(1);
+  std::vector<kafka::Record> const records{{topic, std::nullopt, "", {}, {}},
+                                           {topic, "", std::nullopt, {{"empty", ""}, {"absent", std::nullopt}}, {}},
+                                           {topic, std::nullopt, std::nullopt, {{"", "nameless"}}, {}},
+                                           {topic, std::string(3'000, '\0'), std::string(200'000, '\xff'), {}, {}}};
+  {
+    kafka::Producer producer{broker.client};
+    for (auto const& record : records) producer.produce(record, {});
+    REQUIRE(producer.flush(std::chrono::seconds{10}));
+  }
+  RunningEngine engine{broker, topic, "absent-" + topic, [&](Context&) -> Task<> {
+                         throw Failure::permanent("as it is");
+                         co_return;
+                       }};
+  auto const parked = read_all(broker, kafka::dead_letter_topic(topic), 4);
+  engine.stop();
+  REQUIRE(parked.size() == records.size());
+  for (auto const& letter : parked) {
+    auto const offset = std::ranges::find(letter.headers, "error.offset", &Header::name);
+    REQUIRE(offset != letter.headers.end());
+    auto const& original = records.at(std::stoul(offset->value.value()));
+    CHECK(letter.key == original.key);
+    CHECK(letter.value == original.value);
+    CHECK(std::equal(original.headers.begin(), original.headers.end(), letter.headers.begin()));
+  }
+}
+
 TEST_CASE("an outage pauses everything, counts no attempt and loses nothing") {
   Broker broker;
   auto const topic = broker.topic(3);
