@@ -44,8 +44,8 @@ struct BatchTraits {
 class Work {
  public:
   virtual ~Work() = default;
-  /// One attempt, on the event loop. @throws Failure, or anything else, which counts as one. Not called for work that
-  /// takes batches.
+  /// One attempt, on the event loop. @throws Failure, or anything else, which counts as one, at once or in its task.
+  /// Not called for work that takes batches.
   virtual Task<> handle(Context& context);
   /// Whether handle_now() does what handle() does. An event whose key is free is then handled where it arrives, without
   /// a coroutine and without being queued.

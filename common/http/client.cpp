@@ -3,8 +3,9 @@
 #include "http/client_pool.hpp"
 
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 namespace omnibus::http {
@@ -68,7 +69,8 @@ Task<> run(std::shared_ptr<ClientPool> pool, ClientHost& host, Plan plan, Respon
     exchange.waiter = std::make_unique<WaiterOf<decltype(handler)>>(std::move(handler));
     exchange.pool.submit(exchange, deadline);
   };
-  auto waiting = asio::async_initiate<asio::use_awaitable_t<> const, void()>(begin, asio::use_awaitable);
+  // Not use_awaitable, which would take a frame of its own for each request that waits.
+  auto waiting = asio::async_initiate<asio::deferred_t const, void()>(begin, asio::deferred);
   co_await std::move(waiting);
   if (exchange.failure) std::rethrow_exception(exchange.failure);
 }

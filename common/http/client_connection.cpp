@@ -107,15 +107,15 @@ bool ClientConnection::carry(ClientExchange& exchange) {
     exchange_ = nullptr;
     return false;
   }
-  exchange.sent = result.bytes;
-  if (exchange.sent < exchange.wire.size()) write();
+  exchange.has_sent(result.bytes);
+  if (!exchange.all_sent()) write();
   return true;
 }
 
 bool ClientConnection::write() {
-  while (exchange_->sent < exchange_->wire.size()) {
+  while (!exchange_->all_sent()) {
     auto const result = transport_.write(std::string_view(exchange_->wire).substr(exchange_->sent));
-    exchange_->sent += result.bytes;
+    exchange_->has_sent(result.bytes);
     if (result.status == Status::ok) continue;
     if (result.status == Status::want_read) return true;  // goes on once something came
     if (result.status == Status::want_write) {
@@ -151,7 +151,7 @@ void ClientConnection::readable() {
     if (!consume({buffer.data(), result.bytes})) return;
     if (result.bytes < buffer.size() && !transport_.secured()) break;
   }
-  if (exchange_->sent < exchange_->wire.size() && !writing_) write();
+  if (!exchange_->all_sent() && !writing_) write();
   await_readable();
 }
 
@@ -183,7 +183,7 @@ bool ClientConnection::consume(std::string_view input) {
           }
           break;
         case Step::done:
-          complete(parser_.keep_alive() && input.empty() && exchange_->sent == exchange_->wire.size());
+          complete(parser_.keep_alive() && input.empty() && exchange_->all_sent());
           return false;
         case Step::failed:
           fail(ClientError::Kind::protocol, "the response is not HTTP/1.1");

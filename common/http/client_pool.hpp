@@ -45,11 +45,17 @@ struct ClientExchange : WheelEntry, QueueHook {
   ClientExchange& operator=(ClientExchange const&) = delete;
   ~ClientExchange();
 
+  bool all_sent() const { return sent >= wire.size(); }
+  void has_sent(std::size_t bytes) {
+    sent += bytes;
+    if (all_sent()) std::string{}.swap(wire);
+  }
+
   ClientPool& pool;
   ClientHost& host;
   ResponseReader* reader = nullptr;
   ClientConnection* connection = nullptr;
-  std::string wire;  // the request as it is sent; given back once the response begins
+  std::string wire;  // the request as it is sent; given back once all of it is
   std::size_t sent = 0;
   std::size_t received = 0;
   std::size_t max_response_bytes = 0;

@@ -4,7 +4,9 @@
 #include "http/sse.hpp"
 #include "llm/openai_wire.hpp"
 
+#include <memory>
 #include <stdexcept>
+#include <utility>
 
 namespace omnibus::llm {
 namespace {
@@ -14,11 +16,16 @@ using Kind = LlmError::Kind;
 
 constexpr std::size_t max_error_bytes = 64 * 1024;
 
-/// Turns what comes into the answer, as it comes.
+/// Turns what comes into the answer, as it comes. Small until it begins: thousands may be waited for.
 class AnswerReader final : public http::ResponseReader {
  public:
-  AnswerReader(bool stream, std::size_t max_bytes, DeltaSink& sink)
-      : stream_(stream), begun_(Clock::now()), sink_(sink), events_({max_bytes, max_bytes}) {}
+  AnswerReader(ChatRequest const& request, std::size_t max_bytes, DeltaSink sink)
+      : stream_(request.stream),
+        max_bytes_(max_bytes),
+        estimated_input_(estimate_input(request)),
+        asked_model_(request.model),
+        begun_(Clock::now()),
+        sink_(std::move(sink)) {}
 
   void head(http::ResponseHead const& head) override {
     status_ = head.status();
@@ -28,20 +35,22 @@ class AnswerReader final : public http::ResponseReader {
     };
     streaming_ = status_ == 200 && stream_ && is("text/event-stream");
     fitting_ = streaming_ || (status_ == 200 && !stream_ && is("application/json"));
+    answer_ = std::make_unique<Answer>(max_bytes_);
     if (status_ == 200) return;
-    retry_after_ = http::parse_retry_after(head.find("retry-after-ms"), head.find("retry-after"),
-                                           std::chrono::system_clock::now());
+    answer_->retry_after = http::parse_retry_after(head.find("retry-after-ms"), head.find("retry-after"),
+                                                   std::chrono::system_clock::now());
   }
 
   bool body(std::string_view piece) override {
     if (!streaming_) {
       // Of an answer that cannot be used, only as much is read as an error message takes.
-      auto const enough = !fitting_ && body_.size() + piece.size() > max_error_bytes;
-      body_.append(piece.substr(0, enough ? max_error_bytes - body_.size() : piece.size()));
+      auto& body = answer_->body;
+      auto const enough = !fitting_ && body.size() + piece.size() > max_error_bytes;
+      body.append(piece.substr(0, enough ? max_error_bytes - body.size() : piece.size()));
       return !enough;
     }
     while (true) {
-      switch (events_.next(piece)) {
+      switch (answer_->events.next(piece)) {
         case http::SseParser::Step::need_more:
           return true;
         case http::SseParser::Step::too_large:
@@ -53,32 +62,44 @@ class AnswerReader final : public http::ResponseReader {
     }
   }
 
-  /// @throws LlmError unless the answer is whole.
-  ChatCompletion finish(std::int64_t estimated_input) {
-    if (status_ != 200) throw error_from(status_, body_, retry_after_);
+  /// For a response that came to its end. @throws LlmError unless the answer is whole.
+  ChatCompletion finish() {
+    auto& [events, assembler, body, first_piece, retry_after] = *answer_;
+    if (status_ != 200) throw error_from(status_, body, retry_after);
     if (streaming_) {
-      if (!done_ && !answer_.finished()) throw LlmError(Kind::protocol, "the stream ended before the answer did");
+      if (!done_ && !assembler.finished()) throw LlmError(Kind::protocol, "the stream ended before the answer did");
     } else if (fitting_) {
-      answer_.take_whole(body_);
+      assembler.take_whole(body);
     } else {
-      if (body_.find("\"error\"") != std::string::npos) throw error_from(0, body_, {});
+      if (body.find("\"error\"") != std::string::npos) throw error_from(0, body, {});
       throw LlmError(Kind::protocol, "the answer has the wrong content type");
     }
-    auto completion = answer_.finish(estimated_input);
-    completion.ttft = first_piece_;
+    auto completion = assembler.finish(estimated_input_);
+    completion.ttft = first_piece;
     completion.duration = elapsed();
+    if (completion.model.empty()) completion.model = asked_model_;
     return completion;
   }
 
  private:
+  struct Answer {
+    explicit Answer(std::size_t max_bytes) : events({max_bytes, max_bytes}) {}
+    http::SseParser events;
+    AnswerAssembler assembler;
+    std::string body;
+    std::optional<std::chrono::milliseconds> first_piece;
+    std::optional<std::chrono::milliseconds> retry_after;
+  };
+
   void take_event() {
     if (done_) return;
-    if (events_.data() == "[DONE]") {
+    auto const data = answer_->events.data();
+    if (data == "[DONE]") {
       done_ = true;
       return;
     }
-    auto const piece = answer_.take_chunk(events_.data());
-    if (answer_.begun() && !first_piece_) first_piece_ = elapsed();
+    auto const piece = answer_->assembler.take_chunk(data);
+    if (answer_->assembler.begun() && !answer_->first_piece) answer_->first_piece = elapsed();
     if (!piece.empty() && sink_) sink_(piece);
   }
   std::chrono::milliseconds elapsed() const {
@@ -90,13 +111,12 @@ class AnswerReader final : public http::ResponseReader {
   bool fitting_ = false;
   bool done_ = false;
   int status_ = 0;
+  std::size_t max_bytes_;
+  std::int64_t estimated_input_;
+  std::string asked_model_;
   Clock::time_point begun_;
-  DeltaSink& sink_;
-  http::SseParser events_;
-  AnswerAssembler answer_;
-  std::string body_;
-  std::optional<std::chrono::milliseconds> first_piece_;
-  std::optional<std::chrono::milliseconds> retry_after_;
+  DeltaSink sink_;
+  std::unique_ptr<Answer> answer_;
 };
 
 LlmError translated(http::ClientError const& error) {
@@ -113,6 +133,15 @@ LlmError translated(http::ClientError const& error) {
       break;
   }
   return LlmError(Kind::unavailable, error.what());
+}
+
+Task<ChatCompletion> read_answer(Task<> sending, std::unique_ptr<AnswerReader> reader) {
+  try {
+    co_await std::move(sending);
+  } catch (http::ClientError const& error) {
+    throw translated(error);
+  }
+  co_return reader->finish();
 }
 
 }  // namespace
@@ -138,21 +167,11 @@ http::ClientRequest OpenAiClient::encode(ChatRequest const& request) const {
   return call;
 }
 
+// No coroutine: nothing of the request is kept while the answer is waited for.
 Task<ChatCompletion> OpenAiClient::complete(ChatRequest request, DeltaSink sink) {
-  auto const estimated = estimate_input(request);
-  AnswerReader reader(request.stream, settings_.max_response_bytes, sink);
-  auto sending = client_.send(encode(request), reader);
-  auto const asked_model = std::exchange(request, {}).model;
-  std::optional<LlmError> failure;
-  try {
-    co_await std::move(sending);
-  } catch (http::ClientError const& error) {
-    failure = translated(error);
-  }
-  if (failure) throw *failure;
-  auto completion = reader.finish(estimated);
-  if (completion.model.empty()) completion.model = asked_model;
-  co_return completion;
+  auto reader = std::make_unique<AnswerReader>(request, settings_.max_response_bytes, std::move(sink));
+  auto sending = client_.send(encode(request), *reader);
+  return read_answer(std::move(sending), std::move(reader));
 }
 
 }  // namespace omnibus::llm
