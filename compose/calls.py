@@ -5,7 +5,7 @@ for one of them, and waits until everybody has been told; then shows that one pe
 Reads JSON lines with `utterances`, a list of objects with `speaker` and `text`, and `conversation_id` where there is one, as
 Taskmaster-4 has them (github.com/google-research-datasets/Taskmaster). The people are made up, a number for each call, so it
 goes on only where messages go to the simulator. Where things are is taken from the environment: OMNIBUS_GATEWAY,
-OMNIBUS_DATABASE, OMNIBUS_DOMAIN, OMNIBUS_LLM and OMNIBUS_WEBHOOK_SECRET. Exit status 0 only when each person got every
+OMNIBUS_DATABASE, OMNIBUS_LLM, OMNIBUS_MESSAGES and OMNIBUS_WEBHOOK_SECRET. Exit status 0 only when each person got every
 message once and none that was not asked for.
 """
 
@@ -100,14 +100,17 @@ def whatsapp_message(phone, text):
     return {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}
 
 
-def simulated(query=""):
-    """What the simulator counts of messages. Refused where there is none: made-up people must get nothing real."""
-    address = os.environ["OMNIBUS_LLM"].removesuffix("/v1") + "/_simulator/sends" + query
+def simulated():
+    """What the simulator counts of messages. Refused where messages go elsewhere: made-up numbers may be somebody's."""
+    if os.environ.get("OMNIBUS_MESSAGES") != "simulator":
+        raise Trouble("messages go to real providers here, and these people are made up: run it without --llm-url and without "
+                      "WHATSAPP_ACCESS_TOKEN, MTN_SMS_API_KEY and TWILIO_ACCOUNT_SID")
+    address = os.environ["OMNIBUS_LLM"].removesuffix("/v1") + "/_simulator/sends"
     try:
         with urllib.request.urlopen(address, timeout=10) as answer:
             return json.load(answer)
     except (OSError, ValueError) as error:
-        raise Trouble("messages do not go to the simulator here, and these people are made up: run it without --llm-url") from error
+        raise Trouble(f"the simulator does not answer: {error}") from error
 
 
 class Deliveries:

@@ -235,13 +235,21 @@ messages_to_simulator() {
 }
 bring_up_workers() {
   local name
+  local messages
+  mapfile -t messages < <(messages_to_simulator)
+  if alive notify; then # it sends where it was told to when it was started
+    # shellcheck disable=SC1090 # written by write_environment
+    OMNIBUS_MESSAGES=$(. "$run/environment" 2>/dev/null && echo "${OMNIBUS_MESSAGES:-}") || OMNIBUS_MESSAGES=unknown
+  else
+    OMNIBUS_MESSAGES=$([ "${#messages[@]}" -gt 0 ] && echo simulator || echo providers)
+  fi
   local webhooks=(WEBHOOK_DOMAIN="$OMNIBUS_DOMAIN" PROFILE_KEY_SECRET="$OMNIBUS_PROFILE_KEY_SECRET"
     CALLS_WEBHOOK_SECRET="$OMNIBUS_WEBHOOK_SECRET" MTN_WEBHOOK_SECRET="$OMNIBUS_WEBHOOK_SECRET"
     WHATSAPP_APP_SECRET="$OMNIBUS_WEBHOOK_SECRET" WHATSAPP_VERIFY_TOKEN="$OMNIBUS_WEBHOOK_SECRET")
   for name in "${workers[@]}"; do
     local more=()
     [ "$name" != gateway ] || more=("${webhooks[@]}")
-    [ "$name" != notify ] || mapfile -t more < <(messages_to_simulator)
+    [ "$name" != notify ] || more=("${messages[@]}")
     alive "$name" || start "$name" env KAFKA_BROKERS="$OMNIBUS_KAFKA" DATABASE_URL="$("$root/compose/postgres" url "$name")" \
       LLM_BASE_URL="$OMNIBUS_LLM" LLM_API_KEY="${LLM_API_KEY:-simulated}" HTTP_LISTEN=127.0.0.1:0 METRICS_LISTEN=127.0.0.1:0 \
       "${more[@]}" \
@@ -258,7 +266,7 @@ bring_up_workers() {
 }
 
 variables=(OMNIBUS_KAFKA OMNIBUS_GATEWAY OMNIBUS_TOKEN OMNIBUS_DOMAIN OMNIBUS_TOKEN_OTHER OMNIBUS_DOMAIN_OTHER OMNIBUS_DATABASE
-  OMNIBUS_METRICS OMNIBUS_LLM OMNIBUS_LOGS OMNIBUS_WEBHOOK_SECRET OMNIBUS_PROFILE_KEY_SECRET)
+  OMNIBUS_METRICS OMNIBUS_LLM OMNIBUS_LOGS OMNIBUS_WEBHOOK_SECRET OMNIBUS_PROFILE_KEY_SECRET OMNIBUS_MESSAGES)
 write_environment() {
   local name
   OMNIBUS_LOGS=$logs
