@@ -38,7 +38,7 @@ GRANT SELECT, UPDATE ON omnichannel_sessions TO omnibus_notify;
 GRANT SELECT ON omnichannel_sessions TO omnibus_gateway, omnibus_replay, omnibus_readonly;
 
 -- The person's open session, extended by 24 hours, or a new one. One that waits for a follow-up becomes active when the
--- person says something (p_status 'active'); an active one stays active when a call asks for a follow-up of it, too.
+-- person says something (p_status 'active'), and any is to be followed up after a call. Another call's summary is to be sent anew.
 CREATE FUNCTION get_or_create_omnichannel_session(p_profile_id uuid, p_channel text, p_status text DEFAULT 'active',
                                                   p_call_id text DEFAULT NULL)
 RETURNS omnichannel_sessions
@@ -55,6 +55,8 @@ BEGIN
   WHERE profile_id = p_profile_id AND status <> 'closed' AND expires_at <= now();
   UPDATE omnichannel_sessions
   SET status = p_status, last_channel = p_channel, last_activity_at = now(), expires_at = now() + interval '24 hours',
+      whatsapp_summary_sent = whatsapp_summary_sent AND COALESCE(p_call_id = call_id, p_call_id IS NULL),
+      sms_summary_sent = sms_summary_sent AND COALESCE(p_call_id = call_id, p_call_id IS NULL),
       call_id = COALESCE(p_call_id, call_id)
   WHERE profile_id = p_profile_id AND status <> 'closed'
   RETURNING * INTO session;
@@ -80,7 +82,8 @@ LANGUAGE sql AS $$
 $$;
 
 -- Merges `p_patch` into the context, member by member, if nobody has changed it since `p_version` was read; NULL asks
--- for no such check. No row when somebody has, or when the session is closed. Context is kept below 64 KiB.
+-- for no such check. No row when somebody has, or when the session is closed. Context is kept below 16 KiB
+-- as it is written out: a model is shown all of it.
 CREATE FUNCTION merge_omnichannel_session_context(p_session_id uuid, p_patch jsonb, p_version int DEFAULT NULL)
 RETURNS SETOF omnichannel_sessions
 LANGUAGE plpgsql AS $$
@@ -90,7 +93,7 @@ BEGIN
     SET context = context || p_patch, version = version + 1, last_activity_at = now(),
         expires_at = now() + interval '24 hours'
     WHERE id = p_session_id AND status <> 'closed' AND version = COALESCE(p_version, version)
-      AND pg_column_size(context || p_patch) < 65536
+      AND octet_length((context || p_patch)::text) < 16384
     RETURNING *;
 END
 $$;

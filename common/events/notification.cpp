@@ -23,4 +23,14 @@ std::optional<InvalidField> validate(NotificationRequested const& request) {
   return request.expires_at ? rules::time("expires_at", *request.expires_at) : std::nullopt;
 }
 
+std::string_view fit_bytes(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80U) --most;
+  return text.substr(0, most);
+}
+
+std::string fit_body(std::string_view text) {
+  return std::string{fit_bytes(text, max_body)};
+}
+
 }  // namespace omnibus

@@ -3,6 +3,7 @@
 #include "events/invalid_field.hpp"
 #include "events/uuid.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,6 +29,12 @@ struct NotificationRequested {
 BOOST_DESCRIBE_STRUCT(NotificationRequested, (), (domain, profile_id, kind, channels, body, session_id, expires_at))
 
 std::optional<InvalidField> validate(NotificationRequested const& request);
+
+/// The text, cut between two characters to at most so many bytes. `text` is UTF-8.
+std::string_view fit_bytes(std::string_view text, std::size_t most);
+
+/// The text as a body may be: cut where it is too long.
+std::string fit_body(std::string_view text);
 
 /// A provider took the message.
 struct NotificationSent {

@@ -19,8 +19,12 @@ void check_tenant(pqxx::transaction_base& transaction, std::string_view domain) 
 pqxx::result find(pqxx::transaction_base& transaction, std::string_view domain, Identity const& identity) {
   return transaction.exec(std::string{"SELECT "} + columns +
                               " FROM profiles WHERE domain = $1 AND (phone_number = $2 OR whatsapp_user_id = $3)"
-                              " ORDER BY id FOR NO KEY UPDATE",
+                              " ORDER BY phone_number = $2 DESC NULLS LAST, id FOR NO KEY UPDATE",
                           pqxx::params{domain, identity.phone_number, identity.whatsapp_user_id});
+}
+
+pqxx::params both(Profile const& profile) {
+  return pqxx::params{omnibus::to_string(profile.id), omnibus::to_string(profile.other.value_or(profile.id))};
 }
 
 }  // namespace
@@ -49,11 +53,11 @@ Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_
     profile.created = inserted.affected_rows() == 1;
     found = find(transaction, domain, identity);
   }
-  if (found.size() != 1) throw Failure::permanent("phone number and WhatsApp user are two people", "two_profiles");
   profile.id = parse_uuid(found[0][0].view()).value();
   profile.allows_sms = found[0][1].as<bool>();
   profile.allows_whatsapp = found[0][2].as<bool>();
-  if (profile.created) return profile;
+  if (found.size() > 1) profile.other = parse_uuid(found[1][0].view());
+  if (profile.created || profile.other) return profile;
   transaction.exec(R"(
       UPDATE profiles SET phone_number = COALESCE(phone_number, $2), whatsapp_user_id = COALESCE(whatsapp_user_id, $3)
       WHERE id = $1
@@ -70,22 +74,25 @@ void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& prof
       pqxx::params{omnibus::to_string(profile), at_ms});
 }
 
-void opt_out(pqxx::transaction_base& transaction, Uuid const& profile, Channel channel) {
+void opt_out(pqxx::transaction_base& transaction, Profile const& profile, Channel channel) {
+  if (channel == Channel::voice) return;
   auto const* const change =
       channel == Channel::sms
-          ? "UPDATE profiles SET allows_sms = false, sms_opt_out_at = COALESCE(sms_opt_out_at, now()),"
-            " updated_at = now() WHERE id = $1"
-          : "UPDATE profiles SET whatsapp_opt_out_at = COALESCE(whatsapp_opt_out_at, now()),"
-            " updated_at = now() WHERE id = $1";
-  if (channel != Channel::voice) transaction.exec(change, pqxx::params{omnibus::to_string(profile)});
+          ? "UPDATE profiles SET allows_sms = false, sms_opt_out_at = COALESCE(sms_opt_out_at, now()), updated_at = "
+            "now()"
+            " WHERE id IN ($1, $2)"
+          : "UPDATE profiles SET whatsapp_opt_out_at = COALESCE(whatsapp_opt_out_at, now()), updated_at = now()"
+            " WHERE id IN ($1, $2)";
+  transaction.exec(change, both(profile));
 }
 
-void opt_in(pqxx::transaction_base& transaction, Uuid const& profile, Channel channel) {
+void opt_in(pqxx::transaction_base& transaction, Profile const& profile, Channel channel) {
+  if (channel == Channel::voice) return;
   auto const* const change =
       channel == Channel::sms
-          ? "UPDATE profiles SET allows_sms = true, sms_opt_out_at = NULL, updated_at = now() WHERE id = $1"
-          : "UPDATE profiles SET whatsapp_opt_out_at = NULL, updated_at = now() WHERE id = $1";
-  if (channel != Channel::voice) transaction.exec(change, pqxx::params{omnibus::to_string(profile)});
+          ? "UPDATE profiles SET allows_sms = true, sms_opt_out_at = NULL, updated_at = now() WHERE id IN ($1, $2)"
+          : "UPDATE profiles SET whatsapp_opt_out_at = NULL, updated_at = now() WHERE id IN ($1, $2)";
+  transaction.exec(change, both(profile));
 }
 
 }  // namespace omnibus::sessions

@@ -30,21 +30,25 @@ struct Profile {
   bool created = false;  ///< by this very look
   bool allows_sms = true;
   bool allows_whatsapp = true;
+  /// A second profile of the same person: WhatsApp named its user id before it told whose number that is.
+  std::optional<Uuid> other{};
 };
 
 // Everything below works in the caller's transaction and throws what libpqxx throws.
 
 /// The person, made if there is none, locked until the transaction's end. What a second identity adds (a WhatsApp user
-/// id for a known phone number, or the other way round) is kept. @throws Failure (permanent) for an unknown or inactive
-/// tenant, and for an identity that is two different people.
+/// id for a known phone number, or the other way round) is kept; where each was somebody before, the phone number's is
+/// taken.
+/// @throws Failure (permanent) for an unknown or inactive tenant.
 Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_view domain, Identity const& identity);
 
 /// A message has come by WhatsApp: the person has it, and free text may be sent for 24 hours. `at_ms` is when, in ms
 /// since 1970; an older one takes nothing back.
 void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& profile, std::int64_t at_ms);
 
-/// The person wants nothing more over the channel, or again. Voice cannot be opted out of.
-void opt_out(pqxx::transaction_base& transaction, Uuid const& profile, Channel channel);
-void opt_in(pqxx::transaction_base& transaction, Uuid const& profile, Channel channel);
+/// The person, by both profiles where there are two, wants nothing more over the channel, or again. Voice cannot be
+/// opted out of.
+void opt_out(pqxx::transaction_base& transaction, Profile const& profile, Channel channel);
+void opt_in(pqxx::transaction_base& transaction, Profile const& profile, Channel channel);
 
 }  // namespace omnibus::sessions

@@ -39,7 +39,7 @@ std::optional<Session> update_session_status(pqxx::transaction_base& transaction
                                              std::string_view status);
 
 /// Merges a JSON object into the context, member by member. With a version, only if that is still the context's.
-/// Nothing when it is not, when the session is closed, or when the context would grow beyond 64 KiB.
+/// Nothing when it is not, when the session is closed, or when the context would grow beyond 16 KiB.
 std::optional<Session> merge_session_context(pqxx::transaction_base& transaction, Uuid const& session,
                                              std::string_view patch, std::optional<std::int32_t> version = {});
 

@@ -5,6 +5,9 @@
 #include "json/raw.hpp"
 #include "tools/schema_texts.hpp"
 
+#include <charconv>
+#include <system_error>
+
 #include <boost/describe/class.hpp>
 
 namespace omnibus::tools {
@@ -12,8 +15,9 @@ namespace {
 
 constexpr json::Limits argument_limits{.bytes = 16 * 1024, .depth = 8, .array_length = 200};
 constexpr std::size_t max_body = 4000 * 4;  // characters of the schema, in bytes at their longest
-constexpr std::size_t max_patch = 8 * 1024;
-constexpr std::size_t max_patches = 16;
+constexpr std::size_t max_patch = 4 * 1024;
+constexpr std::size_t max_context = 14 * 1024;  // the database's own limit is 16 KiB
+constexpr int max_exponent = 100;
 
 struct SendArguments {
   std::string body;
@@ -53,6 +57,26 @@ std::string refusal(std::string reason) {
   return json::encode(ErrorResult{std::move(reason)});
 }
 
+/// Whether every number has an exponent that a database takes, too: PostgreSQL writes all of a number's digits.
+/// `text` is valid JSON.
+bool exponents_fit(std::string_view text) {
+  auto in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (in_string && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '"') {
+      in_string = !in_string;
+    } else if (!in_string && (text[i] == 'e' || text[i] == 'E') && i > 0 && text[i - 1] >= '0' && text[i - 1] <= '9') {
+      auto const* begin = text.data() + i + 1;
+      if (*begin == '+' || *begin == '-') ++begin;
+      int exponent = 0;
+      auto const read = std::from_chars(begin, text.data() + text.size(), exponent);
+      if (read.ec != std::errc{} || exponent > max_exponent) return false;
+    }
+  }
+  return true;
+}
+
 /// What a schema's document says of its tool, for the model.
 struct SchemaHead {
   std::string title;
@@ -81,6 +105,11 @@ std::vector<llm::Tool> const& messaging_tools() {
 }
 
 std::string MessagingTools::execute(std::string_view name, std::string_view arguments) {
+  if (++calls_ > max_calls) return refusal("no more tools may be called in this turn: answer now");
+  return run(name, arguments);
+}
+
+std::string MessagingTools::run(std::string_view name, std::string_view arguments) {
   if (name == "messaging_send_dual_channel") return send({"whatsapp", "sms"}, arguments);
   if (name == "messaging_send_whatsapp") return send({"whatsapp"}, arguments);
   if (name == "messaging_send_sms") return send({"sms"}, arguments);
@@ -114,7 +143,10 @@ std::string MessagingTools::add_context(std::string_view arguments) {
   if (!wish) return refusal(wish.error().message());
   auto& text = wish->context.text;
   if (text.empty() || text.front() != '{') return refusal("context must be an object");
-  if (text.size() > max_patch || patches_.size() == max_patches) return refusal("context is too large");
+  if (!exponents_fit(text)) return refusal("a number in context is too large");
+  auto size = session_.context.size() + text.size();
+  for (auto const& patch : patches_) size += patch.size();
+  if (text.size() > max_patch || size > max_context) return refusal("context is full: nothing more can be kept");
   patches_.push_back(std::move(text));
   return R"({"kept":true})";
 }

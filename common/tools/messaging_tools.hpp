@@ -33,14 +33,18 @@ struct MessageWish {
 /// another session nor another person. Pure.
 class MessagingTools {
  public:
-  /// One turn sends at most so many messages beside its reply.
+  /// One turn sends at most so many messages beside its reply, and makes at most so many calls.
   static constexpr std::size_t max_messages = 3;
+  static constexpr std::size_t max_calls = 16;
 
   explicit MessagingTools(SessionState session) : session_{std::move(session)} {}
 
   /// Carries out one call. Whatever the model wrote, the answer is JSON to be given back to it: the result, or
   /// `{"error":"..."}` in words that it can mend its call by.
   std::string execute(std::string_view name, std::string_view arguments);
+
+  /// No model has brought the turn to its end: a person is to come back to it, whatever status was wished for.
+  void hand_over() { status_ = "follow_up"; }
 
   /// JSON objects to merge into the context, in this order.
   std::vector<std::string> const& patches() const { return patches_; }
@@ -49,6 +53,7 @@ class MessagingTools {
   std::vector<MessageWish> const& messages() const { return messages_; }
 
  private:
+  std::string run(std::string_view name, std::string_view arguments);
   std::string send(std::vector<std::string> channels, std::string_view arguments);
   std::string update_status(std::string_view arguments);
   std::string add_context(std::string_view arguments);
@@ -56,6 +61,7 @@ class MessagingTools {
   std::string describe_context() const;
 
   SessionState session_;
+  std::size_t calls_ = 0;
   std::vector<std::string> patches_;
   std::optional<std::string> status_;
   std::vector<MessageWish> messages_;

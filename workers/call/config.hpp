@@ -26,8 +26,10 @@ struct CallSettings : assistant::ModelSettings {
 
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
-      config::Doc{"call_summary_wait",
-                  "How long a call without summary and transcript waits for its row in call_summaries", 0, 3600},
+      config::Doc{
+          "call_summary_wait",
+          "How long a call without summary and transcript waits for its row in call_summaries; takes 6 of MAX_ATTEMPTS",
+          0, 1800},
       config::Doc{"call_summary_expires_after", "A summary that could not be sent within this time is not sent", 60,
                   604800},
       config::Doc{"transcript_tokens",

@@ -26,7 +26,7 @@ Task<> CallHandler::handle(engine::Context& context, CallTerminated const& call)
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
     session = open_follow_up(unit, call, told);
     NotificationRequested request{call.domain, session->profile_id, "call_summary", {"whatsapp", "sms"}, {}};
-    request.body = told.value_or(settings_.generic_text);
+    request.body = fit_body(told.value_or(settings_.generic_text));
     request.session_id = session->id;
     request.expires_at = format_time_ms(context.time_ms() + settings_.call_summary_expires_after.count());
     unit.publish(request, to_string(session->profile_id));

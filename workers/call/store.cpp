@@ -1,7 +1,9 @@
 #include "workers/call/store.hpp"
 
 #include "engine/failure.hpp"
+#include "events/notification.hpp"
 #include "json/encode.hpp"
+#include "json/raw.hpp"
 #include "sessions/profile.hpp"
 
 #include <boost/describe/class.hpp>
@@ -10,10 +12,12 @@
 namespace omnibus::call {
 namespace {
 
+constexpr std::size_t max_kept = 4 * 1024;  // of a context's 16 KiB
+
 /// What the context keeps of a call.
 struct CallContext {
   std::string call_id;
-  std::optional<std::string> call_summary;
+  json::Raw call_summary;  ///< null without one: an earlier call's is not this one's
 };
 BOOST_DESCRIBE_STRUCT(CallContext, (), (call_id, call_summary))
 
@@ -33,13 +37,14 @@ Task<std::optional<std::string>> find_summary(engine::Context& context, CallTerm
 }
 
 sessions::Session open_follow_up(engine::UnitOfWork& unit, CallTerminated const& call,
-                                 std::optional<std::string> const& summary) {
+                                 std::optional<std::string> const& told) {
   auto& transaction = unit.transaction();
+  CallContext kept{call.call_id, {}};
+  if (told) json::append_string(kept.call_summary.text, fit_bytes(*told, max_kept));
   auto const profile = sessions::find_or_create_profile(transaction, call.domain, {call.phone_number});
   auto session =
       sessions::get_or_create_session(transaction, profile.id, sessions::Channel::voice, "follow_up", call.call_id);
-  auto const merged =
-      sessions::merge_session_context(transaction, session.id, json::encode(CallContext{call.call_id, summary}));
+  auto const merged = sessions::merge_session_context(transaction, session.id, json::encode(kept));
   // A context that is full stays as it is: the person is told all the same.
   return merged.value_or(session);
 }

@@ -16,6 +16,6 @@ Task<std::optional<std::string>> find_summary(engine::Context& context, CallTerm
 
 /// The person's session, to be followed up, with the call and its summary in the context that the channels share.
 sessions::Session open_follow_up(engine::UnitOfWork& unit, CallTerminated const& call,
-                                 std::optional<std::string> const& summary);
+                                 std::optional<std::string> const& told);
 
 }  // namespace omnibus::call

@@ -15,6 +15,7 @@ namespace omnibus::sms {
 
 struct SmsSettings : assistant::ModelSettings {
   std::int32_t history_messages = 20;
+  std::int32_t history_tokens = 2000;
   std::int32_t tool_rounds = 4;
   std::chrono::milliseconds reply_expires_after{86'400'000};
   std::string instructions =
@@ -30,6 +31,7 @@ struct SmsSettings : assistant::ModelSettings {
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
       config::Doc{"history_messages", "Messages of the session that the model is shown", 0, 200},
+      config::Doc{"history_tokens", "Budget of these messages, in estimated tokens; the newest count", 0, 10'000'000},
       config::Doc{"tool_rounds", "How often a model may call tools before it has to answer", 0, 16},
       config::Doc{"reply_expires_after", "A reply that could not be sent within this time is not sent", 60, 604800},
       config::Doc{"instructions", "The system prompt"},
@@ -40,7 +42,7 @@ struct SmsSettings : assistant::ModelSettings {
   };
 };
 BOOST_DESCRIBE_STRUCT(SmsSettings, (assistant::ModelSettings),
-                      (history_messages, tool_rounds, reply_expires_after, instructions, fallback_text, opt_out_text,
-                       opt_in_text, help_text))
+                      (history_messages, history_tokens, tool_rounds, reply_expires_after, instructions, fallback_text,
+                       opt_out_text, opt_in_text, help_text))
 
 }  // namespace omnibus::sms

@@ -39,7 +39,7 @@ Task<> SmsHandler::take(engine::Context& context, Inbound said) {
 Task<> SmsHandler::obey(engine::Context& context, Inbound const& said, messaging::Keyword keyword) {
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
     auto const conversation = receive(unit, context.event_key(), said);
-    auto const& profile = conversation.profile.id;
+    auto const& profile = conversation.profile;
     auto const answer_with = [&](std::string kind, std::string const& text) {
       request(unit, context, said, conversation, std::move(kind), {channel_of(said)}, text);
     };
@@ -79,15 +79,21 @@ Task<> SmsHandler::answer(engine::Context& context, Inbound const& said) {
     text = co_await std::move(asking);
   } catch (llm::LlmError const& error) {
     // Throws to be tried again, unless the person has waited long enough.
-    model_->give_up(context, error);
+    auto const reason = model_->give_up(context, error);
+    log::warn(context.log_fields(), "no model answered a message", {{"reason", reason}});
   }
-  auto replying = reply(context, said, conversation, tools, text.empty() ? settings_.fallback_text : text);
+  if (text.empty()) {
+    tools.hand_over();
+    text = settings_.fallback_text;
+  }
+  auto replying = reply(context, said, conversation, tools, text);
   co_await std::move(replying);
 }
 
 Task<std::string> SmsHandler::ask(engine::Context& context, Inbound const& said, Conversation const& conversation,
                                   tools::MessagingTools& tools) {
-  auto prompt = make_prompt(settings_.instructions, conversation.session.context, conversation.history, said.text);
+  auto prompt = make_prompt(settings_.instructions, conversation.session.context, conversation.history, said.text,
+                            settings_.history_tokens);
   for (int round = 0;; ++round) {
     auto const last = round >= settings_.tool_rounds;
     assistant::Turn turn{said.domain, conversation.session.id, "round " + std::to_string(round)};
@@ -115,27 +121,26 @@ Task<assistant::RecordedAnswer> SmsHandler::ask_once(engine::Context& context, a
 
 Task<> SmsHandler::reply(engine::Context& context, Inbound const& said, Conversation const& conversation,
                          tools::MessagingTools const& tools, std::string const& text) {
-  auto written = false;
-  std::optional<double> closed_after_s;
+  std::optional<Kept> kept;
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
-    closed_after_s = keep(unit, conversation.session.id, tools);
+    kept = keep(unit, conversation, said.channel, tools);
     request(unit, context, said, conversation, "reply", {channel_of(said)}, text);
     for (auto const& wish : tools.messages())
       request(unit, context, said, conversation, "message", wish.channels, wish.body);
-    written = true;
   });
   co_await std::move(committing);
-  if (!written) co_return;  // it was handled before
+  if (!kept) co_return;  // it was handled before
+  if (!kept->complete) log::warn(context.log_fields(), "a session's context is full: a fact was not kept", {});
   log::info(context.log_fields(), "a reply is to be sent",
             {{"event", "SMS_INBOUND_RESPONSE_SENT"}, {"channel", sessions::to_string(said.channel)}});
-  if (closed_after_s) Metrics::process().histogram<Metric::session_duration>().observe(*closed_after_s);
+  if (kept->closed) Metrics::process().histogram<Metric::session_duration>().observe(kept->session.age_s);
 }
 
 void SmsHandler::request(engine::UnitOfWork& unit, engine::Context& context, Inbound const& said,
                          Conversation const& conversation, std::string kind, std::vector<std::string> channels,
                          std::string body) const {
   NotificationRequested wanted{said.domain, conversation.profile.id, std::move(kind), std::move(channels),
-                               std::move(body)};
+                               fit_body(body)};
   wanted.session_id = conversation.session.id;
   wanted.expires_at = format_time_ms(context.time_ms() + settings_.reply_expires_after.count());
   unit.publish(wanted, to_string(conversation.profile.id));

@@ -22,7 +22,7 @@ Inbound inbound(WhatsappMessageReceived const& message) {
   said.channel = sessions::Channel::whatsapp;
   said.sender = {message.phone_number, message.whatsapp_user_id};
   said.text = message.text;
-  said.provider = "whatsapp";
+  said.provider = "whatsapp_cloud";
   said.provider_message_id = message.provider_message_id;
   said.received_ms = parse_time_ms(message.received_at).value_or(0);
   return said;

@@ -1,14 +1,24 @@
 #include "workers/sms/prompt.hpp"
 
+#include <iterator>
+
 namespace omnibus::sms {
 
 std::vector<llm::Message> make_prompt(std::string_view instructions, std::string_view context,
-                                      std::vector<Line> const& history, std::string_view text) {
+                                      std::vector<Line> const& history, std::string_view text,
+                                      std::int64_t token_budget) {
+  auto oldest = history.end();
+  while (oldest != history.begin()) {
+    token_budget -= llm::estimate_tokens(std::prev(oldest)->content) + 4;
+    if (token_budget < 0) break;
+    --oldest;
+  }
   std::string system{instructions};
   system.append("\nWhat is known of this conversation, as data:\n").append(context);
   std::vector<llm::Message> prompt;
   prompt.push_back({"system", std::move(system)});
-  for (auto const& line : history) prompt.push_back({line.ours ? "assistant" : "user", line.content});
+  for (auto line = oldest; line != history.end(); ++line)
+    if (!line->content.empty()) prompt.push_back({line->ours ? "assistant" : "user", line->content});
   prompt.push_back({"user", std::string{text}});
   return prompt;
 }

@@ -3,6 +3,7 @@
 
 #include "llm/llm.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,10 @@ struct Line {
   std::string content;
 };
 
-/// The instructions with the session's context, then what was said, oldest first, then what the person wrote now.
+/// The instructions with the session's context, then as much of the newest history as fits `token_budget` (a quarter of
+/// the bytes), oldest first, then what the person wrote now. What has no words is left out.
 std::vector<llm::Message> make_prompt(std::string_view instructions, std::string_view context,
-                                      std::vector<Line> const& history, std::string_view text);
+                                      std::vector<Line> const& history, std::string_view text,
+                                      std::int64_t token_budget);
 
 }  // namespace omnibus::sms

@@ -45,8 +45,8 @@ Task<Conversation> read_conversation(engine::Context& context, std::int32_t hist
     return query.exec(conversation_query, pqxx::params{key, history});
   });
   auto const rows = co_await std::move(reading);
-  // Its person was deleted while it was being answered.
-  if (rows.empty()) throw Failure::permanent("the message's person is gone", "deleted_profile");
+  // Deleted while it was being answered.
+  if (rows.empty()) throw Failure::permanent("the message's person or session is gone", "deleted_session");
   auto const row = rows[0];
   Conversation conversation;
   conversation.profile.id = parse_uuid(row[0].view()).value();
@@ -64,12 +64,27 @@ Task<Conversation> read_conversation(engine::Context& context, std::int32_t hist
   co_return conversation;
 }
 
-std::optional<double> keep(engine::UnitOfWork& unit, Uuid const& session, tools::MessagingTools const& tools) {
+Kept keep(engine::UnitOfWork& unit, Conversation const& conversation, sessions::Channel channel,
+          tools::MessagingTools const& tools) {
+  auto& transaction = unit.transaction();
+  Kept kept;
+  kept.session = conversation.session;
+  if (tools.patches().empty() && !tools.status()) return kept;
+  // Locks the person, as whoever closes a session does: it stays open until the end of this transaction.
+  kept.session = sessions::get_or_create_session(transaction, conversation.profile.id, channel);
   // Member by member, into the context as it is now: what another channel has added meanwhile stays.
-  for (auto const& patch : tools.patches()) sessions::merge_session_context(unit.transaction(), session, patch);
-  if (!tools.status()) return std::nullopt;
-  auto const now = sessions::update_session_status(unit.transaction(), session, *tools.status());
-  return now && now->status == "closed" ? std::optional{now->age_s} : std::nullopt;
+  for (auto const& patch : tools.patches()) {
+    if (auto merged = sessions::merge_session_context(transaction, kept.session.id, patch)) {
+      kept.session = *std::move(merged);
+    } else {
+      kept.complete = false;
+    }
+  }
+  if (!tools.status()) return kept;
+  if (auto updated = sessions::update_session_status(transaction, kept.session.id, *tools.status()))
+    kept.session = *std::move(updated);
+  kept.closed = kept.session.status == "closed";
+  return kept;
 }
 
 }  // namespace omnibus::sms

@@ -27,8 +27,16 @@ Conversation receive(engine::UnitOfWork& unit, Uuid const& event_key, Inbound co
 /// The same as it stands now, for an event whose message was received. At most `history` of the newest messages.
 Task<Conversation> read_conversation(engine::Context& context, std::int32_t history);
 
-/// Carries out what the model's tools wished for the session: context, then status. @return the session's age in
-/// seconds when that has closed it.
-std::optional<double> keep(engine::UnitOfWork& unit, Uuid const& session, tools::MessagingTools const& tools);
+/// What became of a turn's wishes for its session.
+struct Kept {
+  sessions::Session session;  ///< another one than the turn began with, when that was closed meanwhile
+  bool complete = true;       ///< false: the context is full, and a fact is not in it
+  bool closed = false;
+};
+
+/// Carries out what the model's tools wished for the session: context, then status. A session that another channel has
+/// closed meanwhile is followed by a new one: what a person was told is kept, is kept.
+Kept keep(engine::UnitOfWork& unit, Conversation const& conversation, sessions::Channel channel,
+          tools::MessagingTools const& tools);
 
 }  // namespace omnibus::sms

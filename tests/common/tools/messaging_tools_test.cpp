@@ -78,6 +78,32 @@ TEST_CASE("facts are kept in the order in which they were given, and told back")
         R"({"context":{"price": "300k"},"added":[{"price":"250k"},{"colour":"red"}]})");
 }
 
+TEST_CASE("a context that is full takes no more, and says so while the model can still tell") {
+  auto full = session();
+  full.context = R"({"a":")" + std::string(13 * 1024, 'x') + "\"}";
+  MessagingTools tools{full};
+  CHECK_FALSE(refused(tools.execute("session_add_context", R"({"context":{"b":")" + std::string(500, 'x') + "\"}}")));
+  CHECK(refused(tools.execute("session_add_context", R"({"context":{"c":")" + std::string(900, 'x') + "\"}}")));
+  CHECK(tools.patches().size() == 1);
+}
+
+TEST_CASE("a number that no database takes is no fact") {
+  for (auto const* number : {"1e999999", "1E+131071", "1e101", "-2.5e99999999999"}) {
+    MessagingTools tools{session()};
+    CAPTURE(number);
+    CHECK(refused(tools.execute("session_add_context", std::string{R"({"context":{"price":)"} + number + "}}")));
+  }
+  MessagingTools tools{session()};
+  CHECK_FALSE(refused(tools.execute("session_add_context", R"({"context":{"price":2.5e3,"note":"1e999 \"e9999"}})")));
+}
+
+TEST_CASE("a model that calls without end is told to answer") {
+  MessagingTools tools{session()};
+  for (std::size_t i = 0; i < MessagingTools::max_calls; ++i)
+    CHECK_FALSE(refused(tools.execute("session_get_context", "{}")));
+  CHECK(refused(tools.execute("session_get_context", "{}")));
+}
+
 TEST_CASE("a status is one of three") {
   MessagingTools tools{session()};
   CHECK(refused(tools.execute("session_update_status", R"({"status":"deleted"})")));
