@@ -4,7 +4,8 @@
 SET LOCAL ROLE omnibus_owner;
 
 -- Claimed by this process becomes dispatching: many at once, each for itself. `go` for those that may be sent now, `lost`
--- for those that another process has claimed or a receipt has settled, `capped` for those beyond their tenant's cap.
+-- for those that another process has claimed or a receipt has settled, `capped` for those beyond their tenant's cap,
+-- `opted_out` for those whose person has said STOP since they were claimed.
 -- Asking again for what is dispatching already, by the same process and attempt, is `go` as well.
 CREATE FUNCTION pipeline.dispatch_deliveries(p_effect_keys uuid[], p_attempts int[], p_claimed_by text, p_cap numeric)
 RETURNS TABLE (effect_key uuid, verdict text)
@@ -16,12 +17,17 @@ DECLARE
   cap numeric;
 BEGIN
   FOR d IN
-    SELECT l.effect_key, l.domain, l.cost, l.state, l.claimed_by = p_claimed_by AND l.attempt = a.attempt AS mine
+    SELECT l.effect_key, l.domain, l.cost, l.state, l.claimed_by = p_claimed_by AND l.attempt = a.attempt AS mine,
+           l.kind NOT IN ('opt_out', 'opt_in', 'help')
+             AND CASE l.channel WHEN 'sms' THEN NOT p.allows_sms OR p.sms_opt_out_at IS NOT NULL
+                                ELSE p.whatsapp_opt_out_at IS NOT NULL END AS unwanted
     FROM unnest(p_effect_keys, p_attempts) AS a (effect_key, attempt) JOIN pipeline.delivery l USING (effect_key)
+         LEFT JOIN profiles p ON p.id = l.profile_id
     ORDER BY l.domain, l.effect_key FOR UPDATE OF l
   LOOP
     effect_key := d.effect_key;
     verdict := CASE WHEN d.mine AND d.state IN ('claimed', 'dispatching') THEN 'go' ELSE 'lost' END;
+    IF verdict = 'go' AND d.unwanted AND d.state = 'claimed' THEN verdict := 'opted_out'; END IF;
     IF verdict = 'go' AND d.cost > 0 AND d.state = 'claimed' THEN
       SELECT COALESCE((SELECT c.per_day FROM pipeline.spend_cap c WHERE c.domain = d.domain), p_cap) INTO cap;
       IF d.cost > COALESCE(cap, d.cost) THEN
@@ -78,16 +84,17 @@ BEGIN
                                CASE d.state WHEN 'accepted' THEN 'sent' ELSE d.state END, p_content, d.provider,
                                d.provider_message_id, d.segments, d.encoding, d.error_code, d.error_class, d.event_key)
   FROM (SELECT) AS one LEFT JOIN omnichannel_sessions s ON s.id = d.session_id;
+  -- The person before the session, as whoever opens one locks them.
+  IF d.channel = 'whatsapp' AND (d.state IN ('delivered', 'read') OR d.state = 'failed' AND d.error_code = '131026') THEN
+    UPDATE profiles p SET has_whatsapp = d.state <> 'failed', updated_at = now()
+    WHERE p.id = d.profile_id AND p.has_whatsapp IS DISTINCT FROM (d.state <> 'failed');
+  END IF;
   IF d.kind = 'call_summary' AND d.state IN ('accepted', 'delivered', 'read') THEN
     UPDATE omnichannel_sessions s
     SET whatsapp_summary_sent = s.whatsapp_summary_sent OR d.channel = 'whatsapp',
         sms_summary_sent = s.sms_summary_sent OR d.channel = 'sms'
     WHERE s.id = d.session_id
       AND NOT CASE d.channel WHEN 'whatsapp' THEN s.whatsapp_summary_sent ELSE s.sms_summary_sent END;
-  END IF;
-  IF d.channel = 'whatsapp' AND (d.state IN ('delivered', 'read') OR d.state = 'failed' AND d.error_code = '131026') THEN
-    UPDATE profiles p SET has_whatsapp = d.state <> 'failed', updated_at = now()
-    WHERE p.id = d.profile_id AND p.has_whatsapp IS DISTINCT FROM (d.state <> 'failed');
   END IF;
 END
 $$;

@@ -101,7 +101,9 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
   if (!opened.known_person) throw Failure::permanent("the profile is not the tenant's", "unknown_profile");
   auto const unsent = unsent_.find(order.plan.effect_key);
   auto const mine = unsent != unsent_.end() && unsent->second == opened.found.attempt;
-  auto const abilities = order.provider != nullptr ? order.provider->capabilities() : Capabilities{};
+  // Of what another provider was given, this one knows nothing.
+  auto const same = order.provider != nullptr && opened.provider.value_or(order.plan.provider) == order.plan.provider;
+  auto const abilities = same ? order.provider->capabilities() : Capabilities{};
   switch (next_step(opened.found, mine, abilities, policy(order))) {
     case Step::settled:
       break;
@@ -146,6 +148,7 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
     auto const verdict = co_await std::move(writing);
     unsent_.erase(dispatch.effect_key);
     if (verdict == Verdict::capped) co_return ended(order, attempt, "skipped", "spend_cap");
+    if (verdict == Verdict::opted_out) co_return ended(order, attempt, "skipped", "opted_out");
     if (verdict == Verdict::lost) co_return again("another process has claimed it", shortly);
   }
   OMNIBUS_FAILPOINT("notify.dispatched");
@@ -183,7 +186,7 @@ Outcome Deliverer::read_result(Order const& order, std::int32_t attempt, std::ui
 Task<Outcome> Deliverer::send_again(Order const& order, Opened opened, std::uint32_t tries) {
   if (exhausted(tries)) co_return ended(order, opened.found.attempt, "in_doubt", "it was sent too often to no end");
   auto claiming = pool_.run([&](pqxx::connection& connection) {
-    return claim_again(connection, order.plan.effect_key, opened.found.attempt, claimant_, settings_.claim_lease);
+    return claim_again(connection, order.plan, opened.found.attempt, claimant_, settings_.claim_lease);
   });
   auto const claimed = co_await std::move(claiming);
   if (!claimed) co_return again("the delivery has moved on", shortly);
@@ -208,10 +211,11 @@ Task<Outcome> Deliverer::ask(Order const& order, Opened const& opened, std::uint
       outcome.ending.provider_message_id = *id;
       co_return outcome;
     }
-  } else if (answer.state == LookUp::State::unknown) {
-    if (!exhausted(tries)) co_return again(answer.reason, between_look_ups);
-    if (policy(order) == DeliveryPolicy::at_most_once)
-      co_return ended(order, opened.found.attempt, "in_doubt", answer.reason);
+  }
+  if (answer.state == LookUp::State::unknown || (answer.state == LookUp::State::accepted && !answer.settled)) {
+    auto const reason = answer.reason.empty() ? "too early to say" : answer.reason;
+    if (!exhausted(tries)) co_return again(reason, between_look_ups);
+    if (policy(order) == DeliveryPolicy::at_most_once) co_return ended(order, opened.found.attempt, "in_doubt", reason);
   }
   auto sending = send_again(order, opened, tries);
   co_return co_await std::move(sending);

@@ -36,10 +36,14 @@ Result result_of(Plan const& plan, Ending const& ending, std::string state) {
 }
 
 /// Which endings a step writes: part of its name, as each is written once.
-std::string name_of(std::vector<Outcome> const& outcomes) {
+std::string name_of(std::vector<Order> const& orders, std::vector<Outcome> const& outcomes) {
   std::string step = "settle";
-  for (auto const& outcome : outcomes)
-    step.append("/").append(outcome.ending.state).append(std::to_string(outcome.ending.attempt));
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    step.append("/")
+        .append(orders[i].plan.channel)
+        .append(" ")
+        .append(outcomes[i].ending.state)
+        .append(std::to_string(outcomes[i].ending.attempt));
   return step;
 }
 
@@ -138,7 +142,9 @@ Task<> NotifyHandler::write_down(engine::Context& context, std::vector<Order> co
                                  std::vector<Outcome> const& outcomes, bool last) {
   std::vector<Result> results;
   std::optional<double> response_seconds;
+  auto ran = false;
   auto const work = [&](engine::UnitOfWork& unit) {
+    ran = true;
     results.clear();  // of a commit that was lost
     for (std::size_t i = 0; i < orders.size(); ++i) {
       auto const& [plan, ending] = std::tie(orders[i].plan, outcomes[i].ending);
@@ -158,8 +164,10 @@ Task<> NotifyHandler::write_down(engine::Context& context, std::vector<Order> co
     if (last) {
       auto committing = context.commit(work);
       co_await std::move(committing);
-    } else if (any) {
-      auto committing = context.checkpoint(name_of(outcomes), work);
+    }
+    // Also where the event was handled before: two resends of one event, and the first has ended it for both.
+    if (any && !ran) {
+      auto committing = context.checkpoint(name_of(orders, outcomes), work);
       co_await std::move(committing);
     }
   } catch (engine::Fenced const&) {

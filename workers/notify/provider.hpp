@@ -83,9 +83,10 @@ struct LookUp {
   };
   State state = State::unknown;
   /// Of the messages that may be it, the oldest first. More than one when the provider cannot tell equal messages
-  /// apart: it is the first that no other delivery has; where every one is taken, it is absent.
+  /// apart: it is the first that no other delivery has; where every one is taken and `settled`, it is absent.
   std::vector<std::string> provider_message_ids = {};
   std::string reason = {};  ///< why it is unknown; safe to log
+  bool settled = false;     ///< what was sent by then would be there
 };
 
 /// Somebody who carries messages. Used from one event loop; any number of messages at once; the references it is given

@@ -28,10 +28,11 @@ std::optional<std::string_view> wa_id(std::string_view text) {
 }
 
 bool is_whatsapp_user_id(std::string_view text) {
-  if (text.size() < 4 || text.size() > 3 + 128 || !capital(text[0]) || !capital(text[1]) || text[2] != '.')
-    return false;
-  return std::all_of(text.begin() + 3, text.end(),
-                     [](char c) { return digit(c) || capital(c) || (c >= 'a' && c <= 'z'); });
+  if (text.size() < 4 || !capital(text[0]) || !capital(text[1]) || text[2] != '.') return false;
+  text.remove_prefix(3);
+  if (text.starts_with("ENT.")) text.remove_prefix(4);
+  return !text.empty() && text.size() <= 128 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return digit(c) || capital(c) || (c >= 'a' && c <= 'z'); });
 }
 
 }  // namespace omnibus::notify

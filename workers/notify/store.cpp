@@ -40,7 +40,7 @@ constexpr auto open_query = R"(
          floor(EXTRACT(EPOCH FROM p.last_whatsapp_inbound_at) * 1000)::bigint,
          floor(EXTRACT(EPOCH FROM d.dispatched_at) * 1000)::bigint,
          (SELECT l.content FROM message_delivery_log l WHERE d.attempt > 1 AND l.effect_key = a.effect_key),
-         floor(EXTRACT(EPOCH FROM d.lease_until - now()) * 1000)::bigint
+         floor(EXTRACT(EPOCH FROM d.lease_until - now()) * 1000)::bigint, d.provider
   FROM asked a
   LEFT JOIN tenants t ON t.domain = a.domain
   LEFT JOIN profiles p ON p.id = a.profile_id AND p.domain = a.domain
@@ -83,6 +83,7 @@ Opened read_opened(pqxx::row const& row) {
                    maybe<std::int64_t>(row[11])};
   opened.dispatched_at = std::chrono::system_clock::time_point{std::chrono::milliseconds{row[12].as<std::int64_t>(0)}};
   opened.content = maybe<std::string>(row[13]);
+  opened.provider = maybe<std::string>(row[15]);
   return opened;
 }
 
@@ -125,9 +126,10 @@ std::vector<Verdict> dispatch_deliveries(pqxx::connection& connection, std::vect
   std::unordered_map<std::string, Verdict> verdicts;
   for (auto const& row : rows) {
     auto const word = row[1].view();
-    verdicts.emplace(row[0].as<std::string>(), word == "go"       ? Verdict::go
-                                               : word == "capped" ? Verdict::capped
-                                                                  : Verdict::lost);
+    verdicts.emplace(row[0].as<std::string>(), word == "go"          ? Verdict::go
+                                               : word == "capped"    ? Verdict::capped
+                                               : word == "opted_out" ? Verdict::opted_out
+                                                                     : Verdict::lost);
   }
   return column(deliveries, [&](Dispatch const& d) {
     auto const found = verdicts.find(to_string(d.effect_key));
@@ -135,15 +137,15 @@ std::vector<Verdict> dispatch_deliveries(pqxx::connection& connection, std::vect
   });
 }
 
-bool claim_again(pqxx::connection& connection, Uuid const& effect_key, std::int32_t attempt,
-                 std::string const& claimant, std::chrono::milliseconds lease) {
+bool claim_again(pqxx::connection& connection, Plan const& plan, std::int32_t attempt, std::string const& claimant,
+                 std::chrono::milliseconds lease) {
   pqxx::nontransaction query{connection};
   return query
              .exec(
                  "UPDATE pipeline.delivery SET state = 'claimed', attempt = attempt + 1, claimed_by = $3,"
-                 " lease_until = now() + $4::interval, updated_at = now()"
+                 " lease_until = now() + $4::interval, provider = $5, updated_at = now()"
                  " WHERE effect_key = $1 AND attempt = $2 AND state = 'dispatching'",
-                 pqxx::params{to_string(effect_key), attempt, claimant, interval(lease)})
+                 pqxx::params{to_string(plan.effect_key), attempt, claimant, interval(lease), plan.provider})
              .affected_rows() == 1;
 }
 

@@ -44,6 +44,7 @@ struct Opened {
   bool known_person = false;
   Found found{};
   Person person{};
+  std::optional<std::string> provider{};  ///< whom an earlier attempt was given to
   std::chrono::system_clock::time_point dispatched_at{};
   std::optional<std::string> content{};  ///< of one that is sent again: what it said, formatted
 };
@@ -58,16 +59,18 @@ struct Dispatch {
   Uuid effect_key{};
   std::int32_t attempt = 1;
 };
-enum class Verdict { go, lost, capped };
+enum class Verdict { go, lost, capped, opted_out };
 
-/// Writes down that these are on their way, where they are still the claimant's and their tenants' caps allow it; in
-/// one transaction, results in the order given. `cap` is that of tenants without one of their own.
+/// Writes down that these are on their way, where they are still the claimant's, their tenants' caps allow it and their
+/// people have not said STOP meanwhile; in one transaction, results in the order given. `cap` is that of tenants
+/// without one of their own.
 std::vector<Verdict> dispatch_deliveries(pqxx::connection& connection, std::vector<Dispatch> const& deliveries,
                                          std::string const& claimant, std::optional<double> cap);
 
-/// Claims another attempt at a delivery that was on its way. @return false when it has moved on meanwhile.
-bool claim_again(pqxx::connection& connection, Uuid const& effect_key, std::int32_t attempt,
-                 std::string const& claimant, std::chrono::milliseconds lease);
+/// Claims another attempt at a delivery that was on its way, by the plan's provider. @return false when it has moved on
+/// meanwhile.
+bool claim_again(pqxx::connection& connection, Plan const& plan, std::int32_t attempt, std::string const& claimant,
+                 std::chrono::milliseconds lease);
 
 /// Of the ids that a provider says a message may have, the first that no other delivery has.
 std::optional<std::string> first_free_id(pqxx::connection& connection, std::string const& provider,

@@ -151,6 +151,7 @@ LookUp read_twilio_list(http::Response const& answer, Message const& message, Wa
   } else if (settled && reached) {
     found.state = LookUp::State::absent;
   }
+  found.settled = settled && reached;
   found.reason = settled ? "the list does not reach back that far" : "too early to say";
   if (found.state != LookUp::State::unknown) found.reason.clear();
   return found;

@@ -168,10 +168,37 @@ TEST_CASE("a zombie whose claim has gone to another may not dispatch") {
   CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::go);
   CHECK(ledger.dispatch(plan, 1, "zombie") == Verdict::lost);
   CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::go);  // asked again, as after a lost answer
-  CHECK(claim_again(ledger.notify, plan.effect_key, 1, "third", lease));
-  CHECK_FALSE(claim_again(ledger.notify, plan.effect_key, 1, "fourth", lease));
+  CHECK(claim_again(ledger.notify, plan, 1, "third", lease));
+  CHECK_FALSE(claim_again(ledger.notify, plan, 1, "fourth", lease));
   CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::lost);
   CHECK(ledger.state(plan) == "claimed 2");
+}
+
+TEST_CASE("who says STOP after the claim is not sent to, save the answer to STOP") {
+  Ledger ledger;
+  for (auto const* channel : {"sms", "whatsapp"}) {
+    CAPTURE(channel);
+    auto const plan = ledger.plan(channel);
+    auto answer = ledger.plan(channel);
+    answer.kind = "opt_out";
+    ledger.open(plan);
+    ledger.open(answer);
+    ledger.value(std::string{"UPDATE profiles SET "} + channel + "_opt_out_at = now() RETURNING 'done'");
+    CHECK(ledger.dispatch(plan) == Verdict::opted_out);
+    CHECK(ledger.dispatch(answer) == Verdict::go);
+    CHECK(ledger.state(plan) == "claimed 1");
+  }
+}
+
+TEST_CASE("whom an attempt was given to is told to the next, which may be another's") {
+  Ledger ledger;
+  auto plan = ledger.plan();
+  CHECK_FALSE(ledger.open(plan).provider);
+  ledger.dispatch(plan);
+  plan.provider = "twilio_sms";
+  CHECK(ledger.open(plan, "b").provider == "mtn_sms");
+  REQUIRE(claim_again(ledger.notify, plan, 1, "b", lease));
+  CHECK(ledger.value("SELECT provider FROM pipeline.delivery") == "twilio_sms");
 }
 
 TEST_CASE("a refused message is planned for its next attempt, and a stale ending changes nothing") {
@@ -193,7 +220,7 @@ TEST_CASE("that an earlier attempt was taken after all keeps a later one from be
   auto const plan = ledger.plan();
   ledger.open(plan);
   ledger.dispatch(plan);
-  REQUIRE(claim_again(ledger.notify, plan.effect_key, 1, "b", lease));
+  REQUIRE(claim_again(ledger.notify, plan, 1, "b", lease));
   SUBCASE("by the word of the worker that sent it") {
     CHECK(ledger.end(plan, "accepted", 1, "m1") == States{"accepted"});
   }
@@ -338,7 +365,7 @@ TEST_CASE("PostgreSQL refuses a replay every write to the ledger") {
   CHECK_THROWS_AS(open_deliveries(replay, {plan}, "r", lease), pqxx::insufficient_privilege);
   ledger.open(plan);
   CHECK_THROWS_AS(dispatch_deliveries(replay, {{plan.effect_key, 1}}, "a", {}), pqxx::insufficient_privilege);
-  CHECK_THROWS_AS(claim_again(replay, plan.effect_key, 1, "r", lease), pqxx::insufficient_privilege);
+  CHECK_THROWS_AS(claim_again(replay, plan, 1, "r", lease), pqxx::insufficient_privilege);
   CHECK(ledger.state(plan) == "claimed 1");
 }
 
