@@ -116,6 +116,17 @@ CREATE TABLE pipeline.delivery_actions (
   at         timestamptz NOT NULL DEFAULT now()
 );
 
+DO $$
+DECLARE
+  of_tenants text;
+BEGIN
+  FOREACH of_tenants IN ARRAY ARRAY['delivery', 'spend', 'spend_cap'] LOOP
+    EXECUTE format('ALTER TABLE pipeline.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', of_tenants);
+    EXECUTE format('CREATE POLICY everything ON pipeline.%I TO omnibus_owner, omnibus_notify, omnibus_replay, '
+                   'omnibus_readonly, omnibus_operator USING (true) WITH CHECK (true)', of_tenants);
+  END LOOP;
+END
+$$;
 GRANT SELECT, INSERT, UPDATE ON pipeline.delivery TO omnibus_notify;
 GRANT SELECT, INSERT, DELETE ON pipeline.delivery_receipt TO omnibus_notify;
 GRANT SELECT, INSERT, UPDATE ON pipeline.spend TO omnibus_notify;
