@@ -1,12 +1,16 @@
+#!/usr/bin/env python3
 """Messages to people through the notify worker: each channel as it is with the person, what receipts and operators say of
 them, and nothing of the person in logs, metrics or keys."""
 import os
+import pathlib
 import subprocess
+import sys
 import unittest
 import urllib.parse
 import uuid
 
-from harness import Http, Stack, binary, eventually
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from harness import Http, Stack, binary, eventually  # noqa: E402
 
 SHOP = "shop.example"
 BODY = "The *canary* sings at noon."
