@@ -68,7 +68,7 @@ TEST_CASE("an owner that was fenced writes nothing, finds that it is still a mem
   CHECK(engine.counters().retried == 0);
   CHECK(engine.counters().dead_lettered == 0);
   CHECK(checkpoint.attempts == 5);  // four keys', one of them twice
-  CHECK(checkpoint.works == 4);    // and what was refused did not even run
+  CHECK(checkpoint.works == 4);     // and what was refused did not even run
   for (auto const& [key, values] : database.by_key()) CHECK(values == numbers(20));
   CHECK(database.number("SELECT epoch FROM pipeline.fence") == epoch + 1);
 }
