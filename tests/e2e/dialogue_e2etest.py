@@ -99,7 +99,7 @@ class DialogueTest(unittest.TestCase):
     def test_a_call_that_nobody_summarises_is_told_of_in_general_words(self):
         self.call()
         self.assertTrue(self.requests()[0]["body"].startswith("Thank you for your call."))
-        self.assertNotIn("call_summary", self.session()[0][1])
+        self.assertIsNone(self.session()[0][1]["call_summary"])
 
     def test_a_call_told_of_twice_is_one_session_and_one_summary(self):
         event = self.publish(CALL, times=3, call_id="twice", phone_number=self.phone, summary="Once.")
