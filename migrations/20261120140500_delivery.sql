@@ -18,6 +18,7 @@ CREATE TABLE pipeline.delivery (
   state               text          NOT NULL CHECK (state IN ('planned', 'claimed', 'dispatching', 'in_doubt', 'accepted',
                                                               'skipped', 'failed', 'delivered', 'read')),
   attempt             int           NOT NULL DEFAULT 1 CHECK (attempt > 0),
+  unsure              boolean       NOT NULL DEFAULT false,
   claimed_by          text,
   lease_until         timestamptz,
   provider_message_id text,
@@ -39,6 +40,7 @@ WITH (fillfactor = 70);
 COMMENT ON COLUMN pipeline.delivery.effect_key IS 'UUIDv5 of the request and the channel: what a provider recognises a repetition by, and echoes.';
 COMMENT ON COLUMN pipeline.delivery.event_key IS 'The request''s in pipeline.inbox.';
 COMMENT ON COLUMN pipeline.delivery.attempt IS 'Which sending this is: one more after a refusal, or for one in doubt that is sent again.';
+COMMENT ON COLUMN pipeline.delivery.unsure IS 'Nobody knows what became of an earlier attempt: unless a later one is taken, it ends in doubt.';
 COMMENT ON COLUMN pipeline.delivery.claimed_by IS 'The process that may dispatch it, until lease_until or until another one claims it.';
 COMMENT ON COLUMN pipeline.delivery.cost IS 'In the currency of the spend cap.';
 CREATE INDEX delivery_unsettled ON pipeline.delivery (state, updated_at)

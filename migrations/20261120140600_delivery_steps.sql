@@ -129,6 +129,9 @@ BEGIN
     UPDATE pipeline.spend s SET spent = GREATEST(s.spent - d.cost, 0)
     WHERE s.domain = d.domain AND s.day = (d.dispatched_at AT TIME ZONE 'UTC')::date;
   END IF;
+  IF d.unsure AND p_state IN ('failed', 'skipped') THEN -- of this attempt; an earlier one may have arrived
+    p_state := 'in_doubt';
+  END IF;
   IF p_state = 'planned' THEN
     IF d.state <> 'dispatching' THEN
       RETURN entered;
@@ -225,7 +228,8 @@ BEGIN
   VALUES (d.effect_key, p_action, d.state, d.attempt, p_actor);
   IF p_action = 'resend' THEN
     UPDATE pipeline.delivery l
-    SET state = 'planned', attempt = l.attempt + 1, claimed_by = NULL, lease_until = NULL, updated_at = now()
+    SET state = 'planned', attempt = l.attempt + 1, unsure = l.unsure OR d.state <> 'failed', claimed_by = NULL,
+        lease_until = NULL, updated_at = now()
     WHERE l.effect_key = d.effect_key;
     DELETE FROM pipeline.inbox i
     WHERE i.consumer = 'notify' AND i.run_id = '00000000-0000-0000-0000-000000000000' AND i.event_id = d.event_key;

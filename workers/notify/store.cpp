@@ -142,7 +142,8 @@ bool claim_again(pqxx::connection& connection, Plan const& plan, std::int32_t at
   pqxx::nontransaction query{connection};
   return query
              .exec(
-                 "UPDATE pipeline.delivery SET state = 'claimed', attempt = attempt + 1, claimed_by = $3,"
+                 "UPDATE pipeline.delivery SET state = 'claimed', attempt = attempt + 1, unsure = true, claimed_by = "
+                 "$3,"
                  " lease_until = now() + $4::interval, provider = $5, updated_at = now()"
                  " WHERE effect_key = $1 AND attempt = $2 AND state = 'dispatching'",
                  pqxx::params{to_string(plan.effect_key), attempt, claimant, interval(lease), plan.provider})

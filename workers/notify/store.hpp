@@ -67,8 +67,8 @@ enum class Verdict { go, lost, capped, opted_out };
 std::vector<Verdict> dispatch_deliveries(pqxx::connection& connection, std::vector<Dispatch> const& deliveries,
                                          std::string const& claimant, std::optional<double> cap);
 
-/// Claims another attempt at a delivery that was on its way, by the plan's provider. @return false when it has moved on
-/// meanwhile.
+/// Claims another attempt at a delivery that was on its way and nobody knows of, by the plan's provider. @return false
+/// when it has moved on meanwhile.
 bool claim_again(pqxx::connection& connection, Plan const& plan, std::int32_t attempt, std::string const& claimant,
                  std::chrono::milliseconds lease);
 

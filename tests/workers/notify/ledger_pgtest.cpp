@@ -174,6 +174,20 @@ TEST_CASE("a zombie whose claim has gone to another may not dispatch") {
   CHECK(ledger.state(plan) == "claimed 2");
 }
 
+TEST_CASE("an attempt that nobody knows of leaves its delivery in doubt, however the next one is refused") {
+  for (auto const* state : {"failed", "skipped"}) {
+    CAPTURE(state);
+    Ledger ledger;
+    auto const plan = ledger.plan();
+    ledger.open(plan);
+    ledger.dispatch(plan);
+    REQUIRE(claim_again(ledger.notify, plan, 1, "b", lease));
+    CHECK(ledger.end(plan, state, 2) == States{"in_doubt"});
+    CHECK(ledger.state(plan) == "in_doubt 2");
+    CHECK(ledger.receipt(plan, "delivered", "m1", true)->state == "delivered");
+  }
+}
+
 TEST_CASE("who says STOP after the claim is not sent to, save the answer to STOP") {
   Ledger ledger;
   for (auto const* channel : {"sms", "whatsapp"}) {
