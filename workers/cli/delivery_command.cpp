@@ -37,7 +37,8 @@ struct Options {
   bool json = false;
 };
 
-/// A row of pipeline.delivery as an operator sees it: who it is for is masked.
+/// A row of pipeline.delivery as an operator sees it: who it is for is masked, and so is WhatsApp's message id, which
+/// holds the number.
 struct Shown {
   std::string effect_key, state, channel, provider, kind, domain, recipient, request_id, planned_at, updated_at;
   std::int64_t attempt = 0;
@@ -72,7 +73,9 @@ constexpr auto columns = R"(
   SELECT effect_key, state, channel, provider, kind, domain, COALESCE(pipeline.masked_recipient(profile_id), 'deleted'),
          request_id, to_char(planned_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
          to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), attempt,
-         to_char(dispatched_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), provider_message_id, error_code, reason,
+         to_char(dispatched_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+         CASE provider WHEN 'whatsapp_cloud' THEN '...' || right(provider_message_id, 6) ELSE provider_message_id END,
+         error_code, reason,
          encoding, segments, trim_scale(cost)
   FROM pipeline.delivery )";
 
