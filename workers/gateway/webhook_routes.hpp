@@ -16,13 +16,14 @@
 namespace omnibus::gateway {
 
 /// Takes what providers post, signed, and answers 200 once Kafka has all of it. Every event has an id that depends on
-/// what it tells only, so a provider that tells it again, to whichever gateway, publishes the same event again.
+/// what it tells only, so a provider that tells it again, to whichever gateway, publishes the same event again; an SMS
+/// that tells neither an id nor a time is known by the minute in which it came.
 ///
 /// All webhooks of a gateway are of one tenant. One that lacks a setting is answered 503, so that its provider comes
 /// again once it is there, and the log names the setting.
 class WebhookRoutes {
  public:
-  /// Logs which webhooks are not served. The settings must outlive it.
+  /// Logs which webhooks take requests that are not signed. The settings must outlive it.
   /// @throws config::ConfigError naming a setting that cannot be used.
   WebhookRoutes(WebhookSettings const& settings, Admission& admission, Publisher& publisher);
 
