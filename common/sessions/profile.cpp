@@ -53,6 +53,7 @@ Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_
     profile.created = inserted.affected_rows() == 1;
     found = find(transaction, domain, identity);
   }
+  if (found.empty()) throw Failure::transient("the profile was deleted as it was found");
   profile.id = parse_uuid(found[0][0].view()).value();
   profile.allows_sms = found[0][1].as<bool>();
   profile.allows_whatsapp = found[0][2].as<bool>();

@@ -17,6 +17,10 @@ std::string channel_of(Inbound const& said) {
   return std::string{sessions::to_string(said.channel)};
 }
 
+void count(Inbound const& said) {
+  Metrics::process().counter<Metric::sessions_last_channel>(sessions::to_string(said.channel)).add();
+}
+
 }  // namespace
 
 Task<> SmsHandler::handle(engine::Context& context, SmsMessageReceived const& message) {
@@ -37,7 +41,9 @@ Task<> SmsHandler::take(engine::Context& context, Inbound said) {
 }
 
 Task<> SmsHandler::obey(engine::Context& context, Inbound const& said, messaging::Keyword keyword) {
+  auto obeyed = false;
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
+    obeyed = true;
     auto const conversation = receive(unit, context.event_key(), said);
     auto const& profile = conversation.profile;
     auto const answer_with = [&](std::string kind, std::string const& text) {
@@ -55,17 +61,14 @@ Task<> SmsHandler::obey(engine::Context& context, Inbound const& said, messaging
     }
   });
   co_await std::move(committing);
+  if (obeyed) count(said);
 }
 
 Task<> SmsHandler::answer(engine::Context& context, Inbound const& said) {
   auto receiving =
       context.checkpoint("received", [&](engine::UnitOfWork& unit) { receive(unit, context.event_key(), said); });
   auto const first = co_await std::move(receiving);
-  if (first) {
-    log::info(context.log_fields(), "a message was received",
-              {{"event", "SMS_INBOUND_RECEIVED"}, {"channel", sessions::to_string(said.channel)}});
-    Metrics::process().counter<Metric::sessions_last_channel>(sessions::to_string(said.channel)).add();
-  }
+  if (first) count(said);
   auto reading = read_conversation(context, settings_.history_messages);
   auto const conversation = co_await std::move(reading);
   if (said.text.empty() || !may_be_answered(said, conversation.profile)) {
@@ -131,8 +134,6 @@ Task<> SmsHandler::reply(engine::Context& context, Inbound const& said, Conversa
   co_await std::move(committing);
   if (!kept) co_return;  // it was handled before
   if (!kept->complete) log::warn(context.log_fields(), "a session's context is full: a fact was not kept", {});
-  log::info(context.log_fields(), "a reply is to be sent",
-            {{"event", "SMS_INBOUND_RESPONSE_SENT"}, {"channel", sessions::to_string(said.channel)}});
   if (kept->closed) Metrics::process().histogram<Metric::session_duration>().observe(kept->session.age_s);
 }
 
