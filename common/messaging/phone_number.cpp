@@ -1,5 +1,6 @@
 #include "messaging/phone_number.hpp"
 
+#include "events/rules.hpp"
 #include "json/utf8.hpp"
 
 #include <algorithm>
@@ -57,9 +58,17 @@ std::string PhoneNumber::masked() const {
   return mask_phone_number(e164_);
 }
 
+bool is_whatsapp_user_id(std::string_view text) {
+  auto const capital = [](char c) { return c >= 'A' && c <= 'Z'; };
+  if (text.size() < 4 || !capital(text[0]) || !capital(text[1]) || text[2] != '.') return false;
+  text.remove_prefix(3);
+  if (text.starts_with("ENT.")) text.remove_prefix(4);
+  return !text.empty() && text.size() <= 128 &&
+         std::ranges::all_of(text, [&](char c) { return is_digit(c) || capital(c) || (c >= 'a' && c <= 'z'); });
+}
+
 bool is_e164(std::string_view text) {
-  return text.size() >= 3 && text.size() <= 16 && text[0] == '+' && text[1] != '0' &&
-         std::ranges::all_of(text.substr(1), is_digit);
+  return !rules::e164("", text);
 }
 
 std::string mask_phone_number(std::string_view e164) {

@@ -42,6 +42,10 @@ class PhoneNumber {
   bool in_use_;
 };
 
+/// Whether it is WhatsApp's other name for a person, known to one business only: `RW.`, in a parent's name `RW.ENT.`,
+/// and up to 128 letters and digits.
+bool is_whatsapp_user_id(std::string_view text);
+
 /// Whether the text is E.164: a plus and 2 to 15 digits, the first no zero.
 bool is_e164(std::string_view text);
 

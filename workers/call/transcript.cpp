@@ -1,5 +1,7 @@
 #include "workers/call/transcript.hpp"
 
+#include "assistant/newest.hpp"
+
 #include <algorithm>
 #include <iterator>
 #include <string>
@@ -20,11 +22,7 @@ std::size_t cost(Utterance const& utterance) {
 
 std::vector<llm::Message> summary_prompt(std::string_view instructions, std::vector<Utterance> const& transcript,
                                          std::size_t token_budget) {
-  auto first = transcript.end();
-  for (std::size_t used = 0; first != transcript.begin(); --first) {
-    used += cost(*std::prev(first));
-    if (used > token_budget) break;
-  }
+  auto const first = assistant::newest_within(transcript, static_cast<std::int64_t>(token_budget), cost);
   std::string text;
   for (auto utterance = first; utterance != transcript.end(); ++utterance) {
     append_in_one_line(text, utterance->speaker);

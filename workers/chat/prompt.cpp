@@ -1,6 +1,6 @@
 #include "workers/chat/prompt.hpp"
 
-#include <algorithm>
+#include "assistant/newest.hpp"
 
 namespace omnibus::chat {
 
@@ -11,14 +11,9 @@ std::size_t estimate_tokens(std::string_view text) {
 std::vector<llm::Message> make_prompt(std::string_view instructions, std::vector<Line> const& history,
                                       std::string_view message, std::size_t token_budget) {
   auto const fixed = estimate_tokens(instructions) + estimate_tokens(message);
-  auto left = token_budget > fixed ? token_budget - fixed : 0;
-  auto oldest = history.end();
-  while (oldest != history.begin()) {
-    auto const cost = estimate_tokens(std::prev(oldest)->content);
-    if (cost > left) break;
-    left -= cost;
-    --oldest;
-  }
+  auto const left = static_cast<std::int64_t>(token_budget) - static_cast<std::int64_t>(fixed);
+  auto const oldest =
+      assistant::newest_within(history, left, [](Line const& line) { return estimate_tokens(line.content); });
   std::vector<llm::Message> prompt;
   prompt.push_back({"system", std::string{instructions}, {}, {}});
   for (auto line = oldest; line != history.end(); ++line)

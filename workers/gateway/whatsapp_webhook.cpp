@@ -2,6 +2,7 @@
 
 #include "events/inbound.hpp"
 #include "json/decode.hpp"
+#include "messaging/phone_number.hpp"
 #include "workers/gateway/whatsapp_payload.hpp"
 
 #include <algorithm>
@@ -22,19 +23,6 @@ constexpr std::array<std::string_view, 5> statuses{"accepted", "sent", "delivere
 
 bool is_one_of(auto const& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-/// A business-scoped user id: a country's two letters, a dot, up to 128 letters and digits; of a parent, `ENT.`
-/// between.
-bool is_user_id(std::string_view text) {
-  auto const is_letter_or_digit = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-  };
-  if (text.size() < 4 || text[2] != '.') return false;
-  auto id = text.substr(3);
-  if (id.starts_with("ENT.")) id.remove_prefix(4);
-  return text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'A' && text[1] <= 'Z' && !id.empty() && id.size() <= 128 &&
-         std::all_of(id.begin(), id.end(), is_letter_or_digit);
 }
 
 std::string words_of(Message& message) {
@@ -111,11 +99,11 @@ class Reader {
 
   /// Said by the message itself, or by the contact it is of: the one with its number, or the only one.
   std::optional<std::string> user_id_of(Message const& message) const {
-    if (message.from_user_id && is_user_id(*message.from_user_id)) return message.from_user_id;
-    if (message.from && is_user_id(*message.from)) return message.from;
+    if (message.from_user_id && messaging::is_whatsapp_user_id(*message.from_user_id)) return message.from_user_id;
+    if (message.from && messaging::is_whatsapp_user_id(*message.from)) return message.from;
     for (auto const& contact : contacts_) {
       auto const its = message.from ? contact.wa_id == message.from : contacts_.size() == 1;
-      if (its && contact.user_id && is_user_id(*contact.user_id)) return contact.user_id;
+      if (its && contact.user_id && messaging::is_whatsapp_user_id(*contact.user_id)) return contact.user_id;
     }
     return std::nullopt;
   }

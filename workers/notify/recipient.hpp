@@ -10,8 +10,5 @@ namespace omnibus::notify {
 std::optional<std::string_view> msisdn(std::string_view text);
 /// Of the digits alone, as WhatsApp names people (`wa_id`), or of an E.164 number: the digits.
 std::optional<std::string_view> wa_id(std::string_view text);
-/// Whether it is WhatsApp's other name for a person, known to one business only: `RW.`, in a parent's name `RW.ENT.`,
-/// and up to 128 letters and digits.
-bool is_whatsapp_user_id(std::string_view text);
 
 }  // namespace omnibus::notify

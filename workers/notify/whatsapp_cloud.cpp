@@ -3,6 +3,7 @@
 #include "json/decode.hpp"
 #include "json/encode.hpp"
 #include "json/raw.hpp"
+#include "messaging/phone_number.hpp"
 #include "workers/notify/provider_call.hpp"
 #include "workers/notify/recipient.hpp"
 
@@ -117,7 +118,7 @@ void append_template(std::string& out, Template const& content) {
 
 std::optional<std::string> whatsapp_body(Message const& message) {
   auto const number = wa_id(message.recipient);
-  if (!number && !is_whatsapp_user_id(message.recipient)) return std::nullopt;
+  if (!number && !messaging::is_whatsapp_user_id(message.recipient)) return std::nullopt;
   std::string body = R"({"messaging_product":"whatsapp","recipient_type":"individual",)";
   body += number ? R"("to":)" : R"("recipient":)";
   append_string(body, number ? *number : std::string_view(message.recipient));

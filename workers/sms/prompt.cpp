@@ -1,18 +1,14 @@
 #include "workers/sms/prompt.hpp"
 
-#include <iterator>
+#include "assistant/newest.hpp"
 
 namespace omnibus::sms {
 
 std::vector<llm::Message> make_prompt(std::string_view instructions, std::string_view context,
                                       std::vector<Line> const& history, std::string_view text,
                                       std::int64_t token_budget) {
-  auto oldest = history.end();
-  while (oldest != history.begin()) {
-    token_budget -= llm::estimate_tokens(std::prev(oldest)->content) + 4;
-    if (token_budget < 0) break;
-    --oldest;
-  }
+  auto const oldest = assistant::newest_within(history, token_budget,
+                                               [](Line const& line) { return llm::estimate_tokens(line.content) + 4; });
   std::string system{instructions};
   system.append("\nWhat is known of this conversation, as data:\n").append(context);
   std::vector<llm::Message> prompt;
