@@ -128,10 +128,12 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
   auto const& partition = *delivery_.partition;
   if (partition.lost) throw Fenced{};
   auto const& identity = engine_.identity();
-  postgres::AdmitKey const key{
-      identity.worker,           identity.run_id, event_id, identity.claimed(partition.where.topic),
-      partition.where.partition, partition.epoch};
   std::vector<postgres::OutboxRow> attempted;
+  postgres::Unit const unit{{identity.worker, identity.run_id, event_id, identity.claimed(partition.where.topic),
+                             partition.where.partition, partition.epoch},
+                            std::move(work),
+                            &attempted};
+  auto& committer = engine_.committer();
   auto const& timings = engine_.ports().timings;
   auto begun = Clock::now();
   auto const observe = [&](LocalHistogram* into) {
@@ -143,9 +145,10 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
     OMNIBUS_FAILPOINT("commit");
     std::exception_ptr failed;
     try {
-      auto job = pool().run(
-          [&](pqxx::connection& connection) { return postgres::run_unit(connection, key, work, &attempted); });
-      auto result = co_await std::move(job);
+      // What failed before, or met a database that is away, may hold others up.
+      auto const alone = delivery_.first_failed != Clock::time_point{} || doubtful;
+      auto committing = alone ? committer.commit_alone(unit) : committer.commit(unit);
+      auto result = co_await std::move(committing);
       observe(timings.committed);
       if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
       if (result.outcome == postgres::CommitOutcome::duplicate && doubtful) {
@@ -176,31 +179,30 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
   }
 }
 
-Task<> Context::commit_unit(std::function<void(UnitOfWork&)> work) {
-  std::uint64_t suppressed = 0;
-  auto running = run(event_key(), [this, &suppressed, work = std::move(work)](postgres::UnitOfWork& unit) {
-    EventMaker events{envelope(), worker()};
-    UnitOfWork mine{unit, events};
-    work(mine);
-    suppressed = suppress(unit);
-  });
-  co_await std::move(running);
-  if (replaying()) engine_.ports().replay->count(Replay::Outcome::suppressed, {}, suppressed);
+Task<bool> Context::commit_unit(std::function<void(UnitOfWork&)> work) {
+  auto committing = write(event_key(), {}, std::move(work));
+  auto const committed = co_await std::move(committing);
   delivery_.resolved = true;
+  co_return committed;
 }
 
 Task<bool> Context::commit_step(std::string step, std::function<void(UnitOfWork&)> work) {
+  auto const id = name_uuid(event_key(), step);
+  return write(id, std::move(step), std::move(work));
+}
+
+Task<bool> Context::write(Uuid id, std::string series, std::function<void(UnitOfWork&)> work) {
   std::uint64_t suppressed = 0;
-  auto running = run(name_uuid(event_key(), step),
-                     [this, &suppressed, series = step, work = std::move(work)](postgres::UnitOfWork& unit) {
-                       EventMaker events{envelope(), worker(), series};
-                       UnitOfWork mine{unit, events};
-                       work(mine);
-                       suppressed = suppress(unit);
-                     });
+  std::optional<UnitOfWork> mine;  // the work's, until its transaction ends
+  auto running = run(id, [&, this](postgres::UnitOfWork& unit) {
+    suppressed = 0;
+    mine.emplace(unit, EventMaker{envelope(), worker(), series}, replaying() ? &suppressed : nullptr);
+    work(*mine);
+  });
   auto const result = co_await std::move(running);
-  if (replaying()) engine_.ports().replay->count(Replay::Outcome::suppressed, {}, suppressed);
-  co_return result.outcome == postgres::CommitOutcome::committed;
+  auto const committed = result.outcome == postgres::CommitOutcome::committed;
+  if (replaying() && committed) engine_.ports().replay->count(Replay::Outcome::suppressed, {}, suppressed);
+  co_return committed;
 }
 
 bool Context::replaying() const {
@@ -211,11 +213,6 @@ void Context::pass_over(std::string_view reason) {
   if (!replaying()) return;
   engine_.ports().replay->count(Replay::Outcome::skipped, reason);
   delivery_.not_handled = true;
-}
-
-std::uint64_t Context::suppress(postgres::UnitOfWork& unit) const {
-  if (!replaying()) return 0;
-  return std::exchange(unit.records(), {}).size();
 }
 
 bool Context::still_wanted() const {

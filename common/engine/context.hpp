@@ -66,11 +66,13 @@ class Context {
   void pass_over(std::string_view reason);
 
   /// Runs `work(UnitOfWork&)` on the pool and commits it with the event's inbox row and the outbox rows, which are
-  /// published right after. For an event that was handled before, nothing runs and nothing is written. Call it once, as
-  /// the last thing that matters.
+  /// published right after. For an event that was handled before, nothing is written. Call it once, as the last thing
+  /// that matters. Under load events share a transaction; `work` runs again where that one was rolled back, so that it
+  /// must leave outside of it only what a second run puts right.
+  /// @return false when the event was handled before.
   /// @throws Fenced when the partition has another owner; else what `work` or the database threw.
   template <class Work>
-  Task<> commit(Work work) {
+  Task<bool> commit(Work work) {
     return commit_unit(std::function<void(UnitOfWork&)>{std::move(work)});
   }
 
@@ -105,10 +107,9 @@ class Context {
   log::EventFields log_fields();
 
  private:
-  Task<> commit_unit(std::function<void(UnitOfWork&)> work);
+  Task<bool> commit_unit(std::function<void(UnitOfWork&)> work);
   Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work);
-  /// What a unit wants to publish, unless in a replay, which publishes nothing. @return how many were suppressed.
-  std::uint64_t suppress(postgres::UnitOfWork& unit) const;
+  Task<bool> write(Uuid id, std::string series, std::function<void(UnitOfWork&)> work);
   Task<postgres::CommitResult> run(Uuid event_id, std::function<void(postgres::UnitOfWork&)> work);
   void publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series, int ordinal);
   void parse();

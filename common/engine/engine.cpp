@@ -59,7 +59,9 @@ Engine::Engine(boost::asio::io_context& loop, Identity identity, EngineSettings 
             [this](Tidings& tidings) { std::visit([this](auto& each) { on(each); }, tidings); }},
       publisher_{loop, ports.producer, ports.pool},
       dispatch_{make_dispatch()},
-      housekeeping_timer_{loop} {}
+      housekeeping_timer_{loop} {
+  if (ports.pool != nullptr) committer_.emplace(loop, *ports.pool);
+}
 
 std::unique_ptr<Dispatch> Engine::make_dispatch() {
   if (auto const traits = work_.batches(); traits.most > 0) {
@@ -74,6 +76,11 @@ std::unique_ptr<Dispatch> Engine::make_dispatch() {
 
 Engine::~Engine() {
   poll_.stop();
+}
+
+UnitCommitter& Engine::committer() {
+  if (!committer_) throw Failure::outage("this worker runs without a database: set DATABASE_URL");
+  return *committer_;
 }
 
 void Engine::start() {

@@ -12,6 +12,7 @@
 #include "engine/poll_thread.hpp"
 #include "engine/recoverability.hpp"
 #include "engine/replay.hpp"
+#include "engine/unit_committer.hpp"
 #include "kafka/client_settings.hpp"
 #include "kafka/producer.hpp"
 #include "observability/metrics.hpp"
@@ -133,6 +134,8 @@ class Engine : private Processor, private BatchProcessor {
   /// Up to where each of the partitions it has now is done.
   std::vector<kafka::Position> positions() const;
   OutboxPublisher& publisher() { return publisher_; }
+  /// @throws Failure (outage) in an engine without a database.
+  UnitCommitter& committer();
   Ports& ports() { return ports_; }
   /// After a commit was refused: asks the group whether the partition is still ours and if so takes it over again.
   void confirm_membership(Delivery const& delivery);
@@ -184,6 +187,7 @@ class Engine : private Processor, private BatchProcessor {
   Work& work_;
   PollThread poll_;
   OutboxPublisher publisher_;
+  std::optional<UnitCommitter> committer_;
   std::unique_ptr<Dispatch> dispatch_;
   DeliveryPool deliveries_;
   Delivery passing_;  // what is handled where it arrives

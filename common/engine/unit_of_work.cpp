@@ -14,4 +14,11 @@ kafka::Record EventMaker::make(std::string_view type, std::string_view data, std
   return record;
 }
 
+void UnitOfWork::publish(kafka::Record record) {
+  if (suppressed_ != nullptr)
+    ++*suppressed_;
+  else
+    unit_.publish(std::move(record));
+}
+
 }  // namespace omnibus::engine

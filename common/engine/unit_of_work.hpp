@@ -5,8 +5,10 @@
 #include "kafka/cloud_event.hpp"
 #include "postgres/unit_of_work.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace omnibus::engine {
 
@@ -30,10 +32,12 @@ class EventMaker {
 };
 
 /// An open transaction as a handler sees it: everything in it is committed together with the event's inbox row, or not
-/// at all. Lives as long as the function it is given to; used on a thread of the pool.
+/// at all. Lives until the transaction ends, on a thread of the pool.
 class UnitOfWork {
  public:
-  UnitOfWork(postgres::UnitOfWork& unit, EventMaker& events) : unit_{unit}, events_{events} {}
+  /// With `suppressed` nothing is published, only counted there.
+  UnitOfWork(postgres::UnitOfWork& unit, EventMaker events, std::uint64_t* suppressed = nullptr)
+      : unit_{unit}, events_{std::move(events)}, suppressed_{suppressed} {}
 
   /// For SQL. Never commit or abort it.
   pqxx::transaction_base& transaction() { return unit_.transaction(); }
@@ -41,12 +45,22 @@ class UnitOfWork {
   /// Publishes an event to its topic under `key` once this unit is committed, and only then.
   template <class Event>
   void publish(Event const& event, std::string key) {
-    unit_.publish(events_.make(Event::type, json::encode(event), std::move(key)));
+    publish(events_.make(Event::type, json::encode(event), std::move(key)));
+  }
+
+  /// Has `item` written by `Write` in one statement with those of other events that share the transaction, when all of
+  /// them have done their work; then `then` is called with what came of it, and may publish. See postgres::Gathered.
+  template <auto Write, class Item, class Then>
+  void write_together(Item item, Then then) {
+    unit_.gathered().add<Write>(std::move(item), std::move(then));
   }
 
  private:
+  void publish(kafka::Record record);
+
   postgres::UnitOfWork& unit_;
-  EventMaker& events_;
+  EventMaker events_;
+  std::uint64_t* suppressed_;
 };
 
 }  // namespace omnibus::engine

@@ -19,7 +19,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 
-namespace omnibus::notify {
+namespace omnibus::postgres {
 
 /// Collects what coroutines want written while an earlier write is under way, and writes it all with the next one:
 /// alone, an item waits for nobody. An item's submitter resumes when it is committed. Belongs to the event loop, and
@@ -36,17 +36,17 @@ class GroupCommit {
 
   /// @throws what the write threw, to everyone whose items were in it.
   Task<Result> submit(Item item) {
-    auto const slot = std::make_shared<Slot>();
-    slot->item = std::move(item);
-    waiting_.push_back(slot);
+    // Owned by who writes, and not by this coroutine, which its signal keeps: left alone at a crash, neither would end.
+    auto& slot = *waiting_.emplace_back(std::make_unique<Slot>());
+    slot.item = std::move(item);
     if (running_ < parallel_) {
       ++running_;
       boost::asio::co_spawn(loop_, write_all(), boost::asio::detached);
     }
-    auto written = slot->written.wait();
+    auto written = slot.written.wait();
     co_await std::move(written);
-    if (slot->failed) std::rethrow_exception(slot->failed);
-    co_return std::move(*slot->result);
+    if (slot.failed) std::rethrow_exception(slot.failed);
+    co_return std::move(*slot.result);
   }
 
  private:
@@ -59,7 +59,7 @@ class GroupCommit {
 
   Task<> write_all() {
     while (!waiting_.empty()) {
-      std::vector<std::shared_ptr<Slot>> slots;
+      std::vector<std::unique_ptr<Slot>> slots;
       std::vector<Item> items;
       while (!waiting_.empty() && slots.size() < most_) {
         items.push_back(std::move(waiting_.front()->item));
@@ -91,7 +91,7 @@ class GroupCommit {
   std::size_t most_;
   std::size_t parallel_;
   std::size_t running_ = 0;
-  std::deque<std::shared_ptr<Slot>> waiting_;
+  std::deque<std::unique_ptr<Slot>> waiting_;
 };
 
-}  // namespace omnibus::notify
+}  // namespace omnibus::postgres

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include <pqxx/pqxx>
 
@@ -130,34 +131,43 @@ std::vector<kafka::Header> decode_headers(std::string_view bytes) {
 
 std::string outbox_insert(pqxx::connection const& connection, OutboxSource const& source,
                           std::span<OutboxRow const> rows) {
+  OutboxRows const group{source, rows};
+  return outbox_insert(connection, std::span{&group, 1});
+}
+
+std::string outbox_insert(pqxx::connection const& connection, std::span<OutboxRows const> groups) {
   std::size_t size = 200;
-  for (auto const& row : rows) {
-    size += 300 + 2 * (row.record.key.value_or("").size() + row.record.value.value_or("").size());
+  for (auto const& [source, rows] : groups) {
+    for (auto const& row : rows)
+      size += 300 + 2 * (row.record.key.value_or("").size() + row.record.value.value_or("").size());
   }
   std::string sql;
   sql.reserve(size);
-  auto const from =
-      connection.quote(source.consumer) + ',' + connection.quote(source.topic) + ',' + std::to_string(source.partition);
   sql +=
       "INSERT INTO pipeline.outbox (id, consumer, source_topic, source_partition, topic, key, headers, value, "
       "partition) VALUES ";
-  for (auto const& row : rows) {
-    if (&row != &rows.front()) sql += ',';
-    sql += '(';
-    sql += std::to_string(row.id);
-    sql += ',';
-    sql += from;
-    sql += ',';
-    sql += connection.quote(row.record.topic);
-    sql += ',';
-    append_bytes(sql, row.record.key);
-    sql += ',';
-    append_bytes(sql, encode_headers(row.record.headers));
-    sql += ',';
-    append_bytes(sql, row.record.value);
-    sql += ',';
-    sql += row.record.partition ? std::to_string(*row.record.partition) : "NULL";
-    sql += ')';
+  auto first = true;
+  for (auto const& [source, rows] : groups) {
+    auto const from = connection.quote(source.consumer) + ',' + connection.quote(source.topic) + ',' +
+                      std::to_string(source.partition);
+    for (auto const& row : rows) {
+      if (!std::exchange(first, false)) sql += ',';
+      sql += '(';
+      sql += std::to_string(row.id);
+      sql += ',';
+      sql += from;
+      sql += ',';
+      sql += connection.quote(row.record.topic);
+      sql += ',';
+      append_bytes(sql, row.record.key);
+      sql += ',';
+      append_bytes(sql, encode_headers(row.record.headers));
+      sql += ',';
+      append_bytes(sql, row.record.value);
+      sql += ',';
+      sql += row.record.partition ? std::to_string(*row.record.partition) : "NULL";
+      sql += ')';
+    }
   }
   return sql;
 }

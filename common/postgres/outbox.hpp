@@ -44,6 +44,15 @@ std::vector<kafka::Header> decode_headers(std::string_view bytes);
 std::string outbox_insert(pqxx::connection const& connection, OutboxSource const& source,
                           std::span<OutboxRow const> rows);
 
+/// The rows of one source.
+struct OutboxRows {
+  OutboxSource source;
+  std::span<OutboxRow const> rows;
+};
+
+/// The same for rows of several sources, of which at least one has any.
+std::string outbox_insert(pqxx::connection const& connection, std::span<OutboxRows const> groups);
+
 /// The rows that an earlier owner of a partition committed and did not publish, oldest first. Call it after taking the
 /// partition over, when nobody else can add to them.
 std::vector<OutboxRow> take_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,

@@ -83,7 +83,8 @@ std::unique_ptr<pqxx::connection> connect(PoolSettings const& settings) {
     pqxx::nontransaction setup{*connection};
     setup.exec("SET statement_timeout = " + std::to_string(settings.statement_timeout_ms) + "; SET lock_timeout = " +
                std::to_string(settings.statement_timeout_ms * 2 / 3) + "; SET idle_in_transaction_session_timeout = " +
-               std::to_string(settings.idle_in_transaction_timeout_ms) + "; SET client_min_messages = warning");
+               std::to_string(settings.idle_in_transaction_timeout_ms) +
+               "; SET jit = off; SET client_min_messages = warning");
   }
   if (settings.on_connect) settings.on_connect(*connection);
   return connection;
@@ -155,13 +156,17 @@ void TransactionPool::State::work() {
 }
 
 TransactionPool::TransactionPool(PoolSettings settings) : state_(std::make_unique<State>(std::move(settings))) {
-  for (std::size_t i = 0; i < std::max<std::size_t>(state_->settings.size, 1); ++i) {
+  for (std::size_t i = 0; i < size(); ++i) {
     state_->threads.emplace_back([state = state_.get()] { state->work(); });
   }
 }
 
 TransactionPool::~TransactionPool() {
   close();
+}
+
+std::size_t TransactionPool::size() const {
+  return std::max<std::size_t>(state_->settings.size, 1);
 }
 
 std::size_t TransactionPool::queued() const {

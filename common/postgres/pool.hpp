@@ -73,6 +73,9 @@ class TransactionPool {
     }
   }
 
+  /// How many jobs run at once.
+  std::size_t size() const;
+
   /// Jobs waiting for a thread.
   std::size_t queued() const;
 

@@ -3,6 +3,8 @@
 #include "faults/failpoint.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <deque>
 #include <stdexcept>
 #include <string_view>
 #include <unordered_set>
@@ -15,6 +17,9 @@ namespace {
 
 /// Outbox ids come from the database in blocks of this many, one block per admission (the sequence's increment).
 constexpr std::int64_t ids_per_block = 1024;
+
+/// Longer than transactions of the same kind hold a lock, and short for those who wait with the one that wants it.
+constexpr std::chrono::milliseconds brief_lock_wait{250};
 
 /// Whether the server ended the session (SQLSTATE 57P0x): that may follow a COMMIT whose answer it hides.
 bool ended_by_server(std::exception const& error) {
@@ -86,26 +91,56 @@ std::int64_t next_block(pqxx::transaction_base& transaction) {
   return transaction.exec("SELECT nextval('pipeline.outbox_id')").one_field().as<std::int64_t>();
 }
 
-/// The statement that ends a unit and the rows it writes.
-std::pair<std::string, std::vector<OutboxRow>> outbox_of(pqxx::transaction_base& transaction,
-                                                         OutboxSource const& source, std::int64_t first_id,
-                                                         std::vector<kafka::Record> records) {
-  if (records.empty()) return {"SELECT", {}};
-  std::vector<OutboxRow> rows;
-  rows.reserve(records.size());
-  auto id = first_id;
-  auto left = ids_per_block;
-  for (auto& record : records) {
-    if (left == 0) {
-      id = next_block(transaction);
-      left = ids_per_block;
+/// Numbers the rows of one transaction.
+class OutboxIds {
+ public:
+  OutboxIds(pqxx::transaction_base& transaction, std::int64_t first) : transaction_{transaction}, next_{first} {}
+
+  std::vector<OutboxRow> number(std::vector<kafka::Record> records) {
+    std::vector<OutboxRow> rows;
+    rows.reserve(records.size());
+    for (auto& record : records) {
+      if (left_ == 0) {
+        next_ = next_block(transaction_);
+        left_ = ids_per_block;
+      }
+      rows.push_back({next_++, std::move(record)});
+      --left_;
     }
-    rows.push_back({id, std::move(record)});
-    ++id;
-    --left;
+    return rows;
   }
-  auto sql = OMNIBUS_MUTATED("outbox") ? "SELECT" : outbox_insert(transaction.conn(), source, rows);
-  return {std::move(sql), std::move(rows)};
+
+ private:
+  pqxx::transaction_base& transaction_;
+  std::int64_t next_;
+  std::int64_t left_ = ids_per_block;
+};
+
+/// The statement that ends a transaction: writes these rows, where there are any.
+std::string last_statement(pqxx::connection const& connection, std::span<OutboxRows const> groups) {
+  auto const none = std::all_of(groups.begin(), groups.end(), [](OutboxRows const& each) { return each.rows.empty(); });
+  return none || OMNIBUS_MUTATED("outbox") ? "SELECT" : outbox_insert(connection, groups);
+}
+
+/// What becomes of a unit that was admitted so.
+CommitOutcome outcome_of(std::string_view verdict) {
+  if (verdict == "new") return CommitOutcome::committed;
+  return verdict == "fenced" ? CommitOutcome::fenced : CommitOutcome::duplicate;
+}
+
+OutboxSource source_of(AdmitKey const& key) {
+  return {key.consumer, key.topic, key.partition};
+}
+
+/// '{...}' of values that need no quotes within.
+template <class Units, class Get>
+void append_array(std::string& sql, Units const& units, Get get) {
+  sql += "'{";
+  for (auto const& unit : units) {
+    if (&unit != &units.front()) sql += ',';
+    sql += get(unit);
+  }
+  sql += "}'";
 }
 
 }  // namespace
@@ -123,23 +158,87 @@ CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::fu
   sql += connection.quote(key.topic);
   sql += ',' + std::to_string(key.partition) + ',' + std::to_string(key.epoch) + "), nextval('pipeline.outbox_id')";
   auto const admission = transaction.begin(sql);
-  auto const verdict = admission.one_row()[0].view();
-  if (verdict != "new") {
+  auto const outcome = outcome_of(admission.one_row()[0].view());
+  if (outcome != CommitOutcome::committed) {
     transaction.abort();
-    return {verdict == "fenced" ? CommitOutcome::fenced : CommitOutcome::duplicate, {}};
+    return {outcome, {}};
   }
 
   std::vector<OutboxRow> own;
   auto& rows = attempted != nullptr ? *attempted : own;
   rows.clear();
   OMNIBUS_FAILPOINT("unit.admitted");
-  UnitOfWork unit{transaction};
+  Gathered gathered;
+  UnitOfWork unit{transaction, gathered};
   work(unit);
-  auto [last, written] = outbox_of(transaction, {key.consumer, key.topic, key.partition},
-                                   admission.one_row()[1].as<std::int64_t>(), std::move(unit.records()));
-  rows = std::move(written);
-  transaction.commit_with(std::move(last));
+  gathered.write(transaction);
+  OutboxIds ids{transaction, admission.one_row()[1].as<std::int64_t>()};
+  rows = ids.number(std::move(unit.records()));
+  OutboxRows const written{source_of(key), rows};
+  transaction.commit_with(last_statement(connection, std::span{&written, 1}));
   return {CommitOutcome::committed, std::move(rows)};
+}
+
+std::vector<CommitResult> run_units(pqxx::connection& connection, std::span<Unit const* const> units) {
+  auto const& first = units.front()->key;
+  std::vector<std::string> topics;
+  for (auto const* const unit : units) topics.push_back(unit->key.topic);
+
+  AdmittedTransaction transaction{connection};
+  std::string sql = "SET LOCAL lock_timeout = ";
+  sql += std::to_string(brief_lock_wait.count());
+  sql += "; SELECT verdict, (SELECT nextval('pipeline.outbox_id')) FROM pipeline.admit_each(";
+  sql += connection.quote(first.consumer);
+  sql += ',';
+  append_uuid(sql, first.run_id);
+  sql += ',';
+  append_array(sql, units, [](Unit const* unit) {
+    return to_string(OMNIBUS_MUTATED("inbox") ? random_uuid() : unit->key.event_id);
+  });
+  sql += ',';
+  sql += connection.quote(topics);
+  sql += ',';
+  append_array(sql, units, [](Unit const* unit) { return std::to_string(unit->key.partition); });
+  sql += ',';
+  append_array(sql, units, [](Unit const* unit) { return std::to_string(unit->key.epoch); });
+  sql += ") ORDER BY ordinal";
+  auto const admission = transaction.begin(sql);
+
+  OMNIBUS_FAILPOINT("unit.admitted");
+  struct Admitted {
+    Admitted(pqxx::transaction_base& within, Gathered& gathered, Unit const& of, CommitResult& to)
+        : unit{of}, result{to}, open{within, gathered}, rows{of.attempted != nullptr ? *of.attempted : own} {}
+    Unit const& unit;
+    CommitResult& result;
+    UnitOfWork open;
+    std::vector<OutboxRow> own;
+    std::vector<OutboxRow>& rows;
+  };
+  std::vector<CommitResult> results(units.size());
+  std::deque<Admitted> admitted;
+  Gathered gathered;
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    auto const verdict = admission[static_cast<pqxx::result::size_type>(i)][0].view();
+    results[i].outcome = outcome_of(verdict);
+    if (results[i].outcome != CommitOutcome::committed) continue;
+    auto& mine = admitted.emplace_back(transaction, gathered, *units[i], results[i]);
+    mine.unit.work(mine.open);
+  }
+  if (admitted.empty()) {
+    transaction.abort();
+    return results;
+  }
+  gathered.write(transaction);
+
+  OutboxIds ids{transaction, admission[0][1].as<std::int64_t>()};
+  std::vector<OutboxRows> written;
+  for (auto& mine : admitted) {
+    mine.rows = ids.number(std::move(mine.open.records()));
+    written.push_back({source_of(mine.unit.key), mine.rows});
+  }
+  transaction.commit_with(last_statement(connection, written));
+  for (auto& mine : admitted) mine.result.published = std::move(mine.rows);
+  return results;
 }
 
 CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
@@ -153,20 +252,14 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
     partitions.push_back(claim.partition);
     epochs.push_back(claim.epoch);
   }
-  std::string ids = "'{";
-  for (auto const& id : key.event_ids) {
-    if (ids.size() > 2) ids += ',';
-    ids += to_string(OMNIBUS_MUTATED("inbox") ? random_uuid() : id);
-  }
-  ids += "}'";
-
   AdmittedTransaction transaction{connection};
   std::string sql = "SELECT event_id, (SELECT nextval('pipeline.outbox_id')) FROM pipeline.admit_all(";
   sql += connection.quote(key.consumer);
   sql += ',';
   append_uuid(sql, key.run_id);
   sql += ',';
-  sql += ids;
+  append_array(sql, key.event_ids,
+               [](Uuid const& id) { return to_string(OMNIBUS_MUTATED("inbox") ? random_uuid() : id); });
   sql += ',';
   sql += connection.quote(topics);
   sql += ',';
@@ -191,16 +284,19 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
     is_new[i] = admitted.erase(key.event_ids[i]) > 0 || OMNIBUS_MUTATED("inbox");
 
   OMNIBUS_FAILPOINT("unit.admitted");
-  UnitOfWork unit{transaction};
+  Gathered gathered;
+  UnitOfWork unit{transaction, gathered};
   work(unit, is_new);
+  gathered.write(transaction);
   std::int64_t first_id = 0;
   if (!admission.empty())
     first_id = admission[0][1].as<std::int64_t>();
   else if (!unit.records().empty())
     first_id = next_block(transaction);
-  auto [last, rows] = outbox_of(transaction, {key.consumer, key.claims[0].topic, key.claims[0].partition}, first_id,
-                                std::move(unit.records()));
-  transaction.commit_with(std::move(last));
+  OutboxIds outbox_ids{transaction, first_id};
+  auto rows = outbox_ids.number(std::move(unit.records()));
+  OutboxRows const written{{key.consumer, key.claims[0].topic, key.claims[0].partition}, rows};
+  transaction.commit_with(last_statement(connection, std::span{&written, 1}));
   return {CommitOutcome::committed, std::move(rows)};
 }
 

@@ -3,6 +3,7 @@
 
 #include "events/uuid.hpp"
 #include "kafka/record.hpp"
+#include "postgres/gathered.hpp"
 #include "postgres/outbox.hpp"
 
 #include <cstdint>
@@ -41,15 +42,20 @@ struct CommitResult {
   std::vector<OutboxRow> published;  ///< In the order of publish(). Remove the rows once the broker has them.
 };
 
-/// What business code sees of an open transaction. Lives on the stack of run_unit(); never keep it.
+/// What business code sees of an open transaction. Lives until that is committed or rolled back; never keep it.
 class UnitOfWork {
  public:
-  explicit UnitOfWork(pqxx::transaction_base& transaction) : transaction_(transaction) {}
+  /// `gathered` is shared by all units of the transaction.
+  UnitOfWork(pqxx::transaction_base& transaction, Gathered& gathered)
+      : transaction_(transaction), gathered_(gathered) {}
   UnitOfWork(UnitOfWork const&) = delete;
   UnitOfWork& operator=(UnitOfWork const&) = delete;
 
   /// For the business rows. Never commit or abort it.
   pqxx::transaction_base& transaction() { return transaction_; }
+
+  /// What all units of the transaction want written in one statement, after the work of each.
+  Gathered& gathered() { return gathered_; }
 
   /// Publishes a record if, and only if, this unit commits.
   void publish(kafka::Record record) { records_.push_back(std::move(record)); }
@@ -59,6 +65,7 @@ class UnitOfWork {
 
  private:
   pqxx::transaction_base& transaction_;
+  Gathered& gathered_;
   std::vector<kafka::Record> records_;
 };
 
@@ -69,6 +76,20 @@ class UnitOfWork {
 /// published. Else as libpqxx throws.
 CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(UnitOfWork&)> const& work,
                       std::vector<OutboxRow>* attempted = nullptr);
+
+/// One event's unit of work, as run_unit() takes it.
+struct Unit {
+  AdmitKey key;
+  std::function<void(UnitOfWork&)> work;
+  std::vector<OutboxRow>* attempted = nullptr;  ///< kept for a commit in doubt
+};
+
+/// Runs units of one consumer and run in one transaction, each by its own right and as run_unit() would, and commits
+/// them together: results in the order given. Of units of one event the first is admitted. Locks are waited for only
+/// briefly, so that a unit which has to wait for somebody else holds up no other: when that or anything else fails,
+/// none of them is committed, and each is to be run by itself.
+/// @throws as run_unit(), for all of them.
+std::vector<CommitResult> run_units(pqxx::connection& connection, std::span<Unit const* const> units);
 
 /// A partition that a batch has events of.
 struct Claim {

@@ -31,8 +31,8 @@ Task<> CallHandler::handle(engine::Context& context, CallTerminated const& call)
     request.expires_at = format_time_ms(context.time_ms() + settings_.call_summary_expires_after.count());
     unit.publish(request, to_string(session->profile_id));
   });
-  co_await std::move(committing);
-  if (!session) co_return;  // it was handled before
+  auto const committed = co_await std::move(committing);
+  if (!committed) co_return;  // it was handled before
   Metrics::process().counter<Metric::sessions_last_channel>("voice").add();
   log::info(context.log_fields(), "a call's session is open",
             {{"event", "SESSION_GET_OR_CREATE_SUCCESS"}, {"session_id", to_string(session->id)}});

@@ -86,8 +86,8 @@ Task<> ChatHandler::replay(engine::Context& context, ChatMessageReceived const& 
     unit.publish(ChatReplyGenerated{conversation.id, std::string{context.event().id}, *conversation.recorded_answer},
                  to_string(conversation.id));
   });
-  co_await std::move(committing);
-  if (deleted) context.pass_over("deleted");
+  auto const committed = co_await std::move(committing);
+  if (committed && deleted) context.pass_over("deleted");
 }
 
 Task<> ChatHandler::stay_silent(engine::Context& context, ChatMessageReceived const& message,

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "engine/worker.hpp"
+#include "postgres/group_commit.hpp"
 #include "workers/notify/config.hpp"
-#include "workers/notify/group_commit.hpp"
 #include "workers/notify/ledger.hpp"
 #include "workers/notify/provider.hpp"
 #include "workers/notify/store.hpp"
@@ -68,8 +68,8 @@ class Deliverer {
   NotifySettings const settings_;
   TransactionPool& pool_;
   std::string const claimant_;  ///< this process
-  GroupCommit<Plan, Opened> opening_;
-  GroupCommit<Dispatch, Verdict> dispatching_;
+  postgres::GroupCommit<Plan, Opened> opening_;
+  postgres::GroupCommit<Dispatch, Verdict> dispatching_;
   std::unordered_set<Uuid> in_hand_;
   std::unordered_map<Uuid, std::int32_t> unsent_;  ///< attempts that got no further than writing down that they begin
   std::unordered_map<Uuid, Outcome> known_;

@@ -41,9 +41,7 @@ Task<> SmsHandler::take(engine::Context& context, Inbound said) {
 }
 
 Task<> SmsHandler::obey(engine::Context& context, Inbound const& said, messaging::Keyword keyword) {
-  auto obeyed = false;
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
-    obeyed = true;
     auto const conversation = receive(unit, context.event_key(), said);
     auto const& profile = conversation.profile;
     auto const answer_with = [&](std::string kind, std::string const& text) {
@@ -60,7 +58,7 @@ Task<> SmsHandler::obey(engine::Context& context, Inbound const& said, messaging
         return answer_with("help", settings_.help_text);
     }
   });
-  co_await std::move(committing);
+  auto const obeyed = co_await std::move(committing);
   if (obeyed) count(said);
 }
 
@@ -73,7 +71,8 @@ Task<> SmsHandler::answer(engine::Context& context, Inbound const& said) {
   auto const conversation = co_await std::move(reading);
   if (said.text.empty() || !may_be_answered(said, conversation.profile)) {
     auto committing = context.commit([](engine::UnitOfWork&) {});
-    co_return co_await std::move(committing);
+    co_await std::move(committing);
+    co_return;
   }
   tools::MessagingTools tools{{conversation.session.id, conversation.session.status, conversation.session.context}};
   std::string text;
@@ -131,8 +130,8 @@ Task<> SmsHandler::reply(engine::Context& context, Inbound const& said, Conversa
     for (auto const& wish : tools.messages())
       request(unit, context, said, conversation, "message", wish.channels, wish.body);
   });
-  co_await std::move(committing);
-  if (!kept) co_return;  // it was handled before
+  auto const committed = co_await std::move(committing);
+  if (!committed) co_return;  // it was handled before
   if (!kept->complete) log::warn(context.log_fields(), "a session's context is full: a fact was not kept", {});
   if (kept->closed) Metrics::process().histogram<Metric::session_duration>().observe(kept->session.age_s);
 }

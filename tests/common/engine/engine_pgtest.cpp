@@ -295,3 +295,44 @@ TEST_CASE("connections cut again and again under load: every effect once and in 
   });
   CHECK(ids_of(replies) == expected);
 }
+
+TEST_CASE("events under load share transactions, and one that fails in company fails alone") {
+  constexpr int keys = 300;
+  Broker broker;
+  EffectDatabase const database;
+  database.execute("ALTER TABLE effects ADD CHECK (value <> '3' OR key <> 'key-7')");
+  auto const topic = broker.topic(4);
+  REQUIRE(publish(broker, numbered_events(topic, keys, 5)));
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "company-" + topic, each(write_and_reply), impatient()};
+  REQUIRE(database.await_effects(5 * keys - 1));
+  while (engine.counters().handled < 5 * keys) std::this_thread::yield();
+  engine.stop();
+  CHECK(engine.counters().dead_lettered == 1);
+  CHECK(engine.counters().retried == 0);  // nobody's attempt was counted for another's failure
+  auto found = database.by_key();
+  CHECK(found.extract("key-7").mapped() == std::vector<std::string>{"0", "1", "2", "4"});
+  CHECK(found.size() == keys - 1);
+  for (auto const& [key, values] : found) CHECK(values == numbers(5));
+  CHECK(database.outbox() == 0);
+  CHECK(database.number("SELECT count(DISTINCT xmin::text) FROM effects") < 5 * keys / 2);
+}
+
+TEST_CASE("an event that waits for a locked row holds up nobody who shares its transaction") {
+  Broker broker;
+  EffectDatabase const database;
+  database.execute("CREATE UNIQUE INDEX one_effect ON effects (key, value)");
+  auto const topic = broker.topic(2);
+  pqxx::connection admin{database.url()};
+  pqxx::work holder{admin};
+  holder.exec("INSERT INTO effects (key, value) VALUES ('key-5', '1')");  // whoever writes the same waits for us
+  REQUIRE(publish(broker, numbered_events(topic, 100, 3)));
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "locked-" + topic, each(write_and_reply), impatient()};
+  // All but what stands behind the lock, while it is held.
+  REQUIRE(database.await_effects(3 * 100 - 2));
+  CHECK(engine.counters().handled >= 3 * 100 - 2);
+  holder.abort();
+  REQUIRE(database.await_effects(3 * 100));
+  engine.stop();
+  check_every_key_has(database, 100, 3);
+  CHECK(engine.counters().dead_lettered == 0);
+}

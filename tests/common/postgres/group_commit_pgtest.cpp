@@ -1,5 +1,5 @@
-#include "tests/common/postgres/database_fixture.hpp"
-#include "workers/notify/group_commit.hpp"
+#include "database_fixture.hpp"
+#include "postgres/group_commit.hpp"
 
 #include <atomic>
 #include <stdexcept>
@@ -9,7 +9,7 @@
 #include <pqxx/pqxx>
 
 using namespace omnibus;
-using notify::GroupCommit;
+using postgres::GroupCommit;
 
 namespace {
 

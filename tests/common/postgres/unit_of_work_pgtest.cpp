@@ -283,3 +283,108 @@ TEST_CASE("a batch is admitted in one statement that tells which of its events a
   CHECK(run_batch_unit(worker.connection, batch, must_not_run).outcome == CommitOutcome::fenced);
   CHECK(worker.count("pipeline.inbox") == 3);
 }
+
+namespace {
+
+/// Units of `worker`, each of an event of its own, that write its effect and a reply.
+std::vector<Unit> units_of(Worker const& worker, std::size_t count) {
+  std::vector<Unit> units;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto key = worker.key;
+    key.event_id = random_uuid();
+    units.push_back({key, [event = to_string(key.event_id)](UnitOfWork& unit) {
+                       unit.transaction().exec("INSERT INTO effects VALUES ($1)", pqxx::params{event});
+                       unit.publish(reply(event));
+                     }});
+  }
+  return units;
+}
+
+std::vector<CommitResult> run_all(pqxx::connection& connection, std::vector<Unit> const& units) {
+  std::vector<Unit const*> pointers;
+  for (auto const& unit : units) pointers.push_back(&unit);
+  return run_units(connection, pointers);
+}
+
+std::vector<CommitOutcome> outcomes_of(std::vector<CommitResult> const& results) {
+  std::vector<CommitOutcome> outcomes;
+  for (auto const& result : results) outcomes.push_back(result.outcome);
+  return outcomes;
+}
+
+}  // namespace
+
+TEST_CASE("units that share a transaction are each admitted by their own right, and their rows are their partition's") {
+  Worker worker;
+  auto const other_epoch = take_over(worker.connection, "chat", {{"chat.messages", 1}}, "first").at(0);
+  CHECK(run_unit(worker.connection, worker.key, worker.effect()).outcome == CommitOutcome::committed);
+  auto units = units_of(worker, 5);
+  units[0].key.epoch -= 1;                        // a zombie's
+  units[1].key.event_id = worker.key.event_id;    // handled before
+  units[3].key.event_id = units[2].key.event_id;  // the same event twice
+  units[4].key.partition = 1;
+  units[4].key.epoch = other_epoch;
+  auto const results = run_all(worker.connection, units);
+  CHECK(outcomes_of(results) == std::vector{CommitOutcome::fenced, CommitOutcome::duplicate, CommitOutcome::committed,
+                                            CommitOutcome::duplicate, CommitOutcome::committed});
+  CHECK(worker.count("effects") == 3);
+  CHECK(worker.count("pipeline.inbox") == 3);
+  pqxx::work transaction{worker.connection};
+  CHECK(take_unpublished(transaction, {"chat", "chat.messages", 0}, 10) == results[2].published);
+  CHECK(take_unpublished(transaction, {"chat", "chat.messages", 1}, 10) == results[4].published);
+  CHECK(results[2].published.size() + results[4].published.size() == 2);
+}
+
+TEST_CASE("where one of the units that share a transaction fails, none is committed and the connection is usable") {
+  Worker worker;
+  auto units = units_of(worker, 3);
+  units[1].work = [](UnitOfWork& unit) { unit.transaction().exec("SELECT 1 / 0"); };
+  CHECK_THROWS_AS(run_all(worker.connection, units), pqxx::sql_error);
+  CHECK(worker.count("effects") + worker.count("pipeline.inbox") + worker.count("pipeline.outbox") == 0);
+  units.erase(units.begin() + 1);
+  CHECK(outcomes_of(run_all(worker.connection, units)) ==
+        std::vector{CommitOutcome::committed, CommitOutcome::committed});
+}
+
+TEST_CASE("a unit that has to wait for a lock gives up its company, which need not wait with it") {
+  Worker worker;
+  auto const units = units_of(worker, 3);
+  pqxx::connection admin{worker.database.url()};
+  pqxx::work holder{admin};
+  holder.exec("INSERT INTO pipeline.inbox (consumer, event_id) VALUES ('chat', $1)",
+              pqxx::params{to_string(units[1].key.event_id)});
+  CHECK_THROWS_AS(run_all(worker.connection, units), pqxx::sql_error);  // and not after the pool's many seconds
+  CHECK(run_unit(worker.connection, units[0].key, units[0].work).outcome == CommitOutcome::committed);
+  holder.commit();
+  CHECK(run_unit(worker.connection, units[1].key, units[1].work).outcome == CommitOutcome::duplicate);
+}
+
+TEST_CASE("units that share a transaction may publish more records than one block of ids holds") {
+  Worker worker;
+  auto units = units_of(worker, 3);
+  for (auto& unit : units)
+    unit.work = [](UnitOfWork& mine) {
+      for (int i = 0; i < 700; ++i) mine.publish(reply(std::to_string(i)));
+    };
+  std::int64_t last = 0;
+  for (auto const& result : run_all(worker.connection, units)) {
+    REQUIRE(result.published.size() == 700);
+    for (auto const& row : result.published) {
+      if (row.id <= last) FAIL("ids out of order at " << row.id);
+      last = row.id;
+    }
+  }
+  CHECK(worker.count("pipeline.outbox") == 2100);
+}
+
+TEST_CASE("a connection lost during the COMMIT of several units leaves each of them in doubt") {
+  Worker worker;
+  auto const units = units_of(worker, 2);
+  pqxx::connection admin{worker.database.url()};
+  pqxx::nontransaction{admin}.exec(R"(
+    CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+    $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER die AFTER INSERT ON effects DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION die();)");
+  CHECK_THROWS_AS(run_all(worker.connection, units), pqxx::in_doubt_error);
+}

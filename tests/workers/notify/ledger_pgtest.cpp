@@ -83,10 +83,10 @@ class Ledger {
   }
   void in_unit(std::function<void(engine::UnitOfWork&)> const& work) {
     pqxx::work transaction{notify};
-    postgres::UnitOfWork inner{transaction};
+    postgres::Gathered gathered;
+    postgres::UnitOfWork inner{transaction, gathered};
     auto const parent = originate("/test", NotificationRequested::type);
-    engine::EventMaker events{parent, "notify"};
-    engine::UnitOfWork unit{inner, events};
+    engine::UnitOfWork unit{inner, engine::EventMaker{parent, "notify"}};
     work(unit);
     transaction.commit();
   }
