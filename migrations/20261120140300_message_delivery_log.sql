@@ -41,29 +41,25 @@ CREATE POLICY own_tenant ON message_delivery_log TO omnibus_gateway
 GRANT SELECT, INSERT, UPDATE ON message_delivery_log TO omnibus_call, omnibus_sms, omnibus_notify;
 GRANT SELECT ON message_delivery_log TO omnibus_gateway, omnibus_replay, omnibus_readonly;
 
--- Writes a message down, once for its effect key; its state moves forward only: an answer that comes late does not take
--- back a later one. The row's id.
-CREATE FUNCTION log_message_delivery(p_effect_key uuid, p_profile_id uuid, p_session_id uuid, p_channel text,
-                                     p_direction text, p_kind text, p_status text, p_content text DEFAULT NULL,
-                                     p_provider text DEFAULT NULL, p_provider_message_id text DEFAULT NULL,
-                                     p_segments smallint DEFAULT NULL, p_encoding text DEFAULT NULL,
-                                     p_error_code text DEFAULT NULL, p_error_class text DEFAULT NULL,
-                                     p_source_event_id uuid DEFAULT NULL)
-RETURNS uuid
-LANGUAGE sql AS $$
+-- Writes messages down, each once for its effect key; their states move forward only: an answer that comes late does not
+-- take back a later one. Of people who are gone nothing is written. Their ids.
+CREATE FUNCTION log_message_deliveries(p_rows message_delivery_log[]) RETURNS SETOF uuid
+LANGUAGE plpgsql AS $$ -- which keeps its plan; one in SQL is planned at every call
+DECLARE
+  onward CONSTANT text[] := ARRAY['received', 'planned', 'in_doubt', 'sent', 'skipped', 'failed', 'delivered', 'read'];
+BEGIN
+  RETURN QUERY
   INSERT INTO message_delivery_log AS log
     (domain, profile_id, session_id, channel, direction, kind, status, content, provider, provider_message_id, segments,
      encoding, error_code, error_class, source_event_id, effect_key)
-  SELECT domain, id, p_session_id, p_channel, p_direction, p_kind, p_status, p_content, p_provider, p_provider_message_id,
-         p_segments, p_encoding, p_error_code, p_error_class, p_source_event_id, p_effect_key
-  FROM profiles WHERE id = p_profile_id
+  SELECT p.domain, p.id, r.session_id, r.channel, r.direction, r.kind, r.status, r.content, r.provider,
+         r.provider_message_id, r.segments, r.encoding, r.error_code, r.error_class, r.source_event_id, r.effect_key
+  FROM unnest(p_rows) AS r JOIN profiles p ON p.id = r.profile_id
+  ORDER BY r.effect_key
   ON CONFLICT (effect_key) DO UPDATE
-  SET status = CASE WHEN array_position(ARRAY['received', 'planned', 'in_doubt', 'sent', 'skipped', 'failed', 'delivered',
-                                              'read'], EXCLUDED.status)
-                       > array_position(ARRAY['received', 'planned', 'in_doubt', 'sent', 'skipped', 'failed', 'delivered',
-                                              'read'], log.status)
+  SET status = CASE WHEN array_position(onward, EXCLUDED.status) > array_position(onward, log.status)
                     THEN EXCLUDED.status ELSE log.status END,
-      content = COALESCE(log.content, EXCLUDED.content),
+      content = COALESCE(EXCLUDED.content, log.content), -- what was planned may be sent otherwise
       provider = COALESCE(EXCLUDED.provider, log.provider),
       provider_message_id = COALESCE(EXCLUDED.provider_message_id, log.provider_message_id),
       segments = COALESCE(EXCLUDED.segments, log.segments),
@@ -71,11 +67,44 @@ LANGUAGE sql AS $$
       error_code = COALESCE(EXCLUDED.error_code, log.error_code),
       error_class = COALESCE(EXCLUDED.error_class, log.error_class),
       updated_at = now()
-  RETURNING id
+  RETURNING log.id;
+END
+$$;
+
+-- The same for one.
+CREATE FUNCTION log_message_delivery(p_effect_key uuid, p_profile_id uuid, p_session_id uuid, p_channel text,
+                                     p_direction text, p_kind text, p_status text, p_content text DEFAULT NULL,
+                                     p_provider text DEFAULT NULL, p_provider_message_id text DEFAULT NULL,
+                                     p_segments smallint DEFAULT NULL, p_encoding text DEFAULT NULL,
+                                     p_error_code text DEFAULT NULL, p_error_class text DEFAULT NULL,
+                                     p_source_event_id uuid DEFAULT NULL)
+RETURNS uuid
+LANGUAGE plpgsql AS $$
+DECLARE
+  r message_delivery_log;
+BEGIN
+  r.effect_key := p_effect_key;
+  r.profile_id := p_profile_id;
+  r.session_id := p_session_id;
+  r.channel := p_channel;
+  r.direction := p_direction;
+  r.kind := p_kind;
+  r.status := p_status;
+  r.content := p_content;
+  r.provider := p_provider;
+  r.provider_message_id := p_provider_message_id;
+  r.segments := p_segments;
+  r.encoding := p_encoding;
+  r.error_code := p_error_code;
+  r.error_class := p_error_class;
+  r.source_event_id := p_source_event_id;
+  RETURN (SELECT id FROM log_message_deliveries(ARRAY[r]) AS id);
+END
 $$;
 
 RESET ROLE;
 
 -- migrate:down
 DROP FUNCTION log_message_delivery(uuid, uuid, uuid, text, text, text, text, text, text, text, smallint, text, text, text, uuid);
+DROP FUNCTION log_message_deliveries(message_delivery_log[]);
 DROP TABLE message_delivery_log;

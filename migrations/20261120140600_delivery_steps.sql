@@ -50,8 +50,10 @@ $$;
 
 -- Whoever writes or looks for a provider's message id waits here for others who do, until their transaction ends.
 CREATE FUNCTION pipeline.lock_provider_message(p_provider text, p_provider_message_id text) RETURNS void
-LANGUAGE sql AS $$
-  SELECT pg_advisory_xact_lock(hashtextextended('delivery' || chr(10) || p_provider || chr(10) || p_provider_message_id, 0))
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('delivery' || chr(10) || p_provider || chr(10) || p_provider_message_id, 0));
+END
 $$;
 
 -- Takes a receipt down on a delivery. The state it entered, or NULL where the receipt tells nothing new.
@@ -75,27 +77,30 @@ LANGUAGE sql AS $$
   RETURNING d.state
 $$;
 
--- What follows from a delivery's new state: the log that people see, the summary that was sent, and what it tells of
--- the person.
-CREATE FUNCTION pipeline.note_delivery(d pipeline.delivery, p_content text) RETURNS void
+-- What follows from deliveries' new states: the log that people see, the summaries that were sent, and what they tell of
+-- the people. Contents in the order of the keys; NULL for one that is to stay as it is.
+CREATE FUNCTION pipeline.note_deliveries(p_effect_keys uuid[], p_contents text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM log_message_delivery(d.effect_key, d.profile_id, s.id, d.channel, 'outbound', d.kind,
-                               CASE d.state WHEN 'accepted' THEN 'sent' ELSE d.state END, p_content, d.provider,
-                               d.provider_message_id, d.segments, d.encoding, d.error_code, d.error_class, d.event_key)
-  FROM (SELECT) AS one LEFT JOIN omnichannel_sessions s ON s.id = d.session_id;
+  PERFORM log_message_deliveries(array_agg((NULL, d.domain, d.profile_id, s.id, d.channel, 'outbound', d.kind,
+      CASE d.state WHEN 'accepted' THEN 'sent' ELSE d.state END, a.content, d.provider, d.provider_message_id, d.segments,
+      d.encoding, d.error_code, d.error_class, d.event_key, d.effect_key, NULL, NULL)::message_delivery_log))
+  FROM unnest(p_effect_keys, p_contents) AS a (effect_key, content) JOIN pipeline.delivery d USING (effect_key)
+       LEFT JOIN omnichannel_sessions s ON s.id = d.session_id;
   -- The person before the session, as whoever opens one locks them.
-  IF d.channel = 'whatsapp' AND (d.state IN ('delivered', 'read') OR d.state = 'failed' AND d.error_code = '131026') THEN
-    UPDATE profiles p SET has_whatsapp = d.state <> 'failed', updated_at = now()
-    WHERE p.id = d.profile_id AND p.has_whatsapp IS DISTINCT FROM (d.state <> 'failed');
-  END IF;
-  IF d.kind = 'call_summary' AND d.state IN ('accepted', 'delivered', 'read') THEN
-    UPDATE omnichannel_sessions s
-    SET whatsapp_summary_sent = s.whatsapp_summary_sent OR d.channel = 'whatsapp',
-        sms_summary_sent = s.sms_summary_sent OR d.channel = 'sms'
-    WHERE s.id = d.session_id
-      AND NOT CASE d.channel WHEN 'whatsapp' THEN s.whatsapp_summary_sent ELSE s.sms_summary_sent END;
-  END IF;
+  UPDATE profiles p SET has_whatsapp = d.state <> 'failed', updated_at = now()
+  FROM pipeline.delivery d
+  WHERE d.effect_key = ANY (p_effect_keys) AND d.channel = 'whatsapp'
+    AND (d.state IN ('delivered', 'read') OR d.state = 'failed' AND d.error_code = '131026')
+    AND p.id = d.profile_id AND p.has_whatsapp IS DISTINCT FROM (d.state <> 'failed');
+  UPDATE omnichannel_sessions s
+  SET whatsapp_summary_sent = s.whatsapp_summary_sent OR t.whatsapp, sms_summary_sent = s.sms_summary_sent OR t.sms
+  FROM (SELECT d.session_id, bool_or(d.channel = 'whatsapp') AS whatsapp, bool_or(d.channel = 'sms') AS sms
+        FROM pipeline.delivery d
+        WHERE d.effect_key = ANY (p_effect_keys) AND d.kind = 'call_summary' AND d.state IN ('accepted', 'delivered', 'read')
+        GROUP BY d.session_id) AS t
+  WHERE s.id = t.session_id
+    AND (t.whatsapp AND NOT s.whatsapp_summary_sent OR t.sms AND NOT s.sms_summary_sent);
 END
 $$;
 
@@ -162,9 +167,56 @@ BEGIN
   ELSIF d.provider_message_id IS NULL AND message_id IS NOT NULL THEN
     UPDATE pipeline.delivery l SET provider_message_id = message_id WHERE l.effect_key = p_effect_key; -- for its receipts
   END IF;
-  SELECT * INTO d FROM pipeline.delivery l WHERE l.effect_key = p_effect_key;
-  PERFORM pipeline.note_delivery(d, p_content);
+  PERFORM pipeline.note_deliveries(ARRAY[p_effect_key], ARRAY[p_content]);
   RETURN entered;
+END
+$$;
+
+-- The same for many, each for itself: for each the states it entered. What was sent and taken, as nearly all of it is,
+-- is written down in one go. A session makes the plans for it once, and for tables with rows in them, even if there are
+-- none yet.
+CREATE FUNCTION pipeline.settle_deliveries(p_effect_keys uuid[], p_attempts int[], p_states text[],
+                                           p_provider_message_ids text[], p_error_codes text[], p_error_classes text[],
+                                           p_reasons text[], p_contents text[])
+RETURNS TABLE (ordinal bigint, entered text[])
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+DECLARE
+  taken bigint[];
+BEGIN
+  PERFORM pipeline.lock_provider_message(m.provider, m.id)
+  FROM (SELECT DISTINCT l.provider, a.id
+        FROM unnest(p_effect_keys, p_provider_message_ids) AS a (effect_key, id) JOIN pipeline.delivery l USING (effect_key)
+        WHERE a.id IS NOT NULL ORDER BY l.provider, a.id) AS m;
+  WITH asked AS (
+    SELECT a.*, count(*) OVER (PARTITION BY l.provider, a.message_id) = 1
+                AND count(*) OVER (PARTITION BY a.effect_key) = 1 AS single, l.provider
+    FROM unnest(p_effect_keys, p_attempts, p_states, p_provider_message_ids, p_error_codes, p_error_classes, p_reasons)
+         WITH ORDINALITY AS a (effect_key, attempt, state, message_id, error_code, error_class, reason, ordinal)
+         JOIN pipeline.delivery l USING (effect_key)
+  ), expected AS (
+    SELECT a.* FROM asked a JOIN pipeline.delivery l USING (effect_key)
+    WHERE a.state = 'accepted' AND a.single AND l.state = 'dispatching' AND l.attempt = a.attempt
+      AND NOT EXISTS (SELECT FROM pipeline.delivery o
+                      WHERE o.provider = a.provider AND o.provider_message_id = a.message_id)
+      AND NOT EXISTS (SELECT FROM pipeline.delivery_receipt r
+                      WHERE r.provider = a.provider AND r.provider_message_id = a.message_id)
+    ORDER BY effect_key FOR UPDATE OF l
+  ), written AS (
+    UPDATE pipeline.delivery l
+    SET state = 'accepted', provider_message_id = e.message_id, accepted_at = now(), error_code = e.error_code,
+        error_class = e.error_class, reason = e.reason, updated_at = now()
+    FROM expected e WHERE l.effect_key = e.effect_key
+    RETURNING e.ordinal
+  )
+  SELECT COALESCE(array_agg(w.ordinal), '{}') INTO taken FROM written w;
+  PERFORM pipeline.note_deliveries(array_agg(p_effect_keys[t.i]), array_agg(p_contents[t.i])) FROM unnest(taken) AS t (i);
+  RETURN QUERY SELECT t.i, ARRAY['accepted'] FROM unnest(taken) AS t (i);
+  RETURN QUERY
+    SELECT o.i, pipeline.settle_delivery(p_effect_keys[o.i], p_attempts[o.i], p_states[o.i], p_provider_message_ids[o.i],
+                                         p_error_codes[o.i], p_error_classes[o.i], p_reasons[o.i], p_contents[o.i])
+    FROM (SELECT i FROM generate_series(1::bigint, cardinality(p_effect_keys)) AS i WHERE i <> ALL (taken) ORDER BY i) AS o;
 END
 $$;
 
@@ -205,7 +257,7 @@ BEGIN
   END IF;
   before := d.state;
   SELECT * INTO delivery FROM pipeline.delivery l WHERE l.effect_key = d.effect_key;
-  PERFORM pipeline.note_delivery(delivery, NULL);
+  PERFORM pipeline.note_deliveries(ARRAY[d.effect_key], NULL);
   RETURN NEXT;
 END
 $$;
@@ -238,7 +290,7 @@ BEGIN
     SET state = p_action, accepted_at = CASE WHEN p_action = 'accepted' THEN now() END, error_class = 'operator',
         reason = 'an operator said so', updated_at = now()
     WHERE l.effect_key = d.effect_key RETURNING * INTO d;
-    PERFORM pipeline.note_delivery(d, NULL);
+    PERFORM pipeline.note_deliveries(ARRAY[d.effect_key], NULL);
   END IF;
   RETURN QUERY
     SELECT d.request_source, d.request_id, d.domain, d.profile_id, d.session_id, d.channel, d.kind, m.content
@@ -264,8 +316,9 @@ RESET ROLE;
 DROP FUNCTION pipeline.masked_recipient(uuid);
 DROP FUNCTION pipeline.resolve_delivery(uuid, text, int, text, text);
 DROP FUNCTION pipeline.receive_receipt(text, text, uuid, text, timestamptz, text);
+DROP FUNCTION pipeline.settle_deliveries(uuid[], int[], text[], text[], text[], text[], text[], text[]);
 DROP FUNCTION pipeline.settle_delivery(uuid, int, text, text, text, text, text, text);
-DROP FUNCTION pipeline.note_delivery(pipeline.delivery, text);
+DROP FUNCTION pipeline.note_deliveries(uuid[], text[]);
 DROP FUNCTION pipeline.apply_receipt(uuid, text, timestamptz, text);
 DROP FUNCTION pipeline.lock_provider_message(text, text);
 DROP FUNCTION pipeline.dispatch_deliveries(uuid[], int[], text, numeric);

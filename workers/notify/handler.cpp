@@ -142,39 +142,42 @@ Task<> NotifyHandler::write_down(engine::Context& context, std::vector<Order> co
                                  std::vector<Outcome> const& outcomes, bool last) {
   std::vector<Result> results;
   std::optional<double> response_seconds;
-  auto ran = false;
   auto const work = [&](engine::UnitOfWork& unit) {
-    ran = true;
     results.clear();  // of a commit that was lost
     for (std::size_t i = 0; i < orders.size(); ++i) {
-      auto const& [plan, ending] = std::tie(orders[i].plan, outcomes[i].ending);
+      auto const& plan = orders[i].plan;
+      auto const& ending = outcomes[i].ending;
       if (ending.state.empty()) continue;
-      for (auto& state : settle(unit, ending)) {
-        results.push_back(result_of(plan, ending, std::move(state)));
-        publish(unit, results.back());
-      }
+      unit.write_together<settle>(ending, [&](std::vector<std::string> entered) {
+        for (auto& state : entered) {
+          results.push_back(result_of(plan, ending, std::move(state)));
+          publish(unit, results.back());
+        }
+      });
       if (plan.channel == "sms" && plan.kind == "reply" && ending.state == "accepted" && plan.session_id)
         response_seconds = seconds_since_inbound_sms(unit, *plan.session_id);
     }
   };
   auto const any = std::any_of(outcomes.begin(), outcomes.end(),
                                [](Outcome const& outcome) { return !outcome.ending.state.empty(); });
+  auto written = false;
   auto fenced = false;
   try {
     if (last) {
       auto committing = context.commit(work);
-      co_await std::move(committing);
+      written = co_await std::move(committing);
     }
     // Also where the event was handled before: two resends of one event, and the first has ended it for both.
-    if (any && !ran) {
+    if (any && !written) {
       auto committing = context.checkpoint(name_of(orders, outcomes), work);
-      co_await std::move(committing);
+      written = co_await std::move(committing);
     }
   } catch (engine::Fenced const&) {
     fenced = true;
   }
   for (auto const& order : orders) deliverer_->forget(order.plan.effect_key);
   if (fenced) throw engine::Fenced{};
+  if (!written) co_return;
   for (auto const& result : results) tell(context.log_fields(), result);
   if (response_seconds) {
     Metrics::process().histogram<Metric::sms_response>().observe(*response_seconds);

@@ -161,13 +161,20 @@ std::optional<std::string> first_free_id(pqxx::connection& connection, std::stri
   return rows.empty() ? std::nullopt : std::optional{rows[0][0].as<std::string>()};
 }
 
-std::vector<std::string> settle(engine::UnitOfWork& unit, Ending const& ending) {
-  auto const rows = unit.transaction().exec(
-      "SELECT unnest(pipeline.settle_delivery($1, $2, $3, $4, $5, $6, $7, $8))",
-      pqxx::params{to_string(ending.effect_key), ending.attempt, ending.state, ending.provider_message_id,
-                   ending.error_code, ending.error_class, ending.reason, ending.content});
-  std::vector<std::string> entered;
-  for (auto const& row : rows) entered.push_back(row[0].as<std::string>());
+std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction, std::vector<Ending> const& endings) {
+  auto const rows = transaction.exec(
+      "SELECT ordinal, state FROM pipeline.settle_deliveries($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[],"
+      " $6::text[], $7::text[], $8::text[]), unnest(entered) WITH ORDINALITY AS e (state, step) ORDER BY ordinal, step",
+      pqxx::params{column(endings, [](Ending const& e) { return to_string(e.effect_key); }),
+                   column(endings, [](Ending const& e) { return e.attempt; }),
+                   column(endings, [](Ending const& e) { return e.state; }),
+                   column(endings, [](Ending const& e) { return e.provider_message_id; }),
+                   column(endings, [](Ending const& e) { return e.error_code; }),
+                   column(endings, [](Ending const& e) { return e.error_class; }),
+                   column(endings, [](Ending const& e) { return e.reason; }),
+                   column(endings, [](Ending const& e) { return e.content; })});
+  std::vector<std::vector<std::string>> entered(endings.size());
+  for (auto const& row : rows) entered.at(row[0].as<std::size_t>() - 1).push_back(row[1].as<std::string>());
   return entered;
 }
 

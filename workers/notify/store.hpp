@@ -16,7 +16,8 @@
 
 namespace pqxx {
 class connection;
-}
+class transaction_base;
+}  // namespace pqxx
 
 namespace omnibus::notify {
 
@@ -88,8 +89,8 @@ struct Ending {
   std::optional<std::string> content{};
 };
 
-/// Writes an ending down. @return the states that the delivery entered, in order.
-std::vector<std::string> settle(engine::UnitOfWork& unit, Ending const& ending);
+/// Writes endings down. @return for each the states that its delivery entered, in order.
+std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction, std::vector<Ending> const& endings);
 
 /// Seconds from the newest SMS of a session to now.
 std::optional<double> seconds_since_inbound_sms(engine::UnitOfWork& unit, Uuid const& session_id);

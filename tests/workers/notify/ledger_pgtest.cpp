@@ -64,9 +64,10 @@ class Ledger {
     ending.provider_message_id = std::move(id);
     ending.error_code = std::move(code);
     ending.content = "Agreed: 250k";
-    std::vector<std::string> entered;
-    in_unit([&](engine::UnitOfWork& unit) { entered = settle(unit, ending); });
-    return entered;
+    pqxx::work transaction{notify};
+    auto const entered = settle(transaction, {ending});
+    transaction.commit();
+    return entered.at(0);
   }
   std::optional<Moved> receipt(Plan const& plan, std::string status, std::optional<std::string> id,
                                bool with_key = false, std::optional<std::string> code = {}) {
