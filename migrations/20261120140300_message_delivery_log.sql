@@ -59,7 +59,7 @@ BEGIN
   ON CONFLICT (effect_key) DO UPDATE
   SET status = CASE WHEN array_position(onward, EXCLUDED.status) > array_position(onward, log.status)
                     THEN EXCLUDED.status ELSE log.status END,
-      content = COALESCE(EXCLUDED.content, log.content), -- what was planned may be sent otherwise
+      content = COALESCE(CASE WHEN EXCLUDED.status <> 'planned' THEN EXCLUDED.content END, log.content, EXCLUDED.content),
       provider = COALESCE(EXCLUDED.provider, log.provider),
       provider_message_id = COALESCE(EXCLUDED.provider_message_id, log.provider_message_id),
       segments = COALESCE(EXCLUDED.segments, log.segments),

@@ -14,6 +14,10 @@ kafka::Record EventMaker::make(std::string_view type, std::string_view data, std
   return record;
 }
 
+Uuid EventMaker::last_key() const {
+  return event_key(derive(parent_, worker_, ordinal_ - 1, {}));
+}
+
 void UnitOfWork::publish(kafka::Record record) {
   if (suppressed_ != nullptr)
     ++*suppressed_;

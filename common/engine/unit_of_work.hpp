@@ -22,6 +22,8 @@ class EventMaker {
 
   /// @throws Failure (permanent) when no topic carries this type, or when the record exceeds its topic's limit.
   kafka::Record make(std::string_view type, std::string_view data, std::string key);
+  /// What the inboxes of its readers know the one made last by.
+  Uuid last_key() const;
   /// Numbers the next one.
   void number(int ordinal) { ordinal_ = ordinal; }
 
@@ -54,6 +56,9 @@ class UnitOfWork {
   void write_together(Item item, Then then) {
     unit_.gathered().add<Write>(std::move(item), std::move(then));
   }
+
+  /// What the inboxes of its readers will know the event published last by.
+  Uuid last_key() const { return events_.last_key(); }
 
  private:
   void publish(kafka::Record record);

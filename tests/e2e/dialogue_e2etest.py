@@ -17,9 +17,9 @@ WORKERS = ("call", "sms")
 EVENTS = uuid.UUID("6f6d6e69-6275-5000-8000-6576656e7400")
 
 
-def event_key(event_id):
-    """What the inbox and the delivery log know an event of the tests by."""
-    return uuid.uuid5(EVENTS, f"/tests\0{event_id}")
+def event_key(event_id, source="/tests"):
+    """What the inbox and the delivery log know an event by, the tests' or another one's."""
+    return uuid.uuid5(EVENTS, f"{source}\0{event_id}")
 
 
 class DialogueTest(unittest.TestCase):
@@ -109,6 +109,19 @@ class DialogueTest(unittest.TestCase):
         self.assertEqual([request["body"] for request in self.requests(2)], ["Once.", "Another call."])
         self.assertEqual(len(self.session()), 1)
 
+    def test_what_is_to_be_sent_is_written_down_as_planned_by_the_keys_of_its_deliveries(self):
+        self.call(summary="You ordered two mochas.")
+        self.requests()
+        self.sms("Change size to large")
+        self.requests(2)
+        profile = self.rows("SELECT id FROM profiles WHERE phone_number = $phone")[0][0]
+        summary, reply = [event_key(record.headers["ce_id"], record.headers["ce_source"])
+                          for record in self.stack.kafka.consume(REQUESTED) if record.key == profile]
+        self.assertEqual(self.rows("SELECT effect_key, status FROM message_delivery_log l JOIN profiles p ON p.id = l.profile_id"
+                                   " WHERE p.phone_number = $phone AND direction = 'outbound' ORDER BY l.created_at, l.channel"),
+                         [[str(uuid.uuid5(request, channel)), "planned"]
+                          for request, channel in ((summary, "sms"), (summary, "whatsapp"), (reply, "sms"))])
+
     # --- messages --------------------------------------------------------------------------------------------------------
     def test_an_sms_goes_on_with_the_calls_session_and_changes_the_price(self):
         self.call(summary="You offered your house at 300k.")
@@ -144,8 +157,8 @@ class DialogueTest(unittest.TestCase):
         self.handled("sms", event)
         self.sms("Are you there?")
         self.assertEqual(len(self.requests(2)), 2)
-        self.assertEqual(self.rows("SELECT count(*) FROM message_delivery_log l JOIN profiles p ON p.id = l.profile_id"
-                                   " WHERE p.phone_number = $phone"), [["2"]])
+        self.assertEqual(self.rows("SELECT direction, count(*) FROM message_delivery_log l JOIN profiles p ON p.id = l.profile_id"
+                                   " WHERE p.phone_number = $phone GROUP BY direction ORDER BY direction"), [["inbound", "2"], ["outbound", "2"]])
         self.assertEqual(self.simulator.asked("Change size to large"), 2)  # the tool call, and the answer
 
     def test_stop_ends_the_answers_and_start_begins_them_again(self):
@@ -172,7 +185,9 @@ class DialogueTest(unittest.TestCase):
         self.call(summary="To be replayed.")
         self.sms("Change floor to ground")
         before = self.requests(2)
-        state = self.rows("SELECT md5(string_agg(s::text, '' ORDER BY id)) FROM omnichannel_sessions s")
+        kept = ("SELECT (SELECT md5(string_agg(s::text, '' ORDER BY id)) FROM omnichannel_sessions s),"
+                " (SELECT md5(string_agg(l::text, '' ORDER BY id)) FROM message_delivery_log l)")
+        state = self.rows(kept)
         for name in WORKERS:
             replay = self.stack.start(f"replay-{name}", [binary(f"omnibus-{name}"), "--replay", f"again-{name}", "--from", "earliest",
                                                          "--to", "now"],
@@ -180,7 +195,7 @@ class DialogueTest(unittest.TestCase):
                                        "LLM_BASE_URL": "http://127.0.0.1:9/v1", "METRICS_LISTEN": "127.0.0.1:0"})
             self.assertEqual(replay.wait(120), 0, replay.text()[-2000:])
         self.assertEqual(self.requests(2), before)
-        self.assertEqual(self.rows("SELECT md5(string_agg(s::text, '' ORDER BY id)) FROM omnichannel_sessions s"), state)
+        self.assertEqual(self.rows(kept), state)
 
     def test_no_log_line_key_or_header_has_a_number_or_a_body(self):
         self.call(summary="canary-summary")

@@ -2,9 +2,9 @@
 
 #include "engine/failure.hpp"
 #include "events/conversation.hpp"
-#include "events/notification.hpp"
 #include "events/time.hpp"
 #include "observability/metrics.hpp"
+#include "sessions/notification.hpp"
 #include "workers/call/store.hpp"
 #include "workers/call/transcript.hpp"
 
@@ -29,7 +29,7 @@ Task<> CallHandler::handle(engine::Context& context, CallTerminated const& call)
     request.body = fit_body(told.value_or(settings_.generic_text));
     request.session_id = session->id;
     request.expires_at = format_time_ms(context.time_ms() + settings_.call_summary_expires_after.count());
-    unit.publish(request, to_string(session->profile_id));
+    sessions::request_notification(unit, request);
   });
   auto const committed = co_await std::move(committing);
   if (!committed) co_return;  // it was handled before

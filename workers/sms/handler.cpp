@@ -1,8 +1,8 @@
 #include "workers/sms/handler.hpp"
 
-#include "events/notification.hpp"
 #include "events/time.hpp"
 #include "observability/metrics.hpp"
+#include "sessions/notification.hpp"
 
 #include <utility>
 
@@ -143,7 +143,7 @@ void SmsHandler::request(engine::UnitOfWork& unit, engine::Context& context, Inb
                                fit_body(body)};
   wanted.session_id = conversation.session.id;
   wanted.expires_at = format_time_ms(context.time_ms() + settings_.reply_expires_after.count());
-  unit.publish(wanted, to_string(conversation.profile.id));
+  sessions::request_notification(unit, wanted);
 }
 
 }  // namespace omnibus::sms

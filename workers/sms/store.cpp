@@ -9,14 +9,17 @@
 namespace omnibus::sms {
 namespace {
 
-// Whatever a later event has made of the session meanwhile, the message's turn goes on with it as it is now.
+// Whatever a later event has made of the session meanwhile, the message's turn goes on with it as it is now. A keyword
+// and the answer to it are written in one transaction, and so at one time: what was asked comes first.
 constexpr auto conversation_query = R"(
   SELECT p.id, p.allows_sms AND p.sms_opt_out_at IS NULL, p.whatsapp_opt_out_at IS NULL,
          s.id, s.status, s.context::text, s.version,
          ARRAY(SELECT direction FROM message_delivery_log l WHERE l.session_id = s.id AND l.content IS NOT NULL
-               AND l.created_at < m.created_at ORDER BY l.created_at DESC, l.id LIMIT $2),
+               AND l.status NOT IN ('skipped', 'failed') AND l.created_at < m.created_at
+               ORDER BY l.created_at DESC, l.direction DESC, l.id LIMIT $2),
          ARRAY(SELECT content FROM message_delivery_log l WHERE l.session_id = s.id AND l.content IS NOT NULL
-               AND l.created_at < m.created_at ORDER BY l.created_at DESC, l.id LIMIT $2)
+               AND l.status NOT IN ('skipped', 'failed') AND l.created_at < m.created_at
+               ORDER BY l.created_at DESC, l.direction DESC, l.id LIMIT $2)
   FROM message_delivery_log m JOIN profiles p ON p.id = m.profile_id JOIN omnichannel_sessions s ON s.id = m.session_id
   WHERE m.effect_key = $1)";
 
@@ -38,13 +41,9 @@ Conversation receive(engine::UnitOfWork& unit, Uuid const& event_key, Inbound co
   return conversation;
 }
 
-Task<Conversation> read_conversation(engine::Context& context, std::int32_t history) {
-  auto const key = to_string(context.event_key());
-  auto reading = context.read([&](pqxx::connection& connection) {
-    pqxx::nontransaction query{connection};
-    return query.exec(conversation_query, pqxx::params{key, history});
-  });
-  auto const rows = co_await std::move(reading);
+Conversation read_conversation(pqxx::connection& connection, Uuid const& event_key, std::int32_t history) {
+  pqxx::nontransaction query{connection};
+  auto const rows = query.exec(conversation_query, pqxx::params{to_string(event_key), history});
   // Deleted while it was being answered.
   if (rows.empty()) throw Failure::permanent("the message's person or session is gone", "deleted_session");
   auto const row = rows[0];
@@ -61,7 +60,14 @@ Task<Conversation> read_conversation(engine::Context& context, std::int32_t hist
   auto const contents = row[8].as_sql_array<std::string>();
   for (auto i = std::min(directions.size(), contents.size()); i-- > 0;)
     conversation.history.push_back({directions[i] == "outbound", contents[i]});
-  co_return conversation;
+  return conversation;
+}
+
+Task<Conversation> read_conversation(engine::Context& context, std::int32_t history) {
+  auto reading = context.read([key = context.event_key(), history](pqxx::connection& connection) {
+    return read_conversation(connection, key, history);
+  });
+  co_return co_await std::move(reading);
 }
 
 Kept keep(engine::UnitOfWork& unit, Conversation const& conversation, sessions::Channel channel,

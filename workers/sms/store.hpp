@@ -24,7 +24,10 @@ struct Conversation {
 /// @throws Failure (permanent) for an unknown tenant, or a sender who is two people.
 Conversation receive(engine::UnitOfWork& unit, Uuid const& event_key, Inbound const& said);
 
-/// The same as it stands now, for an event whose message was received. At most `history` of the newest messages.
+/// The same as it stands now, for an event whose message was received. At most `history` of the newest messages that
+/// the person has or may still get.
+/// @throws Failure (permanent) when the person or the session is gone.
+Conversation read_conversation(pqxx::connection& connection, Uuid const& event_key, std::int32_t history);
 Task<Conversation> read_conversation(engine::Context& context, std::int32_t history);
 
 /// What became of a turn's wishes for its session.

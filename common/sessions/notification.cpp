@@ -1,0 +1,30 @@
+#include "sessions/notification.hpp"
+
+#include "messaging/sms_text.hpp"
+#include "messaging/whatsapp_text.hpp"
+
+#include <optional>
+#include <string>
+
+#include <pqxx/pqxx>
+
+namespace omnibus::sessions {
+
+void request_notification(engine::UnitOfWork& unit, NotificationRequested const& request) {
+  unit.publish(request, omnibus::to_string(request.profile_id));
+  auto const key = unit.last_key();
+  std::optional<std::string> session;
+  if (request.session_id) session = omnibus::to_string(*request.session_id);
+  for (auto const& channel : request.channels) {
+    auto const words = channel == "sms" ? messaging::sms_text(request.body).text
+                                        : messaging::whatsapp_text(request.kind, request.body);
+    // The effect key is the delivery's: of the request and the channel. A session may have been deleted meanwhile.
+    unit.transaction().exec(
+        "SELECT log_message_delivery($1, $2, (SELECT id FROM omnichannel_sessions WHERE id = $3), $4, 'outbound', $5,"
+        " 'planned', $6, p_source_event_id => $7)",
+        pqxx::params{omnibus::to_string(name_uuid(key, channel)), omnibus::to_string(request.profile_id), session,
+                     channel, request.kind, words, omnibus::to_string(key)});
+  }
+}
+
+}  // namespace omnibus::sessions
