@@ -43,6 +43,7 @@ enum class Metric : std::uint8_t {
   // messages to people
   notifications,
   sms_response,
+  replies_withheld,
   // gateway
   http_requests,
   http_request_duration,
@@ -172,6 +173,8 @@ inline constexpr std::array metric_table{
                      "Time from an SMS's arrival until a provider took the reply to it.",
                      {},
                      detail::work_seconds},
+    MetricDefinition{Metric::replies_withheld, "omnibus_replies_withheld_total", MetricKind::counter,
+                     "Messages that were not answered because their person had REPLIES_PER_HOUR answers already."},
     MetricDefinition{Metric::http_requests,
                      "omnibus_http_requests_total",
                      MetricKind::counter,

@@ -7,13 +7,14 @@ import unittest
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import Stack, binary, eventually, structured_event  # noqa: E402
+from harness import Http, Stack, binary, eventually, structured_event  # noqa: E402
 
 CALL, SMS, WHATSAPP = "omnibus.call.terminated.v1", "omnibus.sms.message.received.v1", "omnibus.whatsapp.message.received.v1"
 TOPICS = {CALL: "calls.terminated", SMS: "sms.inbound", WHATSAPP: "whatsapp.inbound"}
 REQUESTED = "notifications.requested"
 DOMAIN = "shop.example"
 WORKERS = ("call", "sms")
+REPLIES = 5  # an hour
 EVENTS = uuid.UUID("6f6d6e69-6275-5000-8000-6576656e7400")
 
 
@@ -29,7 +30,7 @@ class DialogueTest(unittest.TestCase):
         cls.addClassCleanup(cls.stack.close)
         cls.stack.omnibus("tenant", "add", DOMAIN)
         cls.simulator = cls.stack.start_simulator(latency=1, latency_jitter=0)
-        cls.workers = {name: cls.stack.start_worker(name, LLM_BASE_URL=cls.simulator.url, CALL_SUMMARY_WAIT="3s")
+        cls.workers = {name: cls.stack.start_worker(name, LLM_BASE_URL=cls.simulator.url, CALL_SUMMARY_WAIT="3s", REPLIES_PER_HOUR=REPLIES)
                        for name in WORKERS}
         cls.last_phone = 250788000000
 
@@ -171,6 +172,33 @@ class DialogueTest(unittest.TestCase):
         self.sms("Is anybody there now?")
         self.assertEqual([request["kind"] for request in self.requests(4)], ["opt_out", "help", "opt_in", "reply"])
         self.assertEqual(self.rows("SELECT allows_sms, sms_opt_out_at IS NULL FROM profiles WHERE phone_number = $phone"), [["t", "t"]])
+
+    def test_a_second_stop_is_obeyed_without_another_answer(self):
+        for word in ("STOP", "stop", "Arrêt", "help"):
+            self.sms(word)
+        self.assertEqual([request["kind"] for request in self.requests(2)], ["opt_out", "help"])
+
+    def test_who_had_enough_answers_within_an_hour_is_heard_and_not_answered(self):
+        self.call(summary="What is told of calls is no answer.")
+        for number in range(REPLIES - 1):
+            self.sms(f"Automatic reply {number} of {self.phone}")
+        self.sms("help")
+        asked = f"Automatic reply to all of {self.phone}"
+        self.sms(asked)
+        self.sms("help")
+        self.sms("Start")
+        last = self.sms("STOP")
+        self.handled("sms", last)
+        self.assertEqual(self.rows("SELECT kind, count(*) FROM message_delivery_log l JOIN profiles p ON p.id = l.profile_id"
+                                   " WHERE p.phone_number = $phone AND direction = 'outbound' GROUP BY kind ORDER BY kind"),
+                         [["call_summary", "2"], ["help", "1"], ["reply", str(REPLIES - 1)]])
+        self.assertEqual(self.simulator.asked(asked), 0)
+        self.assertEqual(self.rows("SELECT count(*) FROM message_delivery_log l JOIN profiles p ON p.id = l.profile_id"
+                                   " WHERE p.phone_number = $phone AND direction = 'inbound'"), [[str(REPLIES + 4)]])
+        self.assertEqual(self.rows("SELECT allows_sms FROM profiles WHERE phone_number = $phone"), [["f"]])
+        metrics = Http(self.workers["sms"].metrics_address).get("/metrics").text
+        self.assertIn("omnibus_replies_withheld_total 4", metrics)
+        self.assertIn("REPLIES_PER_HOUR", self.workers["sms"].text())
 
     def test_a_model_that_is_down_leaves_a_word_of_ours_and_nothing_lost(self):
         self.simulator.set_faults({"kind": "error", "status": 400, "match": "Is the model there?"})

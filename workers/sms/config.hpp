@@ -17,6 +17,7 @@ struct SmsSettings : assistant::ModelSettings {
   std::int32_t history_messages = 20;
   std::int32_t history_tokens = 2000;
   std::int32_t tool_rounds = 4;
+  std::int32_t replies_per_hour = 30;
   std::chrono::milliseconds reply_expires_after{86'400'000};
   std::string instructions =
       "You answer people by SMS and WhatsApp, going on with what was said in a call or in earlier messages. Answer in "
@@ -33,6 +34,10 @@ struct SmsSettings : assistant::ModelSettings {
       config::Doc{"history_messages", "Messages of the session that the model is shown", 0, 200},
       config::Doc{"history_tokens", "Budget of these messages, in estimated tokens; the newest count", 0, 10'000'000},
       config::Doc{"tool_rounds", "How often a model may call tools before it has to answer", 0, 16},
+      config::Doc{"replies_per_hour",
+                  "Messages of this worker to one person within an hour; beyond them it keeps what they write and does "
+                  "not answer, since two machines would answer each other for ever. 0: no limit",
+                  0, 100'000},
       config::Doc{"reply_expires_after", "A reply that could not be sent within this time is not sent", 60, 604800},
       config::Doc{"instructions", "The system prompt"},
       config::Doc{"fallback_text", "What a person is told when no model answers"},
@@ -42,7 +47,7 @@ struct SmsSettings : assistant::ModelSettings {
   };
 };
 BOOST_DESCRIBE_STRUCT(SmsSettings, (assistant::ModelSettings),
-                      (history_messages, history_tokens, tool_rounds, reply_expires_after, instructions, fallback_text,
-                       opt_out_text, opt_in_text, help_text))
+                      (history_messages, history_tokens, tool_rounds, replies_per_hour, reply_expires_after,
+                       instructions, fallback_text, opt_out_text, opt_in_text, help_text))
 
 }  // namespace omnibus::sms

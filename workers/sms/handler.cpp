@@ -17,6 +17,12 @@ std::string channel_of(Inbound const& said) {
   return std::string{sessions::to_string(said.channel)};
 }
 
+void tell_withheld(engine::Context& context) {
+  log::warn(context.log_fields(), "a message is not answered: its person had enough answers within an hour",
+            {{"setting", "REPLIES_PER_HOUR"}});
+  Metrics::process().counter<Metric::replies_withheld>().add();
+}
+
 void count(Inbound const& said) {
   Metrics::process().counter<Metric::sessions_last_channel>(sessions::to_string(said.channel)).add();
 }
@@ -41,15 +47,19 @@ Task<> SmsHandler::take(engine::Context& context, Inbound said) {
 }
 
 Task<> SmsHandler::obey(engine::Context& context, Inbound const& said, messaging::Keyword keyword) {
+  auto withheld = false;
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
     auto const conversation = receive(unit, context.event_key(), said);
     auto const& profile = conversation.profile;
     auto const answer_with = [&](std::string kind, std::string const& text) {
+      withheld = is_enough(count_recent_replies(unit.transaction(), profile.id));
+      if (withheld) return;
       request(unit, context, said, conversation, std::move(kind), {channel_of(said)}, text);
     };
     switch (keyword) {
       case messaging::Keyword::stop:
         sessions::opt_out(unit.transaction(), profile, said.channel);
+        if (!may_be_answered(said, profile)) return;  // told before; a machine may say it to every answer
         return answer_with("opt_out", settings_.opt_out_text);
       case messaging::Keyword::start:
         sessions::opt_in(unit.transaction(), profile, said.channel);
@@ -60,6 +70,7 @@ Task<> SmsHandler::obey(engine::Context& context, Inbound const& said, messaging
   });
   auto const obeyed = co_await std::move(committing);
   if (obeyed) count(said);
+  if (obeyed && withheld) tell_withheld(context);
 }
 
 Task<> SmsHandler::answer(engine::Context& context, Inbound const& said) {
@@ -69,9 +80,11 @@ Task<> SmsHandler::answer(engine::Context& context, Inbound const& said) {
   if (first) count(said);
   auto reading = read_conversation(context, settings_.history_messages);
   auto const conversation = co_await std::move(reading);
-  if (said.text.empty() || !may_be_answered(said, conversation.profile)) {
+  auto const answerable = !said.text.empty() && may_be_answered(said, conversation.profile);
+  if (!answerable || is_enough(conversation.recent_replies)) {
     auto committing = context.commit([](engine::UnitOfWork&) {});
-    co_await std::move(committing);
+    auto const ended = co_await std::move(committing);
+    if (answerable && ended) tell_withheld(context);
     co_return;
   }
   tools::MessagingTools tools{{conversation.session.id, conversation.session.status, conversation.session.context}};
@@ -90,6 +103,10 @@ Task<> SmsHandler::answer(engine::Context& context, Inbound const& said) {
   }
   auto replying = reply(context, said, conversation, tools, text);
   co_await std::move(replying);
+}
+
+bool SmsHandler::is_enough(std::int64_t recent_replies) const {
+  return settings_.replies_per_hour > 0 && recent_replies >= settings_.replies_per_hour;
 }
 
 Task<std::string> SmsHandler::ask(engine::Context& context, Inbound const& said, Conversation const& conversation,

@@ -18,8 +18,8 @@ namespace omnibus::sms {
 
 /// Goes on with the person's open session, whichever channel it began on: the model answers with the context that the
 /// channels share and may change it by its tools; the answer is asked to be sent back the way the message came. STOP,
-/// START and HELP are obeyed before any model is asked; who has opted out gets no other answer. In a replay nobody is
-/// answered again.
+/// START and HELP are obeyed before any model is asked; who has opted out gets no other answer, and who had many within
+/// an hour gets none at all for a while. In a replay nobody is answered again.
 class SmsHandler {
  public:
   static constexpr std::string_view name = "sms";
@@ -38,6 +38,7 @@ class SmsHandler {
   Task<> take(engine::Context& context, Inbound said);
   Task<> obey(engine::Context& context, Inbound const& said, messaging::Keyword keyword);
   Task<> answer(engine::Context& context, Inbound const& said);
+  bool is_enough(std::int64_t recent_replies) const;
   Task<std::string> ask(engine::Context& context, Inbound const& said, Conversation const& conversation,
                         tools::MessagingTools& tools);
   Task<assistant::RecordedAnswer> ask_once(engine::Context& context, assistant::Turn turn,

@@ -60,6 +60,7 @@ Conversation read_conversation(pqxx::connection& connection, Uuid const& event_k
   auto const contents = row[8].as_sql_array<std::string>();
   for (auto i = std::min(directions.size(), contents.size()); i-- > 0;)
     conversation.history.push_back({directions[i] == "outbound", contents[i]});
+  conversation.recent_replies = count_recent_replies(query, conversation.profile.id);
   return conversation;
 }
 
@@ -68,6 +69,13 @@ Task<Conversation> read_conversation(engine::Context& context, std::int32_t hist
     return read_conversation(connection, key, history);
   });
   co_return co_await std::move(reading);
+}
+
+std::int64_t count_recent_replies(pqxx::transaction_base& transaction, Uuid const& profile) {
+  return transaction.query_value<std::int64_t>(
+      "SELECT count(*) FROM message_delivery_log WHERE profile_id = $1 AND direction = 'outbound'"
+      " AND kind <> 'call_summary' AND created_at > now() - interval '1 hour'",
+      pqxx::params{to_string(profile)});
 }
 
 Kept keep(engine::UnitOfWork& unit, Conversation const& conversation, sessions::Channel channel,

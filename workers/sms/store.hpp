@@ -17,7 +17,8 @@ namespace omnibus::sms {
 struct Conversation {
   sessions::Profile profile;
   sessions::Session session;
-  std::vector<Line> history;  ///< oldest first, without the message itself
+  std::vector<Line> history;        ///< oldest first, without the message itself
+  std::int64_t recent_replies = 0;  ///< as count_recent_replies() has them
 };
 
 /// Knows the person, opens the session and writes the message down; once for the event, however often it is tried.
@@ -29,6 +30,9 @@ Conversation receive(engine::UnitOfWork& unit, Uuid const& event_key, Inbound co
 /// @throws Failure (permanent) when the person or the session is gone.
 Conversation read_conversation(pqxx::connection& connection, Uuid const& event_key, std::int32_t history);
 Task<Conversation> read_conversation(engine::Context& context, std::int32_t history);
+
+/// How many messages of this worker the person got, or is to get, within the last hour.
+std::int64_t count_recent_replies(pqxx::transaction_base& transaction, Uuid const& profile);
 
 /// What became of a turn's wishes for its session.
 struct Kept {

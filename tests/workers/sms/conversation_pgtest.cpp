@@ -159,6 +159,26 @@ TEST_CASE("a keyword comes before its answer, which has the same time") {
   }
 }
 
+TEST_CASE("messages of the last hour are counted, whatever became of them; what is told of calls is not") {
+  Dialogue dialogue;
+  dialogue.write("Hello");
+  auto const replies = [&] { return read_conversation(dialogue.sms, dialogue.write("?"), 1).recent_replies; };
+  CHECK(replies() == 0);
+  dialogue.answer("planned");
+  dialogue.end(dialogue.answer("sent"), "sent", "sent");
+  auto const old = dialogue.answer("old");
+  CHECK(replies() == 3);
+  dialogue.value("UPDATE message_delivery_log SET created_at = now() - interval '61 minutes' WHERE effect_key = '" +
+                 to_string(old) + "' RETURNING status");
+  CHECK(replies() == 2);
+  dialogue.in_unit([&](engine::UnitOfWork& unit) {
+    auto summary = dialogue.wanted("You called.");
+    summary.kind = "call_summary";
+    sessions::request_notification(unit, summary);
+  });
+  CHECK(replies() == 2);
+}
+
 TEST_CASE("of a long conversation the newest messages are shown, oldest first") {
   Dialogue dialogue;
   for (auto const* text : {"one", "two", "three"}) dialogue.write(text);
