@@ -1,0 +1,47 @@
+#include "workers/sms/inbound.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::sms;
+
+TEST_CASE("an SMS is what a phone number wrote, by its provider") {
+  SmsMessageReceived message;
+  message.domain = "shop.example";
+  message.provider = "mtn_sms";
+  message.phone_number = "+250788123456";
+  message.text = "Hello";
+  message.received_at = "2026-11-20T10:00:00Z";
+  message.provider_message_id = "m-1";
+  auto const said = inbound(message);
+  CHECK(said.domain == "shop.example");
+  CHECK(said.channel == sessions::Channel::sms);
+  CHECK(said.sender.phone_number == "+250788123456");
+  CHECK_FALSE(said.sender.whatsapp_user_id);
+  CHECK(said.kind == "message");
+  CHECK(said.text == "Hello");
+  CHECK(said.provider == "mtn_sms");
+  CHECK(said.provider_message_id == "m-1");
+  CHECK(said.received_ms == 1'795'168'800'000);
+}
+
+TEST_CASE("a WhatsApp message may come from a user id alone, and without words") {
+  WhatsappMessageReceived message;
+  message.domain = "shop.example";
+  message.provider_message_id = "wamid.1";
+  message.whatsapp_user_id = "RW.1";
+  message.received_at = "2026-11-20T10:00:00Z";
+  auto const said = inbound(message);
+  CHECK(said.channel == sessions::Channel::whatsapp);
+  CHECK_FALSE(said.sender.phone_number);
+  CHECK(said.sender.whatsapp_user_id == "RW.1");
+  CHECK(said.text.empty());
+  CHECK(said.provider_message_id == "wamid.1");
+  CHECK(said.received_ms == 1'795'168'800'000);
+}
+
+TEST_CASE("a time that cannot be read opens no window") {
+  WhatsappMessageReceived message;
+  message.received_at = "yesterday";
+  CHECK(inbound(message).received_ms == 0);
+}
