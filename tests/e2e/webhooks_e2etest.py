@@ -170,6 +170,20 @@ class WebhooksTest(unittest.TestCase):
         self.assertEqual(first, again)
         self.assertNotEqual(first, later)
 
+    def test_without_an_id_and_a_time_of_its_own_the_header_with_the_time_says_which_minute(self):
+        minute = int(time.time()) // 60 * 60 - 600
+        for checked in ({}, {"MTN_WEBHOOK_UNSIGNED_ALLOWED": "true"}):
+            gateway = self.stack.start_worker("gateway", **{**SETTINGS, **checked, "MTN_WEBHOOK_TIMESTAMP_HEADER": "X-Time",
+                                                            "MTN_WEBHOOK_TOLERANCE": "1h"})
+            self.addCleanup(gateway.stop)
+            raw = json.dumps(sms("Yes", new_phone()))
+            first, signed_anew, later = [
+                self.taken(Http(gateway.address).post(SMS, raw, {
+                    "X-Time": str(at), "X-Signature": hmac256("mtn-secret-1", f"{at}.{raw}".encode()).hexdigest()}))
+                for at in (minute + 1, minute + 59, minute + 61)]
+            self.assertEqual(first, signed_anew)
+            self.assertNotEqual(first, later)
+
     def test_both_secrets_are_good_while_one_is_replaced(self):
         for secret in ("mtn-secret-0", "mtn-secret-1"):
             self.taken(self.post_sms(sms(), secret=secret))

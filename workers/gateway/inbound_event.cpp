@@ -42,7 +42,7 @@ messaging::PhoneNumber read_phone_number(InboundRules const& rules, std::string 
 
 std::string moment_or_now(InboundRules const& rules, std::string_view text) {
   if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
-  return format_time_ms(read_moment_ms(text).value_or(rules.now_ms));
+  return format_time_ms(read_moment_ms(text).value_or(rules.told_ms.value_or(rules.now_ms)));
 }
 
 }  // namespace omnibus::gateway

@@ -23,6 +23,7 @@ struct InboundRules {
   std::string region;      ///< of numbers without a country code
   std::string key_secret;  ///< of profile keys
   std::int64_t now_ms = 0;
+  std::optional<std::int64_t> told_ms{};  ///< by the request's timestamp header, where there is one
 };
 
 /// An event with its identity and its key, ready to be published.
@@ -51,7 +52,7 @@ std::string receipt_key(std::string_view provider, std::string_view message_id);
 /// @throws Refusal 422 naming the field, without what is in it.
 messaging::PhoneNumber read_phone_number(InboundRules const& rules, std::string field, std::string_view text);
 
-/// A provider's moment in RFC 3339, or now where it tells none that can be read.
+/// A provider's moment in RFC 3339, or the request's, or now, where it tells none that can be read.
 std::string moment_or_now(InboundRules const& rules, std::string_view text);
 
 /// @throws Refusal 400 naming the field that breaks a rule of the event's schema.

@@ -112,9 +112,15 @@ InboundRules WebhookRoutes::admit(Webhook const& webhook, SignatureRule const& r
 
 InboundRules WebhookRoutes::admit(Webhook const& webhook, SignedWebhookSettings const& settings,
                                   http::Request const& request) {
-  if (!settings.unsigned_allowed) return admit(webhook, settings.rule(), request);
-  auto rules = this->rules(webhook);
-  admission_.keep_rate(rules.domain);
+  InboundRules rules;
+  if (settings.unsigned_allowed) {
+    rules = this->rules(webhook);
+    admission_.keep_rate(rules.domain);
+  } else {
+    rules = admit(webhook, settings.rule(), request);
+  }
+  if (!settings.timestamp_header.empty())
+    rules.told_ms = read_moment_ms(request.headers.find(settings.timestamp_header).value_or(""));
   return rules;
 }
 

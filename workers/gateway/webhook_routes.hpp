@@ -17,7 +17,7 @@ namespace omnibus::gateway {
 
 /// Takes what providers post, signed, and answers 200 once Kafka has all of it. Every event has an id that depends on
 /// what it tells only, so a provider that tells it again, to whichever gateway, publishes the same event again; an SMS
-/// that tells neither an id nor a time is known by the minute in which it came.
+/// that tells neither an id nor a time, not by its timestamp header either, is known by the minute in which it came.
 ///
 /// All webhooks of a gateway are of one tenant. One that lacks a setting is answered 503, so that its provider comes
 /// again once it is there, and the log names the setting.

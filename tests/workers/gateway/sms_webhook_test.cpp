@@ -106,6 +106,21 @@ TEST_CASE("its own time says which minute, and is told in RFC 3339 however it ca
         std::string::npos);
 }
 
+TEST_CASE("without a time of its own the request's says which minute, whenever it comes") {
+  auto rules = inbound_rules();
+  rules.told_ms = rules.now_ms;
+  auto const first = sms(update, rules);
+  rules.now_ms += 3'600'000;
+  CHECK(sms(update, rules).id == first.id);
+  CHECK(sms(update, rules).data == first.data);
+  *rules.told_ms += 29'000;  // signed anew
+  CHECK(sms(update, rules).id == first.id);
+  *rules.told_ms += 1'000;
+  CHECK(sms(update, rules).id != first.id);
+  constexpr auto body = R"({"from":"+250788123456","to":"8080","message":"Hi","timestamp":"2025-11-20T12:00:00Z"})";
+  CHECK(sms(body, rules).id == sms(body).id);
+}
+
 TEST_CASE("parts do not run together in an id") {
   CHECK(inbound_event_id({"ab", "c"}) != inbound_event_id({"a", "bc"}));
   CHECK(inbound_event_id({"a", ""}) != inbound_event_id({"a"}));
