@@ -251,7 +251,7 @@ bring_up_workers() {
     [ "$name" != gateway ] || more=("${webhooks[@]}")
     [ "$name" != notify ] || more=("${messages[@]}")
     alive "$name" || start "$name" env KAFKA_BROKERS="$OMNIBUS_KAFKA" DATABASE_URL="$("$root/compose/postgres" url "$name")" \
-      LLM_BASE_URL="$OMNIBUS_LLM" LLM_API_KEY="${LLM_API_KEY:-simulated}" HTTP_LISTEN=127.0.0.1:0 METRICS_LISTEN=127.0.0.1:0 \
+      LLM_BASE_URL="$OMNIBUS_LLM" LLM_API_KEY="${LLM_API_KEY:-$([ -n "$llm_url" ] || echo simulated)}" HTTP_LISTEN=127.0.0.1:0 METRICS_LISTEN=127.0.0.1:0 \
       "${more[@]}" \
       "$bin/omnibus-$name"
   done

@@ -22,7 +22,7 @@ http::ClientSettings http_settings(ModelSettings const& settings) {
 llm::OpenAiSettings openai_settings(ModelSettings const& settings) {
   llm::OpenAiSettings openai;
   openai.base_url = settings.llm_base_url;
-  openai.api_key = settings.llm_api_key.reveal();
+  openai.api_key = settings.api_key().reveal();
   openai.max_response_bytes = settings.llm_max_response.bytes;
   return openai;
 }

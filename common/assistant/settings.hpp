@@ -17,6 +17,7 @@ namespace omnibus::assistant {
 struct ModelSettings {
   std::string llm_base_url = "http://127.0.0.1:8090/v1";
   Secret llm_api_key;
+  Secret openai_api_key;
   std::string llm_model = "omnibus-small";
   std::string llm_fallback_model;
   std::chrono::milliseconds llm_deadline{60'000};
@@ -30,6 +31,7 @@ struct ModelSettings {
   static constexpr std::array docs{
       config::Doc{"llm_base_url", "OpenAI-compatible endpoint, http or https, ending before /chat/completions"},
       config::Doc{"llm_api_key", "Bearer token for it"},
+      config::Doc{"openai_api_key", "The same, where LLM_API_KEY is not set"},
       config::Doc{"llm_model", "Model asked first"},
       config::Doc{"llm_fallback_model", "Model asked when that one fails; empty for none"},
       config::Doc{"llm_deadline", "Longest time for one answer, all of it", 0.1, 3600},
@@ -40,9 +42,12 @@ struct ModelSettings {
                   86400},
       config::Doc{"llm_max_attempts", "Failed attempts after which a person gets the fallback text", 1, 1000},
   };
+
+  /// The bearer token in force.
+  Secret const& api_key() const { return llm_api_key.empty() ? openai_api_key : llm_api_key; }
 };
 BOOST_DESCRIBE_STRUCT(ModelSettings, (),
-                      (llm_base_url, llm_api_key, llm_model, llm_fallback_model, llm_deadline, llm_max_tokens,
-                       llm_max_response, llm_connections, llm_give_up_after, llm_max_attempts))
+                      (llm_base_url, llm_api_key, openai_api_key, llm_model, llm_fallback_model, llm_deadline,
+                       llm_max_tokens, llm_max_response, llm_connections, llm_give_up_after, llm_max_attempts))
 
 }  // namespace omnibus::assistant

@@ -23,10 +23,12 @@ GROUP = "omnibus-chat"
 KEY = "sk-not-to-be-shown"
 
 
-def serve(status, body):
-    """A model endpoint that always answers this."""
+def serve(status, body, seen=None):
+    """A model endpoint that always answers this, and notes what it was authorised with."""
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            if seen is not None:
+                seen.append(self.headers["Authorization"])
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -181,6 +183,17 @@ class OperatorTest(unittest.TestCase):
             " VALUES ('gone', 'a', 0, 'b', now() - interval '1 hour')")
         self.addCleanup(self.stack.database.execute, "DELETE FROM pipeline.outbox")
         self.assertFinding(self.doctor(status=0), "outbox", "warn", "omnibus-relay")
+
+    def test_the_models_key_is_openais_where_none_of_ours_is_set(self):
+        seen = []
+        for given in ({"LLM_API_KEY": "", "OPENAI_API_KEY": KEY}, {"OPENAI_API_KEY": "another"}):
+            server = serve(200, b'{"data": [{"id": "omnibus-small"}]}', seen)
+            try:
+                self.assertFinding(self.doctor(LLM_BASE_URL=f"http://127.0.0.1:{server.server_port}/v1", **given), "model", "ok")
+            finally:
+                server.shutdown()
+                server.server_close()
+        self.assertEqual(seen, [f"Bearer {KEY}"] * 2)
 
     def test_a_model_endpoint_that_refuses_the_key_or_is_none(self):
         for status, body, finding, word in ((401, b"{}", "fail", "LLM_API_KEY"), (503, b"", "fail", "503"),

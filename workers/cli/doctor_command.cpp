@@ -83,7 +83,8 @@ void print(Report const& report) {
 }
 
 int run(std::shared_ptr<DoctorOptions> const& options) {
-  if (auto const* const key = std::getenv("LLM_API_KEY")) options->llm_api_key = key;  // never on a command line
+  for (auto const* const name : {"OPENAI_API_KEY", "LLM_API_KEY"})  // never on a command line; the last that is set
+    if (auto const* const key = std::getenv(name); key != nullptr && *key != '\0') options->llm_api_key = key;
   Report report;
   auto const all = examine_all(options, report);
   if (options->json)
@@ -105,7 +106,7 @@ void add_doctor_command(CLI::App& application, int& exit_code) {
   options->cluster.timeout_seconds = 5;
   command->footer(
       "Changes nothing. Exit code 0 when nothing fails (warnings included), 2 when something does. The model's key is "
-      "read from LLM_API_KEY, and never shown.");
+      "read from LLM_API_KEY, else from OPENAI_API_KEY, and never shown.");
   add_cluster_options(*command, options->cluster);
   add_database_option(*command, options->database);
   command->add_option("--file", options->topics_file, "The topics file; without it the one this binary was built with");
