@@ -46,6 +46,7 @@ COMMENT ON COLUMN pipeline.delivery.cost IS 'In the currency of the spend cap.';
 CREATE INDEX delivery_unsettled ON pipeline.delivery (state, updated_at)
   WHERE state IN ('planned', 'claimed', 'dispatching', 'in_doubt');
 CREATE INDEX delivery_of_profile ON pipeline.delivery (profile_id, planned_at);
+CREATE INDEX delivery_by_change ON pipeline.delivery (updated_at);
 
 -- Within an attempt.
 CREATE FUNCTION pipeline.delivery_may_become(p_from text, p_to text) RETURNS boolean
@@ -79,6 +80,34 @@ $$;
 CREATE TRIGGER forward BEFORE UPDATE ON pipeline.delivery
   FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state OR OLD.attempt IS DISTINCT FROM NEW.attempt)
   EXECUTE FUNCTION pipeline.delivery_moves_forward();
+
+-- Nothing more is done about it; a receipt may still come.
+CREATE FUNCTION pipeline.delivery_has_ended(p_state text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN p_state IN ('accepted', 'skipped', 'failed', 'delivered', 'read');
+
+-- With the owner's rights: an operator may forget old deliveries, and cannot delete others.
+CREATE FUNCTION pipeline.prune_deliveries(p_before timestamptz, p_limit bigint) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_pruned bigint;
+BEGIN
+  -- Longer than a request, or a dead letter of one, can be read from any topic.
+  IF p_before > now() - interval '30 days' THEN
+    RAISE EXCEPTION 'requests of the last 30 days may come again, and be sent again: % is too late', p_before
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  DELETE FROM pipeline.delivery
+  WHERE ctid = ANY (ARRAY(SELECT d.ctid FROM pipeline.delivery d
+                          WHERE d.updated_at < p_before AND pipeline.delivery_has_ended(d.state) LIMIT p_limit))
+    AND updated_at < p_before AND pipeline.delivery_has_ended(state);
+  GET DIAGNOSTICS v_pruned = ROW_COUNT;
+  RETURN v_pruned;
+END
+$$;
+COMMENT ON FUNCTION pipeline.prune_deliveries IS 'Forgets deliveries that ended before p_before, at most p_limit of them; returns how many.';
+REVOKE EXECUTE ON FUNCTION pipeline.prune_deliveries(timestamptz, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pipeline.prune_deliveries(timestamptz, bigint) TO omnibus_operator;
 
 -- Receipts of messages that no delivery is known to be: the provider's word came before its answer.
 CREATE TABLE pipeline.delivery_receipt (
@@ -145,6 +174,8 @@ DROP TABLE pipeline.delivery_actions;
 DROP TABLE pipeline.spend_cap;
 DROP TABLE pipeline.spend;
 DROP TABLE pipeline.delivery_receipt;
+DROP FUNCTION pipeline.prune_deliveries(timestamptz, bigint);
 DROP TABLE pipeline.delivery;
+DROP FUNCTION pipeline.delivery_has_ended(text);
 DROP FUNCTION pipeline.delivery_moves_forward();
 DROP FUNCTION pipeline.delivery_may_become(text, text);

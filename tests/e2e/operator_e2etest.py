@@ -184,6 +184,36 @@ class OperatorTest(unittest.TestCase):
         self.addCleanup(self.stack.database.execute, "DELETE FROM pipeline.outbox")
         self.assertFinding(self.doctor(status=0), "outbox", "warn", "omnibus-relay")
 
+    def deliveries(self, *rows):
+        """The ledger of messages with these in it: state, and how long ago they were planned and last changed."""
+        self.stack.database.execute("DELETE FROM pipeline.delivery")
+        self.addCleanup(self.stack.database.execute, "DELETE FROM pipeline.delivery")
+        for state, age in rows:
+            self.stack.database.execute(
+                "INSERT INTO pipeline.delivery (effect_key, event_key, request_source, request_id, domain, profile_id, channel, provider,"
+                " kind, state, planned_at, updated_at) VALUES (gen_random_uuid(), gen_random_uuid(), '/tests', '1', 'shop.example',"
+                f" gen_random_uuid(), 'sms', 'mtn_sms', 'reply', '{state}', now() - interval '{age}', now() - interval '{age}')")
+
+    def test_old_deliveries_are_dropped_when_they_have_ended(self):
+        ended = ("accepted", "delivered", "read", "failed", "skipped")
+        self.deliveries(*((state, "40 days") for state in (*ended, "planned", "claimed", "dispatching", "in_doubt")),
+                        *((state, "34 days") for state in ended))
+        operator = {"DATABASE_URL": self.stack.database_url("operator")}
+        day = lambda ago: time.strftime("%Y-%m-%d", time.gmtime(time.time() - ago * 86400))
+        count = lambda: self.stack.database.value("SELECT count(*) FROM pipeline.delivery")
+        drop = lambda *arguments, **environment: self.run_tool("delivery", "drop", "--before", *arguments, **{**operator, **environment})
+        self.assertIn("last 30 days", drop(day(28)).stderr)
+        self.assertIn("last 30 days", drop(day(28), "--dry-run").stderr)
+        self.assertIn("omnibus_operator", drop(day(37), DATABASE_URL=self.stack.database_url("readonly")).stderr)
+        self.assertEqual(drop(day(37), "--dry-run").stdout, "5 deliveries would be dropped; the log of messages stays\n")
+        self.assertEqual(count(), "14")
+        self.assertEqual(drop(day(37)).stdout, "5 deliveries dropped; the log of messages stays\n")
+        self.assertEqual(count(), "9")
+        self.assertEqual(drop(day(37)).stdout, "0 deliveries dropped; the log of messages stays\n")
+        self.assertEqual(drop(day(31)).stdout, "5 deliveries dropped; the log of messages stays\n")
+        self.assertEqual(self.stack.database.value("SELECT string_agg(state, ' ' ORDER BY state) FROM pipeline.delivery"),
+                         "claimed dispatching in_doubt planned")
+
     def test_the_models_key_is_openais_where_none_of_ours_is_set(self):
         seen = []
         for given in ({"LLM_API_KEY": "", "OPENAI_API_KEY": KEY}, {"OPENAI_API_KEY": "another"}):

@@ -4,10 +4,12 @@
 #include "postgres/outbox.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/database.hpp"
+#include "workers/cli/telemetry_command.hpp"
 #include "workers/cli/terminal.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -20,6 +22,7 @@
 #include <boost/describe/class.hpp>
 #include <fmt/format.h>
 #include <pqxx/pqxx>
+#include <unistd.h>
 
 namespace omnibus::cli {
 namespace {
@@ -34,6 +37,8 @@ struct Options {
   std::string effect_key;
   std::string says;
   std::string expected = "in_doubt";
+  std::string before;
+  bool dry_run = false;
   bool json = false;
 };
 
@@ -68,6 +73,8 @@ struct Detail {
   std::vector<Action> actions;
 };
 BOOST_DESCRIBE_STRUCT(Detail, (), (delivery, actions))
+
+constexpr std::int64_t prune_batch = 10'000;  // a transaction each: workers wait for none of them for long
 
 constexpr auto columns = R"(
   SELECT effect_key, state, channel, provider, kind, domain, COALESCE(pipeline.masked_recipient(profile_id), 'deleted'),
@@ -203,6 +210,45 @@ void resolve(Options const& options, int& exit_code) {
                                               : "noted: " + options.says);
 }
 
+/// Forgets up to `most` that ended before `moment`. @throws std::runtime_error for one that is too late.
+std::int64_t prune(pqxx::connection& connection, std::string const& moment, std::int64_t most) {
+  pqxx::work transaction{connection};
+  try {
+    auto const pruned =
+        transaction.query_value<std::int64_t>("SELECT pipeline.prune_deliveries($1, $2)", pqxx::params{moment, most});
+    transaction.commit();
+    return pruned;
+  } catch (pqxx::insufficient_privilege const&) {
+    throw std::runtime_error(
+        "this role may not do that: set DATABASE_URL or --database to one of the role omnibus_operator");
+  } catch (pqxx::sql_error const& error) {
+    if (error.sqlstate() != "22023") throw;
+    throw std::runtime_error(
+        "--before: a request of the last 30 days may come again, and must be known then: give an earlier date");
+  }
+}
+
+void drop(Options const& options) {
+  auto const moment = date_of(day_of("before", options.before)) + "T00:00:00Z";
+  auto const connection = connect(options.database);
+  prune(*connection, moment, 0);  // whether it may be done at all
+  auto const total = pqxx::nontransaction{*connection}.query_value<std::int64_t>(
+      "SELECT count(*) FROM pipeline.delivery WHERE updated_at < $1 AND pipeline.delivery_has_ended(state)",
+      pqxx::params{moment});
+  std::int64_t dropped = 0;
+  auto const is_terminal = isatty(STDERR_FILENO) != 0;
+  while (!options.dry_run) {
+    auto const pruned = prune(*connection, moment, prune_batch);
+    if (pruned == 0) break;
+    dropped += pruned;
+    if (is_terminal) fmt::print(stderr, "\r{} of {} deliveries ", dropped, total);
+  }
+  if (is_terminal && dropped > 0) fmt::print(stderr, "\n");
+  auto const count = options.dry_run ? total : dropped;
+  fmt::print("{} deliver{} {}dropped; the log of messages stays\n", with_separators(count), count == 1 ? "y" : "ies",
+             options.dry_run ? "would be " : "");
+}
+
 }  // namespace
 
 void add_delivery_command(CLI::App& application, int& exit_code) {
@@ -241,6 +287,11 @@ void add_delivery_command(CLI::App& application, int& exit_code) {
       ->check(CLI::IsMember({"in_doubt", "dispatching", "failed"}))
       ->capture_default_str();
   resolved->callback([options, &exit_code] { resolve(*options, exit_code); });
+
+  auto* dropped = add("drop", "Forget deliveries that ended long ago; needs the role operator");
+  dropped->add_option("--before", options->before, "The first day (UTC) to keep, as 2026-11-20")->required();
+  dropped->add_flag("--dry-run", options->dry_run, "Say how many there are and change nothing");
+  dropped->callback([options] { drop(*options); });
 }
 
 }  // namespace omnibus::cli
