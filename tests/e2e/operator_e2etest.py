@@ -119,7 +119,7 @@ class OperatorTest(unittest.TestCase):
 
     def test_a_healthy_installation_has_no_failing_check(self):
         report = self.doctor(status=0)
-        for check in ("kafka", "topics", "migrations", "outbox", "clock (database)", "clock (records)", "model"):
+        for check in ("kafka", "topics", "migrations", "outbox", "deliveries", "clock (database)", "clock (records)", "model"):
             self.assertFinding(report, check, "ok")
         self.assertFinding(report, "replication", "warn", "1 broker")
         self.assertFinding(report, "database", "warn", "superuser")
@@ -138,11 +138,12 @@ class OperatorTest(unittest.TestCase):
         closed = url[:url.rindex(":")] + f":{free_port()}/omnibus"
         for broken in (closed, "", url.replace("postgres:", "nobody:")):
             report = self.doctor(status=2, DATABASE_URL=broken)
-            for check in ("database", "migrations", "outbox", "clock (database)"):
+            for check in ("database", "migrations", "outbox", "deliveries", "clock (database)"):
                 self.assertFinding(report, check, "fail", "DATABASE_URL")
         report = self.doctor(status=2, DATABASE_URL=url[:url.rindex("/")] + "/postgres")
         self.assertFinding(report, "migrations", "fail", "omnibus migrate up")
         self.assertFinding(report, "outbox", "fail", "omnibus migrate up")
+        self.assertFinding(report, "deliveries", "fail", "omnibus migrate up")
 
     def test_a_server_that_accepts_and_says_nothing_is_given_up(self):
         with socket.socket() as silent:
@@ -193,6 +194,17 @@ class OperatorTest(unittest.TestCase):
                 "INSERT INTO pipeline.delivery (effect_key, event_key, request_source, request_id, domain, profile_id, channel, provider,"
                 " kind, state, planned_at, updated_at) VALUES (gen_random_uuid(), gen_random_uuid(), '/tests', '1', 'shop.example',"
                 f" gen_random_uuid(), 'sms', 'mtn_sms', 'reply', '{state}', now() - interval '{age}', now() - interval '{age}')")
+
+    def test_deliveries_that_are_late_or_in_doubt(self):
+        self.deliveries(("claimed", "14 minutes"), ("accepted", "16 minutes"))
+        self.assertFinding(self.doctor(status=0), "deliveries", "ok")
+        self.deliveries(*((state, "16 minutes") for state in ("planned", "claimed", "dispatching", "failed")))
+        self.assertFinding(self.doctor(status=0), "deliveries", "warn", "3 open", "0 in doubt", "omnibus-notify")
+        self.deliveries(("in_doubt", "40 days"), ("in_doubt", "1 second"))
+        self.assertFinding(self.doctor(status=0), "deliveries", "warn", "0 open", "2 in doubt", "omnibus delivery resolve")
+        listed = self.run_tool("delivery", "ls", "--json", "--state", "in_doubt", "--since", "90d")
+        self.assertEqual(len(json.loads(listed.stdout)["deliveries"]), 2)
+        self.assertFinding(self.doctor(DATABASE_URL=self.stack.database_url("operator")), "deliveries", "warn", "2 in doubt")
 
     def test_old_deliveries_are_dropped_when_they_have_ended(self):
         ended = ("accepted", "delivered", "read", "failed", "skipped")

@@ -164,6 +164,19 @@ Finding judge_outbox(std::int64_t rows, double oldest_seconds) {
   return Finding::warn(seen, "nobody publishes them: start omnibus-relay, and see its log for what Kafka refuses");
 }
 
+Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt) {
+  if (late == 0 && in_doubt == 0) return Finding::ok("none is late or in doubt");
+  std::string advice;
+  if (late > 0)
+    advice =
+        "start omnibus-notify, see its log for what providers refuse, and omnibus delivery ls --state planned (or "
+        "claimed, dispatching)";
+  if (in_doubt > 0)
+    advice += std::string{late > 0 ? "; " : ""} +
+              "omnibus delivery ls --state in_doubt --since 90d: ask the provider, then omnibus delivery resolve";
+  return Finding::warn(fmt::format("{} open for longer than 15 minutes, {} in doubt", late, in_doubt), advice);
+}
+
 Finding judge_database_clock(double seconds_ahead) {
   auto const seen = fmt::format("PostgreSQL's clock is {:.1f} s {} ours", std::abs(seconds_ahead),
                                 seconds_ahead < 0 ? "behind" : "ahead of");

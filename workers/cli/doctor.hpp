@@ -55,6 +55,9 @@ Finding judge_migrations(std::vector<postgres::MigrationStatus> const& migration
 /// Rows that wait to be published, and for how long the oldest has.
 Finding judge_outbox(std::int64_t rows, double oldest_seconds);
 
+/// Messages to people that are open for longer than 15 minutes, and those that nobody knows the fate of.
+Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt);
+
 /// How far PostgreSQL's clock is ahead of ours.
 Finding judge_database_clock(double seconds_ahead);
 

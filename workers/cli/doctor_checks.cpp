@@ -94,15 +94,11 @@ Finding check_migrations(DoctorOptions const& told) {
   }
 }
 
-Finding check_outbox(DoctorOptions const& told) {
+/// What is made of the one row that a query of our tables gives.
+Finding check_table(DoctorOptions const& told, std::string const& query, Finding (*judge)(pqxx::row const&)) {
   auto const connection = bounded_connection(told);
   try {
-    auto const row = pqxx::nontransaction{*connection}
-                         .exec(
-                             "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)"
-                             "::float8 FROM pipeline.outbox")
-                         .one_row();
-    return judge_outbox(row[0].as<std::int64_t>(), row[1].as<double>());
+    return judge(pqxx::nontransaction{*connection}.exec(query).one_row());
   } catch (pqxx::insufficient_privilege const&) {
     return Finding::warn("this role may not read it",
                          "give --database of the role omnibus_operator or omnibus_readonly");
@@ -112,6 +108,23 @@ Finding check_outbox(DoctorOptions const& told) {
     if (std::string_view{error.sqlstate()} != "3F000") throw;  // no such schema
     return Finding::fail("there is none", "run omnibus migrate up");
   }
+}
+
+Finding check_outbox(DoctorOptions const& told) {
+  return check_table(told,
+                     "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8"
+                     " FROM pipeline.outbox",
+                     [](pqxx::row const& row) { return judge_outbox(row[0].as<std::int64_t>(), row[1].as<double>()); });
+}
+
+Finding check_deliveries(DoctorOptions const& told) {
+  // By when it was planned: what is refused again and again changes all the time.
+  return check_table(
+      told,
+      "SELECT count(*) FILTER (WHERE state <> 'in_doubt' AND planned_at < now() - interval '15 minutes'),"
+      " count(*) FILTER (WHERE state = 'in_doubt') FROM pipeline.delivery"
+      " WHERE state IN ('planned', 'claimed', 'dispatching', 'in_doubt')",
+      [](pqxx::row const& row) { return judge_deliveries(row[0].as<std::int64_t>(), row[1].as<std::int64_t>()); });
 }
 
 Finding check_database_clock(DoctorOptions const& told) {
@@ -163,6 +176,7 @@ std::vector<Check> doctor_checks() {
           {"database", check_database, database},
           {"migrations", check_migrations, database + "; --dir for the folder of migrations"},
           {"outbox", check_outbox, database},
+          {"deliveries", check_deliveries, database},
           {"clock (database)", check_database_clock, database},
           {"clock (records)", check_record_clock, kafka},
           {"model", check_model, "LLM_BASE_URL"}};

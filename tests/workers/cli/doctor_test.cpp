@@ -97,6 +97,18 @@ TEST_CASE("clocks and the outbox: a little is well, more warns, much fails") {
   CHECK(status_of(judge_outbox(5, 120)) == Status::warn);
 }
 
+TEST_CASE("deliveries: late ones and those in doubt warn, each with where to look") {
+  CHECK(status_of(judge_deliveries(0, 0)) == Status::ok);
+  auto const late = judge_deliveries(2, 0);
+  CHECK(status_of(late) == Status::warn);
+  CHECK(late.advice.find("omnibus-notify") != std::string::npos);
+  CHECK(late.advice.find("resolve") == std::string::npos);
+  auto const doubtful = judge_deliveries(0, 3);
+  CHECK(status_of(doubtful) == Status::warn);
+  CHECK(doubtful.advice.starts_with("omnibus delivery ls --state in_doubt"));
+  CHECK(judge_deliveries(2, 3).advice == late.advice + "; " + doubtful.advice);
+}
+
 TEST_CASE("a model endpoint: no entry fails, no list and no such model warn") {
   CHECK(status_of(judge_models(200, R"({"data":[{"id":"a"},{"id":"b"}]})", "b")) == Status::ok);
   CHECK(status_of(judge_models(200, R"({"data":[{"id":"a"}]})", "b")) == Status::warn);
