@@ -27,6 +27,7 @@ from publish import Database, Trouble
 
 CALLERS_AT_ONCE = 8
 STALL = 60
+RECEIPTS = 10
 TRIES = 10
 ANSWER = "Change pick-up to 10 o'clock"
 QUESTION = "Set name to Amahoro"
@@ -148,6 +149,12 @@ class Deliveries:
             "SELECT json_build_array(l.created_at, l.channel, l.direction, l.kind, l.status, l.content, l.segments)"
             f" FROM message_delivery_log l JOIN profiles p ON p.id = l.profile_id WHERE p.phone_number = '{phone}' ORDER BY l.created_at")
 
+    def await_receipts(self, phone):
+        """Until the providers have told of everything that was sent to one person, or had their time: receipts may be lost."""
+        deadline = time.monotonic() + RECEIPTS
+        while any(status == "sent" for _, _, _, _, status, _, _ in self.thread(phone)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
     def context(self, phone):
         return self.database.rows("SELECT json_build_array(s.status, s.context) FROM omnichannel_sessions s JOIN profiles p"
                                   f" ON p.id = s.profile_id WHERE p.phone_number = '{phone}' ORDER BY s.created_at")
@@ -222,6 +229,7 @@ def main():
     print(f"\n  {len(calls):,} calls ended in {posted - began:.1f} s; their people were told by both channels {told - posted:.1f} s later;\n"
           f"  they all answered by SMS, and had a reply after {answered - told:.1f} s")
     wrong = compare(calls, deliveries, taken_before)
+    deliveries.await_receipts(calls[0].phone)
     show_thread(calls[0], deliveries)
     deliveries.close()
     print(flush=True)

@@ -210,12 +210,34 @@ bring_up_secrets() {
   [ -n "$OMNIBUS_PROFILE_KEY_SECRET" ] || OMNIBUS_PROFILE_KEY_SECRET=$(random_secret)
 }
 
+# start_worker NAME SETTING=VALUE...: unless it runs.
+start_worker() {
+  local name=$1
+  shift
+  alive "$name" || start "$name" env KAFKA_BROKERS="$OMNIBUS_KAFKA" DATABASE_URL="$("$root/compose/postgres" url "$name")" \
+    HTTP_LISTEN=127.0.0.1:0 METRICS_LISTEN=127.0.0.1:0 "$@" "$bin/omnibus-$name"
+}
+# bring_up_gateway: before the simulator, which posts receipts to it.
+bring_up_gateway() {
+  if ! alive gateway; then # a new one has a new address
+    stop_workers
+    stop simulator 40
+  fi
+  start_worker gateway WEBHOOK_DOMAIN="$OMNIBUS_DOMAIN" PROFILE_KEY_SECRET="$OMNIBUS_PROFILE_KEY_SECRET" \
+    CALLS_WEBHOOK_SECRET="$OMNIBUS_WEBHOOK_SECRET" MTN_WEBHOOK_SECRET="$OMNIBUS_WEBHOOK_SECRET" \
+    WHATSAPP_APP_SECRET="$OMNIBUS_WEBHOOK_SECRET" WHATSAPP_VERIFY_TOKEN="$OMNIBUS_WEBHOOK_SECRET"
+  until_true gateway 20 listening logged gateway "http listening"
+  OMNIBUS_GATEWAY=http://$(logged gateway "http listening")
+}
+
 bring_up_model() {
   OMNIBUS_LLM=$llm_url
   [ -z "$llm_url" ] || return 0
   if ! alive simulator; then
     rm -f "$run/simulator.ready"
-    start simulator "$bin/omnibus" simulate --port 0 --ready-file "$run/simulator.ready" --latency 80 --latency-jitter 120
+    start simulator env WHATSAPP_APP_SECRET="$OMNIBUS_WEBHOOK_SECRET" MTN_WEBHOOK_SECRET="$OMNIBUS_WEBHOOK_SECRET" \
+      "$bin/omnibus" simulate --port 0 --ready-file "$run/simulator.ready" --latency 80 --latency-jitter 120 \
+      --webhooks "$OMNIBUS_GATEWAY" --receipt-spread 200
   fi
   until_true simulator 20 ready test -s "$run/simulator.ready"
   OMNIBUS_LLM=$(<"$run/simulator.ready")
@@ -243,17 +265,10 @@ bring_up_workers() {
   else
     OMNIBUS_MESSAGES=$([ "${#messages[@]}" -gt 0 ] && echo simulator || echo providers)
   fi
-  local webhooks=(WEBHOOK_DOMAIN="$OMNIBUS_DOMAIN" PROFILE_KEY_SECRET="$OMNIBUS_PROFILE_KEY_SECRET"
-    CALLS_WEBHOOK_SECRET="$OMNIBUS_WEBHOOK_SECRET" MTN_WEBHOOK_SECRET="$OMNIBUS_WEBHOOK_SECRET"
-    WHATSAPP_APP_SECRET="$OMNIBUS_WEBHOOK_SECRET" WHATSAPP_VERIFY_TOKEN="$OMNIBUS_WEBHOOK_SECRET")
   for name in "${workers[@]}"; do
     local more=()
-    [ "$name" != gateway ] || more=("${webhooks[@]}")
     [ "$name" != notify ] || more=("${messages[@]}")
-    alive "$name" || start "$name" env KAFKA_BROKERS="$OMNIBUS_KAFKA" DATABASE_URL="$("$root/compose/postgres" url "$name")" \
-      LLM_BASE_URL="$OMNIBUS_LLM" LLM_API_KEY="${LLM_API_KEY:-$([ -n "$llm_url" ] || echo simulated)}" HTTP_LISTEN=127.0.0.1:0 METRICS_LISTEN=127.0.0.1:0 \
-      "${more[@]}" \
-      "$bin/omnibus-$name"
+    start_worker "$name" LLM_BASE_URL="$OMNIBUS_LLM" LLM_API_KEY="${LLM_API_KEY:-$([ -n "$llm_url" ] || echo simulated)}" "${more[@]}"
   done
   OMNIBUS_METRICS=
   for name in "${workers[@]}"; do
@@ -261,8 +276,6 @@ bring_up_workers() {
     OMNIBUS_METRICS+="${OMNIBUS_METRICS:+ }http://$(logged "$name" "metrics listening")"
     until_true "$name" 60 ready answers "http://$(logged "$name" "metrics listening")/readyz"
   done
-  until_true gateway 20 listening logged gateway "http listening"
-  OMNIBUS_GATEWAY=http://$(logged gateway "http listening")
 }
 
 variables=(OMNIBUS_KAFKA OMNIBUS_GATEWAY OMNIBUS_TOKEN OMNIBUS_DOMAIN OMNIBUS_TOKEN_OTHER OMNIBUS_DOMAIN_OTHER OMNIBUS_DATABASE
@@ -290,6 +303,7 @@ bring_up() {
   bring_up_database
   bring_up_tenants
   bring_up_secrets
+  bring_up_gateway
   bring_up_model
   bring_up_workers
   write_environment

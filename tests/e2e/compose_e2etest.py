@@ -129,6 +129,8 @@ class ComposeTest(unittest.TestCase):
         self.assertRegex(done.stdout, r"taken by the providers +16 +16")
         for line in ("voice     < I want", "whatsapp  > ", "sms       < Change pick-up", "whatsapp  < Set name"):
             self.assertIn("    " + line, done.stdout)
+        self.assertRegex(done.stdout, r"sms +> .*\[reply, delivered, 1 part\]")
+        self.assertRegex(done.stdout, r"whatsapp +> .*\[reply, (delivered|read)\]")
 
         variables = self.variables()
         phones = [row[0] for row in Database(variables["OMNIBUS_DATABASE"]).execute("SELECT phone_number FROM profiles")]
@@ -140,7 +142,8 @@ class ComposeTest(unittest.TestCase):
         for base in variables["OMNIBUS_METRICS"].split():
             places[base] = Http(base.removeprefix("http://")).get("/metrics").text
         kafka = Kafka(variables["OMNIBUS_KAFKA"])
-        for topic in ("calls.terminated", "sms.inbound", "whatsapp.inbound", "notifications.requested", "notifications.results", "llm.calls"):
+        for topic in ("calls.terminated", "sms.inbound", "whatsapp.inbound", "notifications.requested", "notifications.results",
+                      "delivery.receipts", "llm.calls"):
             records = kafka.consume(topic)
             self.assertGreater(len(records), 0, topic)
             places[topic] = "\n".join(f"{record.key} {record.header_list}" for record in records)
