@@ -48,7 +48,7 @@ class Context {
   /// The record's value, unread; of an event in binary mode the same as data(). Empty when it has none.
   std::string_view value() const { return delivery_.has_value() ? delivery_.value() : std::string_view{}; }
   std::string_view topic() const;
-  /// 1 for the first attempt.
+  /// 1 for the first attempt, and again after a deferral.
   std::uint32_t attempt() const { return delivery_.attempts + 1; }
   /// When the record was written, in ms since 1970; -1 when the broker does not say.
   std::int64_t timestamp_ms() const;

@@ -25,7 +25,8 @@ struct Delivery {
   std::uint64_t key_hash = 0;
   OffsetFrontier::Sequence sequence = 0;
   std::int64_t epoch = 0;          ///< the partition's when this attempt began
-  std::uint32_t attempts = 0;      ///< how often it was tried and failed, outages not counted
+  std::uint32_t attempts = 0;      ///< how often it was tried and failed, outages and deferrals not counted
+  std::uint32_t deferrals = 0;     ///< how often in a row it was deferred
   Clock::time_point first_failed;  ///< of the first failed attempt; meaningless before
   bool waiting = false;            ///< for its retry time
   bool resolved = false;           ///< its inbox row is committed: nothing may be done for it again

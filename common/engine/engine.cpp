@@ -7,6 +7,7 @@
 #include "observability/log.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <exception>
 #include <functional>
 #include <utility>
@@ -230,8 +231,19 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Context& context, std::excepti
     co_return Verdict{Verdict::Kind::hold};
   }
   if (delivery.first_failed == Clock::time_point{}) delivery.first_failed = Clock::now();
-  auto const counted = failure->kind() == Failure::Kind::outage ? delivery.attempts : ++delivery.attempts;
   auto const random = std::uniform_real_distribution{}(random_);
+  if (failure->kind() == Failure::Kind::deferred) {
+    auto const times = ++delivery.deferrals;
+    auto const delay = decide(*failure, times, settings_.recoverability, random).delay;
+    bump(counters_.deferred);
+    // Thousands may wait for the same thing, for a day: ever fewer lines of each.
+    if (std::has_single_bit(times))
+      log::info(context.log_fields(), "deferred",
+                {{"times", times}, {"in_ms", delay.count()}, {"reason", failure->what()}});
+    co_return Verdict{Verdict::Kind::retry, delay};
+  }
+  delivery.deferrals = 0;
+  auto const counted = failure->kind() == Failure::Kind::outage ? delivery.attempts : ++delivery.attempts;
   auto const decision = decide(*failure, counted, settings_.recoverability, random);
   switch (decision.action) {
     case Decision::Action::pause:

@@ -94,6 +94,7 @@ struct Ports {
 struct Counters {
   std::atomic<std::uint64_t> handled{0};  ///< finished, dead letters included
   std::atomic<std::uint64_t> retried{0};
+  std::atomic<std::uint64_t> deferred{0};
   std::atomic<std::uint64_t> dead_lettered{0};
   std::atomic<std::uint64_t> dead_malformed{0};  ///< of these, no event or none that fits its schema
   std::atomic<std::uint64_t> dead_exhausted{0};  ///< of these, failed too often

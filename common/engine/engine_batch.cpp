@@ -77,7 +77,8 @@ Task<> Engine::commit_entries(Batch& batch, std::vector<BatchEntry*> entries, st
     auto const failure = classify(error);
     auto const outage = failure && failure->kind() == Failure::Kind::outage;
     auto const counted = failure && failure->kind() == Failure::Kind::transient;
-    auto const for_good = failure && !outage && (!counted || --attempts == 0);
+    auto const permanent = failure && failure->kind() == Failure::Kind::permanent;
+    auto const for_good = permanent || (counted && --attempts == 0);
     if (for_good && entries.size() == 1) {
       if (counted) entries.front()->delivery->attempts = settings_.recoverability.max_attempts - 1;
       entries.front()->error = error;

@@ -15,6 +15,7 @@ class Failure : public std::runtime_error {
  public:
   enum class Kind {
     transient,  ///< retry this event after a while; its key waits, other keys go on
+    deferred,   ///< no fault of this event's: again later, count no attempt; its key waits, other keys go on
     permanent,  ///< will never work: to the dead-letter topic
     outage      ///< something everybody needs is down: pause, count no attempt, lose nothing
   };
@@ -22,6 +23,12 @@ class Failure : public std::runtime_error {
   /// Will work later. `retry_after` is what the other side asked for; without it the engine backs off by itself.
   static Failure transient(std::string const& reason, std::optional<std::chrono::milliseconds> retry_after = {}) {
     return {Kind::transient, "transient", reason, retry_after};
+  }
+  /// Will work once something is over that this event can do nothing about and that not everybody needs, such as an
+  /// outage of one of several endpoints. It is tried again for ever, ever more rarely and not before `retry_after`: the
+  /// handler knows when to give up.
+  static Failure deferred(std::string const& reason, std::optional<std::chrono::milliseconds> retry_after = {}) {
+    return {Kind::deferred, "deferred", reason, retry_after};
   }
   /// Will never work. `error_class` is a short stable word for dashboards, such as `invalid_json`.
   static Failure permanent(std::string const& reason, std::string error_class = "permanent") {

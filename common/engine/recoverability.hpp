@@ -13,7 +13,8 @@ struct RecoverabilitySettings {
   std::uint32_t max_attempts = 8;                        ///< the failed attempt after which it is dead-lettered
   std::chrono::milliseconds base_delay{200};             ///< the upper end of the first back-off
   std::chrono::milliseconds longest_delay{30'000};       ///< the upper end of every later one
-  std::chrono::milliseconds longest_requested{300'000};  ///< of a delay that the other side asked for
+  std::chrono::milliseconds longest_requested{300'000};  ///< of a delay that the other side asked for, or a deferral
+  std::chrono::milliseconds first_deferral{1'000};       ///< the upper end of the first one
 };
 
 struct Decision {
@@ -24,7 +25,9 @@ struct Decision {
 
 /// Decides by the failure's kind and the number of attempts that failed, this one included. Back-off has full jitter:
 /// uniform in [0, min(longest, base * 2^(attempts-1))], after Brooker, "Exponential Backoff and Jitter" (2015); a delay
-/// the other side asked for is honoured, with up to a tenth of it added so that not everyone returns at once.
+/// the other side asked for is honoured, with up to a tenth of it added so that not everyone returns at once. A
+/// deferral grows alike from its own base, but by half at least, so that what is away is left alone.
+/// @param attempts of a deferral: how often in a row the event has been deferred, this time included.
 /// @param random uniform in [0, 1).
 Decision decide(Failure const& failure, std::uint32_t attempts, RecoverabilitySettings const& settings, double random);
 

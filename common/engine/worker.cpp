@@ -87,6 +87,7 @@ class EngineMetrics {
     raise(dead_lettered_, dead);
     raise(fenced_, counters_.fenced.load());
     raise(retries_, counters_.retried.load());
+    raise(deferrals_, counters_.deferred.load());
     raise(malformed_, counters_.dead_malformed.load());
     raise(exhausted_, counters_.dead_exhausted.load());
     raise(permanent_, minus(dead, counters_.dead_malformed.load() + counters_.dead_exhausted.load()));
@@ -108,6 +109,7 @@ class EngineMetrics {
   Counter dead_lettered_ = metrics_.counter<Metric::events>("dead_lettered");
   Counter fenced_ = metrics_.counter<Metric::events>("fenced");
   Counter retries_ = metrics_.counter<Metric::retries>();
+  Counter deferrals_ = metrics_.counter<Metric::deferrals>();
   Counter malformed_ = metrics_.counter<Metric::dead_letters>("malformed");
   Counter permanent_ = metrics_.counter<Metric::dead_letters>("permanent");
   Counter exhausted_ = metrics_.counter<Metric::dead_letters>("exhausted");

@@ -268,6 +268,39 @@ TEST_CASE("an outage pauses everything, counts no attempt and loses nothing") {
   for (auto const& [key, handled] : journal.by_key()) CHECK(handled == numbers(10));
 }
 
+TEST_CASE("a deferred event holds up its own key only, counts no attempt and is not lost") {
+  Broker broker;
+  auto const topic = broker.topic(1);
+  publish(broker, topic, 30, 10);
+  Journal journal;
+  std::atomic<bool> away{true};
+  std::atomic<std::uint32_t> attempt{0};
+  EngineSettings settings;
+  settings.max_in_flight = 2;
+  settings.recoverability.max_attempts = 1;  // one counted attempt would dead-letter
+  settings.recoverability.longest_requested = std::chrono::milliseconds{1};
+  RunningEngine engine{broker, topic, "deferred-" + topic,
+                       [&](Context& context) -> Task<> {
+                         auto const held =
+                             context.key() == "key-0" || context.key() == "key-1" || context.key() == "key-2";
+                         if (held && away) throw Failure::deferred("its provider is away");
+                         if (held) attempt = std::max(attempt.load(), context.attempt());
+                         journal.add(std::string{context.key()}, std::string{context.data()});
+                         co_return;
+                       },
+                       settings};
+  REQUIRE(journal.wait_for_count(270));
+  while (engine.counters().deferred < 30) std::this_thread::yield();
+  CHECK(journal.count() == 270);
+  away = false;
+  REQUIRE(journal.wait_for_count(300));
+  engine.stop();
+  CHECK(attempt == 1);
+  CHECK(engine.counters().dead_lettered == 0);
+  CHECK(engine.counters().retried == 0);
+  for (auto const& [key, handled] : journal.by_key()) CHECK(handled == numbers(10));
+}
+
 TEST_CASE("no more than the byte limit is held in memory while handlers are slow") {
   Broker broker;
   auto const topic = broker.topic(2);

@@ -85,6 +85,27 @@ TEST_CASE("a permanent failure is dead-lettered at once") {
   CHECK(decide(Failure::permanent("bad"), 1, settings, 0).action == Action::dead_letter);
 }
 
+TEST_CASE("a deferral is tried again, ever later, however often it was met") {
+  auto const failure = Failure::deferred("the provider is away");
+  for (auto const times : {1U, 8U, 9U, 1'000U, 0xFFFF'FFFFU})
+    CHECK(decide(failure, times, settings, 0.5).action == Action::retry);
+  CHECK(decide(failure, 1, settings, 0).delay == 500ms);
+  CHECK(decide(failure, 1, settings, almost_one).delay <= 1s);
+  CHECK(decide(failure, 4, settings, 0).delay == 4s);
+  CHECK(decide(failure, 5, settings, 0).delay == 8s);
+  for (auto const times : {8U, 1'000U, 0xFFFF'FFFFU}) {
+    CHECK(decide(failure, times, settings, 0).delay >= 30s);
+    CHECK(decide(failure, times, settings, almost_one).delay <= settings.longest_requested);
+  }
+}
+
+TEST_CASE("a deferral is not tried again before the time that was asked for, nor sooner than before") {
+  CHECK(decide(Failure::deferred("open", 20s), 1, settings, 0).delay == 20s);
+  CHECK(decide(Failure::deferred("open", 20s), 1, settings, almost_one).delay <= 22s);
+  CHECK(decide(Failure::deferred("open", 1s), 6, settings, 0).delay == 16s);
+  CHECK(decide(Failure::deferred("open", 1h), 1, settings, 0).delay == 60s);
+}
+
 TEST_CASE("an outage pauses, however often it was met") {
   for (auto const attempts : {0U, 1U, 8U, 1'000U})
     CHECK(decide(Failure::outage("database"), attempts, settings, 0.5).action == Action::pause);
