@@ -28,7 +28,8 @@ class NotifyTest(unittest.TestCase):
         cls.settings = {
             "WHATSAPP_BASE_URL": base + "/v23.0", "WHATSAPP_ACCESS_TOKEN": "secret-token", "WHATSAPP_PHONE_NUMBER_ID": "1001",
             "WHATSAPP_RECIPIENT_INTERVAL": "0", "MTN_SMS_BASE_URL": base, "MTN_SMS_API_KEY": "secret-key",
-            "MTN_SMS_API_SECRET": "secret-secret", "SMS_RECIPIENT_INTERVAL": "0", "SEND_DEADLINE": "2s"}
+            "MTN_SMS_API_SECRET": "secret-secret", "SMS_RECIPIENT_INTERVAL": "0", "SEND_DEADLINE": "2s",
+            "SEND_MAX_ATTEMPTS": "3"}
         cls.worker = cls.stack.start_worker("notify", **cls.settings)
         cls.number = 0
 
@@ -117,6 +118,16 @@ class NotifyTest(unittest.TestCase):
         self.assertEqual(self.ends(request), {"whatsapp": ("accepted", "", 1), "sms": ("accepted", "", 1)})
         self.assertEqual(self.stack.database.value(
             f"SELECT attempt FROM pipeline.delivery WHERE request_id = '{request}' AND channel = 'sms'"), "3")
+
+    def test_a_provider_that_is_away_for_longer_than_all_attempts_costs_no_message(self):
+        self.faults({"kind": "error", "status": 404, "provider": "mtn", "times": 4})
+        held, other = self.person(), self.person()
+        request = self.request(held)
+        self.assertEqual(self.ends(self.request(other, ["whatsapp"]), 1), {"whatsapp": ("accepted", "", 1)})
+        self.assertEqual(self.ends(request), {"whatsapp": ("accepted", "", 1), "sms": ("accepted", "", 1)})
+        self.assertEqual(self.stack.database.value(
+            f"SELECT attempt FROM pipeline.delivery WHERE request_id = '{request}' AND channel = 'sms'"), "5")
+        self.assertGreaterEqual(self.worker.metric("omnibus_deferrals_total"), 4)
 
     def test_a_receipt_moves_it_on_and_settles_what_was_in_doubt(self):
         self.faults({"kind": "accept_reset", "provider": "mtn", "times": 1})

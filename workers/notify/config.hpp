@@ -22,6 +22,7 @@ struct NotifySettings : ProviderSettings {
   std::int32_t whatsapp_template_characters = 1024;
   std::chrono::milliseconds claim_lease{30'000};
   std::int32_t send_max_attempts = 6;
+  std::chrono::milliseconds send_give_up_after{86'400'000};
   double spend_cap_per_day = 0;
 
   static constexpr std::string_view prefix = "";
@@ -39,12 +40,16 @@ struct NotifySettings : ProviderSettings {
       config::Doc{"claim_lease", "How long the deliveries of a worker that died wait for another", 0.1, 3600},
       config::Doc{"send_max_attempts", "Attempts after which a refused message has failed; keep it below MAX_ATTEMPTS",
                   1, 1000},
+      config::Doc{"send_give_up_after",
+                  "A message that its provider, being away, or our limits keep back has failed so long after it was "
+                  "asked for; no attempt is counted until then",
+                  1, 2'592'000},
       config::Doc{"spend_cap_per_day", "What one tenant's messages of a day (UTC) may cost; 0 for no cap", 0, 1e9},
   };
 };
 BOOST_DESCRIBE_STRUCT(NotifySettings, (ProviderSettings),
                       (sms_delivery_policy, whatsapp_delivery_policy, whatsapp_template_name,
                        whatsapp_template_language, whatsapp_template_characters, claim_lease, send_max_attempts,
-                       spend_cap_per_day))
+                       send_give_up_after, spend_cap_per_day))
 
 }  // namespace omnibus::notify

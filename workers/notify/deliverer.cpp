@@ -14,7 +14,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds shortly{500};
 constexpr milliseconds between_look_ups{20'000};
-constexpr milliseconds longest_pause{300'000};
 
 Outcome ended(Order const& order, std::int32_t attempt, std::string_view state, std::string reason) {
   Outcome outcome;
@@ -34,44 +33,27 @@ Outcome again(std::string reason, std::optional<milliseconds> after) {
   return outcome;
 }
 
-/// A provider that is away is asked ever more rarely: 1 s, 4 s, 16 s, ...
-milliseconds pause(std::uint32_t tries) {
-  auto const quadruplings = std::min<std::uint32_t>(tries == 0 ? 0 : tries - 1, 10);
-  return std::min(milliseconds{1000} * (std::int64_t{1} << (2 * quadruplings)), longest_pause);
-}
-
-Outcome refused(Order const& order, std::int32_t attempt, std::uint32_t tries, Refused const& refusal, bool dispatched,
-                bool exhausted) {
-  auto const later = refusal.kind == Refused::Kind::transient && !exhausted;
-  auto outcome = ended(order, attempt, later ? "planned" : "failed", refusal.reason);
-  outcome.ending.error_code = refusal.code;
-  outcome.ending.error_class = refusal.kind == Refused::Kind::transient ? "transient" : "permanent";
-  if (!later) return outcome;
-  // Not dispatched it is claimed still, by us.
-  if (!dispatched) outcome.ending = {};
-  outcome.kind = Outcome::Kind::again;
-  outcome.reason = order.plan.channel + ": " + refusal.reason;
-  outcome.retry_after = refusal.retry_after;
-  if (refusal.of_provider) outcome.retry_after = std::max(refusal.retry_after.value_or(milliseconds{0}), pause(tries));
+Outcome later(std::string reason, std::optional<milliseconds> after) {
+  auto outcome = again(std::move(reason), after);
+  outcome.kind = Outcome::Kind::later;
   return outcome;
 }
 
 Refused too_late() {
-  return {Refused::Kind::transient, "too_late", "its worker stood still before it could be sent"};
+  return {Refused::Kind::transient, "too_late", "its worker stood still before it could be sent", {}, true};
 }
 
 }  // namespace
 
-Deliverer::Deliverer(Resources& resources, NotifySettings const& settings)
+Deliverer::Deliverer(boost::asio::io_context& loop, TransactionPool& pool, NotifySettings const& settings)
     : settings_{settings},
-      pool_{resources.pool},
+      pool_{pool},
       claimant_{to_string(random_uuid())},
-      opening_{resources.loop, resources.pool,
+      opening_{loop, pool,
                [this](pqxx::connection& connection, std::vector<Plan> const& plans) {
                  return open_deliveries(connection, plans, claimant_, settings_.claim_lease);
                }},
-      dispatching_{resources.loop, resources.pool,
-                   [this](pqxx::connection& connection, std::vector<Dispatch> const& deliveries) {
+      dispatching_{loop, pool, [this](pqxx::connection& connection, std::vector<Dispatch> const& deliveries) {
                      auto const cap = settings_.spend_cap_per_day;
                      return dispatch_deliveries(connection, deliveries, claimant_,
                                                 cap > 0 ? std::optional{cap} : std::nullopt);
@@ -81,7 +63,7 @@ Task<Outcome> Deliverer::deliver(Order const& order, std::uint32_t tries) {
   auto const key = order.plan.effect_key;
   if (auto const known = known_.find(key); known != known_.end()) co_return known->second;
   // The claim keeps other processes away; another attempt of this one is kept away here.
-  if (!in_hand_.insert(key).second) co_return again("another attempt is under way", shortly);
+  if (!in_hand_.insert(key).second) co_return later("another attempt is under way", shortly);
   struct Release {
     std::unordered_set<Uuid>& in_hand;
     Uuid const& key;
@@ -108,7 +90,7 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
     case Step::settled:
       break;
     case Step::wait:
-      co_return again("another process has claimed it", std::max(opened.found.lease_left, shortly));
+      co_return later("another process has claimed it", std::max(opened.found.lease_left, shortly));
     case Step::doubt:
       co_return ended(order, opened.found.attempt, "in_doubt", "its worker died while it was on its way");
     case Step::send: {
@@ -137,7 +119,7 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
 
   auto waiting = order.provider->await_turn(*message);
   auto const no_turn = co_await std::move(waiting);
-  if (no_turn) co_return refused(order, attempt, tries, *no_turn, false, exhausted(tries));
+  if (no_turn) co_return refused(order, attempt, tries, *no_turn, false);
 
   OMNIBUS_FAILPOINT("notify.claimed");
   auto const begun = std::chrono::steady_clock::now();
@@ -149,12 +131,12 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
     unsent_.erase(dispatch.effect_key);
     if (verdict == Verdict::capped) co_return ended(order, attempt, "skipped", "spend_cap");
     if (verdict == Verdict::opted_out) co_return ended(order, attempt, "skipped", "opted_out");
-    if (verdict == Verdict::lost) co_return again("another process has claimed it", shortly);
+    if (verdict == Verdict::lost) co_return later("another process has claimed it", shortly);
   }
   OMNIBUS_FAILPOINT("notify.dispatched");
   // Whoever stood still for so long may have been taken for dead, and the provider asked whether it has the message.
   if (std::chrono::steady_clock::now() - begun > settings_.claim_lease)
-    co_return refused(order, attempt, tries, too_late(), true, false);
+    co_return refused(order, attempt, tries, too_late(), true);
   auto sending = order.provider->send(*message);
   auto result = co_await std::move(sending);
   OMNIBUS_FAILPOINT("notify.sent");
@@ -171,8 +153,7 @@ Outcome Deliverer::read_result(Order const& order, std::int32_t attempt, std::ui
     outcome.ending.provider_message_id = accepted->provider_message_id;
     return outcome;
   }
-  if (auto const* const refusal = std::get_if<Refused>(&result))
-    return refused(order, attempt, tries, *refusal, true, exhausted(tries));
+  if (auto const* const refusal = std::get_if<Refused>(&result)) return refused(order, attempt, tries, *refusal, true);
   auto const& reason = std::get<Unknown>(result).reason;
   auto const abilities = order.provider->capabilities();
   if (!exhausted(tries)) {
@@ -183,13 +164,33 @@ Outcome Deliverer::read_result(Order const& order, std::int32_t attempt, std::ui
   return ended(order, attempt, "in_doubt", reason);
 }
 
+Outcome Deliverer::refused(Order const& order, std::int32_t attempt, std::uint32_t tries, Refused const& refusal,
+                           bool dispatched) const {
+  auto const transient = refusal.kind == Refused::Kind::transient;
+  // Of a provider that takes nothing, or before anything was tried, the message is not to blame.
+  auto const blameless = transient && (refusal.of_provider || !dispatched);
+  auto const gives_up = blameless ? overdue(order) : exhausted(tries);
+  auto const once_more = transient && !gives_up;
+  auto outcome = ended(order, attempt, once_more ? "planned" : "failed",
+                       blameless && gives_up ? "given up after SEND_GIVE_UP_AFTER: " + refusal.reason : refusal.reason);
+  outcome.ending.error_code = refusal.code;
+  outcome.ending.error_class = transient ? "transient" : "permanent";
+  if (!once_more) return outcome;
+  // Not dispatched it is claimed still, by us.
+  if (!dispatched) outcome.ending = {};
+  outcome.kind = blameless ? Outcome::Kind::later : Outcome::Kind::again;
+  outcome.reason = order.plan.channel + ": " + refusal.reason;
+  outcome.retry_after = refusal.retry_after;
+  return outcome;
+}
+
 Task<Outcome> Deliverer::send_again(Order const& order, Opened opened, std::uint32_t tries) {
   if (exhausted(tries)) co_return ended(order, opened.found.attempt, "in_doubt", "it was sent too often to no end");
   auto claiming = pool_.run([&](pqxx::connection& connection) {
     return claim_again(connection, order.plan, opened.found.attempt, claimant_, settings_.claim_lease);
   });
   auto const claimed = co_await std::move(claiming);
-  if (!claimed) co_return again("the delivery has moved on", shortly);
+  if (!claimed) co_return later("the delivery has moved on", shortly);
   ++opened.found.attempt;
   auto sending = send(order, opened, tries);
   co_return co_await std::move(sending);
@@ -245,6 +246,10 @@ DeliveryPolicy Deliverer::policy(Order const& order) const {
 
 bool Deliverer::exhausted(std::uint32_t tries) const {
   return tries >= static_cast<std::uint32_t>(settings_.send_max_attempts);
+}
+
+bool Deliverer::overdue(Order const& order) const {
+  return order.asked_ms && wall_clock_ms() - *order.asked_ms > settings_.send_give_up_after.count();
 }
 
 }  // namespace omnibus::notify

@@ -1,8 +1,10 @@
 /// One message over one channel: from the plan to an end that can be written down.
 #pragma once
 
-#include "engine/worker.hpp"
+#include "concurrency/task.hpp"
+#include "engine/failure.hpp"
 #include "postgres/group_commit.hpp"
+#include "postgres/pool.hpp"
 #include "workers/notify/config.hpp"
 #include "workers/notify/ledger.hpp"
 #include "workers/notify/provider.hpp"
@@ -15,6 +17,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include <boost/asio/io_context.hpp>
+
 namespace omnibus::notify {
 
 /// What is to be sent over one channel, formatted for it.
@@ -24,6 +28,7 @@ struct Order {
   std::string text;
   std::string template_parameter;
   std::optional<std::int64_t> expires_ms{};
+  std::optional<std::int64_t> asked_ms{};  ///< when it was asked for
 };
 
 /// What became of an order in one attempt.
@@ -32,6 +37,7 @@ struct Outcome {
     settled,  ///< it had ended before: nothing is to be written
     ended,    ///< `ending` is to be written
     again,    ///< to be tried again; `ending` is to be written if it has a state
+    later,    ///< the same, and it is no fault of the message's: no attempt is to be counted
   };
   Kind kind = Kind::settled;
   Ending ending{};
@@ -44,11 +50,12 @@ struct Outcome {
 /// say. Belongs to the event loop.
 class Deliverer {
  public:
-  Deliverer(Resources& resources, NotifySettings const& settings);
+  Deliverer(boost::asio::io_context& loop, TransactionPool& pool, NotifySettings const& settings);
 
   /// One attempt. `tries` is how often the request was tried, this time included: beyond the setting, what would be
-  /// tried again ends. An outcome that is to be written is kept until forget(), so that a database that cannot be
-  /// reached in between makes nobody send again, nor doubt what is known.
+  /// tried again ends; what would be tried later ends once it was asked for too long ago. An outcome that is to be
+  /// written is kept until forget(), so that a database that cannot be reached in between makes nobody send again, nor
+  /// doubt what is known.
   /// @throws Failure for a tenant or person who is not there; what the database threw.
   Task<Outcome> deliver(Order const& order, std::uint32_t tries);
 
@@ -63,7 +70,10 @@ class Deliverer {
   Outcome read_result(Order const& order, std::int32_t attempt, std::uint32_t tries, SendResult const& result) const;
   std::optional<Message> compose(Order const& order, Opened const& opened, std::string_view& skip) const;
   DeliveryPolicy policy(Order const& order) const;
+  Outcome refused(Order const& order, std::int32_t attempt, std::uint32_t tries, Refused const& refusal,
+                  bool dispatched) const;
   bool exhausted(std::uint32_t tries) const;
+  bool overdue(Order const& order) const;
 
   NotifySettings const settings_;
   TransactionPool& pool_;

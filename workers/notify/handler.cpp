@@ -47,12 +47,24 @@ std::string name_of(std::vector<Order> const& orders, std::vector<Outcome> const
   return step;
 }
 
+/// Of those to be tried again, the one that tells when: a message that failed itself, else what may be over soonest.
+Outcome const* waiting_for(std::vector<Outcome> const& outcomes) {
+  Outcome const* soonest = nullptr;
+  for (auto const& outcome : outcomes) {
+    if (outcome.kind == Outcome::Kind::again) return &outcome;
+    // Without a time before any with one.
+    if (outcome.kind == Outcome::Kind::later && (soonest == nullptr || outcome.retry_after < soonest->retry_after))
+      soonest = &outcome;
+  }
+  return soonest;
+}
+
 }  // namespace
 
 NotifyHandler::NotifyHandler(Resources& resources, NotifySettings const& settings) : settings_{settings} {
   if (resources.replay) return;
   providers_.emplace(resources.loop, settings);
-  deliverer_.emplace(resources, settings);
+  deliverer_.emplace(resources.loop, resources.pool, settings);
 }
 
 Task<> NotifyHandler::handle(engine::Context& context, NotificationRequested const& request) {
@@ -66,11 +78,12 @@ Task<> NotifyHandler::handle(engine::Context& context, NotificationRequested con
 
   auto delivering = deliver_all(orders, context.attempt());
   auto const outcomes = co_await std::move(delivering);
-  auto const waiting = std::find_if(outcomes.begin(), outcomes.end(),
-                                    [](Outcome const& outcome) { return outcome.kind == Outcome::Kind::again; });
-  auto writing = write_down(context, orders, outcomes, waiting == outcomes.end());
+  auto const* const waiting = waiting_for(outcomes);
+  auto writing = write_down(context, orders, outcomes, waiting == nullptr);
   co_await std::move(writing);
-  if (waiting != outcomes.end()) throw Failure::transient(waiting->reason, waiting->retry_after);
+  if (waiting != nullptr && waiting->kind == Outcome::Kind::later)
+    throw Failure::deferred(waiting->reason, waiting->retry_after);
+  if (waiting != nullptr) throw Failure::transient(waiting->reason, waiting->retry_after);
   if (dual)
     log::info(context.log_fields(), "sent over two channels",
               {{"event", "DUAL_CHANNEL_SEND_COMPLETE"}, {"kind", request.kind}});
@@ -82,6 +95,7 @@ Order NotifyHandler::make_order(engine::Context& context, NotificationRequested 
   Order order;
   order.provider = providers_->find(channel);
   if (request.expires_at) order.expires_ms = parse_time_ms(*request.expires_at);
+  if (auto const asked = context.time_ms(); asked > 0) order.asked_ms = asked;
   auto& plan = order.plan;
   plan.event_key = context.event_key();
   plan.effect_key = name_uuid(plan.event_key, channel);
