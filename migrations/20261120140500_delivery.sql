@@ -21,6 +21,7 @@ CREATE TABLE pipeline.delivery (
   unsure              boolean       NOT NULL DEFAULT false,
   claimed_by          text,
   lease_until         timestamptz,
+  answer              jsonb,
   provider_message_id text,
   segments            smallint      CHECK (segments BETWEEN 1 AND 10),
   encoding            text          CHECK (encoding IN ('gsm7', 'ucs2')),
@@ -41,7 +42,8 @@ COMMENT ON COLUMN pipeline.delivery.effect_key IS 'UUIDv5 of the request and the
 COMMENT ON COLUMN pipeline.delivery.event_key IS 'The request''s in pipeline.inbox.';
 COMMENT ON COLUMN pipeline.delivery.attempt IS 'Which sending this is: one more after a refusal, or for one in doubt that is sent again.';
 COMMENT ON COLUMN pipeline.delivery.unsure IS 'Nobody knows what became of an earlier attempt: unless a later one is taken, it ends in doubt.';
-COMMENT ON COLUMN pipeline.delivery.claimed_by IS 'The process that may dispatch it, until lease_until or until another one claims it.';
+COMMENT ON COLUMN pipeline.delivery.claimed_by IS 'The process that may dispatch it, until lease_until or until another one claims it; of one on its way, the process that sends it, which nobody judges before lease_until.';
+COMMENT ON COLUMN pipeline.delivery.answer IS 'How an attempt ended, left by a process that sent it and whose request had become another''s: for that one to write down.';
 COMMENT ON COLUMN pipeline.delivery.cost IS 'In the currency of the spend cap.';
 CREATE INDEX delivery_unsettled ON pipeline.delivery (state, updated_at)
   WHERE state IN ('planned', 'claimed', 'dispatching', 'in_doubt');

@@ -6,8 +6,10 @@ SET LOCAL ROLE omnibus_owner;
 -- Claimed by this process becomes dispatching: many at once, each for itself. `go` for those that may be sent now, `lost`
 -- for those that another process has claimed or a receipt has settled, `capped` for those beyond their tenant's cap,
 -- `opted_out` for those whose person has said STOP since they were claimed.
--- Asking again for what is dispatching already, by the same process and attempt, is `go` as well.
-CREATE FUNCTION pipeline.dispatch_deliveries(p_effect_keys uuid[], p_attempts int[], p_claimed_by text, p_cap numeric)
+-- Asking again for what is dispatching already, by the same process and attempt, is `go` as well. What may go is the
+-- process's own for another lease, which must last until its provider's answer can be there.
+CREATE FUNCTION pipeline.dispatch_deliveries(p_effect_keys uuid[], p_attempts int[], p_claimed_by text, p_lease interval,
+                                             p_cap numeric)
 RETURNS TABLE (effect_key uuid, verdict text)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -39,8 +41,10 @@ BEGIN
         IF NOT FOUND THEN verdict := 'capped'; END IF;
       END IF;
     END IF;
-    IF verdict = 'go' AND d.state = 'claimed' THEN
-      UPDATE pipeline.delivery l SET state = 'dispatching', dispatched_at = now(), updated_at = now()
+    IF verdict = 'go' THEN
+      UPDATE pipeline.delivery l
+      SET state = 'dispatching', dispatched_at = CASE d.state WHEN 'claimed' THEN now() ELSE l.dispatched_at END,
+          lease_until = now() + p_lease, updated_at = now()
       WHERE l.effect_key = d.effect_key;
     END IF;
     RETURN NEXT;
@@ -321,4 +325,4 @@ DROP FUNCTION pipeline.settle_delivery(uuid, int, text, text, text, text, text, 
 DROP FUNCTION pipeline.note_deliveries(uuid[], text[]);
 DROP FUNCTION pipeline.apply_receipt(uuid, text, timestamptz, text);
 DROP FUNCTION pipeline.lock_provider_message(text, text);
-DROP FUNCTION pipeline.dispatch_deliveries(uuid[], int[], text, numeric);
+DROP FUNCTION pipeline.dispatch_deliveries(uuid[], int[], text, interval, numeric);

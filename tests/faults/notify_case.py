@@ -63,7 +63,7 @@ class NotifyCase(FaultCase):
 
     def notify(self, simulator, wait=True, failpoint="", mutate="", **settings):
         base = "http://" + urllib.parse.urlsplit(simulator.url).netloc
-        settings = {"MAX_IN_FLIGHT": 32, "DATABASE_POOL": 4, "LOG_LEVEL": "info", "CLAIM_LEASE": "1s",
+        settings = {"MAX_IN_FLIGHT": 32, "DATABASE_POOL": 4, "LOG_LEVEL": "info", "CLAIM_LEASE": "4s",
                     "WHATSAPP_BASE_URL": base + "/v23.0", "WHATSAPP_ACCESS_TOKEN": "any", "WHATSAPP_PHONE_NUMBER_ID": "1001",
                     "WHATSAPP_RATE_PER_SECOND": 0, "WHATSAPP_RECIPIENT_INTERVAL": 0,
                     "MTN_SMS_BASE_URL": base, "MTN_SMS_API_KEY": "any", "MTN_SMS_API_SECRET": "any",

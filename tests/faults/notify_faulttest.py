@@ -88,6 +88,24 @@ class NotifyTest(NotifyCase):
     def test_without_dispatching_it_is_sent_twice(self):
         self.assertEqual(self.killed_at("notify.sent", mutate="dispatching").taken, 2)
 
+    def test_what_is_being_sent_when_its_partition_goes_to_another_is_neither_sent_again_nor_in_doubt(self):
+        slow = {"SEND_DEADLINE": "15s", "CLAIM_LEASE": "17s", "DRAIN_DEADLINE": "200ms", "WHATSAPP_DELIVERY_POLICY": "at_least_once"}
+        simulator = self.providers(latency=8000)
+        requests = Requests(self.stack, 12, ["sms", "whatsapp"])
+        sender = self.notify(simulator, **slow)
+        requests.publish(self.stack)
+        listed = "', '".join(requests.ids)
+        count = f"SELECT count(*) FROM pipeline.delivery WHERE request_id IN ('{listed}') AND "
+        eventually(lambda: self.stack.database.value(count + "state = 'dispatching'") == str(len(requests)), 20, "all on their way")
+        heir = self.notify(simulator, **slow)
+        eventually(lambda: "handed over before their last events ended" in sender.text(), 20, "the partitions going")
+        self.await_settled(requests)
+        self.assertTold(requests)
+        self.assertEqual([s for s in self.sent(simulator, requests) if s.state != "accepted" or s.taken != 1], [])
+        self.assertGreater(int(self.stack.database.value(count + "answer IS NOT NULL")), 0)
+        for worker in sender, heir:
+            worker.stop()
+
     def woken_too_late(self, failpoint):
         """One message, whose worker freezes at an edge and wakes up when another one has taken over."""
         simulator = self.providers()

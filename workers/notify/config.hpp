@@ -20,7 +20,7 @@ struct NotifySettings : ProviderSettings {
   std::string whatsapp_template_name;
   std::string whatsapp_template_language = "en";
   std::int32_t whatsapp_template_characters = 1024;
-  std::chrono::milliseconds claim_lease{30'000};
+  std::chrono::milliseconds claim_lease{45'000};
   std::int32_t send_max_attempts = 6;
   std::chrono::milliseconds send_give_up_after{86'400'000};
   double spend_cap_per_day = 0;
@@ -37,7 +37,10 @@ struct NotifySettings : ProviderSettings {
                   "skipped"},
       config::Doc{"whatsapp_template_language", "Language it was approved in"},
       config::Doc{"whatsapp_template_characters", "What the template's own words leave of 1,024", 1, 1024},
-      config::Doc{"claim_lease", "How long the deliveries of a worker that died wait for another", 0.1, 3600},
+      config::Doc{"claim_lease",
+                  "How long the deliveries of a worker that died wait for another; longer than SEND_DEADLINE, by what "
+                  "writing down takes",
+                  1, 3600},
       config::Doc{"send_max_attempts", "Attempts after which a refused message has failed; keep it below MAX_ATTEMPTS",
                   1, 1000},
       config::Doc{"send_give_up_after",
@@ -51,5 +54,8 @@ BOOST_DESCRIBE_STRUCT(NotifySettings, (ProviderSettings),
                       (sms_delivery_policy, whatsapp_delivery_policy, whatsapp_template_name,
                        whatsapp_template_language, whatsapp_template_characters, claim_lease, send_max_attempts,
                        send_give_up_after, spend_cap_per_day))
+
+/// @throws std::invalid_argument naming settings that do not go together.
+void check(NotifySettings const& settings);
 
 }  // namespace omnibus::notify

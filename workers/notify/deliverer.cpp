@@ -55,7 +55,7 @@ Deliverer::Deliverer(boost::asio::io_context& loop, TransactionPool& pool, Notif
                }},
       dispatching_{loop, pool, [this](pqxx::connection& connection, std::vector<Dispatch> const& deliveries) {
                      auto const cap = settings_.spend_cap_per_day;
-                     return dispatch_deliveries(connection, deliveries, claimant_,
+                     return dispatch_deliveries(connection, deliveries, claimant_, settings_.claim_lease,
                                                 cap > 0 ? std::optional{cap} : std::nullopt);
                    }} {}
 
@@ -75,6 +75,15 @@ Task<Outcome> Deliverer::deliver(Order const& order, std::uint32_t tries) {
   co_return outcome;
 }
 
+Task<> Deliverer::leave(std::vector<Outcome> outcomes) {
+  std::erase_if(outcomes, [](Outcome const& outcome) { return outcome.ending.state.empty(); });
+  if (outcomes.empty()) co_return;
+  auto leaving = pool_.run([&](pqxx::connection& connection) {
+    for (auto const& outcome : outcomes) leave_answer(connection, outcome.ending, claimant_);
+  });
+  co_await std::move(leaving);
+}
+
 Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t tries) {
   auto opening = opening_.submit(order.plan);
   auto opened = co_await std::move(opening);
@@ -91,6 +100,14 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
       break;
     case Step::wait:
       co_return later("another process has claimed it", std::max(opened.found.lease_left, shortly));
+    case Step::answer: {
+      auto outcome = ended(order, opened.found.attempt, {}, {});
+      outcome.ending = std::move(opened.answer);
+      outcome.ending.effect_key = order.plan.effect_key;
+      if (outcome.ending.state == "planned") outcome.kind = Outcome::Kind::later;
+      outcome.reason = outcome.ending.reason.value_or("");
+      co_return outcome;
+    }
     case Step::doubt:
       co_return ended(order, opened.found.attempt, "in_doubt", "its worker died while it was on its way");
     case Step::send: {
@@ -134,8 +151,9 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
     if (verdict == Verdict::lost) co_return later("another process has claimed it", shortly);
   }
   OMNIBUS_FAILPOINT("notify.dispatched");
-  // Whoever stood still for so long may have been taken for dead, and the provider asked whether it has the message.
-  if (std::chrono::steady_clock::now() - begun > settings_.claim_lease)
+  // The lease must last until the answer can be there: then its worker may be taken for dead, and the provider asked
+  // whether it has the message. It began after `begun`, which it is measured from.
+  if (std::chrono::steady_clock::now() - begun > settings_.claim_lease - settings_.send.deadline)
     co_return refused(order, attempt, tries, too_late(), true);
   auto sending = order.provider->send(*message);
   auto result = co_await std::move(sending);

@@ -16,6 +16,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
@@ -58,6 +59,9 @@ class Deliverer {
   /// doubt what is known.
   /// @throws Failure for a tenant or person who is not there; what the database threw.
   Task<Outcome> deliver(Order const& order, std::uint32_t tries);
+
+  /// The request has become another worker's, who is told by the ledger how its deliveries ended.
+  Task<> leave(std::vector<Outcome> outcomes);
 
   /// The outcome of this delivery is written, or another worker's affair now.
   void forget(Uuid const& effect_key) { known_.erase(effect_key); }

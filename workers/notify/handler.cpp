@@ -63,6 +63,7 @@ Outcome const* waiting_for(std::vector<Outcome> const& outcomes) {
 
 NotifyHandler::NotifyHandler(Resources& resources, NotifySettings const& settings) : settings_{settings} {
   if (resources.replay) return;
+  check(settings);
   providers_.emplace(resources.loop, settings);
   deliverer_.emplace(resources.loop, resources.pool, settings);
 }
@@ -72,15 +73,25 @@ Task<> NotifyHandler::handle(engine::Context& context, NotificationRequested con
   std::vector<Order> orders;
   for (auto const& channel : request.channels) orders.push_back(make_order(context, request, channel));
   auto const dual = orders.size() > 1;
-  if (dual && context.attempt() == 1)
+  if (dual && context.attempt() == 1 && context.failing_for().count() == 0)
     log::info(context.log_fields(), "sending over two channels",
               {{"event", "DUAL_CHANNEL_SEND_START"}, {"kind", request.kind}});
 
   auto delivering = deliver_all(orders, context.attempt());
   auto const outcomes = co_await std::move(delivering);
   auto const* const waiting = waiting_for(outcomes);
-  auto writing = write_down(context, orders, outcomes, waiting == nullptr);
-  co_await std::move(writing);
+  auto fenced = false;
+  try {
+    auto writing = write_down(context, orders, outcomes, waiting == nullptr);
+    co_await std::move(writing);
+  } catch (engine::Fenced const&) {
+    fenced = true;
+  }
+  if (fenced) {
+    auto leaving = deliverer_->leave(outcomes);
+    co_await std::move(leaving);
+    throw engine::Fenced{};
+  }
   if (waiting != nullptr && waiting->kind == Outcome::Kind::later)
     throw Failure::deferred(waiting->reason, waiting->retry_after);
   if (waiting != nullptr) throw Failure::transient(waiting->reason, waiting->retry_after);

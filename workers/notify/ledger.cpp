@@ -6,6 +6,8 @@ Step next_step(Found const& found, bool unsent, Capabilities const& provider, De
   if (found.claimed) return Step::send;
   if (found.state == "dispatching") {
     if (unsent) return Step::send;
+    if (found.answered) return Step::answer;
+    if (found.lease_left.count() > 0) return Step::wait;
     if (!provider.honours_key && provider.look_up) return Step::ask;
     return without_answer(provider, policy);
   }

@@ -24,13 +24,15 @@ struct Found {
   std::string state;                       ///< empty where it is not to be seen yet: somebody else is planning it
   std::int32_t attempt = 1;                ///< the sending that is to be made, or was begun
   bool claimed = false;                    ///< this process may dispatch it
-  std::chrono::milliseconds lease_left{};  ///< of another one's claim
+  std::chrono::milliseconds lease_left{};  ///< of another one's claim, or of its sending
+  bool answered = false;                   ///< what became of this attempt was left with it
 };
 
 enum class Step {
   send,     ///< claimed: nothing of this attempt has left
   settled,  ///< it ended before: nothing is to be done
-  wait,     ///< another process has claimed it
+  wait,     ///< another process has claimed it, or may be sending it still
+  answer,   ///< it was on its way, and the process that sent it has left the answer
   ask,      ///< it was on its way: the provider can be asked what became of it
   resend,   ///< it was on its way, and is sent again
   doubt,    ///< it was on its way, and nobody can tell

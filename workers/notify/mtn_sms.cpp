@@ -80,7 +80,7 @@ MtnSms::MtnSms(http::Client& client, MtnSmsSettings settings, std::int64_t segme
     throw std::invalid_argument("a sender has 1 to 11 letters and digits, or is a short code: set MTN_SMS_SENDER_ID");
 }
 
-Task<CallOutcome> MtnSms::post(std::string body, std::string const& token) {
+Task<CallOutcome> MtnSms::post(std::string body, std::string const& token, std::chrono::milliseconds deadline) {
   http::ClientRequest request;
   request.method = "POST";
   request.url = url_;
@@ -88,7 +88,7 @@ Task<CallOutcome> MtnSms::post(std::string body, std::string const& token) {
   request.headers.add("Content-Type", "application/json");
   request.headers.add("Accept", "application/json");
   request.body = std::move(body);
-  request.deadline = deadline_;
+  request.deadline = deadline;
   return call(client_, std::move(request));
 }
 
@@ -105,12 +105,17 @@ Task<SendResult> MtnSms::send(Message const& message) {
                       "the text is empty, or the recipient is no number in E.164"};
   }
   // A token that was good until now may have been revoked. A 401 says that nothing was taken, so one more try, with
-  // another token, is still the first attempt.
+  // another token, is still the first attempt, within the same deadline: after that nobody waits for its end.
+  auto const until = std::chrono::steady_clock::now() + deadline_;
   for (auto again = true;; again = false) {
     auto getting = token_.get();
     auto granted = co_await std::move(getting);
     if (granted.refused) co_return std::move(*granted.refused);
-    auto posting = post(*body, granted.token);
+    auto const left = std::chrono::floor<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) {
+      co_return Refused{Refused::Kind::transient, std::string(refusal::no_token), "no access token in time", {}, true};
+    }
+    auto posting = post(*body, granted.token, left);
     auto outcome = co_await std::move(posting);
     if (!outcome.answer) co_return std::move(outcome.without_answer);
     if (outcome.answer->status == 401) token_.reject(granted.token);

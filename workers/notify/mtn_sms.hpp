@@ -7,6 +7,7 @@
 #include "workers/notify/provider_call.hpp"
 #include "workers/notify/provider_settings.hpp"
 
+#include <chrono>
 #include <string>
 
 namespace omnibus::notify {
@@ -37,7 +38,7 @@ class MtnSms final : public Provider {
   Task<LookUp> look_up(Message const& message, std::chrono::system_clock::time_point sent_at) override;
 
  private:
-  Task<CallOutcome> post(std::string body, std::string const& token);
+  Task<CallOutcome> post(std::string body, std::string const& token, std::chrono::milliseconds deadline);
 
   http::Client& client_;
   MtnSmsSettings settings_;

@@ -40,12 +40,15 @@ constexpr auto open_query = R"(
          floor(EXTRACT(EPOCH FROM p.last_whatsapp_inbound_at) * 1000)::bigint,
          floor(EXTRACT(EPOCH FROM d.dispatched_at) * 1000)::bigint,
          (SELECT l.content FROM message_delivery_log l WHERE d.attempt > 1 AND l.effect_key = a.effect_key),
-         floor(EXTRACT(EPOCH FROM d.lease_until - now()) * 1000)::bigint, d.provider
+         CASE WHEN d.claimed_by <> $14 THEN floor(EXTRACT(EPOCH FROM d.lease_until - now()) * 1000)::bigint END,
+         d.provider, w.state, w.provider_message_id, w.error_code, w.error_class, w.reason
   FROM asked a
   LEFT JOIN tenants t ON t.domain = a.domain
   LEFT JOIN profiles p ON p.id = a.profile_id AND p.domain = a.domain
   LEFT JOIN opened o ON o.effect_key = a.effect_key
   LEFT JOIN pipeline.delivery d ON d.effect_key = a.effect_key
+  LEFT JOIN LATERAL jsonb_to_record(d.answer) AS w (attempt int, state text, provider_message_id text, error_code text,
+                                                    error_class text, reason text) ON w.attempt = d.attempt
   ORDER BY a.ordinal)";
 
 /// Millionths as PostgreSQL's numeric.
@@ -77,13 +80,21 @@ Opened read_opened(pqxx::row const& row) {
   opened.active_tenant = opened.known_tenant && row[0].view() == "active";
   opened.known_person = row[1].as<bool>();
   opened.found = {row[2].as<std::string>(""), row[3].as<std::int32_t>(), row[4].as<bool>(),
-                  std::chrono::milliseconds{row[14].as<std::int64_t>(0)}};
+                  std::chrono::milliseconds{row[14].as<std::int64_t>(0)}, !row[16].is_null()};
   opened.person = {maybe<std::string>(row[5]),  maybe<std::string>(row[6]), maybe<std::string>(row[7]),
                    maybe<bool>(row[8]),         row[9].as<bool>(false),     row[10].as<bool>(false),
                    maybe<std::int64_t>(row[11])};
   opened.dispatched_at = std::chrono::system_clock::time_point{std::chrono::milliseconds{row[12].as<std::int64_t>(0)}};
   opened.content = maybe<std::string>(row[13]);
   opened.provider = maybe<std::string>(row[15]);
+  opened.answer = {{},
+                   opened.found.attempt,
+                   row[16].as<std::string>(""),
+                   maybe<std::string>(row[17]),
+                   maybe<std::string>(row[18]),
+                   maybe<std::string>(row[19]),
+                   maybe<std::string>(row[20]),
+                   {}};
   return opened;
 }
 
@@ -117,12 +128,14 @@ std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<Pl
 }
 
 std::vector<Verdict> dispatch_deliveries(pqxx::connection& connection, std::vector<Dispatch> const& deliveries,
-                                         std::string const& claimant, std::optional<double> cap) {
+                                         std::string const& claimant, std::chrono::milliseconds lease,
+                                         std::optional<double> cap) {
   pqxx::nontransaction query{connection};
-  auto const rows =
-      query.exec("SELECT effect_key, verdict FROM pipeline.dispatch_deliveries($1::uuid[], $2::int[], $3, $4::numeric)",
-                 pqxx::params{column(deliveries, [](Dispatch const& d) { return to_string(d.effect_key); }),
-                              column(deliveries, [](Dispatch const& d) { return d.attempt; }), claimant, cap});
+  auto const rows = query.exec(
+      "SELECT effect_key, verdict"
+      " FROM pipeline.dispatch_deliveries($1::uuid[], $2::int[], $3, $4::interval, $5::numeric)",
+      pqxx::params{column(deliveries, [](Dispatch const& d) { return to_string(d.effect_key); }),
+                   column(deliveries, [](Dispatch const& d) { return d.attempt; }), claimant, interval(lease), cap});
   std::unordered_map<std::string, Verdict> verdicts;
   for (auto const& row : rows) {
     auto const word = row[1].view();
@@ -145,7 +158,8 @@ bool claim_again(pqxx::connection& connection, Plan const& plan, std::int32_t at
                  "UPDATE pipeline.delivery SET state = 'claimed', attempt = attempt + 1, unsure = true, claimed_by = "
                  "$3,"
                  " lease_until = now() + $4::interval, provider = $5, updated_at = now()"
-                 " WHERE effect_key = $1 AND attempt = $2 AND state = 'dispatching'",
+                 " WHERE effect_key = $1 AND attempt = $2 AND state = 'dispatching'"
+                 " AND (claimed_by = $3 OR lease_until <= now())",
                  pqxx::params{to_string(plan.effect_key), attempt, claimant, interval(lease), plan.provider})
              .affected_rows() == 1;
 }
@@ -176,6 +190,16 @@ std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction
   std::vector<std::vector<std::string>> entered(endings.size());
   for (auto const& row : rows) entered.at(row[0].as<std::size_t>() - 1).push_back(row[1].as<std::string>());
   return entered;
+}
+
+void leave_answer(pqxx::connection& connection, Ending const& ending, std::string const& claimant) {
+  pqxx::nontransaction query{connection};
+  query.exec(
+      "UPDATE pipeline.delivery SET answer = jsonb_build_object('attempt', attempt, 'state', $3::text,"
+      " 'provider_message_id', $4::text, 'error_code', $5::text, 'error_class', $6::text, 'reason', $7::text),"
+      " updated_at = now() WHERE effect_key = $1 AND attempt = $2 AND state = 'dispatching' AND claimed_by = $8",
+      pqxx::params{to_string(ending.effect_key), ending.attempt, ending.state, ending.provider_message_id,
+                   ending.error_code, ending.error_class, ending.reason, claimant});
 }
 
 std::optional<double> seconds_since_inbound_sms(engine::UnitOfWork& unit, Uuid const& session_id) {

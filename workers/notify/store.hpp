@@ -38,6 +38,18 @@ struct Plan {
   std::int64_t cost_micros = 0;
 };
 
+/// How an attempt ended.
+struct Ending {
+  Uuid effect_key{};
+  std::int32_t attempt = 1;
+  std::string state;  ///< accepted, failed, in_doubt, skipped; planned: refused, and to be tried again
+  std::optional<std::string> provider_message_id{};
+  std::optional<std::string> error_code{};
+  std::optional<std::string> error_class{};
+  std::optional<std::string> reason{};
+  std::optional<std::string> content{};
+};
+
 /// A delivery that was opened: what is found of it, and who it is for.
 struct Opened {
   bool known_tenant = false;
@@ -48,6 +60,7 @@ struct Opened {
   std::optional<std::string> provider{};  ///< whom an earlier attempt was given to
   std::chrono::system_clock::time_point dispatched_at{};
   std::optional<std::string> content{};  ///< of one that is sent again: what it said, formatted
+  Ending answer{};                       ///< of one that was left with it: how this attempt ended
 };
 
 /// Plans what is new and claims what may be sent, for `claimant` and until another claims it: in one transaction,
@@ -63,13 +76,14 @@ struct Dispatch {
 enum class Verdict { go, lost, capped, opted_out };
 
 /// Writes down that these are on their way, where they are still the claimant's, their tenants' caps allow it and their
-/// people have not said STOP meanwhile; in one transaction, results in the order given. `cap` is that of tenants
-/// without one of their own.
+/// people have not said STOP meanwhile; in one transaction, results in the order given. For the lease nobody else
+/// judges them. `cap` is that of tenants without one of their own.
 std::vector<Verdict> dispatch_deliveries(pqxx::connection& connection, std::vector<Dispatch> const& deliveries,
-                                         std::string const& claimant, std::optional<double> cap);
+                                         std::string const& claimant, std::chrono::milliseconds lease,
+                                         std::optional<double> cap);
 
 /// Claims another attempt at a delivery that was on its way and nobody knows of, by the plan's provider. @return false
-/// when it has moved on meanwhile.
+/// when it has moved on meanwhile, or another process may be sending it still.
 bool claim_again(pqxx::connection& connection, Plan const& plan, std::int32_t attempt, std::string const& claimant,
                  std::chrono::milliseconds lease);
 
@@ -77,20 +91,12 @@ bool claim_again(pqxx::connection& connection, Plan const& plan, std::int32_t at
 std::optional<std::string> first_free_id(pqxx::connection& connection, std::string const& provider,
                                          std::vector<std::string> const& ids, Uuid const& effect_key);
 
-/// How an attempt ended.
-struct Ending {
-  Uuid effect_key{};
-  std::int32_t attempt = 1;
-  std::string_view state;  ///< accepted, failed, in_doubt, skipped; planned: refused, and to be tried again
-  std::optional<std::string> provider_message_id{};
-  std::optional<std::string> error_code{};
-  std::optional<std::string> error_class{};
-  std::optional<std::string> reason{};
-  std::optional<std::string> content{};
-};
-
 /// Writes endings down. @return for each the states that its delivery entered, in order.
 std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction, std::vector<Ending> const& endings);
+
+/// Leaves an ending with its delivery, for the worker that has its request now to write down. Nothing where it is not
+/// on its way any more, by this claimant and in this attempt.
+void leave_answer(pqxx::connection& connection, Ending const& ending, std::string const& claimant);
 
 /// Seconds from the newest SMS of a session to now.
 std::optional<double> seconds_since_inbound_sms(engine::UnitOfWork& unit, Uuid const& session_id);

@@ -5,11 +5,12 @@
 #include "workers/notify/deliverer.hpp"
 
 #include <chrono>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <doctest/doctest.h>
 #include <pqxx/pqxx>
 
@@ -30,7 +31,6 @@ struct ToldProvider final : Provider {
   Task<std::optional<Refused>> await_turn(Message const&) override { co_return no_turn; }
   Task<SendResult> send(Message const&) override {
     ++sent;
-    if (while_sending) while_sending();
     co_return answer;
   }
   Task<LookUp> look_up(Message const&, std::chrono::system_clock::time_point) override { co_return found; }
@@ -39,15 +39,8 @@ struct ToldProvider final : Provider {
   std::optional<Refused> no_turn;
   SendResult answer = Accepted{"m1"};
   LookUp found{};
-  std::function<void()> while_sending;
   int sent = 0;
 };
-
-NotifySettings quick() {
-  NotifySettings settings;
-  settings.claim_lease = std::chrono::seconds{45};
-  return settings;
-}
 
 /// A database with a person in it, a provider, and as many workers as a test makes.
 struct Desk {
@@ -90,6 +83,11 @@ struct Desk {
     deliverer.forget(order.plan.effect_key);  // as if it were written
     return outcome;
   }
+  void leave(Deliverer& deliverer, Outcome const& outcome) {
+    boost::asio::co_spawn(loop, deliverer.leave({outcome}), boost::asio::detached);
+    loop.restart();
+    loop.run();
+  }
 
   test::TestDatabase database;
   boost::asio::io_context loop{1};
@@ -99,6 +97,12 @@ struct Desk {
   Uuid event_key = random_uuid();
 };
 
+NotifySettings at_least_once() {
+  NotifySettings settings;
+  settings.sms_delivery_policy = DeliveryPolicy::at_least_once;
+  return settings;
+}
+
 Refused no_for_now(bool of_provider) {
   return {Refused::Kind::transient, "code", "no", std::chrono::seconds{7}, of_provider};
 }
@@ -107,7 +111,7 @@ Refused no_for_now(bool of_provider) {
 
 TEST_CASE("what says nothing of the message puts it off, however often it was tried") {
   Desk desk;
-  Deliverer worker{desk.loop, *desk.pool, quick()};
+  Deliverer worker{desk.loop, *desk.pool, NotifySettings{}};
   SUBCASE("the provider as a whole refuses") {
     desk.provider.answer = no_for_now(true);
     auto const outcome = desk.deliver(worker, desk.order(), 1'000);
@@ -131,14 +135,14 @@ TEST_CASE("what was asked for too long ago fails instead of being put off, and s
   for (auto const dispatched : {true, false}) {
     CAPTURE(dispatched);
     Desk desk;
-    Deliverer worker{desk.loop, *desk.pool, quick()};
+    Deliverer worker{desk.loop, *desk.pool, NotifySettings{}};
     if (dispatched)
       desk.provider.answer = no_for_now(true);
     else
       desk.provider.no_turn = no_for_now(false);
     CHECK(desk.deliver(worker, desk.order(std::chrono::hours{23})).kind == Kind::later);
     Desk late;
-    Deliverer other{late.loop, *late.pool, quick()};
+    Deliverer other{late.loop, *late.pool, NotifySettings{}};
     late.provider.answer = desk.provider.answer;
     late.provider.no_turn = desk.provider.no_turn;
     auto const outcome = late.deliver(other, late.order(std::chrono::hours{25}));
@@ -151,17 +155,60 @@ TEST_CASE("what was asked for too long ago fails instead of being put off, and s
 
 TEST_CASE("a provider that is back takes what was asked for long ago") {
   Desk desk;
-  Deliverer worker{desk.loop, *desk.pool, quick()};
+  Deliverer worker{desk.loop, *desk.pool, NotifySettings{}};
   CHECK(desk.deliver(worker, desk.order(std::chrono::hours{25})).ending.state == "accepted");
 }
 
 TEST_CASE("a refusal of the message itself counts, and ends it after the last attempt") {
   Desk desk;
-  Deliverer worker{desk.loop, *desk.pool, quick()};
+  Deliverer worker{desk.loop, *desk.pool, NotifySettings{}};
   desk.provider.answer = no_for_now(false);
   CHECK(desk.deliver(worker, desk.order(), 5).kind == Kind::again);
   Desk last;
-  Deliverer other{last.loop, *last.pool, quick()};
+  Deliverer other{last.loop, *last.pool, NotifySettings{}};
   last.provider.answer = no_for_now(false);
   CHECK(last.deliver(other, last.order(), 6).ending.state == "failed");
+}
+
+TEST_CASE("what a live worker is sending is waited for, and the answer it leaves is taken from the ledger") {
+  Desk desk;
+  Deliverer sender{desk.loop, *desk.pool, NotifySettings{}};
+  Deliverer heir{desk.loop, *desk.pool, at_least_once()};
+  auto const order = desk.order();
+  std::string_view state = "accepted";
+  SUBCASE("it was taken") {}
+  SUBCASE("it was refused for good") {
+    state = "failed";
+    desk.provider.answer = Refused{Refused::Kind::permanent, "131026", "no WhatsApp"};
+  }
+  SUBCASE("it was refused for now") {
+    state = "planned";
+    desk.provider.answer = no_for_now(false);
+  }
+  auto const outcome = desk.deliver(sender, order);
+  REQUIRE(outcome.ending.state == state);
+  auto const waiting = desk.deliver(heir, order, 1'000);
+  CHECK(waiting.kind == Kind::later);
+  CHECK(waiting.ending.state.empty());
+  CHECK(waiting.retry_after > std::chrono::seconds{40});
+  desk.leave(sender, outcome);
+  auto const told = desk.deliver(heir, order);
+  CHECK(told.kind == (state == "planned" ? Kind::later : Kind::ended));
+  CHECK(told.ending.effect_key == order.plan.effect_key);
+  CHECK(told.ending.state == state);
+  CHECK(told.ending.provider_message_id == outcome.ending.provider_message_id);
+  CHECK(told.ending.error_code == outcome.ending.error_code);
+  CHECK(told.ending.reason == outcome.ending.reason);
+  CHECK(desk.provider.sent == 1);
+}
+
+TEST_CASE("a worker that stood still for so long that its send may outlast its lease sends nothing") {
+  Desk desk;
+  NotifySettings settings;
+  settings.claim_lease = settings.send.deadline;  // so that any time at all is too long
+  Deliverer worker{desk.loop, *desk.pool, settings};
+  auto const outcome = desk.deliver(worker, desk.order(), 1'000);
+  CHECK(outcome.kind == Kind::later);
+  CHECK(outcome.ending.error_code == "too_late");
+  CHECK(desk.provider.sent == 0);
 }

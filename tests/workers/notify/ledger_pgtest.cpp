@@ -17,6 +17,7 @@ namespace {
 
 constexpr auto domain = "shop.example";
 constexpr std::chrono::milliseconds lease{60'000};
+constexpr std::chrono::milliseconds over{-1};
 
 class Ledger {
  public:
@@ -52,9 +53,11 @@ class Ledger {
     return open_deliveries(notify, {plan}, claimant, until).front();
   }
   Verdict dispatch(Plan const& plan, std::int32_t attempt = 1, std::string const& claimant = "a",
-                   std::optional<double> cap = {}) {
-    return dispatch_deliveries(notify, {{plan.effect_key, attempt}}, claimant, cap).front();
+                   std::optional<double> cap = {}, std::chrono::milliseconds until = lease) {
+    return dispatch_deliveries(notify, {{plan.effect_key, attempt}}, claimant, until, cap).front();
   }
+  /// Its worker is sending it, for longer than its lease lasts.
+  void dispatch_for_too_long(Plan const& plan) { dispatch(plan, 1, "a", {}, over); }
   std::vector<std::string> end(Plan const& plan, std::string_view state, std::int32_t attempt = 1,
                                std::optional<std::string> id = {}, std::optional<std::string> code = {}) {
     Ending ending;
@@ -144,7 +147,7 @@ TEST_CASE("results come in the order asked, whatever the order of the keys") {
   CHECK_FALSE(opened[9].known_tenant);
   std::vector<Dispatch> all;
   for (auto const& plan : plans) all.push_back({plan.effect_key, 1});
-  auto const verdicts = dispatch_deliveries(ledger.notify, all, "a", {});
+  auto const verdicts = dispatch_deliveries(ledger.notify, all, "a", lease, {});
   for (std::size_t i = 0; i < verdicts.size(); ++i)
     CHECK(verdicts[i] == (i == 7 || i == 9 ? Verdict::lost : Verdict::go));
 }
@@ -168,10 +171,47 @@ TEST_CASE("a zombie whose claim has gone to another may not dispatch") {
   CHECK(ledger.dispatch(plan, 1, "zombie") == Verdict::lost);
   CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::go);
   CHECK(ledger.dispatch(plan, 1, "zombie") == Verdict::lost);
-  CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::go);  // asked again, as after a lost answer
+  CHECK(ledger.dispatch(plan, 1, "heir", {}, over) == Verdict::go);  // asked again, as after a lost answer
   CHECK(claim_again(ledger.notify, plan, 1, "third", lease));
   CHECK_FALSE(claim_again(ledger.notify, plan, 1, "fourth", lease));
   CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::lost);
+  CHECK(ledger.state(plan) == "claimed 2");
+}
+
+TEST_CASE("what is on its way is its worker's for another lease, and is neither judged nor sent again by others") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  ledger.open(plan, "a", std::chrono::milliseconds{10});
+  REQUIRE(ledger.dispatch(plan) == Verdict::go);
+  CHECK(ledger.open(plan, "b").found.lease_left > std::chrono::seconds{50});
+  CHECK_FALSE(claim_again(ledger.notify, plan, 1, "b", lease));
+  CHECK(ledger.open(plan, "a").found.lease_left == std::chrono::milliseconds{0});
+  REQUIRE(ledger.dispatch(plan, 1, "a", {}, over) == Verdict::go);
+  REQUIRE(ledger.dispatch(plan) == Verdict::go);  // asked again it is renewed again
+  CHECK_FALSE(claim_again(ledger.notify, plan, 1, "b", lease));
+  CHECK(claim_again(ledger.notify, plan, 1, "a", lease));
+}
+
+TEST_CASE("an answer that was left is of its attempt only, and of the worker that sent it") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  ledger.open(plan);
+  ledger.dispatch_for_too_long(plan);
+  Ending ending;
+  ending.effect_key = plan.effect_key;
+  ending.state = "accepted";
+  ending.provider_message_id = "m1";
+  leave_answer(ledger.notify, ending, "b");
+  CHECK_FALSE(ledger.open(plan, "b").found.answered);
+  leave_answer(ledger.notify, ending, "a");
+  auto const opened = ledger.open(plan, "b");
+  CHECK(opened.found.answered);
+  CHECK(opened.answer.state == "accepted");
+  CHECK(opened.answer.provider_message_id == "m1");
+  CHECK_FALSE(opened.answer.reason);
+  REQUIRE(claim_again(ledger.notify, plan, 1, "b", lease));
+  CHECK_FALSE(ledger.open(plan, "c").found.answered);
+  leave_answer(ledger.notify, ending, "a");
   CHECK(ledger.state(plan) == "claimed 2");
 }
 
@@ -181,7 +221,7 @@ TEST_CASE("an attempt that nobody knows of leaves its delivery in doubt, however
     Ledger ledger;
     auto const plan = ledger.plan();
     ledger.open(plan);
-    ledger.dispatch(plan);
+    ledger.dispatch_for_too_long(plan);
     REQUIRE(claim_again(ledger.notify, plan, 1, "b", lease));
     CHECK(ledger.end(plan, state, 2) == States{"in_doubt"});
     CHECK(ledger.state(plan) == "in_doubt 2");
@@ -209,7 +249,7 @@ TEST_CASE("whom an attempt was given to is told to the next, which may be anothe
   Ledger ledger;
   auto plan = ledger.plan();
   CHECK_FALSE(ledger.open(plan).provider);
-  ledger.dispatch(plan);
+  ledger.dispatch_for_too_long(plan);
   plan.provider = "twilio_sms";
   CHECK(ledger.open(plan, "b").provider == "mtn_sms");
   REQUIRE(claim_again(ledger.notify, plan, 1, "b", lease));
@@ -234,7 +274,7 @@ TEST_CASE("that an earlier attempt was taken after all keeps a later one from be
   Ledger ledger;
   auto const plan = ledger.plan();
   ledger.open(plan);
-  ledger.dispatch(plan);
+  ledger.dispatch_for_too_long(plan);
   REQUIRE(claim_again(ledger.notify, plan, 1, "b", lease));
   SUBCASE("by the word of the worker that sent it") {
     CHECK(ledger.end(plan, "accepted", 1, "m1") == States{"accepted"});
@@ -379,7 +419,7 @@ TEST_CASE("PostgreSQL refuses a replay every write to the ledger") {
   pqxx::connection replay{ledger.database.url_as("replay")};
   CHECK_THROWS_AS(open_deliveries(replay, {plan}, "r", lease), pqxx::insufficient_privilege);
   ledger.open(plan);
-  CHECK_THROWS_AS(dispatch_deliveries(replay, {{plan.effect_key, 1}}, "a", {}), pqxx::insufficient_privilege);
+  CHECK_THROWS_AS(dispatch_deliveries(replay, {{plan.effect_key, 1}}, "a", lease, {}), pqxx::insufficient_privilege);
   CHECK_THROWS_AS(claim_again(replay, plan, 1, "r", lease), pqxx::insufficient_privilege);
   CHECK(ledger.state(plan) == "claimed 1");
 }

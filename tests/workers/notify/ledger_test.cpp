@@ -13,7 +13,7 @@ constexpr Capabilities by_key{true, false};
 constexpr Capabilities asked{false, true};
 
 Found found(std::string state, bool claimed = false) {
-  return {std::move(state), 1, claimed, {}};
+  return {std::move(state), 1, claimed, {}, false};
 }
 
 }  // namespace
@@ -27,6 +27,24 @@ TEST_CASE("what this process has claimed is sent, whatever the provider and the 
 TEST_CASE("what another process has claimed, or is planning, is waited for") {
   for (auto const* const state : {"", "planned", "claimed"})
     CHECK(next_step(found(state), false, by_key, twice) == Step::wait);
+}
+
+TEST_CASE("what another process may be sending still is waited for, whatever the provider and the policy") {
+  auto sending = found("dispatching");
+  sending.lease_left = std::chrono::milliseconds{1};
+  for (auto const& provider : {plain, by_key, asked})
+    for (auto const policy : {once, twice}) {
+      CHECK(next_step(sending, false, provider, policy) == Step::wait);
+      CHECK(next_step(sending, true, provider, policy) == Step::send);
+    }
+}
+
+TEST_CASE("an answer that was left is taken before anything else is done") {
+  auto answered = found("dispatching");
+  answered.answered = true;
+  answered.lease_left = std::chrono::milliseconds{1};
+  for (auto const& provider : {plain, by_key, asked})
+    for (auto const policy : {once, twice}) CHECK(next_step(answered, false, provider, policy) == Step::answer);
 }
 
 TEST_CASE("what has ended stays as it is, in doubt too") {

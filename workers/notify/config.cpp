@@ -1,0 +1,23 @@
+#include "workers/notify/config.hpp"
+
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+namespace omnibus::notify {
+namespace {
+
+// What is left of the lease once it is written down that a message is on its way must cover its sending.
+constexpr std::chrono::milliseconds to_write_down{1'000};
+
+}  // namespace
+
+void check(NotifySettings const& settings) {
+  if (settings.claim_lease < settings.send.deadline + to_write_down)
+    throw std::invalid_argument{
+        fmt::format("another worker would take over what is being sent: CLAIM_LEASE ({} ms) must be longer than "
+                    "SEND_DEADLINE ({} ms) by {} ms at least",
+                    settings.claim_lease.count(), settings.send.deadline.count(), to_write_down.count())};
+}
+
+}  // namespace omnibus::notify
