@@ -39,6 +39,10 @@ Outcome later(std::string reason, std::optional<milliseconds> after) {
   return outcome;
 }
 
+std::string words_of(Order const& order, Message const& message) {
+  return message.content_template ? order.template_parameter : message.text;
+}
+
 Refused too_late() {
   return {Refused::Kind::transient, "too_late", "its worker stood still before it could be sent", {}, true};
 }
@@ -90,6 +94,17 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
   if (!opened.known_tenant) throw Failure::permanent("domain is no tenant", "unknown_tenant");
   if (!opened.active_tenant) throw Failure::permanent("the tenant is not active", "inactive_tenant");
   if (!opened.known_person) throw Failure::permanent("the profile is not the tenant's", "unknown_profile");
+  auto stepping = take_step(order, opened, tries);
+  auto outcome = co_await std::move(stepping);
+  // However it ended, an operator may have it sent again: then its words must be known. What is skipped now may be in
+  // doubt because of an earlier attempt.
+  auto& ending = outcome.ending;
+  auto const to_keep = !ending.state.empty() && (ending.state != "skipped" || ending.attempt > 1);
+  if (to_keep && !ending.content) ending.content = words(order, opened);
+  co_return outcome;
+}
+
+Task<Outcome> Deliverer::take_step(Order const& order, Opened const& opened, std::uint32_t tries) {
   auto const unsent = unsent_.find(order.plan.effect_key);
   auto const mine = unsent != unsent_.end() && unsent->second == opened.found.attempt;
   // Of what another provider was given, this one knows nothing.
@@ -102,7 +117,7 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
       co_return later("another process has claimed it", std::max(opened.found.lease_left, shortly));
     case Step::answer: {
       auto outcome = ended(order, opened.found.attempt, {}, {});
-      outcome.ending = std::move(opened.answer);
+      outcome.ending = opened.answer;
       outcome.ending.effect_key = order.plan.effect_key;
       if (outcome.ending.state == "planned") outcome.kind = Outcome::Kind::later;
       outcome.reason = outcome.ending.reason.value_or("");
@@ -115,7 +130,7 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
       co_return co_await std::move(sending);
     }
     case Step::resend: {
-      auto sending = send_again(order, std::move(opened), tries);
+      auto sending = send_again(order, opened, tries);
       co_return co_await std::move(sending);
     }
     case Step::ask: {
@@ -159,8 +174,7 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
   auto result = co_await std::move(sending);
   OMNIBUS_FAILPOINT("notify.sent");
   auto outcome = read_result(order, attempt, tries, result);
-  if (!outcome.ending.state.empty())
-    outcome.ending.content = message->content_template ? order.template_parameter : message->text;
+  if (!outcome.ending.state.empty()) outcome.ending.content = words_of(order, *message);
   co_return outcome;
 }
 
@@ -256,6 +270,13 @@ std::optional<Message> Deliverer::compose(Order const& order, Opened const& open
     message.text = opened.content.value_or(order.text);
   }
   return message;
+}
+
+/// What would be sent now; to a person who may not be written to any more, what would have been.
+std::string Deliverer::words(Order const& order, Opened const& opened) const {
+  std::string_view skip;
+  auto const message = compose(order, opened, skip);
+  return message ? words_of(order, *message) : opened.content.value_or(order.text);
 }
 
 DeliveryPolicy Deliverer::policy(Order const& order) const {

@@ -68,11 +68,13 @@ class Deliverer {
 
  private:
   Task<Outcome> open_and_deliver(Order const& order, std::uint32_t tries);
+  Task<Outcome> take_step(Order const& order, Opened const& opened, std::uint32_t tries);
   Task<Outcome> send(Order const& order, Opened const& opened, std::uint32_t tries);
   Task<Outcome> send_again(Order const& order, Opened opened, std::uint32_t tries);
   Task<Outcome> ask(Order const& order, Opened const& opened, std::uint32_t tries);
   Outcome read_result(Order const& order, std::int32_t attempt, std::uint32_t tries, SendResult const& result) const;
   std::optional<Message> compose(Order const& order, Opened const& opened, std::string_view& skip) const;
+  std::string words(Order const& order, Opened const& opened) const;
   DeliveryPolicy policy(Order const& order) const;
   Outcome refused(Order const& order, std::int32_t attempt, std::uint32_t tries, Refused const& refusal,
                   bool dispatched) const;

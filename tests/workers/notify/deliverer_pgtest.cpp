@@ -212,3 +212,33 @@ TEST_CASE("a worker that stood still for so long that its send may outlast its l
   CHECK(outcome.ending.error_code == "too_late");
   CHECK(desk.provider.sent == 0);
 }
+
+TEST_CASE("what a crash leaves in doubt keeps its words, so that an operator can have it sent again") {
+  Desk desk;
+  Deliverer victim{desk.loop, *desk.pool, NotifySettings{}};
+  Deliverer heir{desk.loop, *desk.pool, NotifySettings{}};
+  auto order = desk.order();
+  desk.deliver(victim, order);
+  desk.value("UPDATE pipeline.delivery SET lease_until = now() RETURNING state");
+  SUBCASE("nobody can tell") {}
+  SUBCASE("its provider could not tell") {
+    desk.provider.abilities.look_up = true;
+  }
+  SUBCASE("it was sent again too often") {
+    desk.provider.abilities.honours_key = true;
+  }
+  SUBCASE("it may not be sent any more") {
+    order.expires_ms = 1;
+  }
+  std::string_view state = "in_doubt";
+  std::uint32_t tries = 6;
+  SUBCASE("it is not sent again after all") {
+    state = "skipped";  // which the ledger, not knowing of the first attempt, turns into doubt
+    tries = 1;
+    desk.provider.abilities.honours_key = true;
+    order.expires_ms = 1;
+  }
+  auto const outcome = desk.deliver(heir, order, tries);
+  CHECK(outcome.ending.state == state);
+  CHECK(outcome.ending.content == "Your order is ready.");
+}
