@@ -81,6 +81,16 @@ LANGUAGE sql AS $$
   RETURNING d.state
 $$;
 
+-- Whether it is this attempt of a delivery that a provider reports as failed. The first is the only one. What is accepted
+-- has its own id. A later one that is on its way or in doubt has none yet: an id that is known already is an earlier
+-- attempt's, and another one is its own unless an attempt whose id nobody knows may have been taken.
+CREATE FUNCTION pipeline.failure_is_of_this_attempt(d pipeline.delivery, p_provider_message_id text) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN d.attempt = 1 OR CASE d.state
+  WHEN 'accepted' THEN COALESCE(p_provider_message_id = d.provider_message_id, NOT d.unsure)
+  ELSE NOT d.unsure AND COALESCE(p_provider_message_id <> d.provider_message_id, d.provider_message_id IS NULL)
+END;
+
 -- What follows from deliveries' new states: the log that people see, the summaries that were sent, and what they tell of
 -- the people. Contents in the order of the keys; NULL for one that is to stay as it is.
 CREATE FUNCTION pipeline.note_deliveries(p_effect_keys uuid[], p_contents text[]) RETURNS void
@@ -224,8 +234,9 @@ BEGIN
 END
 $$;
 
--- Takes a receipt: on its delivery, known by our key or by the provider's id; kept where there is none yet. The delivery
--- with its state before and after, and no row where nothing moved.
+-- Takes a receipt: on its delivery, known by our key or by the provider's id; kept where there is none yet, or where a
+-- failure may be of an earlier attempt: should this one be accepted under that id, it is this one's. The delivery with
+-- its state before and after, and no row where nothing moved.
 CREATE FUNCTION pipeline.receive_receipt(p_provider text, p_provider_message_id text, p_effect_key uuid, p_status text,
                                          p_occurred_at timestamptz, p_error_code text)
 RETURNS TABLE (before text, delivery pipeline.delivery)
@@ -241,7 +252,7 @@ BEGIN
     SELECT * INTO d FROM pipeline.delivery l
     WHERE l.provider = p_provider AND l.provider_message_id = p_provider_message_id FOR UPDATE;
   END IF;
-  IF d.effect_key IS NULL THEN
+  IF d.effect_key IS NULL OR (p_status = 'failed' AND NOT pipeline.failure_is_of_this_attempt(d, p_provider_message_id)) THEN
     IF p_provider_message_id IS NOT NULL AND p_status <> 'unknown' THEN
       DELETE FROM pipeline.delivery_receipt r
       WHERE r.ctid = ANY (ARRAY(SELECT o.ctid FROM pipeline.delivery_receipt o
@@ -323,6 +334,7 @@ DROP FUNCTION pipeline.receive_receipt(text, text, uuid, text, timestamptz, text
 DROP FUNCTION pipeline.settle_deliveries(uuid[], int[], text[], text[], text[], text[], text[], text[]);
 DROP FUNCTION pipeline.settle_delivery(uuid, int, text, text, text, text, text, text);
 DROP FUNCTION pipeline.note_deliveries(uuid[], text[]);
+DROP FUNCTION pipeline.failure_is_of_this_attempt(pipeline.delivery, text);
 DROP FUNCTION pipeline.apply_receipt(uuid, text, timestamptz, text);
 DROP FUNCTION pipeline.lock_provider_message(text, text);
 DROP FUNCTION pipeline.dispatch_deliveries(uuid[], int[], text, interval, numeric);

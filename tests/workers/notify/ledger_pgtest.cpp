@@ -351,6 +351,69 @@ TEST_CASE("a failed receipt fails what was accepted, teaches who has no WhatsApp
   CHECK(ledger.value("SELECT has_whatsapp::text FROM profiles") == "true");
 }
 
+TEST_CASE("that an earlier attempt failed does not fail the next, whenever it is told") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  auto const failed = [&](std::optional<std::string> id) {
+    return ledger.receipt(plan, "failed", std::move(id), true);
+  };
+  ledger.open(plan);
+  SUBCASE("nobody knows of the earlier one") {
+    ledger.dispatch_for_too_long(plan);
+    REQUIRE(claim_again(ledger.notify, plan, 1, "b", lease));
+    CHECK_FALSE(failed("m1"));
+    REQUIRE(ledger.dispatch(plan, 2, "b") == Verdict::go);
+    CHECK_FALSE(failed("m1"));
+    CHECK_FALSE(failed({}));
+    CHECK(ledger.state(plan) == "dispatching 2");
+    SUBCASE("and the next is accepted") {
+      CHECK(ledger.end(plan, "accepted", 2, "m2") == States{"accepted"});
+      CHECK_FALSE(failed("m1"));
+      CHECK_FALSE(failed({}));
+      CHECK(failed("m2")->state == "failed");  // its own
+    }
+    SUBCASE("and the next one's failure is told before its answer") {
+      CHECK_FALSE(failed("m2"));
+      CHECK(ledger.end(plan, "accepted", 2, "m2") == States{"accepted", "failed"});
+    }
+    SUBCASE("and nobody knows of the next either") {
+      CHECK(ledger.end(plan, "in_doubt", 2) == States{"in_doubt"});
+      CHECK_FALSE(failed("m1"));
+      CHECK_FALSE(failed({}));
+      CHECK(ledger.state(plan) == "in_doubt 2");
+      CHECK(ledger.receipt(plan, "delivered", "m2", true)->state == "delivered");
+    }
+  }
+  SUBCASE("an operator had it sent again after it") {
+    ledger.dispatch(plan);
+    ledger.end(plan, "accepted", 1, "m1");
+    REQUIRE(failed("m1"));
+    ledger.value("UPDATE pipeline.delivery SET state = 'planned', attempt = 2 RETURNING state");
+    ledger.open(plan);
+    REQUIRE(ledger.dispatch(plan, 2) == Verdict::go);
+    CHECK_FALSE(failed("m1"));
+    CHECK_FALSE(ledger.receipt(plan, "failed", "m1"));
+    CHECK_FALSE(failed({}));
+    CHECK(ledger.state(plan) == "dispatching 2");
+    CHECK(failed("m2")->state == "failed");
+  }
+}
+
+TEST_CASE("the failure of a later attempt is told by our key alone, where the earlier ones were refused") {
+  Ledger ledger;
+  auto const plan = ledger.plan();
+  ledger.open(plan);
+  ledger.dispatch(plan);
+  REQUIRE(ledger.end(plan, "planned") == States{"planned"});
+  ledger.open(plan);
+  REQUIRE(ledger.dispatch(plan, 2) == Verdict::go);
+  SUBCASE("on its way") {}
+  SUBCASE("accepted") {
+    ledger.end(plan, "accepted", 2, "m2");
+  }
+  CHECK(ledger.receipt(plan, "failed", {}, true)->state == "failed");
+}
+
 TEST_CASE("a receipt that says nothing, or of nothing of ours, moves nothing") {
   Ledger ledger;
   auto const plan = ledger.plan();
