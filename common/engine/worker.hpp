@@ -27,6 +27,8 @@ struct Resources {
   /// A replay: no handler may make a client of anything that is paid for or reaches people.
   bool replay = false;
   Uuid run_id{};  ///< which replay; nil where it is none
+  /// MAX_ATTEMPTS: the failed attempt after which the engine gives an event up.
+  std::uint32_t max_attempts = engine::RecoverabilitySettings{}.max_attempts;
 };
 
 namespace engine {

@@ -12,7 +12,12 @@ constexpr std::chrono::milliseconds to_write_down{1'000};
 
 }  // namespace
 
-void check(NotifySettings const& settings) {
+void check(NotifySettings const& settings, std::uint32_t max_attempts) {
+  if (static_cast<std::uint32_t>(settings.send_max_attempts) >= max_attempts)
+    throw std::invalid_argument{
+        fmt::format("a request would be given up before its messages have ended: SEND_MAX_ATTEMPTS ({}) must be less "
+                    "than MAX_ATTEMPTS ({})",
+                    settings.send_max_attempts, max_attempts)};
   if (settings.claim_lease < settings.send.deadline + to_write_down)
     throw std::invalid_argument{
         fmt::format("another worker would take over what is being sent: CLAIM_LEASE ({} ms) must be longer than "

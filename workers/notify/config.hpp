@@ -41,8 +41,8 @@ struct NotifySettings : ProviderSettings {
                   "How long the deliveries of a worker that died wait for another; longer than SEND_DEADLINE, by what "
                   "writing down takes",
                   1, 3600},
-      config::Doc{"send_max_attempts", "Attempts after which a refused message has failed; keep it below MAX_ATTEMPTS",
-                  1, 1000},
+      config::Doc{"send_max_attempts", "Attempts after which a refused message has failed; below MAX_ATTEMPTS", 1,
+                  1000},
       config::Doc{"send_give_up_after",
                   "A message that its provider, being away, or our limits keep back has failed so long after it was "
                   "asked for; no attempt is counted until then",
@@ -55,7 +55,8 @@ BOOST_DESCRIBE_STRUCT(NotifySettings, (ProviderSettings),
                        whatsapp_template_language, whatsapp_template_characters, claim_lease, send_max_attempts,
                        send_give_up_after, spend_cap_per_day))
 
+/// @param max_attempts of the engine, which gives a request up after as many.
 /// @throws std::invalid_argument naming settings that do not go together.
-void check(NotifySettings const& settings);
+void check(NotifySettings const& settings, std::uint32_t max_attempts);
 
 }  // namespace omnibus::notify

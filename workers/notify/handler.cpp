@@ -59,11 +59,21 @@ Outcome const* waiting_for(std::vector<Outcome> const& outcomes) {
   return soonest;
 }
 
+bool is_permanent(std::exception_ptr const& error) {
+  auto const failure = engine::classify(error);
+  return failure && failure->kind() == Failure::Kind::permanent;
+}
+
+/// Of what deliveries threw, that which has the request tried again.
+void keep(std::exception_ptr& failed, std::exception_ptr const& error) {
+  if (!failed || is_permanent(failed)) failed = error;
+}
+
 }  // namespace
 
 NotifyHandler::NotifyHandler(Resources& resources, NotifySettings const& settings) : settings_{settings} {
   if (resources.replay) return;
-  check(settings);
+  check(settings, resources.max_attempts);
   providers_.emplace(resources.loop, settings);
   deliverer_.emplace(resources.loop, resources.pool, settings);
 }
@@ -77,12 +87,13 @@ Task<> NotifyHandler::handle(engine::Context& context, NotificationRequested con
     log::info(context.log_fields(), "sending over two channels",
               {{"event", "DUAL_CHANNEL_SEND_START"}, {"kind", request.kind}});
 
-  auto delivering = deliver_all(orders, context.attempt());
+  std::exception_ptr failed;
+  auto delivering = deliver_all(orders, context.attempt(), failed);
   auto const outcomes = co_await std::move(delivering);
   auto const* const waiting = waiting_for(outcomes);
   auto fenced = false;
   try {
-    auto writing = write_down(context, orders, outcomes, waiting == nullptr);
+    auto writing = write_down(context, orders, outcomes, waiting == nullptr && !failed);
     co_await std::move(writing);
   } catch (engine::Fenced const&) {
     fenced = true;
@@ -92,6 +103,8 @@ Task<> NotifyHandler::handle(engine::Context& context, NotificationRequested con
     co_await std::move(leaving);
     throw engine::Fenced{};
   }
+  // Not before the other channel's has ended: nobody goes on with the deliveries of a dead letter.
+  if (failed && (waiting == nullptr || !is_permanent(failed))) std::rethrow_exception(failed);
   if (waiting != nullptr && waiting->kind == Outcome::Kind::later)
     throw Failure::deferred(waiting->reason, waiting->retry_after);
   if (waiting != nullptr) throw Failure::transient(waiting->reason, waiting->retry_after);
@@ -134,16 +147,16 @@ Order NotifyHandler::make_order(engine::Context& context, NotificationRequested 
   return order;
 }
 
-Task<std::vector<Outcome>> NotifyHandler::deliver_all(std::vector<Order> const& orders, std::uint32_t tries) {
+Task<std::vector<Outcome>> NotifyHandler::deliver_all(std::vector<Order> const& orders, std::uint32_t tries,
+                                                      std::exception_ptr& failed) {
   std::vector<Outcome> outcomes(orders.size());
-  std::vector<std::exception_ptr> failed(orders.size());
   Signal all_ended;
   auto left = orders.size() - 1;
   auto const executor = co_await boost::asio::this_coro::executor;
   for (std::size_t i = 1; i < orders.size(); ++i) {
     boost::asio::co_spawn(executor, deliverer_->deliver(orders[i], tries),
                           [&, i](std::exception_ptr error, Outcome outcome) {
-                            failed[i] = std::move(error);
+                            if (error) keep(failed, error);
                             outcomes[i] = std::move(outcome);
                             if (--left == 0) all_ended.raise();
                           });
@@ -152,14 +165,12 @@ Task<std::vector<Outcome>> NotifyHandler::deliver_all(std::vector<Order> const& 
     auto delivering = deliverer_->deliver(orders.front(), tries);
     outcomes.front() = co_await std::move(delivering);
   } catch (...) {
-    failed.front() = std::current_exception();
+    keep(failed, std::current_exception());
   }
   if (left > 0) {
     auto waiting = all_ended.wait();
     co_await std::move(waiting);
   }
-  for (auto const& error : failed)
-    if (error) std::rethrow_exception(error);
   co_return outcomes;
 }
 

@@ -9,6 +9,7 @@
 #include "workers/notify/providers.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -34,7 +35,9 @@ class NotifyHandler {
 
  private:
   Order make_order(engine::Context& context, NotificationRequested const& request, std::string const& channel) const;
-  Task<std::vector<Outcome>> deliver_all(std::vector<Order> const& orders, std::uint32_t tries);
+  /// @param failed what one of them threw, which then has no outcome
+  Task<std::vector<Outcome>> deliver_all(std::vector<Order> const& orders, std::uint32_t tries,
+                                         std::exception_ptr& failed);
   Task<> write_down(engine::Context& context, std::vector<Order> const& orders, std::vector<Outcome> const& outcomes,
                     bool last);
 
