@@ -23,6 +23,10 @@ std::optional<InvalidField> validate(NotificationRequested const& request) {
   return request.expires_at ? rules::time("expires_at", *request.expires_at) : std::nullopt;
 }
 
+Uuid effect_key(Uuid const& request_key, std::string_view channel) {
+  return name_uuid(request_key, channel);
+}
+
 std::string_view fit_bytes(std::string_view text, std::size_t most) {
   if (text.size() <= most) return text;
   while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80U) --most;

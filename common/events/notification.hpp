@@ -30,6 +30,10 @@ BOOST_DESCRIBE_STRUCT(NotificationRequested, (), (domain, profile_id, kind, chan
 
 std::optional<InvalidField> validate(NotificationRequested const& request);
 
+/// What the delivery of a request over one channel is known by: in the ledger, in the log, and to its provider.
+/// `request_key` is the request's event_key().
+Uuid effect_key(Uuid const& request_key, std::string_view channel);
+
 /// The text, cut between two characters to at most so many bytes. `text` is UTF-8.
 std::string_view fit_bytes(std::string_view text, std::size_t most);
 

@@ -18,11 +18,11 @@ void request_notification(engine::UnitOfWork& unit, NotificationRequested const&
   for (auto const& channel : request.channels) {
     auto const words = channel == "sms" ? messaging::sms_text(request.body).text
                                         : messaging::whatsapp_text(request.kind, request.body);
-    // The effect key is the delivery's: of the request and the channel. A session may have been deleted meanwhile.
+    // A session may have been deleted meanwhile.
     unit.transaction().exec(
         "SELECT log_message_delivery($1, $2, (SELECT id FROM omnichannel_sessions WHERE id = $3), $4, 'outbound', $5,"
         " 'planned', $6, p_source_event_id => $7)",
-        pqxx::params{omnibus::to_string(name_uuid(key, channel)), omnibus::to_string(request.profile_id), session,
+        pqxx::params{omnibus::to_string(effect_key(key, channel)), omnibus::to_string(request.profile_id), session,
                      channel, request.kind, words, omnibus::to_string(key)});
   }
 }

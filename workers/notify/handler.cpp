@@ -122,7 +122,7 @@ Order NotifyHandler::make_order(engine::Context& context, NotificationRequested 
   if (auto const asked = context.time_ms(); asked > 0) order.asked_ms = asked;
   auto& plan = order.plan;
   plan.event_key = context.event_key();
-  plan.effect_key = name_uuid(plan.event_key, channel);
+  plan.effect_key = effect_key(plan.event_key, channel);
   plan.request_source = event.source;
   plan.request_id = event.id;
   plan.domain = request.domain;
