@@ -1,4 +1,5 @@
--- The steps of a delivery, each one statement for its caller.
+-- The steps of a delivery, each one statement for its caller. Those that take many at once have a session make their plans
+-- once, and for tables with rows in them, even if there are none yet.
 
 -- migrate:up
 SET LOCAL ROLE omnibus_owner;
@@ -11,10 +12,12 @@ SET LOCAL ROLE omnibus_owner;
 CREATE FUNCTION pipeline.dispatch_deliveries(p_effect_keys uuid[], p_attempts int[], p_claimed_by text, p_lease interval,
                                              p_cap numeric)
 RETURNS TABLE (effect_key uuid, verdict text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
   today date := (now() AT TIME ZONE 'UTC')::date;
+  going uuid[] := '{}';
   d record;
   cap numeric;
 BEGIN
@@ -41,14 +44,13 @@ BEGIN
         IF NOT FOUND THEN verdict := 'capped'; END IF;
       END IF;
     END IF;
-    IF verdict = 'go' THEN
-      UPDATE pipeline.delivery l
-      SET state = 'dispatching', dispatched_at = CASE d.state WHEN 'claimed' THEN now() ELSE l.dispatched_at END,
-          lease_until = now() + p_lease, updated_at = now()
-      WHERE l.effect_key = d.effect_key;
-    END IF;
+    IF verdict = 'go' THEN going := going || d.effect_key; END IF;
     RETURN NEXT;
   END LOOP;
+  UPDATE pipeline.delivery l
+  SET state = 'dispatching', dispatched_at = CASE l.state WHEN 'claimed' THEN now() ELSE l.dispatched_at END,
+      lease_until = now() + p_lease, updated_at = now()
+  WHERE l.effect_key = ANY (going);
 END
 $$;
 
@@ -187,8 +189,7 @@ END
 $$;
 
 -- The same for many, each for itself: for each the states it entered. What was sent and taken, as nearly all of it is,
--- is written down in one go. A session makes the plans for it once, and for tables with rows in them, even if there are
--- none yet.
+-- is written down in one go.
 CREATE FUNCTION pipeline.settle_deliveries(p_effect_keys uuid[], p_attempts int[], p_states text[],
                                            p_provider_message_ids text[], p_error_codes text[], p_error_classes text[],
                                            p_reasons text[], p_contents text[])
