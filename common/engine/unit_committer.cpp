@@ -11,6 +11,12 @@ namespace {
 
 constexpr std::size_t most_together = 64;
 
+/// Transactions at once: enough to have one at work while another waits for the disk, and not so many that there is no
+/// company to share one with, or no session left to read by.
+std::size_t at_once(postgres::TransactionPool const& pool) {
+  return std::max<std::size_t>(pool.size() / 2, 1);
+}
+
 /// Nothing for each of them where they are to be tried one by one.
 std::vector<std::optional<postgres::CommitResult>> commit_all(pqxx::connection& connection,
                                                               std::vector<postgres::Unit const*> const& units) {
@@ -33,7 +39,7 @@ std::vector<std::optional<postgres::CommitResult>> commit_all(pqxx::connection& 
 }  // namespace
 
 UnitCommitter::UnitCommitter(boost::asio::io_context& loop, postgres::TransactionPool& pool)
-    : pool_{pool}, together_{loop, pool, commit_all, most_together, pool.size()} {}
+    : pool_{pool}, together_{loop, pool, commit_all, most_together, at_once(pool)} {}
 
 Task<postgres::CommitResult> UnitCommitter::commit(postgres::Unit const& unit) {
   auto submitting = together_.submit(&unit);

@@ -12,9 +12,9 @@
 
 namespace omnibus::engine {
 
-/// While there is a session free each unit has a transaction of its own; what comes meanwhile shares the next one, so
-/// that under load a commit's cost is shared, too. Whoever fails in company is tried alone: an event's failure is its
-/// own. Belongs to the event loop, and must outlive those who commit.
+/// While few are at work each unit has a transaction of its own; what comes meanwhile shares the next one, so that
+/// under load a commit's cost is shared, too. Whoever fails in company is tried alone: an event's failure is its own.
+/// Belongs to the event loop, and must outlive those who commit.
 class UnitCommitter {
  public:
   UnitCommitter(boost::asio::io_context& loop, postgres::TransactionPool& pool);
