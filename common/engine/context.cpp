@@ -145,8 +145,9 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
     OMNIBUS_FAILPOINT("commit");
     std::exception_ptr failed;
     try {
-      // What failed before, or met a database that is away, may hold others up.
-      auto const alone = delivery_.first_failed != Clock::time_point{} || doubtful;
+      // What failed before, or met a database that is away, may hold others up; what was put off is as good as new.
+      auto const failed_before = delivery_.first_failed != Clock::time_point{} && delivery_.deferrals == 0;
+      auto const alone = failed_before || doubtful;
       auto committing = alone ? committer.commit_alone(unit) : committer.commit(unit);
       auto result = co_await std::move(committing);
       observe(timings.committed);
