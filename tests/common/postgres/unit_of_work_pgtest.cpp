@@ -32,6 +32,16 @@ struct Worker {
     return pqxx::nontransaction{reader}.query_value<std::int64_t>("SELECT count(*) FROM " + table);
   }
 
+  /// From now on the session that commits an effect is ended while it does.
+  void die_in_commit() const {
+    pqxx::connection admin{database.url()};
+    pqxx::nontransaction{admin}.exec(R"(
+      CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+      $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+      CREATE CONSTRAINT TRIGGER die AFTER INSERT ON effects DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION die();)");
+  }
+
   test::TestDatabase database;
   pqxx::connection connection;
   AdmitKey key{"chat", {}, random_uuid(), "chat.messages", 0, 0};
@@ -178,14 +188,7 @@ TEST_CASE("many partitions are taken over in one call, in the order asked for") 
 
 TEST_CASE("a connection lost during COMMIT leaves the unit in doubt, and running it again settles it") {
   Worker worker;
-  {
-    pqxx::connection admin{worker.database.url()};
-    pqxx::nontransaction{admin}.exec(R"(
-      CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
-      $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
-      CREATE CONSTRAINT TRIGGER die AFTER INSERT ON effects DEFERRABLE INITIALLY DEFERRED
-      FOR EACH ROW EXECUTE FUNCTION die();)");
-  }
+  worker.die_in_commit();
   try {
     run_unit(worker.connection, worker.key, worker.effect());
     FAIL("committed");
@@ -380,11 +383,6 @@ TEST_CASE("units that share a transaction may publish more records than one bloc
 TEST_CASE("a connection lost during the COMMIT of several units leaves each of them in doubt") {
   Worker worker;
   auto const units = units_of(worker, 2);
-  pqxx::connection admin{worker.database.url()};
-  pqxx::nontransaction{admin}.exec(R"(
-    CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
-    $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
-    CREATE CONSTRAINT TRIGGER die AFTER INSERT ON effects DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION die();)");
+  worker.die_in_commit();
   CHECK_THROWS_AS(run_all(worker.connection, units), pqxx::in_doubt_error);
 }
