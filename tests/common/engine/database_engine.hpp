@@ -37,18 +37,21 @@ class EffectDatabase : public omnibus::test::TestDatabase {
   std::int64_t outbox() const { return number("SELECT count(*) FROM pipeline.outbox"); }
   std::int64_t inbox() const { return number("SELECT count(*) FROM pipeline.inbox"); }
 
-  /// Waits until a query gives at least `least`. @return false when it has not after a minute.
-  bool await(std::string const& query, std::int64_t least) const {
+  /// Waits until a query gives at least `least`. @return false when it has not by then.
+  bool await(std::string const& query, std::int64_t least,
+             std::chrono::seconds patience = std::chrono::minutes{1}) const {
     pqxx::connection connection{url()};
     pqxx::nontransaction session{connection};
-    auto const deadline = Clock::now() + std::chrono::minutes{1};
+    auto const deadline = Clock::now() + patience;
     while (session.query_value<std::int64_t>(query) < least) {
       if (Clock::now() >= deadline) return false;
       session.exec("SELECT pg_sleep(0.005)");
     }
     return true;
   }
-  bool await_effects(std::int64_t count) const { return await("SELECT count(*) FROM effects", count); }
+  bool await_effects(std::int64_t count, std::chrono::seconds patience = std::chrono::minutes{1}) const {
+    return await("SELECT count(*) FROM effects", count, patience);
+  }
 
   /// The effects of each key in the order in which they were written.
   std::map<std::string, std::vector<std::string>> by_key() const {
