@@ -134,7 +134,7 @@ TEST_CASE("batches are exact and in order, although every event comes twice and 
   }
   DatabaseEngine second{broker, database.url_as("chat"), topic, "second-" + topic, handler.work()};
   REQUIRE(database.await_effects(1500));
-  while (second.counters().handled < 3000) std::this_thread::yield();
+  REQUIRE(eventually([&] { return second.counters().handled >= 3000; }));
   second.stop();
   CHECK(handler.largest > 1);
   CHECK(handler.largest <= StoreAll::max_batch);
@@ -154,7 +154,7 @@ TEST_CASE("a batch that fails is halved until the event at fault is alone, which
   StoreAll handler;
   DatabaseEngine engine{broker, database.url_as("chat"), topic, "halved-" + topic, handler.work()};
   REQUIRE(database.await_effects(200));
-  while (engine.counters().handled < 205) std::this_thread::yield();
+  REQUIRE(eventually([&] { return engine.counters().handled >= 205; }));
   engine.stop();
   CHECK(handler.largest > 1);
   CHECK(engine.counters().dead_lettered == 5);
@@ -179,7 +179,7 @@ TEST_CASE("batches with a key of their own are applied beside each other, and on
   StoreBeside handler;
   DatabaseEngine engine{broker, database.url_as("chat"), topic, "beside-" + topic, handler.work()};
   REQUIRE(database.await_effects(200));
-  while (engine.counters().handled < 203) std::this_thread::yield();
+  REQUIRE(eventually([&] { return engine.counters().handled >= 203; }));
   engine.stop();
   CHECK(engine.counters().dead_lettered == 3);
   CHECK(database.inbox() == 3);  // of those that were parked
@@ -198,7 +198,7 @@ TEST_CASE("what a stopping worker gives up of a batch is overtaken neither by it
         broker, database.url_as("chat"), topic, "stops-" + topic, handler.work(), {}, [&](bool ready) {
           if (!ready) handler.begins_to_stop.set_value();
         }};
-    while (engine.counters().in_flight + engine.counters().queued < 9) std::this_thread::yield();
+    REQUIRE(eventually([&] { return engine.counters().in_flight + engine.counters().queued >= 9; }));
     handler.all_there.set_value();
     handler.halved.get_future().wait();
     engine.stop();
@@ -227,7 +227,7 @@ TEST_CASE("batches lose nothing and double nothing while connections are cut und
     database.cut_connections();
   }
   REQUIRE(database.await_effects(6'000));
-  while (engine.counters().handled < 12'000) std::this_thread::yield();
+  REQUIRE(eventually([&] { return engine.counters().handled >= 12'000; }));
   engine.stop();
   CHECK(engine.counters().dead_lettered == 0);
   CHECK(database.inbox() == 6'000);
@@ -247,7 +247,7 @@ TEST_CASE("a batch with events of a partition that was taken over is refused as 
     REQUIRE(publish(broker, messages(topic, 30, 0)));
   }
   REQUIRE(database.await_effects(900));
-  while (engine.counters().handled < 900) std::this_thread::yield();
+  REQUIRE(eventually([&] { return engine.counters().handled >= 900; }));
   engine.stop();
   CHECK(engine.counters().dead_lettered == 0);
   check_every_session_has(database, 30, 30);

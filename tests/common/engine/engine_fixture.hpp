@@ -69,6 +69,16 @@ class Broker {
   std::unique_ptr<kafka::EmbeddedBroker> embedded_;
 };
 
+/// Whether `condition` has become true within a minute: for what has no event to wait for, such as a counter.
+inline bool eventually(std::function<bool()> const& condition) {
+  auto const deadline = std::chrono::steady_clock::now() + std::chrono::minutes{1};
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
+  return true;
+}
+
 /// What was handled, by whom it was asked to be.
 class Journal {
  public:

@@ -116,7 +116,7 @@ TEST_CASE("the same events under other keys, handled by two members at once, tak
   DatabaseEngine first{broker, database.url_as("chat"), topic, group, each(write_and_reply)};
   DatabaseEngine second{broker, database.url_as("chat"), topic, group, each(write_and_reply)};
   REQUIRE(publish(broker, events));
-  while (first.counters().handled + second.counters().handled < 400) std::this_thread::yield();
+  REQUIRE(eventually([&] { return first.counters().handled + second.counters().handled >= 400; }));
   first.stop();
   second.stop();
   CHECK(database.effects() == 200);
@@ -182,7 +182,7 @@ TEST_CASE("a poison event is parked once, however often it is delivered") {
   settings.commit_interval = 1h;
   for (int life = 0; life < 2; ++life) {
     DatabaseEngine engine{broker, database.url_as("chat"), topic, group, each(handle), settings};
-    while (engine.counters().handled < 5) std::this_thread::yield();
+    REQUIRE(eventually([&] { return engine.counters().handled >= 5; }));
     CHECK(database.await("SELECT CASE count(*) WHEN 0 THEN 1 ELSE 0 END FROM pipeline.outbox", 1));
     engine.crash();
   }
@@ -216,7 +216,7 @@ TEST_CASE("a dead letter and its inbox row are written together or not at all") 
     co_return;
   };
   DatabaseEngine engine{broker, database.url_as("chat"), topic, "together-" + topic, each(handle), impatient()};
-  while (attempts < 3) std::this_thread::yield();
+  REQUIRE(eventually([&] { return attempts >= 3; }));
   CHECK(database.inbox() == 0);
   CHECK(engine.counters().handled == 0);
   database.execute("GRANT INSERT ON pipeline.outbox TO omnibus_chat");
@@ -284,7 +284,7 @@ TEST_CASE("connections cut again and again under load: every effect once and in 
     database.cut_connections();
   }
   REQUIRE(database.await_effects(keys * per_key));
-  while (engine.counters().handled < 2 * keys * per_key) std::this_thread::yield();
+  REQUIRE(eventually([&] { return engine.counters().handled >= 2 * keys * per_key; }));
   engine.stop();
   CHECK(engine.counters().outages > 0);
   CHECK(engine.counters().dead_lettered == 0);
@@ -313,7 +313,7 @@ TEST_CASE("events under load share transactions, and one that fails in company f
   };
   DatabaseEngine engine{broker, database.url_as("chat"), topic, "company-" + topic, each(handle), impatient()};
   REQUIRE(database.await_effects(5 * keys - 1));
-  while (engine.counters().handled < 5 * keys) std::this_thread::yield();
+  REQUIRE(eventually([&] { return engine.counters().handled >= 5 * keys; }));
   engine.stop();
   CHECK(engine.counters().dead_lettered == 1);
   CHECK(engine.counters().retried == 0);  // nobody's attempt was counted for another's failure

@@ -30,7 +30,7 @@ TEST_CASE("a table locked for longer than any attempt lasts parks nothing, and i
   holding.exec("LOCK TABLE effects");
   REQUIRE(publish(broker, numbered_events(topic, 2, 3)));
   DatabaseEngine engine{broker, database.url_as("chat"), topic, "locked-" + topic, each(write_soon_or_not), settings};
-  while (engine.counters().outages < 4 && engine.counters().dead_lettered == 0) std::this_thread::yield();
+  REQUIRE(eventually([&] { return engine.counters().outages >= 4 || engine.counters().dead_lettered != 0; }));
   holding.abort();
   CHECK(database.await_effects(6));
   engine.stop();

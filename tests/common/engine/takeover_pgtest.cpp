@@ -57,7 +57,7 @@ TEST_CASE("an owner that was fenced writes nothing, finds that it is still a mem
   REQUIRE(publish(broker, numbered_events(topic, 4, 20)));
   Checkpoint checkpoint;
   DatabaseEngine engine{broker, database.url_as("chat"), topic, "fenced-" + topic, checkpoint.work()};
-  while (!checkpoint.reached) std::this_thread::yield();
+  REQUIRE(eventually([&] { return checkpoint.reached.load(); }));
   // The three other keys are done, so that it is this one's commit that finds the partition taken.
   REQUIRE(database.await_effects(65));
   auto const epoch = usurp(database, topic);
@@ -81,7 +81,7 @@ TEST_CASE("a fenced owner whose question to the group stays unanswered asks agai
   REQUIRE(publish(broker, numbered_events(topic, 2, 20)));
   Checkpoint checkpoint;
   DatabaseEngine engine{broker, database.url_as("chat"), topic, "unanswered-" + topic, checkpoint.work()};
-  while (!checkpoint.reached) std::this_thread::yield();
+  REQUIRE(eventually([&] { return checkpoint.reached.load(); }));
   usurp(database, topic);
   constexpr std::int16_t offset_commit = 8;
   broker.embedded()->fail_next(offset_commit, RD_KAFKA_RESP_ERR_UNKNOWN, 2);
@@ -101,7 +101,7 @@ TEST_CASE("two owners that keep taking a partition from each other lose nothing 
   // Two groups: Kafka gives each of them everything, and only PostgreSQL stands between them.
   DatabaseEngine first{broker, database.url_as("chat"), topic, "first-" + topic, each(write_and_reply)};
   DatabaseEngine second{broker, database.url_as("chat"), topic, "second-" + topic, each(write_and_reply)};
-  while (first.counters().handled < 600 || second.counters().handled < 600) std::this_thread::yield();
+  REQUIRE(eventually([&] { return first.counters().handled >= 600 && second.counters().handled >= 600; }));
   first.stop();
   second.stop();
   CHECK(first.counters().fenced + second.counters().fenced > 0);

@@ -37,12 +37,8 @@ class Failing {
 
   std::string letters() const { return kafka::dead_letter_topic(topic); }
   bool await_letters(std::uint64_t count) const {
-    auto const deadline = Clock::now() + 60s;
-    while (engine_->counters().dead_lettered < count) {
-      if (Clock::now() > deadline) return false;
-      std::this_thread::yield();
-    }
-    return database.await("SELECT CASE count(*) WHEN 0 THEN 1 ELSE 0 END FROM pipeline.outbox", 1);
+    return eventually([&] { return engine_->counters().dead_lettered >= count; }) &&
+           database.await("SELECT CASE count(*) WHEN 0 THEN 1 ELSE 0 END FROM pipeline.outbox", 1);
   }
 
   RedriveReport redrive(RedriveSettings settings = {}, kafka::Producer* sender = nullptr) {
