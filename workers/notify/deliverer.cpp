@@ -198,9 +198,9 @@ Outcome Deliverer::read_result(Order const& order, std::int32_t attempt, std::ui
 
 Outcome Deliverer::refused(Order const& order, std::int32_t attempt, std::uint32_t tries, Refused const& refusal,
                            bool dispatched) const {
-  auto const transient = refusal.kind == Refused::Kind::transient;
-  // Of a provider that takes nothing, or before anything was tried, the message is not to blame.
-  auto const blameless = transient && (refusal.of_provider || !dispatched);
+  auto const transient = refusal.kind != Refused::Kind::permanent;
+  // Of a provider that takes nothing, or no more for now, or before anything was tried, the message is not to blame.
+  auto const blameless = transient && (refusal.of_provider || refusal.kind == Refused::Kind::throttled || !dispatched);
   auto const gives_up = blameless ? overdue(order) : exhausted(tries);
   auto const once_more = transient && !gives_up;
   auto outcome = ended(order, attempt, once_more ? "planned" : "failed",

@@ -19,9 +19,9 @@ Task<> sleep(SendLimits::Clock::duration duration) {
   co_await std::move(waiting);
 }
 
-Refused later(std::string_view code, std::string reason, SendLimits::Clock::duration after) {
+Refused throttled(std::string_view code, std::string reason, SendLimits::Clock::duration after) {
   Refused refused;
-  refused.kind = Refused::Kind::transient;
+  refused.kind = Refused::Kind::throttled;
   refused.code = code;
   refused.reason = std::move(reason);
   refused.retry_after = std::chrono::ceil<milliseconds>(after);
@@ -51,9 +51,7 @@ GuardedProvider::GuardedProvider(std::unique_ptr<Provider> inner, SendLimitSetti
 Refused GuardedProvider::left_alone() const {
   // A half-open breaker knows no time: its probe is under way.
   auto const wait = std::max(breaker_.wait_time(now_()), milliseconds(1000));
-  auto refused = later(refusal::breaker_open, "the circuit breaker is open", wait);
-  refused.of_provider = true;
-  return refused;
+  return {Refused::Kind::transient, std::string(refusal::breaker_open), "the circuit breaker is open", wait, true};
 }
 
 Task<std::optional<Refused>> GuardedProvider::await_turn(Message const& message) {
@@ -66,13 +64,13 @@ Task<std::optional<Refused>> GuardedProvider::await_turn(Message const& message)
     co_return std::move(*unready);
   }
   auto const own = limits_.of_recipient(message.recipient, now_());
-  if (!own.given) co_return later(refusal::recipient_limited, "too many messages to one person", own.wait);
+  if (!own.given) co_return throttled(refusal::recipient_limited, "too many messages to one person", own.wait);
   if (own.wait.count() > 0) {
     auto pausing = pause_(own.wait);
     co_await std::move(pausing);
   }
   auto const among_all = limits_.of_provider(now_());
-  if (!among_all.given) co_return later(refusal::rate_limited, "too many messages at once", among_all.wait);
+  if (!among_all.given) co_return throttled(refusal::rate_limited, "too many messages at once", among_all.wait);
   if (among_all.wait.count() > 0) {
     auto pausing = pause_(among_all.wait);
     co_await std::move(pausing);

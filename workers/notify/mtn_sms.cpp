@@ -57,8 +57,9 @@ SendResult read_mtn_answer(http::Response const& answer, Uuid const& effect_key)
   if (code.size() != 4 || code.front() != '4') return Unknown{std::move(reason)};
   Refused refused;
   auto const of_account = code.starts_with("401") || code.starts_with("403");
-  auto const later = of_account || code.starts_with("429");
-  refused.kind = later ? Refused::Kind::transient : Refused::Kind::permanent;
+  refused.kind = code.starts_with("429") ? Refused::Kind::throttled
+                 : of_account            ? Refused::Kind::transient
+                                         : Refused::Kind::permanent;
   refused.code = std::move(code);
   refused.reason = std::move(reason);
   refused.retry_after = retry_after(answer);

@@ -39,6 +39,7 @@ struct Accepted {
 struct Refused {
   enum class Kind {
     transient,  ///< the same message may be taken later
+    throttled,  ///< it will be once there are fewer: neither it nor the provider is to blame
     permanent,  ///< it never will be
   };
   Kind kind = Kind::permanent;

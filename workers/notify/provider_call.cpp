@@ -50,8 +50,8 @@ SendResult by_status(http::Response const& answer) {
   // Of an address or credentials that are wrong, no message is to blame.
   refused.of_provider =
       status < 400 || status == 401 || status == 403 || status == 404 || status == 405 || status == 407;
-  auto const later = refused.of_provider || status == 425 || status == 429;
-  refused.kind = later ? Refused::Kind::transient : Refused::Kind::permanent;
+  auto const later = refused.of_provider || status == 425;
+  refused.kind = status == 429 ? Refused::Kind::throttled : later ? Refused::Kind::transient : Refused::Kind::permanent;
   return refused;
 }
 

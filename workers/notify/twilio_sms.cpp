@@ -78,7 +78,8 @@ bool of_account(std::int64_t code) {
          code == 21659 || code == 21660;
 }
 
-bool passes(std::int64_t code) {
+/// Too many at once, of this number or in its queue.
+bool throttles(std::int64_t code) {
   return code == 20429 || code == 14107 || code == 21611 || code == 30022;
 }
 
@@ -115,7 +116,8 @@ SendResult read_twilio_answer(http::Response const& answer) {
   refused->code = std::to_string(error->code);
   refused->reason += ", error " + refused->code;
   refused->of_provider = refused->of_provider || of_account(error->code);
-  if (refused->of_provider || passes(error->code)) refused->kind = Refused::Kind::transient;
+  if (refused->of_provider) refused->kind = Refused::Kind::transient;
+  if (throttles(error->code)) refused->kind = Refused::Kind::throttled;
   return result;
 }
 

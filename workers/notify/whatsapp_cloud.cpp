@@ -49,6 +49,7 @@ std::size_t characters(std::string_view text) {
 
 enum class Class {
   later,       ///< the same message may be taken later
+  throttled,   ///< as soon as there are fewer of them
   of_account,  ///< token, permissions, payment or number: somebody has to act, and every message waits for it
   silent,      ///< the code does not say whether the message went
   never,
@@ -64,6 +65,7 @@ Class class_of(int code) {
     case 130429:  // too many from this number
     case 131048:
     case 131056:  // too many to this person
+      return Class::throttled;
     case 131000:  // "message failed to send due to an unknown error"
     case 131016:
     case 133004:
@@ -157,7 +159,9 @@ SendResult read_whatsapp_answer(http::Response const& answer) {
     return Unknown{std::move(reason)};
   }
   Refused refused;
-  refused.kind = kind == Class::never ? Refused::Kind::permanent : Refused::Kind::transient;
+  refused.kind = kind == Class::never       ? Refused::Kind::permanent
+                 : kind == Class::throttled ? Refused::Kind::throttled
+                                            : Refused::Kind::transient;
   refused.code = std::to_string(*code);
   refused.reason = std::move(reason);
   refused.retry_after = retry_after(answer);

@@ -119,6 +119,13 @@ TEST_CASE("what says nothing of the message puts it off, however often it was tr
     CHECK(outcome.ending.state == "planned");
     CHECK(outcome.retry_after == std::chrono::seconds{7});
   }
+  SUBCASE("the provider takes no more for now") {
+    desk.provider.answer = Refused{Refused::Kind::throttled, "code", "no", std::chrono::seconds{7}};
+    auto const outcome = desk.deliver(worker, desk.order(), 1'000);
+    CHECK(outcome.kind == Kind::later);
+    CHECK(outcome.ending.state == "planned");
+    CHECK(outcome.ending.error_class == "transient");
+  }
   SUBCASE("its turn is too far off, or its breaker is open") {
     for (auto const of_provider : {false, true}) {
       desk.provider.no_turn = no_for_now(of_provider);

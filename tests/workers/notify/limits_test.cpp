@@ -90,7 +90,7 @@ TEST_CASE("a turn that is too late is refused with the time it comes, and nothin
   Guarded guarded(limits);
   CHECK(told(guarded.send()) == "accepted");
   auto const refused = guarded.send();
-  CHECK(told(refused) == "transient recipient_limited");
+  CHECK(told(refused) == "throttled recipient_limited");
   CHECK(std::get<Refused>(refused).retry_after == seconds(6));
   CHECK(guarded.inner->asked.size() == 1);
 
@@ -98,7 +98,7 @@ TEST_CASE("a turn that is too late is refused with the time it comes, and nothin
   slow.per_second = 0.1;
   Guarded all(slow);
   CHECK(told(all.send()) == "accepted");
-  CHECK(told(all.send()) == "transient rate_limited");
+  CHECK(told(all.send()) == "throttled rate_limited");
 }
 
 TEST_CASE("people are remembered only while they must wait, and never more than fit") {
@@ -155,9 +155,10 @@ TEST_CASE("only what says something of the provider opens its breaker") {
   };
   Refused refused{Refused::Kind::permanent, "131026", ""};
   CHECK_FALSE(opens(refused));
-  refused.kind = Refused::Kind::transient;
-  refused.code = "130429";
-  CHECK_FALSE(opens(refused));
+  for (auto const kind : {Refused::Kind::throttled, Refused::Kind::transient}) {
+    refused.kind = kind;
+    CHECK_FALSE(opens(refused));
+  }
   refused.of_provider = true;
   CHECK(opens(refused));
   CHECK(opens(Unknown{"timeout"}));

@@ -115,8 +115,10 @@ inline std::string told(SendResult const& result) {
   if (std::holds_alternative<Accepted>(result)) return "accepted";
   if (std::holds_alternative<Unknown>(result)) return "unknown";
   auto const& refused = std::get<Refused>(result);
-  std::string words = refused.kind == Refused::Kind::permanent ? "permanent " : "transient ";
-  return words + refused.code + (refused.of_provider ? " of the provider" : "");
+  auto const* const kind = refused.kind == Refused::Kind::permanent   ? "permanent "
+                           : refused.kind == Refused::Kind::throttled ? "throttled "
+                                                                      : "transient ";
+  return kind + refused.code + (refused.of_provider ? " of the provider" : "");
 }
 
 }  // namespace omnibus::notify

@@ -41,7 +41,7 @@ TEST_CASE("what may have been taken is unknown, and what certainly was not is re
     int acceptances;
   };
   for (auto const* name : providers) {
-    auto const too_many = std::string("transient ") + (std::string_view(name) == "whatsapp" ? "130429"
+    auto const too_many = std::string("throttled ") + (std::string_view(name) == "whatsapp" ? "130429"
                                                        : std::string_view(name) == "mtn"    ? "http_429"
                                                                                             : "20429");
     for (auto const& each : {

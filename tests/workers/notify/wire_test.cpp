@@ -53,7 +53,11 @@ TEST_CASE("WhatsApp's error codes are what they are classed as") {
   auto const told_of = [](int status, int code) {
     return told(read_whatsapp_answer(answer(status, graph_error(code))));
   };
-  for (auto const code : {130429, 131056, 131000, 131016, 131048, 80007, 4}) {
+  for (auto const code : {130429, 131056, 131048, 80007, 4}) {
+    CHECK(told_of(400, code) == "throttled " + std::to_string(code));
+    CHECK(told_of(500, code) == "throttled " + std::to_string(code));
+  }
+  for (auto const code : {131000, 131016}) {
     CHECK(told_of(400, code) == "transient " + std::to_string(code));
     CHECK(told_of(500, code) == "transient " + std::to_string(code));
   }
@@ -158,7 +162,7 @@ TEST_CASE("MTN is told as its API wants it, and believed by its body's code") {
   CHECK(std::get<Accepted>(read(201, R"({"statusCode":"0000"})")).provider_message_id == to_string(message.effect_key));
   CHECK(told(read(200, R"({"statusCode":"4000"})")) == "permanent 4000");
   CHECK(told(read(200, R"({"statusCode":"4010"})")) == "transient 4010 of the provider");
-  CHECK(told(read(200, R"({"statusCode":"4290"})")) == "transient 4290");
+  CHECK(told(read(200, R"({"statusCode":"4290"})")) == "throttled 4290");
   CHECK(told(read(200, R"({"statusCode":"5000"})")) == "unknown");
   CHECK(told(read(200, R"({"statusCode":"0001"})")) == "unknown");
   CHECK(told(read(500, R"({"statusCode":"4000"})")) == "unknown");
@@ -183,7 +187,7 @@ TEST_CASE("Twilio is told as its API wants it, and its codes are what they are c
   CHECK(told_of(400, "21610") == "permanent 21610");
   CHECK(told_of(400, "21606") == "transient 21606 of the provider");
   CHECK(told_of(401, "20003") == "transient 20003 of the provider");
-  CHECK(told_of(429, "20429") == "transient 20429");
+  CHECK(told_of(429, "20429") == "throttled 20429");
   CHECK(told_of(500, "20500") == "unknown");
 }
 
