@@ -27,7 +27,7 @@ struct OutboxPublisher::Acknowledged {
   std::mutex mutex;
   OutboxPublisher* publisher = nullptr;  ///< null once it is gone
   std::vector<std::int64_t> ids;
-  std::vector<postgres::OutboxRow> failed;
+  std::vector<Waiting> failed;
 };
 
 OutboxPublisher::OutboxPublisher(boost::asio::io_context& loop, kafka::Producer& producer,
@@ -43,60 +43,79 @@ OutboxPublisher::~OutboxPublisher() {
 
 void OutboxPublisher::publish(std::vector<postgres::OutboxRow> rows) {
   unpublished_ += rows.size();
-  std::ranges::move(rows, std::back_inserter(backlog_));
+  for (auto& row : rows) backlog_.push_back({given_++, std::move(row)});
   send_backlog();
 }
 
 void OutboxPublisher::send_backlog() {
+  // Whatever failed before this generation is in the backlog then, and what fails later lets nothing behind it pass.
+  auto const generation = producer_.generation();
+  take_back_failed();
   while (!backlog_.empty()) {
-    auto row = std::make_shared<postgres::OutboxRow>(std::move(backlog_.front()));
-    auto const acknowledge = [shared = acknowledged_, row](kafka::Delivery const& delivery) {
+    auto waiting = std::make_shared<Waiting>(std::move(backlog_.front()));
+    auto const acknowledge = [shared = acknowledged_, waiting](kafka::Delivery const& delivery) {
       std::scoped_lock const lock{shared->mutex};
       if (shared->publisher == nullptr) return;
       auto const first = shared->ids.empty() && shared->failed.empty();
       if (delivery.error == nullptr)
-        shared->ids.push_back(row->id);
+        shared->ids.push_back(waiting->row.id);
       else
-        shared->failed.push_back(std::move(*row));
+        shared->failed.push_back(std::move(*waiting));
       if (first)
         boost::asio::post(shared->publisher->loop_, [publisher = shared->publisher] { publisher->on_acknowledged(); });
     };
     try {
-      producer_.produce(row->record, acknowledge);
+      producer_.produce(waiting->row.record, acknowledge, generation);
       backlog_.pop_front();
     } catch (kafka::Error const& error) {
       if (!error.retriable()) {
         // Its size was checked before the commit; what else the client refuses is not ours to guess. The row stays.
-        log::error("an outbox row cannot be published", {{"topic", row->record.topic}, {"reason", error.what()}});
+        log::error("an outbox row cannot be published",
+                   {{"topic", waiting->row.record.topic}, {"reason", error.what()}});
         backlog_.pop_front();
         --unpublished_;
         continue;
       }
-      backlog_.front() = std::move(*row);
-      retry_.expires_after(back_off);
-      retry_.async_wait([this](boost::system::error_code const& cancelled) {
-        if (!cancelled) send_backlog();
-      });
-      return;
+      backlog_.front() = std::move(*waiting);
+      return retry_later();
     }
   }
 }
 
+void OutboxPublisher::retry_later() {
+  if (retry_.expiry() > std::chrono::steady_clock::now()) return;
+  retry_.expires_after(back_off);
+  retry_.async_wait([this](boost::system::error_code const& cancelled) {
+    if (!cancelled) send_backlog();
+  });
+}
+
+void OutboxPublisher::take_back_failed() {
+  std::vector<Waiting> failed;
+  {
+    std::scoped_lock const lock{acknowledged_->mutex};
+    failed.swap(acknowledged_->failed);
+  }
+  if (failed.empty()) return;
+  log::warn("publishing failed and is tried again", {{"records", failed.size()}});
+  std::ranges::move(failed, std::back_inserter(backlog_));
+  std::ranges::sort(backlog_, {}, &Waiting::number);
+}
+
 void OutboxPublisher::on_acknowledged() {
   OMNIBUS_FAILPOINT("published");
-  std::vector<postgres::OutboxRow> failed;
+  auto failed = false;
   {
     std::scoped_lock const lock{acknowledged_->mutex};
     unpublished_ -= acknowledged_->ids.size();
     std::ranges::copy_if(acknowledged_->ids, std::back_inserter(to_remove_), [](auto id) { return id != no_row; });
     acknowledged_->ids.clear();
-    failed.swap(acknowledged_->failed);
+    failed = !acknowledged_->failed.empty();
   }
-  if (!failed.empty()) {
-    log::warn("publishing failed and is tried again", {{"records", failed.size()}});
-    backlog_.insert(backlog_.begin(), std::make_move_iterator(failed.begin()), std::make_move_iterator(failed.end()));
+  if (failed)
+    retry_later();
+  else
     send_backlog();
-  }
   if (pool_ != nullptr && !to_remove_.empty() && !std::exchange(removing_, true))
     boost::asio::co_spawn(loop_, remove(), boost::asio::detached);
 }

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <thread>
@@ -58,7 +59,9 @@ class Producer::Implementation {
   Implementation(Implementation const&) = delete;
   Implementation& operator=(Implementation const&) = delete;
 
-  void produce(Record const& record, Callback callback) {
+  std::uint64_t generation() const { return generation_; }
+
+  void produce(Record const& record, Callback callback, std::optional<std::uint64_t> generation) {
     auto headers = to_headers(record.headers);
     auto pending = callback ? std::make_unique<Callback>(std::move(callback)) : nullptr;
 
@@ -79,16 +82,20 @@ class Producer::Implementation {
 
     in_flight_.fetch_add(1, std::memory_order_relaxed);  // before the poll thread can count it down
     rd_kafka_error_t* failure = nullptr;
+    auto over = false;
     {
       std::shared_lock const lock(client_mutex_);
-      failure = rd_kafka_produceva(client_.get(), fields.data(), count);
+      over = generation && *generation != generation_;
+      if (!over) failure = rd_kafka_produceva(client_.get(), fields.data(), count);
     }
-    if (failure == nullptr) {
+    if (failure == nullptr && !over) {
       static_cast<void>(pending.release());  // the delivery report's now
       static_cast<void>(headers.release());  // librdkafka's now
       return;
     }
     finish_one();
+    if (over)
+      throw Error(RD_KAFKA_RESP_ERR__RETRY, fmt::format("record to {} is after those that failed", record.topic));
     // A client that met a fatal error refuses everything with that error's code, as if it were the record's own.
     auto const code = rd_kafka_error_is_fatal(failure) != 0 ? RD_KAFKA_RESP_ERR__FATAL : rd_kafka_error_code(failure);
     rd_kafka_error_destroy(failure);
@@ -177,6 +184,7 @@ class Producer::Implementation {
       fatal_ = false;  // before the new one can say so
       std::unique_lock const lock(client_mutex_);
       old = std::exchange(client_, std::move(fresh));
+      ++generation_;
     } catch (Error const& error) {
       log::error("kafka producer not renewed, will try again", {{"reason", error.what()}});
       return;
@@ -195,6 +203,7 @@ class Producer::Implementation {
   ProducerSettings const producer_settings_;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> fatal_ = false;
+  std::atomic<std::uint64_t> generation_ = 0;
   std::atomic<std::size_t> in_flight_ = 0;
   std::mutex drained_mutex_;
   std::condition_variable drained_;
@@ -210,7 +219,15 @@ Producer::Producer(ClientSettings const& settings, ProducerSettings const& produ
 Producer::~Producer() = default;
 
 void Producer::produce(Record const& record, Callback callback) {
-  implementation_->produce(record, std::move(callback));
+  implementation_->produce(record, std::move(callback), std::nullopt);
+}
+
+std::uint64_t Producer::generation() const {
+  return implementation_->generation();
+}
+
+void Producer::produce(Record const& record, Callback callback, std::uint64_t generation) {
+  implementation_->produce(record, std::move(callback), generation);
 }
 
 Task<> Producer::send(Record record) {

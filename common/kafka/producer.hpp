@@ -68,6 +68,12 @@ class Producer {
   /// can never be sent, e.g. is too large.
   void produce(Record const& record, Callback callback);
 
+  /// How often it has been renewed. What failed with a connection has been reported before the next one counts.
+  std::uint64_t generation() const;
+  /// Likewise, but only over that connection, for whom order is dear: what failed with it goes first on the next.
+  /// @throws Error as produce does, and a retriable one once `generation` is over.
+  void produce(Record const& record, Callback callback, std::uint64_t generation);
+
   /// Hands the record over and resumes on the caller's executor once it is acknowledged. The event loop must outlive
   /// this producer.
   /// @throws Error as produce does, and when the delivery failed.

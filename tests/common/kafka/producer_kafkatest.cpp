@@ -371,3 +371,28 @@ TEST_CASE("a fatal error ends a connection, not the producer") {
   }
   CHECK(failed);
 }
+
+TEST_CASE("a record that was to go with an earlier connection is refused for now") {
+  kafka::EmbeddedBroker broker(kafka::TopicCatalog::built_in());
+  kafka::ClientSettings client;
+  client.brokers = broker.bootstrap();
+  broker.fail_next(init_producer_id_api, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+  Producer producer(client);
+  for (auto const deadline = std::chrono::steady_clock::now() + 10s; producer.generation() == 0;) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(1ms);
+  }
+  Record const record{"chat.messages", "k", "v", {}, {}};
+  auto delivered = 0;
+  try {
+    producer.produce(
+        record, [&](Delivery const&) { ++delivered; }, 0);
+    FAIL("taken");
+  } catch (kafka::Error const& error) {
+    CHECK(error.retriable());
+  }
+  producer.produce(
+      record, [&](Delivery const&) { ++delivered; }, producer.generation());
+  CHECK(producer.flush(10s));
+  CHECK(delivered == 1);
+}
