@@ -184,6 +184,9 @@ std::vector<OutboxRow> lock_unpublished(pqxx::transaction_base& transaction, Out
 
 std::vector<OutboxRow> sweep_outbox(pqxx::transaction_base& transaction, std::chrono::milliseconds age,
                                     std::size_t limit) {
+  // Two at once would publish rows of one key beside each other.
+  if (!transaction.query_value<bool>("SELECT pg_try_advisory_xact_lock(hashtextextended('sweep_outbox', 0))"))
+    return {};
   return rows_of(transaction.exec("SELECT " + std::string{columns} +
                                       " FROM pipeline.outbox WHERE created_at <= clock_timestamp() - "
                                       "make_interval(secs => $1::double precision / 1000)"

@@ -63,8 +63,8 @@ std::vector<OutboxRow> take_unpublished(pqxx::transaction_base& transaction, Out
 std::vector<OutboxRow> lock_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
                                         std::size_t limit);
 
-/// The oldest rows of anyone that were written at least `age` ago, locked against other sweeps until the transaction
-/// ends. A row stays locked with it, so two relays never take the same one.
+/// The oldest rows of anyone that were written at least `age` ago, locked until the transaction ends. None while
+/// another transaction has swept: two would publish rows of one key beside each other.
 std::vector<OutboxRow> sweep_outbox(pqxx::transaction_base& transaction, std::chrono::milliseconds age,
                                     std::size_t limit);
 

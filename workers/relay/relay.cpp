@@ -14,14 +14,13 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <vector>
 
 #include <pqxx/pqxx>
 
 namespace omnibus::relay {
 namespace {
-
-constexpr std::chrono::seconds delivery_limit{10};
 
 /// Waits for SIGTERM or SIGINT, which are blocked in every thread. @return whether one came within `limit`.
 bool told_to_stop(std::chrono::milliseconds limit) {
@@ -51,7 +50,7 @@ void sweep_until_told(RelaySettings const& settings, kafka::Producer& producer, 
     pause = settings.interval;
     try {
       if (!connection) connection = postgres::connect(pool);
-      auto const published = sweep(*connection, producer, settings.age, static_cast<std::size_t>(settings.batch));
+      auto const published = sweep(*connection, producer, {settings.age, static_cast<std::size_t>(settings.batch)});
       ready.set(true);
       if (published == 0) continue;
       log::info("published what was left behind", {{"records", published}});
@@ -66,11 +65,13 @@ void sweep_until_told(RelaySettings const& settings, kafka::Producer& producer, 
 
 }  // namespace
 
-std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, std::chrono::milliseconds age,
-                  std::size_t limit) {
-  // The rows stay locked until the broker has them, so that two relays never publish the same one.
+std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, SweepSettings const& settings) {
+  // Else all of it would be handed over once more, in every sweep while the broker is away.
+  if (!producer.flush(settings.patience)) throw std::runtime_error("the broker has not taken what it was given before");
+  auto const generation = producer.generation();
+  // The rows stay locked until the broker has them.
   pqxx::work transaction{connection};
-  auto const rows = postgres::sweep_outbox(transaction, age, limit);
+  auto const rows = postgres::sweep_outbox(transaction, settings.age, settings.limit);
   if (rows.empty()) return 0;
   OMNIBUS_FAILPOINT("relay.swept");
   struct Acknowledged {
@@ -79,13 +80,14 @@ std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, std::
   };
   auto const acknowledged = std::make_shared<Acknowledged>();
   for (auto const& row : rows) {
-    producer.produce(row.record, [acknowledged, id = row.id](kafka::Delivery const& delivery) {
+    auto const acknowledge = [acknowledged, id = row.id](kafka::Delivery const& delivery) {
       if (delivery.error != nullptr) return;
       std::scoped_lock const lock{acknowledged->mutex};
       acknowledged->ids.push_back(id);
-    });
+    };
+    producer.produce(row.record, acknowledge, generation);
   }
-  producer.flush(delivery_limit);
+  producer.flush(settings.patience);
   OMNIBUS_FAILPOINT("relay.published");
   std::scoped_lock const lock{acknowledged->mutex};
   postgres::remove_published(transaction, acknowledged->ids);
@@ -110,7 +112,7 @@ int run(int argc, char** argv) {
     auto const ready = admin.add_check("database");
     Metrics::process().gauge<Metric::build_info>("relay", program.version).set(1);
     kafka::ProducerSettings publishing;
-    publishing.message_timeout = delivery_limit;
+    publishing.message_timeout = std::chrono::milliseconds{0};  // one that timed out would be overtaken
     kafka::Producer producer{client, publishing};
     sweep_until_told(settings, producer, *ready);
     log::info("stopped");
