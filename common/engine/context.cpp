@@ -120,8 +120,7 @@ log::EventFields Context::log_fields() {
 }
 
 postgres::TransactionPool& Context::pool() {
-  if (engine_.ports().pool == nullptr) throw Failure::outage("this worker runs without a database: set DATABASE_URL");
-  return *engine_.ports().pool;
+  return engine_.pool();
 }
 
 Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(postgres::UnitOfWork&)> work) {

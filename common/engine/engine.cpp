@@ -79,8 +79,13 @@ Engine::~Engine() {
   poll_.stop();
 }
 
+postgres::TransactionPool& Engine::pool() {
+  if (ports_.pool == nullptr) throw Failure::outage("this worker runs without a database: set DATABASE_URL");
+  return *ports_.pool;
+}
+
 UnitCommitter& Engine::committer() {
-  if (!committer_) throw Failure::outage("this worker runs without a database: set DATABASE_URL");
+  static_cast<void>(pool());
   return *committer_;
 }
 

@@ -135,7 +135,8 @@ class Engine : private Processor, private BatchProcessor {
   /// Up to where each of the partitions it has now is done.
   std::vector<kafka::Position> positions() const;
   OutboxPublisher& publisher() { return publisher_; }
-  /// @throws Failure (outage) in an engine without a database.
+  /// @throws Failure (outage), as committer(), in an engine without a database.
+  postgres::TransactionPool& pool();
   UnitCommitter& committer();
   Ports& ports() { return ports_; }
   /// After a commit was refused: asks the group whether the partition is still ours and if so takes it over again.

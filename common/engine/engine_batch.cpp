@@ -119,7 +119,7 @@ void Engine::give_up_unless_wanted(Delivery const& delivery) {
 }
 
 Task<> Engine::commit_once(Batch& batch, std::vector<BatchEntry*> const& entries) {
-  if (ports_.pool == nullptr) throw Failure::outage("this worker runs without a database: set DATABASE_URL");
+  auto& database = pool();
   postgres::BatchKey key{identity_.worker, identity_.run_id, {}, {}, !work_.batches().own_key};
   std::set<Partition const*> partitions;
   for (auto* const entry : entries) {
@@ -130,7 +130,7 @@ Task<> Engine::commit_once(Batch& batch, std::vector<BatchEntry*> const& entries
     if (key.inbox) key.event_ids.push_back(entry->event_key);
   }
   OMNIBUS_FAILPOINT("commit");
-  auto job = ports_.pool->run([&](pqxx::connection& connection) {
+  auto job = database.run([&](pqxx::connection& connection) {
     return postgres::run_batch_unit(connection, key, [&](postgres::UnitOfWork& unit, std::vector<bool> const& is_new) {
       std::vector<std::size_t> chosen;
       chosen.reserve(entries.size());
