@@ -4,12 +4,12 @@
 #include "assistant/recorded_answer.hpp"
 #include "assistant/settings.hpp"
 #include "engine/worker.hpp"
-#include "events/uuid.hpp"
 #include "http/client.hpp"
 #include "llm/openai_client.hpp"
 #include "llm/prices.hpp"
 #include "llm/resilient_llm.hpp"
 #include "resilience/circuit_breaker.hpp"
+#include "uuid/uuid.hpp"
 
 #include <string>
 #include <string_view>

@@ -3,8 +3,8 @@
 
 #include "engine/context.hpp"
 #include "events/llm.hpp"
-#include "events/uuid.hpp"
 #include "llm/llm.hpp"
+#include "uuid/uuid.hpp"
 
 #include <optional>
 #include <string>

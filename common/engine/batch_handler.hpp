@@ -1,8 +1,8 @@
 /// What a developer writes for work on many events at once.
 #pragma once
 
-#include "engine/batch.hpp"
 #include "engine/context.hpp"
+#include "engine/dispatch/batch.hpp"
 #include "engine/engine.hpp"
 #include "engine/handler.hpp"
 

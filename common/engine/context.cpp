@@ -1,14 +1,14 @@
 #include "engine/context.hpp"
 
 #include "engine/classify.hpp"
-#include "engine/dead_letter.hpp"
+#include "engine/commit/dead_letter.hpp"
 #include "engine/engine.hpp"
-#include "events/time.hpp"
 #include "faults/failpoint.hpp"
 #include "kafka/topics.hpp"
 #include "observability/trace_context.hpp"
 #include "postgres/errors.hpp"
 #include "postgres/pool.hpp"
+#include "time/time.hpp"
 
 #include <algorithm>
 #include <vector>

@@ -2,13 +2,13 @@
 #pragma once
 
 #include "concurrency/task.hpp"
-#include "engine/delivery.hpp"
+#include "engine/dispatch/delivery.hpp"
 #include "engine/failure.hpp"
 #include "engine/unit_of_work.hpp"
-#include "events/uuid.hpp"
 #include "kafka/cloud_event.hpp"
 #include "observability/log.hpp"
 #include "postgres/pool.hpp"
+#include "uuid/uuid.hpp"
 
 #include <chrono>
 #include <cstdint>

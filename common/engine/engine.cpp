@@ -1,10 +1,10 @@
 #include "engine/engine.hpp"
 
 #include "engine/classify.hpp"
-#include "engine/dead_letter.hpp"
-#include "events/time.hpp"
+#include "engine/commit/dead_letter.hpp"
 #include "faults/failpoint.hpp"
 #include "observability/log.hpp"
+#include "time/time.hpp"
 
 #include <algorithm>
 #include <bit>

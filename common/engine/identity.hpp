@@ -1,7 +1,7 @@
 /// Who a worker is to Kafka, to the database and to those who read its events.
 #pragma once
 
-#include "events/uuid.hpp"
+#include "uuid/uuid.hpp"
 
 #include <string>
 

@@ -1,6 +1,6 @@
 #include "engine/poll_thread.hpp"
 
-#include "engine/delivery.hpp"
+#include "engine/dispatch/delivery.hpp"
 
 #include <utility>
 

@@ -1,8 +1,8 @@
 #include "engine/worker.hpp"
 
-#include "engine/replay_arguments.hpp"
-#include "engine/replay_plan.hpp"
-#include "engine/replay_session.hpp"
+#include "engine/replay/replay_arguments.hpp"
+#include "engine/replay/replay_plan.hpp"
+#include "engine/replay/replay_session.hpp"
 #include "engine/worker_settings.hpp"
 #include "http/admin_server.hpp"
 #include "kafka/topics.hpp"

@@ -1,6 +1,6 @@
 #include "events/chat.hpp"
 
-#include "events/rules.hpp"
+#include "text/rules.hpp"
 
 namespace omnibus {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "events/uuid.hpp"
+#include "uuid/uuid.hpp"
 
 #include <string_view>
 

@@ -1,6 +1,6 @@
 #include "events/inbound.hpp"
 
-#include "events/rules.hpp"
+#include "text/rules.hpp"
 
 namespace omnibus {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "events/invalid_field.hpp"
+#include "text/invalid_field.hpp"
 
 #include <optional>
 #include <string>

@@ -1,6 +1,6 @@
 #include "events/notification.hpp"
 
-#include "events/rules.hpp"
+#include "text/rules.hpp"
 
 namespace omnibus {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "events/invalid_field.hpp"
-#include "events/uuid.hpp"
+#include "text/invalid_field.hpp"
+#include "uuid/uuid.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,10 +1,10 @@
 /// CloudEvents 1.0 over Kafka: binary and structured mode in, binary mode out.
 #pragma once
 
-#include "events/uuid.hpp"
 #include "json/error.hpp"
 #include "json/limits.hpp"
 #include "kafka/record.hpp"
+#include "uuid/uuid.hpp"
 
 #include <chrono>
 #include <optional>

@@ -1,7 +1,7 @@
 // The envelopes of events of our own.
-#include "events/time.hpp"
 #include "kafka/cloud_event_attributes.hpp"
 #include "observability/trace_context.hpp"
+#include "time/time.hpp"
 
 #include <fmt/format.h>
 

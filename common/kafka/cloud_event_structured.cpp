@@ -1,7 +1,7 @@
 // Events in structured mode: the value is the whole event.
 #include "json/members.hpp"
-#include "kafka/base64.hpp"
 #include "kafka/cloud_event_attributes.hpp"
+#include "text/base64.hpp"
 
 #include <algorithm>
 #include <utility>

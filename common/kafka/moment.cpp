@@ -1,6 +1,6 @@
 #include "kafka/moment.hpp"
 
-#include "events/time.hpp"
+#include "time/time.hpp"
 
 #include <charconv>
 #include <stdexcept>

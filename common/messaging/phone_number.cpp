@@ -1,7 +1,7 @@
 #include "messaging/phone_number.hpp"
 
-#include "events/rules.hpp"
 #include "json/utf8.hpp"
+#include "text/rules.hpp"
 
 #include <algorithm>
 #include <set>

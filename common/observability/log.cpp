@@ -1,7 +1,7 @@
 #include "observability/log.hpp"
 
-#include "events/time.hpp"
 #include "json/encode.hpp"
+#include "time/time.hpp"
 
 #include <array>
 #include <cmath>

@@ -1,7 +1,7 @@
 /// Rows into a table by COPY in PostgreSQL's binary format, which neither side has to print or read as text.
 #pragma once
 
-#include "events/uuid.hpp"
+#include "uuid/uuid.hpp"
 
 #include <cstddef>
 #include <cstdint>

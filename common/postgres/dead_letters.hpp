@@ -1,7 +1,7 @@
 /// What operators did with dead letters: who may act on one, and that it is done once.
 #pragma once
 
-#include "events/uuid.hpp"
+#include "uuid/uuid.hpp"
 
 #include <cstdint>
 #include <optional>

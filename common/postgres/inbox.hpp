@@ -1,7 +1,7 @@
 /// Which events a worker has processed: what makes its effect happen once.
 #pragma once
 
-#include "events/uuid.hpp"
+#include "uuid/uuid.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -1,10 +1,10 @@
 /// One short transaction per event: the inbox row, the business rows and the outbox rows, or nothing.
 #pragma once
 
-#include "events/uuid.hpp"
 #include "kafka/record.hpp"
 #include "postgres/gathered.hpp"
 #include "postgres/outbox.hpp"
+#include "uuid/uuid.hpp"
 
 #include <cstdint>
 #include <functional>

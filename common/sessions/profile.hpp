@@ -1,7 +1,7 @@
 /// The people a tenant talks to by voice, SMS and WhatsApp: the table `profiles`.
 #pragma once
 
-#include "events/uuid.hpp"
+#include "uuid/uuid.hpp"
 
 #include <optional>
 #include <string>

@@ -1,8 +1,8 @@
 /// One conversation of a person across voice, WhatsApp and SMS: the table `omnichannel_sessions`, by its SQL functions.
 #pragma once
 
-#include "events/uuid.hpp"
 #include "sessions/profile.hpp"
+#include "uuid/uuid.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -1,8 +1,8 @@
 /// The seven tools by which a model sends messages and keeps a session: what it is told of them, and what they do.
 #pragma once
 
-#include "events/uuid.hpp"
 #include "llm/llm.hpp"
+#include "uuid/uuid.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -5,11 +5,11 @@
 #include "events/inbound.hpp"
 #include "json/decode.hpp"
 #include "tests/fuzz/must.hpp"
-#include "workers/gateway/calls_webhook.hpp"
-#include "workers/gateway/signature.hpp"
-#include "workers/gateway/sms_webhook.hpp"
-#include "workers/gateway/twilio_webhook.hpp"
-#include "workers/gateway/whatsapp_webhook.hpp"
+#include "workers/gateway/webhooks/calls_webhook.hpp"
+#include "workers/gateway/webhooks/signature.hpp"
+#include "workers/gateway/webhooks/sms_webhook.hpp"
+#include "workers/gateway/webhooks/twilio_webhook.hpp"
+#include "workers/gateway/webhooks/whatsapp_webhook.hpp"
 
 #include <algorithm>
 #include <cstddef>

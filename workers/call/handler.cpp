@@ -2,9 +2,9 @@
 
 #include "engine/failure.hpp"
 #include "events/conversation.hpp"
-#include "events/time.hpp"
 #include "observability/metrics.hpp"
 #include "sessions/notification.hpp"
+#include "time/time.hpp"
 #include "workers/call/store.hpp"
 #include "workers/call/transcript.hpp"
 

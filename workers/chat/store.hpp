@@ -3,7 +3,7 @@
 
 #include "engine/context.hpp"
 #include "events/chat.hpp"
-#include "events/uuid.hpp"
+#include "uuid/uuid.hpp"
 #include "workers/chat/prompt.hpp"
 
 #include <cstdint>

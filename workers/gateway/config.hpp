@@ -4,7 +4,7 @@
 #include "config/config.hpp"
 #include "config/process_settings.hpp"
 #include "kafka/client_settings.hpp"
-#include "workers/gateway/webhook_settings.hpp"
+#include "workers/gateway/webhooks/webhook_settings.hpp"
 
 #include <array>
 #include <chrono>

@@ -1,7 +1,7 @@
 #include "workers/gateway/publisher.hpp"
 
 #include "observability/log.hpp"
-#include "workers/gateway/refusal.hpp"
+#include "workers/gateway/door/refusal.hpp"
 
 #include <optional>
 #include <stdexcept>

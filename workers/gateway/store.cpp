@@ -123,14 +123,14 @@ Task<std::optional<Transcript>> Store::transcript(std::string domain, Uuid id, s
   return pool_.run(std::move(work));
 }
 
-Task<telemetry::Report> Store::telemetry_report(Principal principal, telemetry::Query query) {
+Task<rollups::Report> Store::telemetry_report(Principal principal, rollups::Query query) {
   auto work = [principal = std::move(principal), query = std::move(query)](pqxx::connection& connection) {
     pqxx::read_transaction transaction(connection);
     if (principal.role == Role::operator_role)
       transaction.exec("SELECT set_config('app.role', 'operator', true)");
     else
       enter_tenant(transaction, principal.domain);
-    return telemetry::read_report(transaction, query);
+    return rollups::read_report(transaction, query);
   };
   return pool_.run(std::move(work));
 }

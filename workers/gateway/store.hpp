@@ -2,10 +2,10 @@
 #pragma once
 
 #include "concurrency/task.hpp"
-#include "events/uuid.hpp"
 #include "postgres/pool.hpp"
-#include "telemetry/report.hpp"
-#include "workers/gateway/token_cache.hpp"
+#include "rollups/report.hpp"
+#include "uuid/uuid.hpp"
+#include "workers/gateway/door/token_cache.hpp"
 
 #include <array>
 #include <chrono>
@@ -84,7 +84,7 @@ class Store {
   Task<std::optional<Transcript>> transcript(std::string domain, Uuid id, std::int64_t after_seq, std::int64_t limit);
 
   /// What the rollups tell: a tenant's own, all of them to an operator.
-  Task<telemetry::Report> telemetry_report(Principal principal, telemetry::Query query);
+  Task<rollups::Report> telemetry_report(Principal principal, rollups::Query query);
 
   /// Tries to get the key for whoever asks; a claim that nobody ended within `lease` is up for the next one. Fills
   /// `claim.since` when it is granted. `claim` must outlive the coroutine.

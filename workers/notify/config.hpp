@@ -3,7 +3,7 @@
 
 #include "config/config.hpp"
 #include "workers/notify/ledger.hpp"
-#include "workers/notify/provider_settings.hpp"
+#include "workers/notify/providers/provider_settings.hpp"
 
 #include <array>
 #include <chrono>

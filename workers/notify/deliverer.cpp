@@ -1,7 +1,7 @@
 #include "workers/notify/deliverer.hpp"
 
-#include "events/time.hpp"
 #include "faults/failpoint.hpp"
+#include "time/time.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -7,7 +7,7 @@
 #include "postgres/pool.hpp"
 #include "workers/notify/config.hpp"
 #include "workers/notify/ledger.hpp"
-#include "workers/notify/provider.hpp"
+#include "workers/notify/providers/provider.hpp"
 #include "workers/notify/store.hpp"
 
 #include <chrono>

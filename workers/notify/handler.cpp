@@ -3,10 +3,10 @@
 #include "concurrency/signal.hpp"
 #include "engine/classify.hpp"
 #include "engine/failure.hpp"
-#include "events/time.hpp"
 #include "messaging/sms_text.hpp"
 #include "messaging/whatsapp_text.hpp"
 #include "observability/metrics.hpp"
+#include "time/time.hpp"
 #include "workers/notify/results.hpp"
 #include "workers/notify/store.hpp"
 

@@ -6,7 +6,7 @@
 #include "events/notification.hpp"
 #include "workers/notify/config.hpp"
 #include "workers/notify/deliverer.hpp"
-#include "workers/notify/providers.hpp"
+#include "workers/notify/providers/providers.hpp"
 
 #include <cstdint>
 #include <exception>

@@ -1,7 +1,7 @@
 /// What is done next with a delivery, by the state it is found in. Pure.
 #pragma once
 
-#include "workers/notify/provider.hpp"
+#include "workers/notify/providers/provider.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "engine/unit_of_work.hpp"
-#include "events/uuid.hpp"
 #include "observability/log.hpp"
+#include "uuid/uuid.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -3,7 +3,7 @@
 
 #include "engine/unit_of_work.hpp"
 #include "events/inbound.hpp"
-#include "events/uuid.hpp"
+#include "uuid/uuid.hpp"
 #include "workers/notify/ledger.hpp"
 #include "workers/notify/window.hpp"
 

@@ -1,8 +1,8 @@
 #include "workers/sms/handler.hpp"
 
-#include "events/time.hpp"
 #include "observability/metrics.hpp"
 #include "sessions/notification.hpp"
+#include "time/time.hpp"
 
 #include <utility>
 

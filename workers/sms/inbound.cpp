@@ -1,6 +1,6 @@
 #include "workers/sms/inbound.hpp"
 
-#include "events/time.hpp"
+#include "time/time.hpp"
 
 namespace omnibus::sms {
 

@@ -1,8 +1,8 @@
 #include "workers/telemetry/store.hpp"
 
 #include "engine/failure.hpp"
-#include "events/time.hpp"
 #include "postgres/binary_copy.hpp"
+#include "time/time.hpp"
 
 #include <charconv>
 #include <optional>

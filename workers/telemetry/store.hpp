@@ -1,7 +1,7 @@
 /// All SQL of the telemetry worker.
 #pragma once
 
-#include "events/uuid.hpp"
+#include "uuid/uuid.hpp"
 #include "workers/telemetry/call.hpp"
 #include "workers/telemetry/rollup.hpp"
 

@@ -2,7 +2,7 @@
 
 #include "bench_event.hpp"
 #include "call_sums.hpp"
-#include "engine/record_headers.hpp"
+#include "engine/dispatch/record_headers.hpp"
 #include "json/decode.hpp"
 #include "kafka/client_settings.hpp"
 #include "kafka/cloud_event.hpp"

@@ -5,13 +5,13 @@
 #include "engine/engine.hpp"
 #include "engine/failure.hpp"
 #include "engine/handler.hpp"
-#include "events/time.hpp"
 #include "http/client.hpp"
 #include "kafka/admin.hpp"
 #include "llm/openai_client.hpp"
 #include "observability/metrics.hpp"
 #include "sequence.hpp"
 #include "span.hpp"
+#include "time/time.hpp"
 #include "usage.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Many events in one transaction: the same promises as for one.
-#include "database_engine.hpp"
 #include "engine/batch_handler.hpp"
-#include "topic_reader.hpp"
+#include "tests/common/engine/database_engine.hpp"
+#include "tests/common/engine/topic_reader.hpp"
 
 #include <future>
 

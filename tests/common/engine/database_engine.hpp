@@ -1,9 +1,9 @@
 /// Engines with a database to write to, and what they wrote.
 #pragma once
 
-#include "engine_fixture.hpp"
 #include "events/chat.hpp"
 #include "postgres/pool.hpp"
+#include "tests/common/engine/engine_fixture.hpp"
 #include "tests/common/postgres/database_fixture.hpp"
 
 #include <map>

@@ -2,11 +2,11 @@
 #pragma once
 
 #include "engine/engine.hpp"
-#include "events/uuid.hpp"
 #include "kafka/admin.hpp"
 #include "kafka/embedded_broker.hpp"
 #include "kafka/producer.hpp"
 #include "kafka/topics.hpp"
+#include "uuid/uuid.hpp"
 
 #include <chrono>
 #include <condition_variable>

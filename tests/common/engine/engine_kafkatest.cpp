@@ -1,6 +1,6 @@
 #include "engine/failure.hpp"
-#include "engine_fixture.hpp"
-#include "topic_reader.hpp"
+#include "tests/common/engine/engine_fixture.hpp"
+#include "tests/common/engine/topic_reader.hpp"
 
 #include <atomic>
 #include <random>

@@ -1,8 +1,8 @@
 // What an engine with a database promises: every event's effect once, whatever crashes, and what follows from it
 // published.
-#include "database_engine.hpp"
 #include "engine/failure.hpp"
-#include "topic_reader.hpp"
+#include "tests/common/engine/database_engine.hpp"
+#include "tests/common/engine/topic_reader.hpp"
 #include "victim.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // A worker that lives until it is killed: engine_victim DATABASE_URL TOPIC GROUP, on the broker of OMNIBUS_TEST_KAFKA.
 // Its handler writes the event's effect and publishes one reply.
-#include "database_engine.hpp"
+#include "tests/common/engine/database_engine.hpp"
 
 #include <csignal>
 

@@ -1,5 +1,5 @@
 // A table that somebody holds locked is no event's fault.
-#include "database_engine.hpp"
+#include "tests/common/engine/database_engine.hpp"
 
 #include <doctest/doctest.h>
 

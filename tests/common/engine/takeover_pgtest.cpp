@@ -1,8 +1,8 @@
 // The fence between owners of one partition, and what an earlier owner leaves behind.
-#include "database_engine.hpp"
 #include "postgres/fence.hpp"
 #include "postgres/unit_of_work.hpp"
-#include "topic_reader.hpp"
+#include "tests/common/engine/database_engine.hpp"
+#include "tests/common/engine/topic_reader.hpp"
 
 #include <set>
 

@@ -1,9 +1,9 @@
 /// Reads what a test has made others publish.
 #pragma once
 
-#include "engine/record_headers.hpp"
-#include "engine_fixture.hpp"
+#include "engine/dispatch/record_headers.hpp"
 #include "kafka/consumer.hpp"
+#include "tests/common/engine/engine_fixture.hpp"
 
 namespace omnibus::engine::test {
 

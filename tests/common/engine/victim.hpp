@@ -1,7 +1,7 @@
 /// A worker in a process of its own, to be killed.
 #pragma once
 
-#include "engine_fixture.hpp"
+#include "tests/common/engine/engine_fixture.hpp"
 
 #include <csignal>
 #include <filesystem>

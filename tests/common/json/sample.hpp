@@ -1,7 +1,7 @@
 #pragma once
 
-#include "events/uuid.hpp"
 #include "json/raw.hpp"
+#include "uuid/uuid.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -1,7 +1,7 @@
 #include "kafka/cloud_event.hpp"
 
-#include "kafka/base64.hpp"
 #include "observability/trace_context.hpp"
+#include "text/base64.hpp"
 
 #include <map>
 

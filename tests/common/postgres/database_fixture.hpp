@@ -1,8 +1,8 @@
 /// Databases for tests that need a real PostgreSQL.
 #pragma once
 
-#include "events/uuid.hpp"
 #include "postgres/migrations.hpp"
+#include "uuid/uuid.hpp"
 
 #include <cstdlib>
 #include <stdexcept>

@@ -1,7 +1,7 @@
 #include "events/conversation.hpp"
 #include "tests/common/postgres/database_fixture.hpp"
-#include "workers/gateway/idempotency.hpp"
-#include "workers/gateway/refusal.hpp"
+#include "workers/gateway/door/idempotency.hpp"
+#include "workers/gateway/door/refusal.hpp"
 #include "workers/gateway/store.hpp"
 
 #include <string>

@@ -1,7 +1,7 @@
 // What becomes of a message in one attempt, by what its provider says and what the ledger knows.
-#include "events/time.hpp"
-#include "provider_peer.hpp"
 #include "tests/common/postgres/database_fixture.hpp"
+#include "tests/workers/notify/providers/provider_peer.hpp"
+#include "time/time.hpp"
 #include "workers/notify/deliverer.hpp"
 
 #include <chrono>

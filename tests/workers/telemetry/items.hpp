@@ -1,7 +1,7 @@
 /// Calls of models, made up.
 #pragma once
 
-#include "events/time.hpp"
+#include "time/time.hpp"
 #include "workers/telemetry/call.hpp"
 
 #include <random>

@@ -1,0 +1,142 @@
+#include "engine/commit/dead_letter.hpp"
+
+#include "engine/dispatch/record_headers.hpp"
+#include "kafka/topics.hpp"
+#include "time/time.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace omnibus::engine {
+namespace {
+
+constexpr std::size_t longest_message = 512;
+constexpr std::array<std::string_view, 11> ours{"error.id",        "error.class",  "error.message",    "error.attempts",
+                                                "error.worker",    "error.group",  "error.first_seen", "error.topic",
+                                                "error.partition", "error.offset", "error.timestamp"};
+constexpr std::string_view redrive_header = "omnibus-redrive";
+constexpr std::string_view group_prefix = "omnibus-";
+constexpr std::string_view suffix = ".dlq";
+constexpr Uuid letter_space{
+    {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x6c, 0x65, 0x74, 0x74, 0x65, 0x72}};
+
+bool is_ours(std::string_view name) {
+  return std::ranges::find(ours, name) != ours.end();
+}
+
+std::optional<std::string> bytes(void const* data, std::size_t size) {
+  if (data == nullptr) return std::nullopt;
+  return std::string{static_cast<char const*>(data), size};
+}
+
+std::string source_topic(std::string_view letters) {
+  return std::string{letters.ends_with(suffix) ? letters.substr(0, letters.size() - suffix.size()) : letters};
+}
+
+std::int64_t count_of(std::string_view text) {
+  std::int32_t count = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  return error == std::errc{} && end == text.data() + text.size() && count > 0 ? count : 0;
+}
+
+}  // namespace
+
+kafka::Record make_dead_letter(ReceivedRecord const& received, kafka::TopicPartition const& from,
+                               DeadLetterReason const& reason) {
+  kafka::Record record{.topic = kafka::dead_letter_topic(from.topic),
+                       .key = bytes(received.key().data(), received.key().size()),
+                       .value = bytes(received.value().data(), received.value().size()),
+                       .headers = {},
+                       .partition = {}};
+  received.for_each_header([&](std::string_view name, std::optional<std::string_view> value) {
+    if (is_ours(name)) return;
+    record.headers.push_back({std::string{name}, value ? std::optional<std::string>{*value} : std::nullopt});
+  });
+  auto const add = [&](std::string_view name, std::string value) {
+    record.headers.push_back({std::string{name}, std::move(value)});
+  };
+  add("error.id", to_string(random_uuid()));
+  add("error.class", reason.failure.error_class());
+  add("error.message", std::string{std::string_view{reason.failure.what()}.substr(0, longest_message)});
+  add("error.attempts", std::to_string(reason.attempts));
+  add("error.worker", std::string{reason.worker});
+  add("error.group", std::string{reason.group});
+  add("error.first_seen", format_time_ms(unix_ms(reason.first_seen), Fraction::none));
+  add("error.topic", from.topic);
+  add("error.partition", std::to_string(from.partition));
+  add("error.offset", std::to_string(received.offset()));
+  add("error.timestamp", std::to_string(received.timestamp_ms()));
+  return record;
+}
+
+boost::system::result<Envelope, json::DecodeError> envelope_of(kafka::Record const& record) {
+  std::vector<HeaderView> headers;
+  for (auto const& [name, value] : record.headers)
+    headers.push_back({name, value ? std::optional<std::string_view>{*value} : std::nullopt});
+  RecordView const view{record.key, record.value, headers};
+  if (is_structured(view)) {
+    auto parsed = parse_cloud_event(view);
+    if (!parsed) return parsed.error();
+    return std::move(parsed->envelope);
+  }
+  auto const parsed = parse_envelope(view);
+  if (!parsed) return parsed.error();
+  return to_envelope(*parsed);
+}
+
+DeadLetter read_dead_letter(rd_kafka_message_t const& message) {
+  DeadLetter letter;
+  letter.topic = rd_kafka_topic_name(message.rkt);
+  letter.partition = message.partition;
+  letter.offset = message.offset;
+  letter.timestamp_ms = kafka::timestamp_ms(message);
+  letter.original = {
+      source_topic(letter.topic), bytes(message.key, message.key_len), bytes(message.payload, message.len), {}, {}};
+  std::string id;
+  std::array<std::string, 3> from;
+  std::array<std::pair<std::string_view, std::string*>, 10> const told{{{"error.id", &id},
+                                                                        {"error.class", &letter.error_class},
+                                                                        {"error.message", &letter.message},
+                                                                        {"error.attempts", &letter.attempts},
+                                                                        {"error.worker", &letter.worker},
+                                                                        {"error.group", &letter.group},
+                                                                        {"error.first_seen", &letter.first_seen},
+                                                                        {"error.topic", &from[0]},
+                                                                        {"error.partition", &from[1]},
+                                                                        {"error.offset", &from[2]}}};
+  for_each_header(message, [&](std::string_view name, std::optional<std::string_view> value) {
+    if (name == redrive_header) letter.redrives = count_of(value.value_or(""));
+    if (!is_ours(name)) {
+      letter.original.headers.push_back({std::string{name}, value ? std::optional<std::string>{*value} : std::nullopt});
+      return;
+    }
+    auto const member = std::ranges::find(told, name, &std::pair<std::string_view, std::string*>::first);
+    if (member != told.end()) *member->second = value.value_or("");
+  });
+  if (!from[0].empty()) letter.from = fmt::format("{}/{}/{}", from[0], from[1], from[2]);
+  if (letter.worker.empty() && letter.group.starts_with(group_prefix))
+    letter.worker = letter.group.substr(group_prefix.size());
+  // Of a topic that was made anew the same place is another letter's, hence the time.
+  letter.id = parse_uuid(id).value_or(name_uuid(
+      letter_space, fmt::format("{}/{}/{}/{}", letter.topic, letter.partition, letter.offset, letter.timestamp_ms)));
+  if (auto event = envelope_of(letter.original)) {
+    letter.event_key = event_key(*event);
+    letter.event = std::move(*event);
+  } else {
+    letter.not_an_event = event.error().message();
+  }
+  return letter;
+}
+
+kafka::Record redriven(DeadLetter const& letter) {
+  auto record = letter.original;
+  std::erase_if(record.headers, [](Header const& header) { return header.name == redrive_header; });
+  record.headers.push_back({std::string{redrive_header}, std::to_string(letter.redrives + 1)});
+  return record;
+}
+
+}  // namespace omnibus::engine

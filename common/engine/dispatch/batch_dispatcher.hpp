@@ -1,0 +1,69 @@
+/// Starts deliveries many at a time.
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "engine/dispatch/batch.hpp"
+#include "engine/dispatch/dispatch.hpp"
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+namespace omnibus::engine {
+
+/// What a batch dispatcher runs batches through. Called on the event loop.
+class BatchProcessor : public Leaving {
+ public:
+  /// Decodes a delivery into the batch: adds its entry. Must not throw.
+  virtual void decode(Batch& batch, Delivery& delivery) = 0;
+  /// Commits the batch and marks each entry finished, or not when its partition was given up. Must not throw.
+  virtual Task<> commit(Batch& batch) = 0;
+};
+
+/// A batch is committed while the next is decoded: everything that came meanwhile is in it, up to `most`. One begins as
+/// soon as none is under way; another beside it, where there may be any, only once it is full. Batches begin in the
+/// order of arrival; those beside each other end in any.
+class BatchDispatcher : public Dispatch {
+ public:
+  /// @param items empty ones, at least two: for the batch that is filled, and for as many as may be committed at once
+  BatchDispatcher(boost::asio::io_context& loop, std::size_t most, std::vector<std::unique_ptr<BatchItems>> items,
+                  BatchProcessor& processor);
+
+  void submit(Delivery& delivery) override;
+  void pump() override;
+  bool is_free(Partition const&, std::uint64_t) const override { return false; }
+  void open(Partition& partition) override;
+  void close(Partition& partition) override;
+  void drain(Partition& partition) override;
+  void drop(Partition& partition) override;
+
+  std::size_t in_flight() const override { return in_flight_; }
+  std::size_t queued() const override { return alive_ - in_flight_; }
+  std::size_t ready() const override { return ready_.size(); }
+  std::size_t waiting_for_retry() const override { return 0; }
+  bool paused() const override;
+
+ private:
+  Task<> run(Batch& batch);
+  void place(Delivery& delivery);
+  void fill();
+  void start();
+  void settle(Batch& batch);
+  void leave(Delivery& delivery, bool finished);
+  std::deque<Delivery*> take_back(Partition const& partition);
+
+  boost::asio::io_context& loop_;
+  std::size_t most_;
+  BatchProcessor& processor_;
+  std::vector<Batch> batches_;
+  Batch* filling_;
+  std::vector<Batch*> idle_;
+  std::deque<Delivery*> ready_;
+  std::size_t alive_ = 0;
+  std::size_t in_flight_ = 0;
+};
+
+}  // namespace omnibus::engine

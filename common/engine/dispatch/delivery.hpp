@@ -1,0 +1,77 @@
+/// One record on its way through a worker.
+#pragma once
+
+#include "engine/dispatch/offset_frontier.hpp"
+#include "engine/dispatch/received_record.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace omnibus::engine {
+
+using Clock = std::chrono::steady_clock;
+
+struct Partition;
+
+/// A record from its arrival until it is finished or given back. Deliveries live in a DeliveryPool and are linked into
+/// the queue of their key; they belong to the event loop.
+struct Delivery {
+  ReceivedRecord record;
+  Partition* partition = nullptr;
+  Delivery* next = nullptr;  ///< behind it in the queue of the same key
+  std::uint64_t key_hash = 0;
+  OffsetFrontier::Sequence sequence = 0;
+  std::int64_t epoch = 0;          ///< the partition's when this attempt began
+  std::uint32_t attempts = 0;      ///< how often it was tried and failed, outages and deferrals not counted
+  std::uint32_t deferrals = 0;     ///< how often in a row it was deferred
+  Clock::time_point first_failed;  ///< of the first failed attempt; meaningless before
+  bool waiting = false;            ///< for its retry time
+  bool resolved = false;           ///< its inbox row is committed: nothing may be done for it again
+  bool not_handled = false;        ///< in a replay: passed over or failed
+
+  std::string_view key() const { return record.key(); }
+  bool has_key() const { return record.key().data() != nullptr; }
+  std::string_view value() const { return record.value(); }
+  bool has_value() const { return record.value().data() != nullptr; }
+  std::int64_t offset() const { return record.offset(); }
+};
+
+/// What a record counts for against the byte limit: what librdkafka or we keep beside its key and value included.
+inline std::size_t held_bytes(std::size_t key_size, std::size_t value_size) {
+  constexpr std::size_t beside = 384;  // about what librdkafka 2.14 allocates for a message, and what headers take
+  return value_size + key_size + sizeof(Delivery) + beside;
+}
+inline std::size_t held_bytes(rd_kafka_message_t const& message) {
+  return held_bytes(message.key_len, message.len);
+}
+inline std::size_t held_bytes(ReceivedRecord const& record) {
+  return held_bytes(record.key().size(), record.value().size());
+}
+
+/// Re-uses deliveries, so that an event costs no allocation once the pool has grown to what is in flight.
+class DeliveryPool {
+ public:
+  Delivery& take() {
+    if (free_.empty()) {
+      blocks_.push_back(std::make_unique<Delivery[]>(block));
+      for (std::size_t i = 0; i < block; ++i) free_.push_back(&blocks_.back()[i]);
+    }
+    auto* const delivery = free_.back();
+    free_.pop_back();
+    return *delivery;
+  }
+  void give_back(Delivery& delivery) {
+    delivery = Delivery{};
+    free_.push_back(&delivery);
+  }
+
+ private:
+  static constexpr std::size_t block = 256;
+  std::vector<std::unique_ptr<Delivery[]>> blocks_;
+  std::vector<Delivery*> free_;
+};
+
+}  // namespace omnibus::engine

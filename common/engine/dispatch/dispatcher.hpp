@@ -1,0 +1,95 @@
+/// Starts deliveries: one at a time per key, many keys at once.
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "engine/dispatch/delivery.hpp"
+#include "engine/dispatch/dispatch.hpp"
+#include "engine/dispatch/key_lanes.hpp"
+#include "engine/dispatch/outage_gate.hpp"
+#include "engine/dispatch/partition.hpp"
+#include "engine/dispatch/timer_queue.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace omnibus::engine {
+
+/// How one attempt at a delivery ended.
+struct Verdict {
+  enum class Kind {
+    done,    ///< finished: its offset may be committed
+    retry,   ///< again after `delay`; its key waits
+    outage,  ///< again once the outage is over
+    hold,    ///< again once its partition is open again
+    abandon  ///< not finished and not to be tried here again; nothing after it of its partition is started either
+  };
+  Kind kind;
+  std::chrono::milliseconds delay{0};
+};
+
+/// What the dispatcher runs deliveries through. Called on the event loop.
+class Processor : public Leaving {
+ public:
+  /// One attempt. Must not throw.
+  virtual Task<Verdict> process(Delivery& delivery) = 0;
+};
+
+/// Deliveries of one key run one after the other in the order of submit(); up to `max_in_flight` keys run at once. A
+/// delivery that waits for a retry blocks its own key only and takes no place among those in flight. Everything is
+/// O(1) per event but the O(log n) of a retry's timer.
+class Dispatcher : public Dispatch {
+ public:
+  struct Settings {
+    std::size_t max_in_flight = 256;
+    std::chrono::milliseconds first_outage_delay{200};
+    std::chrono::milliseconds longest_outage_delay{2'000};
+  };
+
+  Dispatcher(boost::asio::io_context& loop, Settings settings, Processor& processor);
+
+  void submit(Delivery& delivery) override;
+  void pump() override;
+  bool is_free(Partition const& partition, std::uint64_t key_hash) const override {
+    return partition.open && partition.wanted() && gate_.open() && (lanes_.empty() || !lanes_.holds(key_hash));
+  }
+  void open(Partition& partition) override;
+  void close(Partition& partition) override;
+  void drain(Partition& partition) override;
+  void drop(Partition& partition) override;
+
+  std::size_t in_flight() const override { return in_flight_; }
+  std::size_t queued() const override { return lanes_.queued() - in_flight_; }
+  std::size_t ready() const override { return ready_.size(); }
+  std::size_t waiting_for_retry() const override { return retries_.size(); }
+  bool paused() const override { return !gate_.open(); }
+
+ private:
+  Task<> run();
+  Delivery* next();
+  void make_ready(Delivery& delivery);
+  void settle(Delivery& delivery, Verdict verdict);
+  void leave(Delivery& delivery, bool finished);
+  void arm();
+  void on_timer();
+
+  boost::asio::io_context& loop_;
+  Settings settings_;
+  Processor& processor_;
+  KeyLanes lanes_;
+  std::deque<Delivery*> ready_;
+  TimerQueue retries_;
+  OutageGate gate_;
+  boost::asio::steady_timer timer_;
+  Clock::time_point armed_for_ = Clock::time_point::max();
+  std::size_t in_flight_ = 0;
+  std::size_t runners_ = 0;
+  bool pump_posted_ = false;
+};
+
+}  // namespace omnibus::engine

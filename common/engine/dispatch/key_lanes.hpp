@@ -1,0 +1,58 @@
+/// Order within a key, concurrency across keys.
+#pragma once
+
+#include "engine/dispatch/delivery.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+namespace omnibus::engine {
+
+/// A queue per key that has something in flight. The head of a queue is the only one of its key that may run; the
+/// others wait behind it. Every operation is O(1). Keys are told apart by a 64-bit hash: two keys that collide share a
+/// queue, which costs them concurrency and nothing else. Not thread-safe: it belongs to the event loop.
+class KeyLanes {
+ public:
+  /// Queues a delivery. @return true when it is the head of its key and may run now.
+  bool push(Delivery& delivery) {
+    delivery.next = nullptr;
+    auto const [lane, is_new] = lanes_.try_emplace(delivery.key_hash, Lane{&delivery, &delivery});
+    ++queued_;
+    if (is_new) return true;
+    lane->second.tail->next = &delivery;
+    lane->second.tail = &delivery;
+    return false;
+  }
+
+  /// Takes the head of a key out. @return the next of its key, which may run now, or null.
+  Delivery* pop(Delivery& head) {
+    --queued_;
+    auto const lane = lanes_.find(head.key_hash);
+    if (head.next == nullptr) {
+      lanes_.erase(lane);
+      return nullptr;
+    }
+    lane->second.head = head.next;
+    return head.next;
+  }
+
+  /// Whether anything of this key is queued or running.
+  bool holds(std::uint64_t key_hash) const { return lanes_.contains(key_hash); }
+  bool empty() const { return lanes_.empty(); }
+  /// Keys that have something queued or running.
+  std::size_t keys() const { return lanes_.size(); }
+  /// Deliveries queued or running, of all keys.
+  std::size_t queued() const { return queued_; }
+
+ private:
+  struct Lane {
+    Delivery* head;
+    Delivery* tail;
+  };
+  boost::unordered_flat_map<std::uint64_t, Lane> lanes_;
+  std::size_t queued_ = 0;
+};
+
+}  // namespace omnibus::engine

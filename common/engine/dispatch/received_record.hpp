@@ -1,0 +1,72 @@
+/// A record as a worker keeps it.
+#pragma once
+
+#include "engine/dispatch/record_headers.hpp"
+#include "kafka/consumer.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace omnibus::engine {
+
+/// At first librdkafka's message, which costs nothing to take over but holds the whole response it came in; a copy in
+/// one allocation once it is kept for longer. What it returns as a view lives until copy() or its end.
+class ReceivedRecord {
+ public:
+  ReceivedRecord() = default;
+  explicit ReceivedRecord(kafka::Message message) : message_{std::move(message)} {}
+
+  /// Copies key, value and headers and lets go of the message.
+  void copy();
+  /// Gives the message back; null when it was copied.
+  kafka::Message take_message() { return std::move(message_); }
+  void reset() {
+    message_.reset();
+    copy_.reset();
+  }
+
+  /// Absent ones have no data().
+  std::string_view key() const {
+    return message_ ? std::string_view{static_cast<char const*>(message_->key), message_->key_len} : copied_key();
+  }
+  std::string_view value() const {
+    return message_ ? std::string_view{static_cast<char const*>(message_->payload), message_->len} : copied_value();
+  }
+  std::int64_t offset() const { return message_ ? message_->offset : fixed().offset; }
+  /// When it was written, in ms since 1970; -1 when the broker does not say.
+  std::int64_t timestamp_ms() const { return message_ ? kafka::timestamp_ms(*message_) : fixed().timestamp_ms; }
+
+  /// Calls `visit(name, value)` for each header in order; an absent value is no value.
+  template <class Visit>
+  void for_each_header(Visit&& visit) const {
+    if (message_) return engine::for_each_header(*message_, std::forward<Visit>(visit));
+    for (auto const *at = headers(), *end = at + fixed().header_bytes; at != end;) {
+      auto const name = field(at);
+      visit(*name, field(at));
+    }
+  }
+
+ private:
+  struct Fixed {
+    std::int64_t offset;
+    std::int64_t timestamp_ms;
+    std::uint32_t header_bytes;
+  };
+  static constexpr std::uint32_t absent = 0xffffffff;
+
+  /// Of the copy: fixed(), then key and value, then names and values of the headers, each behind its size.
+  static std::optional<std::string_view> field(char const*& at);
+  Fixed const& fixed() const { return *reinterpret_cast<Fixed const*>(copy_.get()); }
+  char const* headers() const;
+  std::string_view copied_key() const;
+  std::string_view copied_value() const;
+
+  kafka::Message message_;
+  std::unique_ptr<char[]> copy_;
+};
+
+}  // namespace omnibus::engine

@@ -1,0 +1,181 @@
+#include "engine/replay/replay_store.hpp"
+
+#include <pqxx/pqxx>
+
+namespace omnibus::engine {
+namespace {
+
+constexpr Uuid replay_space{
+    {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x72, 0x65, 0x70, 0x6c, 0x61, 0x79}};
+constexpr std::size_t longest_reason = 200;
+
+std::vector<std::string> texts(pqxx::field const& field) {
+  auto const array = field.as_sql_array<std::string>();
+  return {array.cbegin(), array.cend()};
+}
+
+}  // namespace
+
+std::string_view to_string(Replay::Outcome outcome) {
+  switch (outcome) {
+    case Replay::Outcome::handled:
+      return "handled";
+    case Replay::Outcome::skipped:
+      return "skipped";
+    case Replay::Outcome::failed:
+      return "failed";
+    case Replay::Outcome::suppressed:
+      return "suppressed";
+  }
+  return "handled";
+}
+
+Uuid ReplayRun::id() const {
+  return name_uuid(replay_space, worker + '/' + run);
+}
+
+std::string forbidden_right(pqxx::transaction_base& transaction) {
+  // The ledger of sends may not be there; what is not there cannot be written.
+  auto const found = transaction.exec(R"(
+      SELECT t FROM unnest(ARRAY['pipeline.outbox', 'pipeline.delivery', 'pipeline.llm_responses']) AS t
+      WHERE has_any_column_privilege(to_regclass(t), 'INSERT') LIMIT 1)");
+  return found.empty() ? std::string{} : "insert into " + found[0][0].as<std::string>();
+}
+
+void lock_run(pqxx::transaction_base& transaction, std::string_view run) {
+  transaction.exec("SELECT pg_advisory_xact_lock(hashtextextended('replay ' || $1, 0))", pqxx::params{run});
+}
+
+std::optional<ReplayRun> find_run(pqxx::transaction_base& transaction, std::string_view run) {
+  auto const rows = transaction.exec(
+      "SELECT run, worker, group_id, topics, window_from, window_to FROM pipeline.replay_runs WHERE run = $1",
+      pqxx::params{run});
+  if (rows.empty()) return std::nullopt;
+  auto const row = rows[0];
+  return ReplayRun{row[0].as<std::string>(), row[1].as<std::string>(), row[2].as<std::string>(), texts(row[3]),
+                   row[4].as<std::string>(), row[5].as<std::string>()};
+}
+
+void create_run(pqxx::transaction_base& transaction, ReplayRun const& run, std::string_view started_by,
+                std::vector<kafka::OffsetRange> const& window) {
+  transaction.exec(
+      "INSERT INTO pipeline.replay_runs (run, worker, group_id, topics, window_from, window_to, started_by)"
+      " VALUES ($1, $2, $3, $4::text[], $5, $6, $7)",
+      pqxx::params{run.run, run.worker, run.group, run.topics, run.from, run.to, started_by});
+  for (auto const& [where, from, to] : window)
+    transaction.exec(
+        "INSERT INTO pipeline.replay_progress (run, topic, partition, from_offset, to_offset, position)"
+        " VALUES ($1, $2, $3::int, $4::bigint, $5::bigint, $4::bigint)",
+        pqxx::params{run.run, where.topic, where.partition, from, to});
+}
+
+std::vector<ReplayPartition> partitions_of(pqxx::transaction_base& transaction, std::string_view run) {
+  std::vector<ReplayPartition> partitions;
+  for (auto const& row : transaction.exec("SELECT topic, partition, from_offset, to_offset, position"
+                                          " FROM pipeline.replay_progress WHERE run = $1 ORDER BY topic, partition",
+                                          pqxx::params{run}))
+    partitions.push_back({row[0].as<std::string>(), row[1].as<std::int32_t>(), row[2].as<std::int64_t>(),
+                          row[3].as<std::int64_t>(), row[4].as<std::int64_t>()});
+  return partitions;
+}
+
+std::vector<ReplayOutcome> outcomes_of(pqxx::transaction_base& transaction, std::string_view run) {
+  std::vector<ReplayOutcome> outcomes;
+  for (auto const& row : transaction.exec(
+           "SELECT outcome, reason, events FROM pipeline.replay_outcomes WHERE run = $1 ORDER BY outcome, reason",
+           pqxx::params{run}))
+    outcomes.push_back({row[0].as<std::string>(), row[1].as<std::string>(), row[2].as<std::int64_t>()});
+  return outcomes;
+}
+
+void save(pqxx::transaction_base& transaction, std::string_view run, ReplayReport const& report) {
+  // One at a time, so that two processes that each end their last partition do not both miss that all are ended.
+  transaction.exec("SELECT FROM pipeline.replay_runs WHERE run = $1 FOR UPDATE", pqxx::params{run});
+  transaction.exec(
+      "INSERT INTO pipeline.replay_members (run, member, per_s) VALUES ($1, $2, $3::float8)"
+      " ON CONFLICT (run, member) DO UPDATE SET per_s = excluded.per_s, updated_at = now()",
+      pqxx::params{run, report.member, report.per_second});
+  std::vector<std::string> topics;
+  std::vector<std::int32_t> partitions;
+  std::vector<std::int64_t> positions;
+  for (auto const& [where, offset, metadata] : report.positions) {
+    topics.push_back(where.topic);
+    partitions.push_back(where.partition);
+    positions.push_back(offset);
+  }
+  // Never back: a partition that changed hands may be told of by its last owner after its next.
+  transaction.exec(R"(
+      UPDATE pipeline.replay_progress p SET position = least(d.position, p.to_offset)
+      FROM unnest($2::text[], $3::int[], $4::bigint[]) AS d (topic, partition, position)
+      WHERE p.run = $1 AND p.topic = d.topic AND p.partition = d.partition AND p.position < d.position)",
+                   pqxx::params{run, topics, partitions, positions});
+  for (auto const& [key, events] : report.counts)
+    transaction.exec(
+        "INSERT INTO pipeline.replay_outcomes AS o (run, outcome, reason, events) VALUES ($1, $2, $3, $4::bigint)"
+        " ON CONFLICT (run, outcome, reason) DO UPDATE SET events = o.events + excluded.events",
+        pqxx::params{run, to_string(key.first), key.second.substr(0, longest_reason),
+                     static_cast<std::int64_t>(events)});
+  transaction.exec(R"(
+      UPDATE pipeline.replay_runs SET ended_at = now() WHERE run = $1 AND ended_at IS NULL
+      AND NOT EXISTS (SELECT FROM pipeline.replay_progress p WHERE p.run = $1 AND p.position < p.to_offset))",
+                   pqxx::params{run});
+}
+
+std::vector<ReplayStatus> replay_status(pqxx::transaction_base& transaction, std::optional<std::string> const& run) {
+  auto const rows = transaction.exec(R"(
+      SELECT r.run, r.worker, r.group_id, r.topics, r.window_from, r.window_to, r.started_by,
+             to_char(r.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+             to_char(r.ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+             p.events, p.done, m.processes,
+             CASE WHEN r.ended_at IS NULL THEN m.per_s
+                  ELSE coalesce(p.events / nullif(extract(epoch FROM r.ended_at - r.started_at), 0), 0) END::float8, o.handled, o.skipped, o.failed, o.suppressed
+      FROM pipeline.replay_runs r
+      CROSS JOIN LATERAL (SELECT coalesce(sum(to_offset - from_offset), 0)::bigint AS events,
+                                 coalesce(sum(position - from_offset), 0)::bigint AS done
+                          FROM pipeline.replay_progress WHERE run = r.run) AS p
+      CROSS JOIN LATERAL (SELECT count(*) AS processes, coalesce(sum(per_s), 0) AS per_s
+                          FROM pipeline.replay_members
+                          WHERE run = r.run AND updated_at > now() - interval '10 s') AS m
+      CROSS JOIN LATERAL (SELECT coalesce(sum(events) FILTER (WHERE outcome = 'handled'), 0)::bigint AS handled,
+                                 coalesce(sum(events) FILTER (WHERE outcome = 'skipped'), 0)::bigint AS skipped,
+                                 coalesce(sum(events) FILTER (WHERE outcome = 'failed'), 0)::bigint AS failed,
+                                 coalesce(sum(events) FILTER (WHERE outcome = 'suppressed'), 0)::bigint AS suppressed
+                          FROM pipeline.replay_outcomes WHERE run = r.run) AS o
+      WHERE $1::text IS NULL OR r.run = $1
+      ORDER BY r.started_at DESC, r.run)",
+                                     pqxx::params{run});
+  std::vector<ReplayStatus> all;
+  for (auto const& row : rows) {
+    ReplayStatus status;
+    status.run = row[0].as<std::string>();
+    status.worker = row[1].as<std::string>();
+    status.group = row[2].as<std::string>();
+    status.topics = texts(row[3]);
+    status.from = row[4].as<std::string>();
+    status.to = row[5].as<std::string>();
+    status.started_by = row[6].as<std::string>();
+    status.started_at = row[7].as<std::string>();
+    status.ended_at = row[8].as<std::optional<std::string>>();
+    status.events = row[9].as<std::int64_t>();
+    status.done = row[10].as<std::int64_t>();
+    status.processes = row[11].as<std::int64_t>();
+    status.per_second = row[12].as<double>();
+    status.handled = row[13].as<std::int64_t>();
+    status.skipped = row[14].as<std::int64_t>();
+    status.failed = row[15].as<std::int64_t>();
+    status.suppressed = row[16].as<std::int64_t>();
+    if (status.ended_at) {
+      status.state = "ended";
+      status.processes = 0;
+    } else {
+      status.state = status.processes > 0 ? "running" : "interrupted";
+      if (status.per_second > 0)
+        status.seconds_left =
+            static_cast<std::int64_t>(static_cast<double>(status.events - status.done) / status.per_second) + 1;
+    }
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+}  // namespace omnibus::engine

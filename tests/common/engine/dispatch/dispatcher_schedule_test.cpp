@@ -1,0 +1,320 @@
+// Randomised schedules: whatever attempts end with and whenever partitions come and go, the dispatcher is held against
+// a simple model of what it promises.
+#include "engine/dispatch/dispatcher.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::engine;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// How a schedule is played; chances in percent.
+struct Play {
+  std::size_t deliveries = 2'000;
+  std::size_t partitions = 3;
+  std::uint64_t keys = 40;
+  std::size_t max_in_flight = 16;
+  unsigned retry = 5, outage = 0, hold = 0, abandon = 0;
+  unsigned drain = 0, drop = 0, opens_late = 0;  // per batch of arrivals
+  bool keys_cross_partitions = false;            // as where hashes collide
+};
+
+/// Breaks that the model has seen, each as one sentence.
+class Model {
+ public:
+  void submitted(Delivery const& delivery) {
+    all_[&delivery] = {};
+    lanes_[{delivery.partition, delivery.key_hash}].push_back(&delivery);
+    open_[delivery.partition].insert(delivery.sequence);
+  }
+
+  void started(Delivery const& delivery, std::size_t max_in_flight) {
+    auto& entry = all_.at(&delivery);
+    expect(entry.state == State::queued, "a delivery was started that runs or has left");
+    entry.state = State::running;
+    auto const& partition = *delivery.partition;
+    expect(partition.open, "a delivery of a partition that is not open was started");
+    expect(!partition.lost, "a delivery of a lost partition was started");
+    expect(delivery.sequence < partition.drain_limit, "a drained partition started something new");
+    expect(running_keys_.insert(delivery.key_hash).second, "two deliveries of one key ran at once");
+    expect(running_keys_.size() <= max_in_flight, "more than max_in_flight ran at once");
+    expect(lanes_.at({delivery.partition, delivery.key_hash}).front() == &delivery,
+           "a delivery overtook an earlier one of its key");
+    expect(!broken_lanes_.contains({delivery.partition, delivery.key_hash}),
+           "a delivery was started behind one of its key that was given back");
+    if (paused_) expect(std::exchange(probing_, true) == false, "a second probe was started during an outage");
+  }
+
+  void ended(Delivery const& delivery, Verdict verdict) {
+    auto& entry = all_.at(&delivery);
+    entry.state = State::queued;
+    entry.done = verdict.kind == Verdict::Kind::done;
+    running_keys_.erase(delivery.key_hash);
+    paused_ = verdict.kind == Verdict::Kind::outage;
+    probing_ = false;
+  }
+
+  void left(Delivery const& delivery, bool finished) {
+    auto& entry = all_.at(&delivery);
+    auto& partition = *delivery.partition;
+    expect(entry.state == State::queued, "a delivery left twice or while it ran");
+    entry.state = State::left;
+    expect(finished == entry.done, "a delivery was called finished that was not, or the other way round");
+    auto const where = std::pair{delivery.partition, delivery.key_hash};
+    auto& lane = lanes_.at(where);
+    expect(lane.front() == &delivery, "a delivery left before an earlier one of its key");
+    lane.pop_front();
+    if (!finished) {
+      expect(partition.draining() || partition.lost, "a delivery of an owned partition was given back");
+      broken_lanes_.insert(where);
+    }
+    ++left_;
+    if (!finished) return;
+    partition.frontier.finish(delivery.sequence);
+    auto& open = open_.at(delivery.partition);
+    open.erase(delivery.sequence);
+    auto const first_open = open.empty() ? partition.frontier.end() : *open.begin();
+    expect(partition.frontier.base() == first_open, "the frontier is not at the first unfinished delivery");
+  }
+
+  void expect(bool holds, char const* otherwise) {
+    if (!holds) ++breaks_[otherwise];
+  }
+  std::map<std::string, int> const& breaks() const { return breaks_; }
+  std::size_t left() const { return left_; }
+
+ private:
+  enum class State { queued, running, left };
+  struct Entry {
+    State state = State::queued;
+    bool done = false;
+  };
+  using Lane = std::pair<Partition const*, std::uint64_t>;
+
+  std::unordered_map<Delivery const*, Entry> all_;
+  std::map<Lane, std::deque<Delivery const*>> lanes_;
+  std::set<Lane> broken_lanes_;
+  std::map<Partition const*, std::set<OffsetFrontier::Sequence>> open_;
+  std::set<std::uint64_t> running_keys_;
+  std::map<std::string, int> breaks_;
+  std::size_t left_ = 0;
+  bool paused_ = false;
+  bool probing_ = false;
+};
+
+/// Plays one schedule: a stream of arrivals, attempts of random length and outcome, partitions that come and go.
+class Schedule : Processor {
+ public:
+  Schedule(Play play, std::uint64_t seed) : play_{play}, random_{seed} {
+    for (std::size_t i = 0; i < play.partitions; ++i) owned_.push_back(assign());
+  }
+
+  void run() {
+    boost::asio::co_spawn(loop_, arrivals(), boost::asio::detached);
+    loop_.run_for(60s);
+    model_.expect(loop_.stopped(), "the loop still had work when everything should have been done");
+    model_.expect(model_.left() == deliveries_.size(), "a delivery never left");
+    model_.expect(deliveries_.size() == play_.deliveries, "the schedule was not played to its end");
+    model_.expect(dispatcher_.queued() == 0 && dispatcher_.in_flight() == 0 && dispatcher_.waiting_for_retry() == 0,
+                  "the dispatcher counts something that is not there");
+    for (auto const& partition : partitions_)
+      model_.expect(partition->alive == 0 && partition->held.empty(), "a partition counts something that is not there");
+  }
+  std::map<std::string, int> const& breaks() const { return model_.breaks(); }
+
+ private:
+  bool chance(unsigned percent) { return random_() % 100 < percent; }
+  std::chrono::microseconds moment() { return std::chrono::microseconds{random_() % 1'500}; }
+
+  Partition* assign() {
+    auto& partition = *partitions_.emplace_back(std::make_unique<Partition>());
+    if (chance(play_.opens_late))
+      open_later(partition);
+    else
+      partition.open = true;
+    return &partition;
+  }
+  void open_later(Partition& partition) {
+    partition.open = false;
+    auto timer = std::make_shared<boost::asio::steady_timer>(loop_, moment());
+    timer->async_wait([this, timer, &partition](boost::system::error_code const&) {
+      if (partition.wanted()) dispatcher_.open(partition);
+    });
+  }
+
+  Task<> arrivals() {
+    boost::asio::steady_timer timer{loop_};
+    while (deliveries_.size() < play_.deliveries) {
+      for (auto batch = random_() % 100; batch > 0 && deliveries_.size() < play_.deliveries; --batch) arrive();
+      dispatcher_.pump();
+      for (auto& partition : owned_) come_and_go(partition);
+      timer.expires_after(chance(50) ? 0us : moment());
+      auto wait = timer.async_wait(boost::asio::use_awaitable);
+      co_await std::move(wait);
+    }
+  }
+
+  void arrive() {
+    auto const slot = random_() % owned_.size();
+    auto& partition = *owned_[slot];
+    if (partition.draining()) {
+      --play_.deliveries;  // the engine ignores what still arrives of it
+      return;
+    }
+    auto& delivery = deliveries_.emplace_back();
+    delivery.partition = &partition;
+    // Half of all have one of three keys.
+    auto const key = random_() % (chance(50) ? 3 : play_.keys);
+    delivery.key_hash = play_.keys_cross_partitions ? key : key * play_.partitions + slot;
+    delivery.sequence = partition.frontier.begin(next_offset_ += 1 + static_cast<std::int64_t>(random_() % 3));
+    model_.submitted(delivery);
+    dispatcher_.submit(delivery);
+  }
+
+  void come_and_go(Partition*& partition) {
+    if (chance(play_.drain)) {
+      dispatcher_.drain(*partition);
+      if (chance(30)) dispatcher_.drain(*partition);
+      if (chance(30)) dispatcher_.drop(*partition);
+    } else if (chance(play_.drop)) {
+      dispatcher_.drop(*partition);
+    }
+    if (partition->lost || (partition->draining() && chance(50))) partition = assign();
+  }
+
+  Verdict decide(Delivery& delivery) {
+    // Three times unlucky at the most.
+    if (delivery.attempts == 3) return {Verdict::Kind::done};
+    auto const number = random_() % 100;
+    auto limit = play_.retry;
+    auto verdict = Verdict{Verdict::Kind::done};
+    if (number < limit)
+      verdict = {Verdict::Kind::retry, std::chrono::milliseconds{random_() % 4}};
+    else if (number < (limit += play_.outage))
+      verdict = {Verdict::Kind::outage};
+    else if (number < (limit += play_.hold))
+      verdict = {Verdict::Kind::hold};
+    else if (number < (limit += play_.abandon))
+      verdict = {Verdict::Kind::abandon};
+    if (verdict.kind != Verdict::Kind::done) ++delivery.attempts;
+    if (verdict.kind == Verdict::Kind::hold && chance(80)) open_later(*delivery.partition);
+    return verdict;
+  }
+
+  Task<Verdict> process(Delivery& delivery) override {
+    model_.started(delivery, play_.max_in_flight);
+    auto const length = random_() % 10;
+    if (length < 4) {
+      auto pass = boost::asio::post(loop_, boost::asio::use_awaitable);
+      co_await std::move(pass);
+    } else if (length < 6) {
+      boost::asio::steady_timer timer{loop_, moment()};
+      auto wait = timer.async_wait(boost::asio::use_awaitable);
+      co_await std::move(wait);
+    }
+    auto const verdict = decide(delivery);
+    model_.ended(delivery, verdict);
+    co_return verdict;
+  }
+
+  void left(Delivery& delivery, bool finished) override { model_.left(delivery, finished); }
+
+  Play play_;
+  std::mt19937_64 random_;
+  boost::asio::io_context loop_{1};
+  Model model_;
+  std::deque<Delivery> deliveries_;
+  std::vector<std::unique_ptr<Partition>> partitions_;
+  std::vector<Partition*> owned_;
+  std::int64_t next_offset_ = 0;
+  Dispatcher dispatcher_{
+      loop_, {.max_in_flight = play_.max_in_flight, .first_outage_delay = 1ms, .longest_outage_delay = 3ms}, *this};
+};
+
+void holds_for(Play const& play, std::uint64_t seeds = 6) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    CAPTURE(seed);
+    Schedule schedule{play, seed};
+    schedule.run();
+    for (auto const& [sentence, count] : schedule.breaks()) {
+      CAPTURE(count);
+      FAIL_CHECK(sentence);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every promise holds when some attempts fail") {
+  holds_for({.retry = 10});
+}
+
+TEST_CASE("every promise holds with one place for all") {
+  holds_for({.deliveries = 500, .max_in_flight = 1});
+}
+
+TEST_CASE("every promise holds with more places than keys") {
+  holds_for({.keys = 10, .max_in_flight = 1'000});
+}
+
+TEST_CASE("every promise holds with thousands of keys") {
+  holds_for({.deliveries = 10'000, .keys = 5'000}, 3);
+}
+
+TEST_CASE("every promise holds through outages") {
+  holds_for({.deliveries = 800, .outage = 3});
+}
+
+TEST_CASE("every promise holds while partitions are fenced and opened again") {
+  holds_for({.hold = 3, .opens_late = 80});
+}
+
+TEST_CASE("every promise holds while partitions are drained") {
+  holds_for({.retry = 10, .drain = 10, .opens_late = 30});
+}
+
+TEST_CASE("every promise holds while partitions are lost") {
+  holds_for({.retry = 10, .drop = 10, .opens_late = 30});
+}
+
+TEST_CASE("every promise holds when deliveries are abandoned") {
+  holds_for({.abandon = 1, .drain = 2, .drop = 2});
+}
+
+TEST_CASE("every promise holds under everything at once") {
+  holds_for(
+      {.deliveries = 1'500, .retry = 5, .outage = 1, .hold = 2, .abandon = 1, .drain = 3, .drop = 3, .opens_late = 30},
+      30);
+}
+
+TEST_CASE("every promise holds under everything at once where keys of different partitions collide") {
+  holds_for({.deliveries = 1'500,
+             .retry = 5,
+             .outage = 1,
+             .hold = 2,
+             .abandon = 1,
+             .drain = 3,
+             .drop = 3,
+             .opens_late = 30,
+             .keys_cross_partitions = true},
+            20);
+}

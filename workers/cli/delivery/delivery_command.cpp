@@ -1,0 +1,297 @@
+#include "events/notification.hpp"
+#include "json/encode.hpp"
+#include "kafka/cloud_event.hpp"
+#include "postgres/outbox.hpp"
+#include "workers/cli/commands.hpp"
+#include "workers/cli/database/database.hpp"
+#include "workers/cli/telemetry/telemetry_command.hpp"
+#include "workers/cli/terminal/terminal.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <boost/describe/class.hpp>
+#include <fmt/format.h>
+#include <pqxx/pqxx>
+#include <unistd.h>
+
+namespace omnibus::cli {
+namespace {
+
+struct Options {
+  std::string database;
+  std::string state;
+  std::string channel;
+  std::string domain;
+  std::string since = "7d";
+  std::int64_t limit = 20;
+  std::string effect_key;
+  std::string says;
+  std::string expected = "in_doubt";
+  std::string before;
+  bool dry_run = false;
+  bool json = false;
+};
+
+/// A row of pipeline.delivery as an operator sees it: who it is for is masked, and so is WhatsApp's message id, which
+/// holds the number.
+struct Shown {
+  std::string effect_key, state, channel, provider, kind, domain, recipient, request_id, planned_at, updated_at;
+  std::int64_t attempt = 0;
+  std::optional<std::string> dispatched_at, provider_message_id, error_code, reason, encoding;
+  std::optional<std::int64_t> segments;
+  std::string cost;
+};
+BOOST_DESCRIBE_STRUCT(Shown, (),
+                      (effect_key, state, channel, provider, kind, domain, recipient, request_id, planned_at,
+                       updated_at, attempt, dispatched_at, provider_message_id, error_code, reason, encoding, segments,
+                       cost))
+
+/// What an operator said of it.
+struct Action {
+  std::string action, from_state, actor, at;
+  std::int64_t attempt = 0;
+};
+BOOST_DESCRIBE_STRUCT(Action, (), (action, from_state, actor, at, attempt))
+
+struct Listing {
+  std::vector<Shown> deliveries;
+};
+BOOST_DESCRIBE_STRUCT(Listing, (), (deliveries))
+
+struct Detail {
+  Shown delivery;
+  std::vector<Action> actions;
+};
+BOOST_DESCRIBE_STRUCT(Detail, (), (delivery, actions))
+
+constexpr std::int64_t prune_batch = 10'000;  // a transaction each: workers wait for none of them for long
+
+constexpr auto columns = R"(
+  SELECT effect_key, state, channel, provider, kind, domain, COALESCE(pipeline.masked_recipient(profile_id), 'deleted'),
+         request_id, to_char(planned_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+         to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), attempt,
+         to_char(dispatched_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+         CASE provider WHEN 'whatsapp_cloud' THEN '...' || right(provider_message_id, 6) ELSE provider_message_id END,
+         error_code, reason,
+         encoding, segments, trim_scale(cost)
+  FROM pipeline.delivery )";
+
+template <class T>
+std::optional<T> maybe(pqxx::field const& field) {
+  return field.is_null() ? std::nullopt : std::optional<T>{field.as<T>()};
+}
+
+std::vector<Shown> read(pqxx::result const& rows) {
+  std::vector<Shown> found;
+  for (auto const& row : rows) {
+    auto const text = [&](int column) { return row[column].as<std::string>(); };
+    auto const optional = [&](int column) { return maybe<std::string>(row[column]); };
+    found.push_back({text(0), text(1), text(2), text(3), text(4), text(5), text(6), text(7), text(8), text(9),
+                     row[10].as<std::int64_t>(), optional(11), optional(12), optional(13), optional(14), optional(15),
+                     maybe<std::int64_t>(row[16]), text(17)});
+  }
+  return found;
+}
+
+void list(Options const& options) {
+  auto const now = std::chrono::system_clock::now().time_since_epoch();
+  auto const since = read_time(options.since, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  auto const connection = connect(options.database);
+  pqxx::nontransaction query{*connection};
+  auto const found = read(
+      query.exec(std::string{columns} +
+                     "WHERE ($1 = '' OR state = $1) AND ($2 = '' OR channel = $2) AND ($3 = '' OR domain = $3)"
+                     " AND updated_at >= to_timestamp($4::double precision / 1000) ORDER BY updated_at DESC LIMIT $5",
+                 pqxx::params{options.state, options.channel, options.domain, since, options.limit}));
+  if (options.json) return fmt::print("{}\n", json::encode(Listing{found}));
+  Table table{{"EFFECT KEY", "STATE", "CHANNEL", "TO", "KIND", "ATTEMPT", "UPDATED", "REASON"}};
+  for (auto const& each : found)
+    table.add({each.effect_key, each.state, each.channel, each.recipient, each.kind, std::to_string(each.attempt),
+               each.updated_at, each.reason.value_or("")});
+  fmt::print("{}", table.text());
+}
+
+/// @throws std::runtime_error when there is none.
+Shown find(pqxx::nontransaction& query, std::string const& effect_key) {
+  if (!parse_uuid(effect_key))
+    throw std::runtime_error("give a delivery's effect key, as omnibus delivery ls shows it");
+  auto found = read(query.exec(std::string{columns} + "WHERE effect_key = $1", pqxx::params{effect_key}));
+  if (found.empty()) throw std::runtime_error("there is no delivery " + effect_key);
+  return std::move(found.front());
+}
+
+void show(Options const& options) {
+  auto const connection = connect(options.database);
+  pqxx::nontransaction query{*connection};
+  Detail detail{find(query, options.effect_key), {}};
+  for (auto const& [action, from_state, actor, at, attempt] :
+       query.query<std::string, std::string, std::string, std::string, std::int64_t>(
+           "SELECT action, from_state, actor, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), attempt"
+           " FROM pipeline.delivery_actions WHERE effect_key = $1 ORDER BY id",
+           pqxx::params{options.effect_key}))
+    detail.actions.push_back({action, from_state, actor, at, attempt});
+  if (options.json) return fmt::print("{}\n", json::encode(detail));
+  auto const& d = detail.delivery;
+  auto const line = [](std::string_view name, std::string_view value) {
+    if (!value.empty()) fmt::print("{:<20} {}\n", name, printable(value));
+  };
+  line("state", d.state);
+  line("attempt", std::to_string(d.attempt));
+  line("channel", d.channel + " over " + d.provider);
+  line("to", d.recipient);
+  line("domain", d.domain);
+  line("kind", d.kind);
+  line("request", d.request_id);
+  line("planned", d.planned_at);
+  line("dispatched", d.dispatched_at.value_or(""));
+  line("updated", d.updated_at);
+  line("provider message id", d.provider_message_id.value_or(""));
+  line("segments", d.segments ? fmt::format("{} {}", *d.segments, d.encoding.value_or("")) : "");
+  line("cost", d.cost);
+  line("error", d.error_code.value_or(""));
+  line("reason", d.reason.value_or(""));
+  for (auto const& each : detail.actions)
+    line("operator", fmt::format("{} {} said {} of {}, attempt {}", each.at, each.actor, each.action, each.from_state,
+                                 each.attempt));
+}
+
+/// The request as its worker knew it, for one channel, to be handled again: the same event, with the words it had.
+kafka::Record request_of(pqxx::row const& row) {
+  auto envelope = originate(row[0].view(), NotificationRequested::type);
+  envelope.id = row[1].as<std::string>();
+  NotificationRequested request;
+  request.domain = row[2].as<std::string>();
+  request.profile_id = parse_uuid(row[3].view()).value_or(Uuid{});
+  if (!row[4].is_null()) request.session_id = parse_uuid(row[4].view());
+  request.channels = {row[5].as<std::string>()};
+  request.kind = row[6].as<std::string>();
+  request.body = row[7].as<std::string>();
+  return to_binary_record(envelope, json::encode(request), "notifications.requested", to_string(request.profile_id));
+}
+
+void resolve(Options const& options, int& exit_code) {
+  auto const connection = connect(options.database);
+  std::int64_t attempt = 0;
+  {
+    pqxx::nontransaction query{*connection};
+    auto const seen = find(query, options.effect_key);
+    attempt = seen.attempt;
+    if (seen.state != options.expected)
+      throw std::runtime_error(fmt::format("the delivery is {}, not {}: look at it with omnibus delivery show {}",
+                                           seen.state, options.expected, options.effect_key));
+  }
+  pqxx::work transaction{*connection};
+  auto const rows =
+      transaction.exec("SELECT * FROM pipeline.resolve_delivery($1, $2, $3, $4, $5)",
+                       pqxx::params{options.effect_key, options.expected, attempt, options.says, actor()});
+  if (rows.empty()) {
+    fmt::print(stderr, "nothing done: the delivery has changed meanwhile, or {} cannot be said of it\n", options.says);
+    exit_code = 1;
+    return;
+  }
+  if (options.says == "resend") {
+    if (rows[0][7].is_null()) throw std::runtime_error("what it said is not kept any more: it cannot be sent again");
+    std::vector<OutboxRow> const again{
+        {transaction.query_value<std::int64_t>("SELECT nextval('pipeline.outbox_id')"), request_of(rows[0])}};
+    transaction.exec(postgres::outbox_insert(*connection, {"operator", "notifications.requested", 0}, again));
+  }
+  transaction.commit();
+  fmt::print("{}\n", options.says == "resend" ? "to be sent again: the relay publishes its request within seconds"
+                                              : "noted: " + options.says);
+}
+
+/// Forgets up to `most` that ended before `moment`. @throws std::runtime_error for one that is too late.
+std::int64_t prune(pqxx::connection& connection, std::string const& moment, std::int64_t most) {
+  pqxx::work transaction{connection};
+  try {
+    auto const pruned =
+        transaction.query_value<std::int64_t>("SELECT pipeline.prune_deliveries($1, $2)", pqxx::params{moment, most});
+    transaction.commit();
+    return pruned;
+  } catch (pqxx::insufficient_privilege const&) {
+    throw std::runtime_error(
+        "this role may not do that: set DATABASE_URL or --database to one of the role omnibus_operator");
+  } catch (pqxx::sql_error const& error) {
+    if (error.sqlstate() != "22023") throw;
+    throw std::runtime_error(
+        "--before: a request of the last 30 days may come again, and must be known then: give an earlier date");
+  }
+}
+
+void drop(Options const& options) {
+  auto const moment = date_of(day_of("before", options.before)) + "T00:00:00Z";
+  auto const connection = connect(options.database);
+  prune(*connection, moment, 0);  // whether it may be done at all
+  auto const total = pqxx::nontransaction{*connection}.query_value<std::int64_t>(
+      "SELECT count(*) FROM pipeline.delivery WHERE updated_at < $1 AND pipeline.delivery_has_ended(state)",
+      pqxx::params{moment});
+  std::int64_t dropped = 0;
+  auto const is_terminal = isatty(STDERR_FILENO) != 0;
+  while (!options.dry_run) {
+    auto const pruned = prune(*connection, moment, prune_batch);
+    if (pruned == 0) break;
+    dropped += pruned;
+    if (is_terminal) fmt::print(stderr, "\r{} of {} deliveries ", dropped, total);
+  }
+  if (is_terminal && dropped > 0) fmt::print(stderr, "\n");
+  auto const count = options.dry_run ? total : dropped;
+  fmt::print("{} deliver{} {}dropped; the log of messages stays\n", with_separators(count), count == 1 ? "y" : "ies",
+             options.dry_run ? "would be " : "");
+}
+
+}  // namespace
+
+void add_delivery_command(CLI::App& application, int& exit_code) {
+  auto* command = application.add_subcommand("delivery", "Messages to people, and those whose fate nobody knows");
+  command->require_subcommand(1);
+  auto const options = std::make_shared<Options>();
+  auto const add = [&](char const* name, char const* help) {
+    auto* subcommand = command->add_subcommand(name, help);
+    add_database_option(*subcommand, options->database);
+    return subcommand;
+  };
+  auto* ls = add("ls", "List deliveries, the latest change first");
+  ls->add_option("--state", options->state, "Only these")
+      ->check(CLI::IsMember(
+          {"planned", "claimed", "dispatching", "in_doubt", "accepted", "skipped", "failed", "delivered", "read"}));
+  ls->add_option("--channel", options->channel, "Only this one")->check(CLI::IsMember({"whatsapp", "sms"}));
+  ls->add_option("--domain", options->domain, "Of this tenant only");
+  ls->add_option("--since", options->since, "A time, or how long ago")->capture_default_str();
+  ls->add_option("--limit", options->limit, "At most so many")->check(CLI::Range(1, 100'000))->capture_default_str();
+  ls->add_flag("--json", options->json, "As JSON");
+  ls->callback([options] { list(*options); });
+
+  auto const with_key = [&](CLI::App* subcommand) {
+    subcommand->add_option("effect_key", options->effect_key, "As ls shows it")->required();
+    return subcommand;
+  };
+  auto* shown = with_key(add("show", "Everything that is known of one"));
+  shown->add_flag("--json", options->json, "As JSON");
+  shown->callback([options] { show(*options); });
+
+  auto* resolved = with_key(add("resolve", "Say what became of one, or have it sent again; needs the role operator"));
+  resolved->add_option("says", options->says, "accepted, failed or resend")
+      ->required()
+      ->check(CLI::IsMember({"accepted", "failed", "resend"}));
+  resolved->add_option("--expect", options->expected, "Only if it is in this state")
+      ->check(CLI::IsMember({"in_doubt", "dispatching", "failed"}))
+      ->capture_default_str();
+  resolved->callback([options, &exit_code] { resolve(*options, exit_code); });
+
+  auto* dropped = add("drop", "Forget deliveries that ended long ago; needs the role operator");
+  dropped->add_option("--before", options->before, "The first day (UTC) to keep, as 2026-11-20")->required();
+  dropped->add_flag("--dry-run", options->dry_run, "Say how many there are and change nothing");
+  dropped->callback([options] { drop(*options); });
+}
+
+}  // namespace omnibus::cli

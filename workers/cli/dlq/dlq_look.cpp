@@ -1,0 +1,132 @@
+#include "engine/commit/dead_letter.hpp"
+#include "json/encode.hpp"
+#include "kafka/admin.hpp"
+#include "kafka/partition_reader.hpp"
+#include "workers/cli/database/database.hpp"
+#include "workers/cli/dlq/dlq_command.hpp"
+#include "workers/cli/dlq/letter_report.hpp"
+#include "workers/cli/terminal/terminal.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <pqxx/pqxx>
+
+namespace omnibus::cli {
+namespace {
+
+/// The database is optional for those who only look: without it nobody knows what was done with a letter.
+LetterActions actions_of(pqxx::connection* database, std::string const& topic) {
+  if (database == nullptr) return std::nullopt;
+  return postgres::letter_actions(*database, topic);
+}
+
+std::unique_ptr<pqxx::connection> connect_if_told(DlqOptions const& options) {
+  if (!options.database.empty()) return connect(options.database);
+  fmt::print(stderr, "omnibus: without DATABASE_URL or --database nobody knows which letters are still open\n");
+  return nullptr;
+}
+
+std::vector<std::string> topics_to_list(DlqOptions const& options, kafka::Admin const& admin) {
+  if (!options.topic.empty()) return {options.letters_topic()};
+  std::vector<std::string> topics;
+  auto const cluster = admin.cluster();
+  for (auto const& topic : cluster.topics)
+    if (topic.name.ends_with(".dlq")) topics.push_back(topic.name);
+  std::ranges::sort(topics);
+  return topics;
+}
+
+std::pair<std::int32_t, std::int64_t> read_place(std::string const& text) {
+  auto const slash = text.find('/');
+  std::int32_t partition = -1;
+  std::int64_t offset = -1;
+  auto const* const end = text.data() + text.size();
+  auto const* const middle = slash == std::string::npos ? end : text.data() + slash;
+  auto const first = std::from_chars(text.data(), middle, partition);
+  auto const second = middle == end ? first : std::from_chars(middle + 1, end, offset);
+  if (middle == end || first.ptr != middle || second.ptr != end || second.ec != std::errc{} || partition < 0 ||
+      offset < 0)
+    throw std::invalid_argument(
+        fmt::format("{} is no letter: give PARTITION/OFFSET, as omnibus dlq ls shows it", printable(text, 64)));
+  return {partition, offset};
+}
+
+}  // namespace
+
+int list_letters(DlqOptions const& options) {
+  auto const selection = options.selection();
+  kafka::Admin const admin{options.cluster.settings(), options.cluster.timeout()};
+  kafka::PartitionReader reader{options.cluster.settings(), options.cluster.timeout()};
+  auto const database = connect_if_told(options);
+  std::map<std::tuple<std::string, std::string, std::string>, ClassLine> classes;
+  std::multimap<std::int64_t, LetterLine> newest;
+  for (auto const& topic : topics_to_list(options, admin)) {
+    auto const actions = actions_of(database.get(), topic);
+    auto const marks = admin.watermarks(topic);
+    for (std::int32_t partition = 0; partition < static_cast<std::int32_t>(marks.size()); ++partition) {
+      if (!selection.partitions.holds(partition)) continue;
+      auto const& mark = marks[static_cast<std::size_t>(partition)];
+      auto const begin = std::max(mark.low, selection.offsets.from);
+      reader.read({topic, partition}, begin, mark.high, [&](rd_kafka_message_t const& message) {
+        if (message.offset > selection.offsets.to) return false;
+        auto const letter = engine::read_dead_letter(message);
+        if (!selection.holds(letter)) return true;
+        auto line = line_of(letter, actions);
+        if (!options.state.empty() && options.state != line.state) return true;
+        auto& counts = classes[{topic, letter.error_class, letter.worker}];
+        counts.topic = topic;
+        counts.error_class = letter.error_class;
+        counts.worker = letter.worker;
+        ++(line.state == "redriven" ? counts.redriven : line.state == "dropped" ? counts.dropped : counts.open);
+        newest.emplace(letter.timestamp_ms, std::move(line));
+        if (newest.size() > options.limit) newest.erase(newest.begin());
+        return true;
+      });
+    }
+  }
+  LetterListing listing;
+  for (auto& [_, line] : classes) listing.classes.push_back(std::move(line));
+  for (auto& [_, line] : newest) listing.letters.push_back(std::move(line));
+  if (options.json)
+    fmt::print("{}\n", json::encode(listing));
+  else
+    fmt::print("{}", text_of(listing, options.limit));
+  return 0;
+}
+
+int show_letter(DlqOptions const& options) {
+  auto const [partition, offset] = read_place(options.place);
+  auto const topic = options.letters_topic();
+  kafka::Admin const admin{options.cluster.settings(), options.cluster.timeout()};
+  kafka::PartitionReader reader{options.cluster.settings(), options.cluster.timeout()};
+  auto const marks = admin.watermarks(topic);
+  std::optional<engine::DeadLetter> letter;
+  if (partition < static_cast<std::int32_t>(marks.size()) && offset >= marks[static_cast<std::size_t>(partition)].low &&
+      offset < marks[static_cast<std::size_t>(partition)].high)
+    reader.read({topic, partition}, offset, offset + 1, [&](rd_kafka_message_t const& message) {
+      letter = engine::read_dead_letter(message);
+      return false;
+    });
+  if (!letter) throw std::runtime_error(fmt::format("there is no letter {} in {}", options.place, topic));
+  auto const database = connect_if_told(options);
+  auto const details = details_of(*letter, actions_of(database.get(), topic), options.payload);
+  if (options.payload)
+    fmt::print(stderr, "omnibus: what follows is what people wrote: it may hold personal data, and is not for a log\n");
+  if (options.json)
+    fmt::print("{}\n", json::encode(details));
+  else
+    fmt::print("{}", text_of(details));
+  return 0;
+}
+
+}  // namespace omnibus::cli

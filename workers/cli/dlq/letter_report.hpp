@@ -1,0 +1,106 @@
+/// Dead letters as `omnibus dlq` tells of them: what --json encodes, and the text for people.
+#pragma once
+
+#include "engine/commit/dead_letter.hpp"
+#include "postgres/dead_letters.hpp"
+#include "uuid/uuid.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus::cli {
+
+/// What was done with the letters of a topic; absent where there is no database to tell.
+using LetterActions = std::optional<std::unordered_map<Uuid, postgres::LetterAction>>;
+
+/// A letter among others. Of its key only a hash, of its payload nothing.
+struct LetterLine {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  std::string time;
+  std::string key_hash;
+  std::string event_id;
+  std::string type;
+  std::string error_class;
+  std::string attempts;
+  std::int64_t redrives = 0;
+  std::string worker;
+  std::string group;
+  std::string reason;
+  std::string state;
+};
+BOOST_DESCRIBE_STRUCT(LetterLine, (),
+                      (topic, partition, offset, time, key_hash, event_id, type, error_class, attempts, redrives,
+                       worker, group, reason, state))
+
+/// A header of the original record.
+struct HeaderLine {
+  std::string name;
+  std::optional<std::string> value;
+};
+BOOST_DESCRIBE_STRUCT(HeaderLine, (), (name, value))
+
+/// All there is to know of a letter; its payload for who asks for it.
+struct LetterDetails : LetterLine {
+  std::string letter_id;
+  std::string source;
+  std::string first_seen;
+  std::string failed_record;
+  std::string not_an_event;
+  bool tombstone = false;  ///< it never had a payload
+  std::int64_t payload_bytes = 0;
+  std::vector<HeaderLine> headers;
+  std::optional<std::string> payload;
+};
+BOOST_DESCRIBE_STRUCT(LetterDetails, (LetterLine),
+                      (letter_id, source, first_seen, failed_record, not_an_event, tombstone, payload_bytes, headers,
+                       payload))
+
+/// Letters of one kind, counted.
+struct ClassLine {
+  std::string topic;
+  std::string error_class;
+  std::string worker;
+  std::int64_t open = 0;
+  std::int64_t redriven = 0;
+  std::int64_t dropped = 0;
+};
+BOOST_DESCRIBE_STRUCT(ClassLine, (), (topic, error_class, worker, open, redriven, dropped))
+
+/// What `ls` shows: the counts of all it was asked for, and the newest letters.
+struct LetterListing {
+  std::vector<ClassLine> classes;
+  std::vector<LetterLine> letters;
+};
+BOOST_DESCRIBE_STRUCT(LetterListing, (), (classes, letters))
+
+/// How a redrive or a drop went.
+struct ActionSummary {
+  std::string topic;
+  std::string action;
+  bool dry_run = false;
+  std::int64_t acted = 0;
+  std::int64_t already_taken = 0;
+  std::int64_t waiting = 0;
+  std::int64_t refused = 0;
+  std::int64_t left_over = 0;
+};
+BOOST_DESCRIBE_STRUCT(ActionSummary, (), (topic, action, dry_run, acted, already_taken, waiting, refused, left_over))
+
+LetterLine line_of(engine::DeadLetter const& letter, LetterActions const& actions);
+LetterDetails details_of(engine::DeadLetter const& letter, LetterActions const& actions, bool with_payload);
+
+/// For a terminal, with everything escaped that could harm it. A listing of `limit` letters says that there may be
+/// more.
+std::string text_of(LetterListing const& listing, std::size_t limit);
+std::string text_of(LetterDetails const& details);
+std::string text_of(ActionSummary const& summary);
+
+}  // namespace omnibus::cli

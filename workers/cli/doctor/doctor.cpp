@@ -1,0 +1,218 @@
+#include "workers/cli/doctor/doctor.hpp"
+
+#include "json/decode.hpp"
+#include "workers/cli/terminal/terminal.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace omnibus::cli {
+namespace {
+
+constexpr std::int32_t oldest_postgresql = 150'000;
+constexpr std::int64_t few_connections = 10;
+constexpr double small_skew = 1;
+constexpr double large_skew = 30;
+constexpr double old_row = 60;
+
+struct Model {
+  std::string id;
+};
+BOOST_DESCRIBE_STRUCT(Model, (), (id))
+struct ModelList {
+  std::vector<Model> data;
+};
+BOOST_DESCRIBE_STRUCT(ModelList, (), (data))
+
+/// "a, b, c and 9 more"
+std::string some_of(std::vector<std::string> const& names) {
+  constexpr std::size_t most = 4;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(most, names.size()); ++i) text += (i > 0 ? ", " : "") + names[i];
+  if (names.size() > most) text += fmt::format(" and {} more", names.size() - most);
+  return text;
+}
+
+std::int32_t in_sync_needed(kafka::TopicState const& topic) {
+  if (!topic.configs) return 1;
+  auto const found = topic.configs->find("min.insync.replicas");
+  std::int32_t needed = 1;
+  if (found != topic.configs->end()) {
+    auto const& text = found->second.value;
+    std::from_chars(text.data(), text.data() + text.size(), needed);
+  }
+  return needed;
+}
+
+}  // namespace
+
+std::string_view to_string(Finding::Status status) {
+  return status == Finding::Status::ok ? "ok" : status == Finding::Status::warn ? "warn" : "fail";
+}
+
+Finding judge_broker(kafka::ClusterAbilities const& abilities) {
+  if (abilities.embedded)
+    return Finding::warn(
+        "the embedded broker answers",
+        "it keeps everything in memory and is for demos and tests: point KAFKA_BROKERS at Apache Kafka "
+        "for anything else");
+  if (!abilities.consumer_protocol)
+    return Finding::warn("answers, without KIP-848 groups",
+                         "groups use the older protocol, which stops all members when one comes or goes: Apache Kafka "
+                         "4.0 or newer has the other");
+  return Finding::ok("answers, with KIP-848 groups");
+}
+
+Finding judge_replication(kafka::ClusterState const& cluster, bool embedded) {
+  std::vector<std::string> leaderless;
+  std::vector<std::string> behind;
+  std::vector<std::string> single;
+  std::vector<std::string> brittle;
+  std::vector<std::string> impossible;
+  for (auto const& topic : cluster.topics) {
+    auto const needed = in_sync_needed(topic);
+    if (topic.leaderless > 0) leaderless.push_back(topic.name);
+    if (topic.under_replicated > 0) behind.push_back(topic.name);
+    if (topic.replication_factor < 2) single.push_back(topic.name);
+    if (needed > topic.replication_factor)
+      impossible.push_back(topic.name);
+    else if (needed > 1 && needed == topic.replication_factor)
+      brittle.push_back(topic.name);
+  }
+  auto const brokers = fmt::format("{} broker{}", cluster.brokers, cluster.brokers == 1 ? "" : "s");
+  if (!leaderless.empty())
+    return Finding::fail(fmt::format("{}; no leader for partitions of {}", brokers, some_of(leaderless)),
+                         "nobody can read or write them until a broker that has them is back: start it");
+  if (!impossible.empty())
+    return Finding::fail(
+        fmt::format("{}; min.insync.replicas exceeds the replicas of {}", brokers, some_of(impossible)),
+        "nothing can be published to them: run omnibus topics plan");
+  if (!behind.empty())
+    return Finding::warn(fmt::format("{}; replicas out of sync for {}", brokers, some_of(behind)),
+                         "a broker is away or slow: one more may stop publishing");
+  if (!single.empty() && !embedded)
+    return Finding::warn(fmt::format("{}; a single replica of {}", brokers, some_of(single)),
+                         "what that broker loses is lost: run three brokers, and Kafka's reassignment tool to "
+                         "replication_factor of topics.yaml");
+  if (!brittle.empty())
+    return Finding::warn(fmt::format("{}; min.insync.replicas is all replicas of {}", brokers, some_of(brittle)),
+                         "publishing stops with the first broker that is away: give them more replicas");
+  return Finding::ok(
+      fmt::format("{}, {} topics, every partition has its leader and replicas", brokers, cluster.topics.size()));
+}
+
+Finding judge_topics(kafka::Plan const& plan) {
+  std::vector<std::string> missing;
+  std::vector<std::string> different;
+  for (auto const& change : plan.changes)
+    (change.kind == kafka::ChangeKind::create ? missing : different).push_back(change.topic.name);
+  if (!missing.empty())
+    return Finding::fail(fmt::format("missing: {}", some_of(missing)),
+                         std::ranges::any_of(missing, [](auto const& name) { return name.ends_with(".dlq"); })
+                             ? "run omnibus topics apply; a worker without its .dlq cannot park what it cannot handle"
+                             : "run omnibus topics apply");
+  if (!different.empty())
+    return Finding::warn(fmt::format("other than topics.yaml: {}", some_of(different)),
+                         "omnibus topics plan shows how, omnibus topics apply makes what needs nobody's decision");
+  return Finding::ok("as topics.yaml has them");
+}
+
+Finding judge_database(DatabaseState const& state) {
+  auto const seen = fmt::format("PostgreSQL {}.{} as {}", state.version / 10'000, state.version % 10'000, state.role);
+  if (state.version < oldest_postgresql)
+    return Finding::fail(seen, "Omnibus needs PostgreSQL 15 or newer: point DATABASE_URL at one");
+  if (state.read_only)
+    return Finding::fail(seen + ", read-only", "this is a standby: point DATABASE_URL at the primary");
+  if (state.connections_left < few_connections)
+    return Finding::warn(fmt::format("{}, {} connections left", seen, state.connections_left),
+                         "raise max_connections, or lower DATABASE_POOL of the workers");
+  if (state.superuser)
+    return Finding::warn(seen + ", a superuser",
+                         "fine for migrations; workers and operators have roles of their own (omnibus_chat, "
+                         "omnibus_operator): row-level security does not hold a superuser back");
+  return Finding::ok(seen);
+}
+
+Finding judge_migrations(std::vector<postgres::MigrationStatus> const& migrations) {
+  using postgres::MigrationState;
+  std::vector<std::string> pending;
+  std::vector<std::string> changed;
+  std::vector<std::string> missing;
+  for (auto const& each : migrations) {
+    if (each.state == MigrationState::pending) pending.push_back(each.file);
+    if (each.state == MigrationState::changed) changed.push_back(each.file);
+    if (each.state == MigrationState::missing) missing.push_back(each.version);
+  }
+  if (!changed.empty())
+    return Finding::fail(fmt::format("changed after they were applied: {}", some_of(changed)),
+                         "restore these files, and put the change into a new migration");
+  if (!pending.empty())
+    return Finding::fail(fmt::format("{} pending: {}", pending.size(), some_of(pending)), "run omnibus migrate up");
+  if (!missing.empty())
+    return Finding::warn(fmt::format("applied, and without a file here: {}", some_of(missing)),
+                         "the database is newer than this build, or --dir is another folder");
+  return Finding::ok(fmt::format("{} applied", migrations.size()));
+}
+
+Finding judge_outbox(std::int64_t rows, double oldest_seconds) {
+  if (rows == 0) return Finding::ok("empty");
+  auto const seen = fmt::format("{} records wait, the oldest for {:.0f} s", rows, oldest_seconds);
+  if (oldest_seconds < old_row) return Finding::ok(seen);
+  return Finding::warn(seen, "nobody publishes them: start omnibus-relay, and see its log for what Kafka refuses");
+}
+
+Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt) {
+  if (late == 0 && in_doubt == 0) return Finding::ok("none is late or in doubt");
+  std::string advice;
+  if (late > 0)
+    advice =
+        "start omnibus-notify, see its log for what providers refuse, and omnibus delivery ls --state planned (or "
+        "claimed, dispatching)";
+  if (in_doubt > 0)
+    advice += std::string{late > 0 ? "; " : ""} +
+              "omnibus delivery ls --state in_doubt --since 90d: ask the provider, then omnibus delivery resolve";
+  return Finding::warn(fmt::format("{} open for longer than 15 minutes, {} in doubt", late, in_doubt), advice);
+}
+
+Finding judge_database_clock(double seconds_ahead) {
+  auto const seen = fmt::format("PostgreSQL's clock is {:.1f} s {} ours", std::abs(seconds_ahead),
+                                seconds_ahead < 0 ? "behind" : "ahead of");
+  if (std::abs(seconds_ahead) < small_skew) return Finding::ok(seen);
+  auto const advice = "synchronise the clocks (chrony, systemd-timesyncd) of this machine and the database's";
+  return std::abs(seconds_ahead) < large_skew ? Finding::warn(seen, advice) : Finding::fail(seen, advice);
+}
+
+Finding judge_record_clock(std::optional<double> seconds_ahead) {
+  if (!seconds_ahead) return Finding::ok("no record to compare with");
+  if (*seconds_ahead < small_skew)
+    return Finding::ok(fmt::format("the newest record is {:.0f} s old", std::max(0.0, -*seconds_ahead)));
+  auto const seen = fmt::format("a record is stamped {:.1f} s ahead of our clock", *seconds_ahead);
+  auto const advice =
+      "synchronise the clocks of this machine and of whoever publishes: ages, retention and replays go by them";
+  return *seconds_ahead < large_skew ? Finding::warn(seen, advice) : Finding::fail(seen, advice);
+}
+
+Finding judge_models(int status, std::string_view body, std::string const& model) {
+  if (status == 401 || status == 403)
+    return Finding::fail(fmt::format("refuses us with {}", status), "set LLM_API_KEY to a key it accepts");
+  if (status == 404 || status == 405)
+    return Finding::warn(fmt::format("answers {} to GET /models", status),
+                         "reachable; it lists no models, or LLM_BASE_URL does not end before /chat/completions");
+  if (status == 429) return Finding::warn("answers 429", "the quota of LLM_API_KEY is used up for now");
+  if (status != 200)
+    return Finding::fail(fmt::format("answers {}", status), "see the endpoint's own status; is LLM_BASE_URL right?");
+  auto const list = json::decode<ModelList>(body);
+  if (!list)
+    return Finding::warn("answers 200, but not with a list of models",
+                         "is LLM_BASE_URL an OpenAI-compatible endpoint?");
+  auto const known = std::ranges::any_of(list->data, [&](Model const& each) { return each.id == model; });
+  if (!known)
+    return Finding::warn(fmt::format("has {} models, {} not among them", list->data.size(), printable(model, 100)),
+                         "set LLM_MODEL to one it has");
+  return Finding::ok(fmt::format("has {}", printable(model, 100)));
+}
+
+}  // namespace omnibus::cli

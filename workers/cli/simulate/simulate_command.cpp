@@ -1,0 +1,166 @@
+#include "compose/simulator/messaging.hpp"
+#include "compose/simulator/simulator.hpp"
+#include "http/server.hpp"
+#include "workers/cli/commands.hpp"
+#include "workers/cli/topics/ready_file.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <fmt/core.h>
+#include <sys/resource.h>
+
+namespace omnibus::cli {
+namespace {
+
+struct Options {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8090;
+  std::string ready_file;
+  std::int64_t latency = 0;
+  std::int64_t latency_jitter = 0;
+  std::int64_t pace = 0;
+  std::uint64_t seed = 0;
+  std::int64_t context_tokens = 128'000;
+  std::string faults;
+  std::int64_t send_latency = 50;
+  std::int64_t receipt_delay = 20;
+  std::int64_t receipt_spread = 0;
+  std::int64_t token_lifetime = 3599;
+  std::string send_faults;
+  simulator::MessagingSettings messaging;
+};
+
+/// Thousands of callers at once need as many descriptors.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int run(Options const& options) {
+  raise_descriptor_limit();
+  simulator::SimulatorSettings settings;
+  settings.latency = std::chrono::milliseconds(options.latency);
+  settings.latency_jitter = std::chrono::milliseconds(options.latency_jitter);
+  settings.pace = std::chrono::milliseconds(options.pace);
+  settings.seed = options.seed;
+  settings.context_tokens = options.context_tokens;
+  settings.faults = simulator::parse_faults(options.faults);
+  auto messaging = options.messaging;
+  messaging.latency = std::chrono::milliseconds(options.send_latency);
+  messaging.seed = options.seed;
+  messaging.token_lifetime = std::chrono::seconds(options.token_lifetime);
+  messaging.faults = simulator::parse_faults<simulator::SendFaultKind>(options.send_faults);
+  messaging.receipts.delay = std::chrono::milliseconds(options.receipt_delay);
+  messaging.receipts.spread = std::chrono::milliseconds(options.receipt_spread);
+  http::ServerSettings listening;
+  listening.address = options.address;
+  listening.port = options.port;
+  listening.max_body_bytes = 16 * 1024 * 1024;
+  listening.max_connections = 200'000;
+  listening.keep_alive_timeout = std::chrono::minutes(10);
+
+  simulator::Simulator simulated(std::move(settings));
+  boost::asio::io_context context(1);
+  simulator::Messaging messages(context, std::move(messaging));
+  auto router = simulated.router();
+  messages.add_routes(router);
+  http::Server server(context.get_executor(), listening, std::move(router));
+  server.start();
+  auto const url = fmt::format("http://{}:{}/v1", options.address, server.port());
+  fmt::print("llm: {}\nmessages: http://{}:{}\n", url, options.address, server.port());
+  std::fflush(stdout);
+  ReadyFile const ready(options.ready_file, url);
+
+  boost::asio::signal_set signals(context, SIGINT, SIGTERM);
+  signals.async_wait([&](boost::system::error_code error, int) {
+    if (error) return;
+    boost::asio::co_spawn(context, server.stop(std::chrono::milliseconds(500)),
+                          [&](std::exception_ptr) { context.stop(); });
+  });
+  context.run();
+  return 0;
+}
+
+void add_messaging_options(CLI::App& command, Options& options) {
+  auto& messaging = options.messaging;
+  auto& receipts = messaging.receipts;
+  command.add_option("--send-latency", options.send_latency, "Milliseconds before a message provider answers")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option(
+      "--send-faults", options.send_faults,
+      "As --faults, of message providers. Kinds: latency (ms=) rate_limit (retry_after=) error (status=) "
+      "reset, and accept_error accept_reset accept_hang (ms=) accept_garbage, which take the message first. "
+      "Conditions: every= probability= match= provider= (whatsapp, mtn, mtn_token, twilio) times=");
+  command.add_flag("--honour-key", messaging.honour_key, "A message whose key is known is not taken again");
+  command.add_option("--no-whatsapp", messaging.no_whatsapp,
+                     "Who has none: a share of people (0.1), or the end of their numbers (*99)");
+  command.add_option("--outside-window", messaging.outside_window, "Who gets nothing but templates; as above");
+  command.add_option("--undeliverable", receipts.undeliverable, "Whose messages are taken and do not arrive; as above");
+  command.add_option("--token-lifetime", options.token_lifetime, "Seconds that MTN's tokens are good for")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--webhooks", receipts.webhooks, "Base URL of the gateway that gets delivery receipts");
+  command.add_option("--receipt-delay", options.receipt_delay, "Milliseconds before a receipt")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--receipt-spread", options.receipt_spread, "Each up to so many milliseconds later, which shuffles")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--receipts-twice", receipts.twice, "Share of receipts that are sent twice")
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--sms-signature-header", receipts.sms_header, "Header that signs MTN's receipts")
+      ->capture_default_str();
+  command.add_option("--sms-signature-prefix", receipts.sms_prefix, "What stands before the signature in it")
+      ->capture_default_str();
+  // Not on the command line, where everybody sees them.
+  if (auto const* const secret = std::getenv("WHATSAPP_APP_SECRET")) receipts.whatsapp_secret = secret;
+  if (auto const* const secret = std::getenv("MTN_WEBHOOK_SECRET")) receipts.sms_secret = secret;
+  if (auto const* const token = std::getenv("TWILIO_AUTH_TOKEN")) receipts.twilio_token = token;
+  command.footer("WHATSAPP_APP_SECRET, MTN_WEBHOOK_SECRET and TWILIO_AUTH_TOKEN in the environment sign the receipts.");
+}
+
+}  // namespace
+
+void add_simulate_command(CLI::App& application, int& exit_code) {
+  auto* command = application.add_subcommand(
+      "simulate",
+      "Serve a made-up OpenAI-compatible language model, and WhatsApp, MTN and Twilio, until SIGTERM or SIGINT");
+  auto const options = std::make_shared<Options>();
+  command->add_option("--address", options->address, "Address to listen on")->capture_default_str();
+  command->add_option("--port", options->port, "Port to listen on; 0 takes any free one")->capture_default_str();
+  command->add_option("--ready-file", options->ready_file,
+                      "Write the base URL here once it answers; removed at the end");
+  command->add_option("--latency", options->latency, "Milliseconds before an answer begins")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--latency-jitter", options->latency_jitter, "Up to so many milliseconds more")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--pace", options->pace, "Milliseconds between the pieces of a streamed answer")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--seed", options->seed, "Another seed gives other answers and faults")->capture_default_str();
+  command->add_option("--context", options->context_tokens, "Longest prompt in tokens")->capture_default_str();
+  command->add_option(
+      "--faults", options->faults,
+      "kind:condition=value,...;...  Kinds: latency drip (ms=) rate_limit (retry_after=) error (status=) "
+      "truncated endless reset stream_error wrong_type. Conditions: every= probability= match= model= "
+      "times=");
+  add_messaging_options(*command, *options);
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace omnibus::cli

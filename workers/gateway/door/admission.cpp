@@ -1,0 +1,35 @@
+#include "workers/gateway/door/admission.hpp"
+
+#include "workers/gateway/door/refusal.hpp"
+
+#include <utility>
+
+namespace omnibus::gateway {
+
+Admission::Admission(Authentication& authentication, RateLimit& rate_limit)
+    : authentication_(authentication),
+      rate_limit_(rate_limit),
+      rate_limited_(Metrics::process().counter<Metric::rate_limited>()) {}
+
+Task<Principal> Admission::admit(http::Request const& request) {
+  auto authentication = authentication_.principal(request.headers.find("Authorization"));
+  auto principal = co_await std::move(authentication);
+  keep_rate(principal.domain);
+  co_return principal;
+}
+
+void Admission::keep_rate(std::string_view domain) {
+  auto const wait = rate_limit_.acquire(domain, RateLimit::Clock::now());
+  if (!wait) return;
+  rate_limited_.add();
+  throw Refusal(429, "Too many requests", "The domain has used up its rate", {}, wait);
+}
+
+std::string domain_of(Principal const& principal, http::Request const& request) {
+  auto const asked = request.query_value("domain");
+  if (!asked) return principal.domain;
+  if (!principal.may_act_for(*asked)) throw Refusal::no_conversation();
+  return std::string(*asked);
+}
+
+}  // namespace omnibus::gateway

@@ -1,0 +1,87 @@
+#include "workers/gateway/routes/incoming_event.hpp"
+
+#include "time/time.hpp"
+#include "workers/gateway/door/refusal.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <deque>
+#include <vector>
+
+namespace omnibus::gateway {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result;
+}
+
+Refusal not_valid(json::DecodeError const& error) {
+  return Refusal::invalid(error.field, error.message());
+}
+
+/// Kafka's own producers may write what they like there, and consumers then go by the record's timestamp; what comes in
+/// here is held to the standard.
+CloudEvent with_time(CloudEvent event, std::string field) {
+  if (event.envelope.time.empty() || parse_time_ms(event.envelope.time)) return event;
+  throw Refusal::invalid(std::move(field), "It is no time of RFC 3339, such as 2026-11-20T12:00:00Z");
+}
+
+CloudEvent read_binary(http::Request const& request) {
+  std::deque<std::string> texts;  // what the views below look at
+  std::vector<HeaderView> headers;
+  for (auto const& [name, value] : request.headers) {
+    auto const lower_name = lower(name);
+    if (lower_name == "content-type" || lower_name == "traceparent" || lower_name == "tracestate") {
+      headers.push_back({texts.emplace_back(lower_name), value});
+    } else if (lower_name.starts_with("ce-")) {
+      auto const decoded = http::percent_decode(value);
+      if (!decoded) throw Refusal::invalid(lower_name, "Its percent-encoding is malformed");
+      auto const& attribute = texts.emplace_back("ce_" + lower_name.substr(3));
+      headers.push_back({attribute, texts.emplace_back(*decoded)});
+    }
+  }
+  RecordView record;
+  record.value = request.body;
+  record.headers = headers;
+  auto event = parse_cloud_event(record);
+  if (event) return with_time(*std::move(event), "ce-time");
+  auto error = event.error();
+  if (error.field.starts_with("ce_")) error.field[2] = '-';  // as the header is called over HTTP
+  throw not_valid(error);
+}
+
+}  // namespace
+
+CloudEvent read_event(http::Request const& request) {
+  auto const type = request.content_type();
+  if (type.starts_with("application/cloudevents-batch"))
+    throw Refusal(415, "Batches of events are not taken", "Send one event in each request", "Content-Type");
+  if (!type.starts_with("application/cloudevents")) return read_binary(request);
+  if (type != "application/cloudevents" && type != "application/cloudevents+json")
+    throw Refusal(415, "Only the JSON event format is understood", "Send application/cloudevents+json", "Content-Type");
+  auto event = parse_structured(request.body);
+  if (!event) throw not_valid(event.error());
+  return with_time(*std::move(event), "time");
+}
+
+std::string tenant_source(std::string_view domain, std::string_view source) {
+  auto result = "/tenants/" + std::string(domain) + "/";
+  if (source.starts_with(result)) return std::string(source);
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  for (char const c : source) {
+    auto const byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || std::string_view("-._~").find(c) != std::string_view::npos) {
+      result += c;
+    } else {
+      result += '%';
+      result += digits[byte >> 4U];
+      result += digits[byte & 15U];
+    }
+  }
+  return result;
+}
+
+}  // namespace omnibus::gateway

@@ -1,0 +1,216 @@
+#include "workers/gateway/routes/stream_route.hpp"
+
+#include "events/conversation.hpp"
+#include "http/sse.hpp"
+#include "observability/log.hpp"
+#include "workers/gateway/door/refusal.hpp"
+#include "workers/gateway/routes/transcript_route.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace omnibus::gateway {
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto longest_catching_up = 60s;
+constexpr std::chrono::milliseconds first_patience{50};
+/// How long a client waits before it connects again, in milliseconds.
+constexpr std::string_view prologue = "retry: 1000\n\n";
+
+std::optional<Cursor> last_event_id(http::Request const& request) {
+  auto text = request.headers.find("Last-Event-ID");
+  if (!text || text->empty()) text = request.query_value("last_event_id");
+  if (!text || text->empty()) return std::nullopt;
+  auto const cursor = parse_cursor(*text);
+  if (!cursor) throw Refusal::invalid("Last-Event-ID", "It is not an id of this stream");
+  return cursor;
+}
+
+/// Pauses for a while on the caller's executor.
+Task<> pause(std::chrono::milliseconds duration) {
+  auto const executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor, duration);
+  auto wait = timer.async_wait(asio::use_awaitable);
+  co_await std::move(wait);
+}
+
+}  // namespace
+
+void Teller::tell(Reply const& reply) {
+  auto const is_new = told_.admit(reply);
+  // The client has all of its cursor's partition up to there; another gateway's tail may be a little ahead of ours.
+  auto const has_it = after_ && reply.at.partition == after_->partition && reply.at.offset <= after_->offset;
+  if (is_new && !has_it) text_ += reply.frame;
+}
+
+std::string Teller::take() {
+  return std::exchange(text_, {});
+}
+
+/// One of the streams that a tenant may have open.
+struct StreamRoute::Place {
+  Place(StreamRoute& route, std::string domain) : route_(route), domain_(std::move(domain)) {
+    auto& taken = route_.places_[domain_];
+    if (taken >= route_.settings_.per_tenant)
+      throw Refusal(429, "Too many streams", "The domain has as many streams open as it may have", {}, 5s);
+    ++taken;
+    route_.streams_.add(1);
+  }
+  ~Place() {
+    route_.streams_.add(-1);
+    auto const found = route_.places_.find(domain_);
+    if (--found->second == 0) route_.places_.erase(found);
+  }
+  Place(Place const&) = delete;
+  Place& operator=(Place const&) = delete;
+
+ private:
+  StreamRoute& route_;
+  std::string domain_;
+};
+
+StreamRoute::StreamRoute(Admission& admission, Store& store, ReplySources sources, StreamSettings const& settings)
+    : admission_(admission),
+      store_(store),
+      sources_(sources),
+      settings_(settings),
+      streams_(Metrics::process().gauge<Metric::sse_streams>()) {}
+
+Task<> StreamRoute::get(http::Request const& request, http::Stream& stream) {
+  auto opening = open(request);
+  auto opened = co_await std::move(opening);
+  Place const place(*this, opened.domain);
+  auto serving = serve(std::move(opened), stream);
+  co_await std::move(serving);
+}
+
+Task<StreamRoute::Opening> StreamRoute::open(http::Request const& request) {
+  auto admission = admission_.admit(request);
+  auto const principal = co_await std::move(admission);
+  if (!sources_.recent.begun()) throw Refusal::unavailable("Replies are not followed yet");
+  auto const now = Clock::now();
+  Opening opening;
+  opening.conversation_id = conversation_of(request);
+  opening.domain = domain_of(principal, request);
+  opening.after = last_event_id(request);
+  auto const mark = sources_.unseen.find(opening.conversation_id, now);
+  opening.since = mark ? mark->sequence : sources_.recent.sequence_at(now - settings_.look_back);
+  if (!mark || mark->domain != opening.domain) {
+    auto authorisation = authorise(request, opening.domain, opening.conversation_id);
+    co_await std::move(authorisation);
+  }
+  auto check = check_cursor(opening);
+  co_await std::move(check);
+  co_return opening;
+}
+
+Task<> StreamRoute::check_cursor(Opening& opening) {
+  if (!opening.after) co_return;
+  auto const next = sources_.recent.next_offset(opening.after->partition);
+  if (next && opening.after->offset < *next) co_return;
+  // Ahead of our tail: another gateway's may be faster, or the topic may have begun anew since.
+  auto asking = sources_.history.end_of(opening.after->partition);
+  auto const end = co_await std::move(asking);
+  if (opening.after->offset >= end) opening.after.reset();
+}
+
+Task<> StreamRoute::authorise(http::Request const& request, std::string domain, Uuid conversation_id) {
+  auto const session_id = request.query_value("session_id");
+  if (session_id && conversation_id_of(domain, *session_id) == conversation_id) co_return;
+  // It may have been posted to through another gateway, and the chat worker not have stored it yet.
+  auto const deadline = Clock::now() + settings_.open_wait;
+  for (auto patience = first_patience;; patience *= 2) {
+    auto lookup = store_.conversation(domain, conversation_id);
+    auto const conversation = co_await std::move(lookup);
+    if (conversation) co_return;
+    if (Clock::now() >= deadline) throw Refusal::no_conversation();
+    auto waiting = pause(patience);
+    co_await std::move(waiting);
+  }
+}
+
+Task<> StreamRoute::read_history(Opening const& opening, Teller& teller, http::Stream& stream) {
+  auto position = *opening.after;
+  auto const deadline = Clock::now() + longest_catching_up;
+  while (!stream.closed()) {
+    auto const held_from = sources_.recent.held_from(position.partition);
+    if (!held_from || position.offset >= *held_from) co_return;
+    if (Clock::now() >= deadline) throw Refusal::unavailable("The stream could not catch up");
+    auto reading = sources_.history.read(opening.conversation_id, position, *held_from);
+    auto const stretch = co_await std::move(reading);
+    for (auto const& reply : stretch.replies) teller.tell(reply);
+    position.offset = stretch.next;
+    auto text = teller.take();
+    // An id without an event moves the client on past what was not for it, should it have to come back.
+    text += "id: " + to_string(Cursor{position.partition, position.offset - 1}) + "\n\n";
+    auto writing = stream.write(text);
+    co_await std::move(writing);
+  }
+}
+
+Task<> StreamRoute::serve(Opening opening, http::Stream& stream) {
+  http::Headers headers{{"Content-Type", "text/event-stream"},
+                        {"Cache-Control", "no-store"},
+                        {"X-Content-Type-Options", "nosniff"},
+                        {"X-Accel-Buffering", "no"}};
+  auto starting = stream.start(200, std::move(headers));
+  co_await std::move(starting);
+  auto greeting = stream.write(prologue);
+  co_await std::move(greeting);
+
+  Teller teller(opening.after);
+  if (opening.after) {
+    auto reading = read_history(opening, teller, stream);
+    co_await std::move(reading);
+  }
+  auto const executor = co_await asio::this_coro::executor;
+  auto const timer = std::make_shared<asio::steady_timer>(executor);
+  // From here to the subscription nothing may suspend: what is in memory and what comes next must meet.
+  auto const recent = opening.after ? sources_.recent.from(opening.conversation_id, *opening.after)
+                                    : sources_.recent.since(opening.conversation_id, opening.since);
+  Subscription subscription(sources_.feed, opening.conversation_id, settings_.max_buffer.bytes,
+                            [timer] { timer->cancel(); });
+  std::uint64_t seen = 0;
+  for (auto const& reply : recent) {
+    teller.tell(*reply);
+    seen = reply->sequence + 1;
+  }
+  stream.on_close([timer] { timer->cancel(); });
+  while (!stream.closed()) {
+    while (auto const reply = subscription.take()) {
+      teller.tell(*reply);
+      seen = reply->sequence + 1;
+    }
+    auto text = teller.take();
+    if (!text.empty()) {
+      auto writing = stream.write(text);
+      co_await std::move(writing);
+      sources_.unseen.seen(opening.conversation_id, seen);
+      continue;
+    }
+    if (subscription.overrun()) {
+      log::info("a stream was too slow and has to resume", {{"conversation_id", to_string(opening.conversation_id)}});
+      co_return;
+    }
+    timer->expires_after(settings_.heartbeat);
+    boost::system::error_code woken;
+    auto wait = timer->async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    co_await std::move(wait);
+    if (woken) continue;
+    auto beating = stream.write(": \n\n");
+    co_await std::move(beating);
+  }
+}
+
+}  // namespace omnibus::gateway

@@ -1,0 +1,81 @@
+/// `GET /v1/conversations/{id}/events`
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "http/router.hpp"
+#include "observability/metrics.hpp"
+#include "workers/gateway/config.hpp"
+#include "workers/gateway/door/admission.hpp"
+#include "workers/gateway/replies/recent_replies.hpp"
+#include "workers/gateway/replies/reply_feed.hpp"
+#include "workers/gateway/replies/reply_tail.hpp"
+#include "workers/gateway/replies/turn_filter.hpp"
+#include "workers/gateway/replies/unseen_replies.hpp"
+#include "workers/gateway/store.hpp"
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+namespace omnibus::gateway {
+
+/// What the streams look into and listen to.
+struct ReplySources {
+  RecentReplies& recent;
+  ReplyFeed& feed;
+  UnseenReplies& unseen;
+  ReplyHistory& history;
+};
+
+/// Collects what a stream has to send: each part of a reply once.
+class Teller {
+ public:
+  /// @param after what the client has already: it is noted, not told
+  explicit Teller(std::optional<Cursor> after) : after_(after) {}
+
+  void tell(Reply const& reply);
+  /// The text collected since the last call.
+  std::string take();
+
+ private:
+  std::optional<Cursor> after_;
+  TurnFilter told_;
+  std::string text_;
+};
+
+/// The replies of a conversation as server-sent events: `delta`, `reply`, `failed`, `suppressed`.
+///
+/// With `Last-Event-ID` (or `?last_event_id=`) it goes on right behind that event, on any gateway. Without, it begins
+/// with the replies to what was posted here and not been read by anyone, else a moment ago. A conversation that is not
+/// stored yet is the caller's when it was posted to here, or when `?session_id=` names the session it is of; else the
+/// stream waits a little for it to be stored.
+class StreamRoute {
+ public:
+  StreamRoute(Admission& admission, Store& store, ReplySources sources, StreamSettings const& settings);
+
+  Task<> get(http::Request const& request, http::Stream& stream);
+
+ private:
+  struct Opening {
+    std::string domain;
+    Uuid conversation_id;
+    std::optional<Cursor> after;  ///< the last event the client has
+    std::uint64_t since = 0;      ///< the first reply to tell, when it names none
+  };
+  struct Place;
+  Task<Opening> open(http::Request const& request);
+  /// Forgets a cursor that cannot be of this log.
+  Task<> check_cursor(Opening& opening);
+  Task<> authorise(http::Request const& request, std::string domain, Uuid conversation_id);
+  Task<> serve(Opening opening, http::Stream& stream);
+  Task<> read_history(Opening const& opening, Teller& teller, http::Stream& stream);
+
+  Admission& admission_;
+  Store& store_;
+  ReplySources sources_;
+  StreamSettings const& settings_;
+  std::unordered_map<std::string, std::uint32_t> places_;  // open streams by tenant
+  Gauge streams_;
+};
+
+}  // namespace omnibus::gateway

@@ -1,0 +1,46 @@
+#include "workers/gateway/routes/visitor_message.hpp"
+
+#include "events/conversation.hpp"
+#include "postgres/errors.hpp"
+#include "workers/gateway/door/refusal.hpp"
+
+#include <exception>
+#include <optional>
+#include <utility>
+
+namespace omnibus::gateway {
+
+Task<> VisitorMessages::check(Principal const& principal, ChatMessageReceived& message, std::string prefix) {
+  if (auto const invalid = validate(message))
+    throw Refusal::invalid(prefix + invalid->field, invalid->field + " " + invalid->reason);
+  if (!principal.may_act_for(message.domain)) throw Refusal::unknown_domain();
+  if (message.domain != principal.domain) {
+    auto lookup = store_.tenant_exists(message.domain);
+    auto const exists = co_await std::move(lookup);
+    if (!exists) throw Refusal::unknown_domain();
+  }
+  auto const derived = conversation_id_of(message.domain, message.session_id);
+  if (message.conversation_id && *message.conversation_id != derived) {
+    auto lookup = store_.conversation(message.domain, *message.conversation_id);
+    auto const conversation = co_await std::move(lookup);
+    if (!conversation) throw Refusal(404, "No such conversation", {}, prefix + "conversation_id");
+  }
+  if (!message.conversation_id) message.conversation_id = derived;
+}
+
+Task<> VisitorMessages::check_open(ChatMessageReceived const& message) {
+  std::optional<Conversation> conversation;
+  try {
+    auto lookup = store_.conversation(message.domain, *message.conversation_id);
+    conversation = co_await std::move(lookup);
+  } catch (std::exception const& error) {
+    if (classify_database_error(error) == DatabaseError::permanent && postgres::is_database_error(error)) throw;
+  }
+  if (conversation && conversation->closed()) throw Refusal::closed();
+}
+
+void VisitorMessages::expect_reply(ChatMessageReceived const& message) {
+  unseen_.posted(*message.conversation_id, message.domain, recent_.next_sequence(), UnseenReplies::Clock::now());
+}
+
+}  // namespace omnibus::gateway

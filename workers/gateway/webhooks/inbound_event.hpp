@@ -1,0 +1,66 @@
+/// What the request of a webhook becomes.
+#pragma once
+
+#include "json/encode.hpp"
+#include "json/limits.hpp"
+#include "messaging/phone_number.hpp"
+#include "text/invalid_field.hpp"
+#include "uuid/uuid.hpp"
+#include "workers/gateway/door/refusal.hpp"
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace omnibus::gateway {
+
+/// Whose webhooks these are, and what their events are made with.
+struct InboundRules {
+  std::string domain;
+  std::string region;      ///< of numbers without a country code
+  std::string key_secret;  ///< of profile keys
+  std::int64_t now_ms = 0;
+  std::optional<std::int64_t> told_ms{};  ///< by the request's timestamp header, where there is one
+};
+
+/// An event with its identity and its key, ready to be published.
+struct InboundEvent {
+  Uuid id;
+  std::string_view type;
+  std::string key;
+  std::string data;
+};
+
+/// No document of a provider is deeper or wider than this.
+inline constexpr json::Limits webhook_limits{.bytes = 16 << 20, .depth = 16, .array_length = 2'000};
+
+/// The id of what a provider tells: the same whenever and to whichever gateway it tells it again.
+Uuid inbound_event_id(std::initializer_list<std::string_view> parts);
+
+/// The Kafka key of a person's messages and calls: a keyed hash of who it is, lower-case hex, since keys are seen by
+/// more eyes than payloads are.
+/// @param sender in E.164, or a WhatsApp user id
+std::string profile_key(InboundRules const& rules, std::string_view sender);
+
+/// The Kafka key of the receipts of one message: a hash of its id, since in WhatsApp's ids the recipient's number can
+/// be read.
+std::string receipt_key(std::string_view provider, std::string_view message_id);
+
+/// @throws Refusal 422 naming the field, without what is in it.
+messaging::PhoneNumber read_phone_number(InboundRules const& rules, std::string field, std::string_view text);
+
+/// A provider's moment in RFC 3339, or the request's, or now, where it tells none that can be read.
+std::string moment_or_now(InboundRules const& rules, std::string_view text);
+
+/// @throws Refusal 400 naming the field that breaks a rule of the event's schema.
+template <class Event>
+InboundEvent make_inbound(Uuid id, std::string key, Event const& event) {
+  if (auto const invalid = validate(event))
+    throw Refusal::invalid(invalid->field, invalid->field + " " + invalid->reason);
+  return {id, Event::type, std::move(key), json::encode(event)};
+}
+
+}  // namespace omnibus::gateway

@@ -1,0 +1,106 @@
+#include "workers/gateway/webhooks/sms_webhook.hpp"
+
+#include "events/inbound.hpp"
+#include "json/decode.hpp"
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include <boost/describe/class.hpp>
+
+namespace omnibus::gateway {
+namespace {
+
+struct PostedSms {
+  std::string from;
+  std::string to;
+  std::string message;
+  std::optional<std::string> id;
+  std::optional<std::string> message_id;
+  std::optional<json::Raw> timestamp;
+};
+BOOST_DESCRIBE_STRUCT(PostedSms, (), (from, to, message, id, message_id, timestamp))
+
+struct PostedReceipt {
+  std::string deliveryStatus;
+  std::optional<std::string> clientCorrelatorId;
+  std::optional<std::string> transactionId;
+  std::optional<json::Raw> completedDate;
+};
+BOOST_DESCRIBE_STRUCT(PostedReceipt, (), (deliveryStatus, clientCorrelatorId, transactionId, completedDate))
+
+/// MTN's words, and the short forms that SMSCs have for them.
+struct StatusName {
+  std::string_view theirs;
+  std::string_view ours;
+};
+constexpr std::array statuses{
+    StatusName{"ACCEPTD", "accepted"},    StatusName{"ACCEPTED", "accepted"}, StatusName{"ENROUTE", "sent"},
+    StatusName{"DELIVERED", "delivered"}, StatusName{"DELIVRD", "delivered"}, StatusName{"EXPIRED", "failed"},
+    StatusName{"DELETED", "failed"},      StatusName{"REJECTED", "failed"},   StatusName{"REJECTD", "failed"},
+    StatusName{"UNDELIVERED", "failed"},  StatusName{"UNDELIV", "failed"},    StatusName{"UNKNOWN", "unknown"},
+};
+
+std::string_view our_status(std::string_view theirs) {
+  for (auto const& status : statuses)
+    if (status.theirs == theirs) return status.ours;
+  return "unknown";
+}
+
+/// The minute of a time of RFC 3339.
+std::string_view minute_of(std::string_view time) {
+  return time.substr(0, time.rfind(':'));
+}
+
+std::optional<std::string> unless_empty(std::optional<std::string> text) {
+  if (text && text->empty()) text.reset();
+  return text;
+}
+
+}  // namespace
+
+std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view body) {
+  auto posted = json::decode<PostedSms>(body, webhook_limits);
+  if (!posted) throw Refusal::invalid(posted.error().field, posted.error().message());
+  auto const number = read_phone_number(rules, "from", posted->from);
+  if (posted->message.empty()) return std::nullopt;
+
+  SmsMessageReceived sms;
+  sms.domain = rules.domain;
+  sms.provider = mtn_sms;
+  sms.phone_number = number.e164();
+  sms.recipient = std::move(posted->to);
+  sms.text = std::move(posted->message);
+  sms.received_at = moment_or_now(rules, posted->timestamp ? posted->timestamp->text : "");
+  sms.provider_message_id = unless_empty(std::move(posted->id));
+  if (!sms.provider_message_id) sms.provider_message_id = unless_empty(std::move(posted->message_id));
+  auto key = profile_key(rules, sms.phone_number);
+  // The key stands for the sender, so that the id does not let anybody try out phone numbers.
+  auto const id = sms.provider_message_id
+                      ? inbound_event_id({mtn_sms, rules.domain, *sms.provider_message_id})
+                      : inbound_event_id({mtn_sms, key, sms.recipient, sms.text, minute_of(sms.received_at)});
+  return make_inbound(id, std::move(key), sms);
+}
+
+std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::string_view body) {
+  auto posted = json::decode<PostedReceipt>(body, webhook_limits);
+  if (!posted) throw Refusal::invalid(posted.error().field, posted.error().message());
+  DeliveryReceiptReceived receipt;
+  receipt.provider = mtn_sms;
+  receipt.status = our_status(posted->deliveryStatus);
+  receipt.occurred_at = moment_or_now(rules, posted->completedDate ? posted->completedDate->text : "");
+  receipt.provider_message_id = unless_empty(std::move(posted->transactionId));
+  // Our keys are UUIDs: what else came with the account's messages is somebody else's, and may be personal.
+  if (auto const key = parse_uuid(posted->clientCorrelatorId.value_or(""))) receipt.effect_key = to_string(*key);
+  if (!receipt.provider_message_id && !receipt.effect_key) {
+    if (posted->clientCorrelatorId) return std::nullopt;
+    throw Refusal::invalid("clientCorrelatorId", "clientCorrelatorId must be there");
+  }
+  if (receipt.status == "failed") receipt.error_code = std::move(posted->deliveryStatus);
+  auto const& message = receipt.effect_key ? *receipt.effect_key : *receipt.provider_message_id;
+  auto const id = inbound_event_id({mtn_sms, "receipt", message, receipt.status});
+  return make_inbound(id, receipt_key(mtn_sms, message), receipt);
+}
+
+}  // namespace omnibus::gateway

@@ -1,0 +1,24 @@
+/// `POST /webhooks/sms` and `POST /webhooks/sms/receipts`, as MTN posts them.
+#pragma once
+
+#include "workers/gateway/webhooks/inbound_event.hpp"
+
+#include <optional>
+#include <string_view>
+
+namespace omnibus::gateway {
+
+inline constexpr std::string_view mtn_sms = "mtn_sms";
+
+/// Reads `{"from","to","message"}` and, where they are there, `id` or `message_id` and `timestamp` into an
+/// SmsMessageReceived. Without an id, the same text from the same person within the same minute is the same message: by
+/// its timestamp, that of the request or the clock.
+/// Nothing for a message without words.
+/// @throws Refusal 400 or 422 naming the field.
+std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view body);
+
+/// Reads MTN's delivery receipt into a DeliveryReceiptReceived; nothing for one that is not about a message of ours.
+/// @throws Refusal 400 naming the field.
+std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::string_view body);
+
+}  // namespace omnibus::gateway

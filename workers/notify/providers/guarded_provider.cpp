@@ -1,0 +1,98 @@
+#include "workers/notify/providers/guarded_provider.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace omnibus::notify {
+namespace {
+
+using std::chrono::milliseconds;
+
+Task<> sleep(SendLimits::Clock::duration duration) {
+  auto const executor = co_await boost::asio::this_coro::executor;
+  boost::asio::steady_timer timer(executor, duration);
+  auto waiting = timer.async_wait(boost::asio::use_awaitable);
+  co_await std::move(waiting);
+}
+
+Refused throttled(std::string_view code, std::string reason, SendLimits::Clock::duration after) {
+  Refused refused;
+  refused.kind = Refused::Kind::throttled;
+  refused.code = code;
+  refused.reason = std::move(reason);
+  refused.retry_after = std::chrono::ceil<milliseconds>(after);
+  return refused;
+}
+
+/// Tells the breaker how a call ended. A provider that answers, if only to refuse, is there.
+void settle(CircuitBreaker::Permit& permit, SendResult const& result, CircuitBreaker::Clock::time_point now) {
+  auto const* const refused = std::get_if<Refused>(&result);
+  if (std::holds_alternative<Unknown>(result) || (refused != nullptr && refused->of_provider)) {
+    permit.failed(now);
+  } else if (refused == nullptr || refused->kind == Refused::Kind::permanent) {
+    permit.succeeded();
+  }
+}
+
+}  // namespace
+
+GuardedProvider::GuardedProvider(std::unique_ptr<Provider> inner, SendLimitSettings limits, CircuitBreaker& breaker,
+                                 Now now, Pause pause)
+    : inner_(std::move(inner)),
+      limits_(limits),
+      breaker_(breaker),
+      now_(std::move(now)),
+      pause_(pause ? std::move(pause) : Pause(&sleep)) {}
+
+Refused GuardedProvider::left_alone() const {
+  // A half-open breaker knows no time: its probe is under way.
+  auto const wait = std::max(breaker_.wait_time(now_()), milliseconds(1000));
+  return {Refused::Kind::transient, std::string(refusal::breaker_open), "the circuit breaker is open", wait, true};
+}
+
+Task<std::optional<Refused>> GuardedProvider::await_turn(Message const& message) {
+  if (breaker_.wait_time(now_()).count() > 0) co_return left_alone();
+  auto preparing = inner_->await_turn(message);
+  auto unready = co_await std::move(preparing);
+  if (unready) {
+    auto permit = unready->of_provider ? breaker_.acquire(now_()) : std::nullopt;
+    if (permit) permit->failed(now_());
+    co_return std::move(*unready);
+  }
+  auto const own = limits_.of_recipient(message.recipient, now_());
+  if (!own.given) co_return throttled(refusal::recipient_limited, "too many messages to one person", own.wait);
+  if (own.wait.count() > 0) {
+    auto pausing = pause_(own.wait);
+    co_await std::move(pausing);
+  }
+  auto const among_all = limits_.of_provider(now_());
+  if (!among_all.given) co_return throttled(refusal::rate_limited, "too many messages at once", among_all.wait);
+  if (among_all.wait.count() > 0) {
+    auto pausing = pause_(among_all.wait);
+    co_await std::move(pausing);
+  }
+  co_return std::nullopt;
+}
+
+Task<SendResult> GuardedProvider::send(Message const& message) {
+  auto permit = breaker_.acquire(now_());
+  if (!permit) co_return left_alone();
+  auto sending = inner_->send(message);
+  auto result = co_await std::move(sending);
+  settle(*permit, result, now_());
+  co_return result;
+}
+
+Task<LookUp> GuardedProvider::look_up(Message const& message, std::chrono::system_clock::time_point sent_at) {
+  if (breaker_.wait_time(now_()).count() > 0) {
+    co_return LookUp{LookUp::State::unknown, {}, "the circuit breaker is open"};
+  }
+  auto asking = inner_->look_up(message, sent_at);
+  co_return co_await std::move(asking);
+}
+
+}  // namespace omnibus::notify

@@ -1,0 +1,44 @@
+/// A provider behind its rate limits and its circuit breaker.
+#pragma once
+
+#include "resilience/circuit_breaker.hpp"
+#include "workers/notify/providers/provider.hpp"
+#include "workers/notify/providers/send_limits.hpp"
+
+#include <functional>
+#include <memory>
+
+namespace omnibus::notify {
+
+/// Gives every message its turn, waiting for it where that is soon, and leaves a provider alone that keeps failing.
+/// Whatever it refuses by itself is transient: nothing has left. The breaker must outlive it.
+class GuardedProvider final : public Provider {
+ public:
+  using Clock = SendLimits::Clock;
+  using Now = std::function<Clock::time_point()>;
+  using Pause = std::function<Task<>(Clock::duration)>;
+
+  GuardedProvider(std::unique_ptr<Provider> inner, SendLimitSettings limits, CircuitBreaker& breaker,
+                  Now now = &Clock::now, Pause pause = {});
+
+  std::string_view name() const override { return inner_->name(); }
+  std::string_view channel() const override { return inner_->channel(); }
+  Capabilities capabilities() const override { return inner_->capabilities(); }
+  std::int64_t unit_price_micros() const override { return inner_->unit_price_micros(); }
+  Task<std::optional<Refused>> await_turn(Message const& message) override;
+  /// To be called when await_turn() has let the message go; waits for nothing itself.
+  Task<SendResult> send(Message const& message) override;
+  /// Is not held up by the limits; unknown while the breaker is open.
+  Task<LookUp> look_up(Message const& message, std::chrono::system_clock::time_point sent_at) override;
+
+ private:
+  Refused left_alone() const;
+
+  std::unique_ptr<Provider> inner_;
+  SendLimits limits_;
+  CircuitBreaker& breaker_;
+  Now now_;
+  Pause pause_;
+};
+
+}  // namespace omnibus::notify

@@ -1,0 +1,51 @@
+/// MTN's SMS API, version 3.
+#pragma once
+
+#include "http/client.hpp"
+#include "workers/notify/providers/mtn_token.hpp"
+#include "workers/notify/providers/provider.hpp"
+#include "workers/notify/providers/provider_call.hpp"
+#include "workers/notify/providers/provider_settings.hpp"
+
+#include <chrono>
+#include <string>
+
+namespace omnibus::notify {
+
+/// The body of a request, and nothing when the message cannot be one: an empty text, a recipient that is not E.164. The
+/// effect key travels as `clientCorrelatorId`, which receipts repeat; receipts are asked for.
+std::optional<std::string> mtn_body(Message const& message, MtnSmsSettings const& settings);
+
+/// What an answer means: taken is what the body's code says, not HTTP 200. A message that MTN gave no id of its own
+/// goes by its effect key.
+SendResult read_mtn_answer(http::Response const& answer, Uuid const& effect_key);
+
+/// MTN documents neither that it recognises a `clientCorrelatorId` sent again nor a way to ask by it; whoever has an
+/// agreement on the first says so with MTN_SMS_HONOURS_KEY. Else a message in doubt is resolved by its receipt.
+class MtnSms final : public Provider {
+ public:
+  /// The client must outlive it. @throws std::invalid_argument naming the setting that cannot be used
+  MtnSms(http::Client& client, MtnSmsSettings settings, std::int64_t segment_price_micros,
+         std::chrono::milliseconds deadline, std::function<MtnToken::Clock::time_point()> now = &MtnToken::Clock::now);
+
+  std::string_view name() const override { return "mtn_sms"; }
+  std::string_view channel() const override { return "sms"; }
+  Capabilities capabilities() const override { return {settings_.honours_key, false}; }
+  std::int64_t unit_price_micros() const override { return price_; }
+  /// Has a token ready, so that one that cannot be had leaves no message in doubt.
+  Task<std::optional<Refused>> await_turn(Message const& message) override;
+  Task<SendResult> send(Message const& message) override;
+  Task<LookUp> look_up(Message const& message, std::chrono::system_clock::time_point sent_at) override;
+
+ private:
+  Task<CallOutcome> post(std::string body, std::string const& token, std::chrono::milliseconds deadline);
+
+  http::Client& client_;
+  MtnSmsSettings settings_;
+  std::int64_t price_;
+  std::chrono::milliseconds deadline_;
+  http::Url url_;
+  MtnToken token_;
+};
+
+}  // namespace omnibus::notify

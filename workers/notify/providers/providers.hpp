@@ -1,0 +1,37 @@
+/// Those who carry messages, as the settings say.
+#pragma once
+
+#include "http/client.hpp"
+#include "resilience/circuit_breaker.hpp"
+#include "workers/notify/providers/provider.hpp"
+#include "workers/notify/providers/provider_settings.hpp"
+
+#include <memory>
+#include <string_view>
+
+#include <boost/asio/io_context.hpp>
+
+namespace omnibus::notify {
+
+/// At most one provider for each channel, each behind its limits and its breaker (also as metrics). Belongs to the one
+/// thread that runs its context, which must outlive it.
+class Providers {
+ public:
+  /// @throws std::invalid_argument naming the setting that cannot be used
+  Providers(boost::asio::io_context& context, ProviderSettings const& settings);
+
+  /// Who carries messages over that channel; null when no credentials are set for it.
+  Provider* find(std::string_view channel) const;
+
+ private:
+  std::unique_ptr<Provider> guarded(std::unique_ptr<Provider> provider, double rate_per_second,
+                                    std::chrono::milliseconds recipient_interval);
+
+  SendSettings settings_;
+  CircuitBreakers breakers_;
+  std::unique_ptr<Provider> whatsapp_;
+  std::unique_ptr<Provider> sms_;
+  http::Client client_;  // the last: its end destroys the coroutines that use the others
+};
+
+}  // namespace omnibus::notify

@@ -1,0 +1,221 @@
+#include "workers/notify/providers/twilio_sms.hpp"
+
+#include "http/form.hpp"
+#include "json/decode.hpp"
+#include "workers/notify/providers/provider_call.hpp"
+#include "workers/notify/providers/recipient.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <stdexcept>
+#include <utility>
+
+#include <boost/describe/class.hpp>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+namespace omnibus::notify {
+namespace {
+
+using WallClock = TwilioSms::WallClock;
+
+struct Created {
+  std::string sid;
+};
+BOOST_DESCRIBE_STRUCT(Created, (), (sid))
+
+struct TwilioError {
+  std::int64_t code;
+};
+BOOST_DESCRIBE_STRUCT(TwilioError, (), (code))
+
+struct Listed {
+  std::string sid;
+  std::string body;
+  std::string direction;
+  std::string date_created;  // RFC 2822
+};
+BOOST_DESCRIBE_STRUCT(Listed, (), (sid, body, direction, date_created))
+
+struct List {
+  std::vector<Listed> messages;
+  std::optional<std::string> next_page_uri;
+};
+BOOST_DESCRIBE_STRUCT(List, (), (messages, next_page_uri))
+
+constexpr std::size_t most_characters = 1600;
+constexpr std::chrono::seconds clock_difference{60};
+/// What Twilio puts before the texts of accounts that are on trial.
+constexpr std::string_view trial_prefix = "Sent from your Twilio trial account - ";
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string base64(std::string const& text) {
+  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
+  auto const size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                    reinterpret_cast<unsigned char const*>(text.data()), static_cast<int>(text.size()));
+  out.resize(static_cast<std::size_t>(size));
+  return out;
+}
+
+std::optional<WallClock::time_point> moment(std::string const& text) {
+  std::tm date{};
+  if (strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S %z", &date) == nullptr) return std::nullopt;
+  auto const east = date.tm_gmtoff;
+  return WallClock::from_time_t(timegm(&date)) - std::chrono::seconds(east);
+}
+
+bool is_service(std::string_view sender) {
+  return sender.size() == 34 && sender.starts_with("MG");
+}
+
+/// Credentials, account or sender: every message waits for somebody to act.
+bool of_account(std::int64_t code) {
+  return code == 20003 || code == 20005 || code == 20404 || code == 21212 || code == 21603 || code == 21606 ||
+         code == 21659 || code == 21660;
+}
+
+/// Too many at once, of this number or in its queue.
+bool throttles(std::int64_t code) {
+  return code == 20429 || code == 14107 || code == 21611 || code == 30022;
+}
+
+}  // namespace
+
+std::optional<std::string> twilio_form(Message const& message, TwilioSettings const& settings) {
+  if (!msisdn(message.recipient) || message.text.empty() || characters(message.text) > most_characters) {
+    return std::nullopt;
+  }
+  auto const& sender = message.sender.empty() ? settings.from : message.sender;
+  std::string form;
+  http::append_form(form, "To", message.recipient);
+  http::append_form(form, is_service(sender) ? "MessagingServiceSid" : "From", sender);
+  http::append_form(form, "Body", message.text);
+  if (!settings.webhook_base_url.empty()) {
+    // Twilio keeps nothing of ours; what it calls back is all that can tell whose message it was.
+    auto const callback =
+        settings.webhook_base_url + "/webhooks/sms/receipts?effect_key=" + to_string(message.effect_key);
+    http::append_form(form, "StatusCallback", callback);
+  }
+  return form;
+}
+
+SendResult read_twilio_answer(http::Response const& answer) {
+  if (answer.status >= 200 && answer.status < 300) {
+    auto created = json::decode<Created>(answer.body, answer_limits);
+    if (!created || !is_message_id(created->sid)) return Unknown{fmt::format("HTTP {} without a sid", answer.status)};
+    return Accepted{std::move(created->sid)};
+  }
+  auto result = by_status(answer);
+  auto* const refused = std::get_if<Refused>(&result);
+  auto const error = json::decode<TwilioError>(answer.body, answer_limits);
+  if (refused == nullptr || !error) return result;
+  refused->code = std::to_string(error->code);
+  refused->reason += ", error " + refused->code;
+  refused->of_provider = refused->of_provider || of_account(error->code);
+  if (refused->of_provider) refused->kind = Refused::Kind::transient;
+  if (throttles(error->code)) refused->kind = Refused::Kind::throttled;
+  return result;
+}
+
+LookUp read_twilio_list(http::Response const& answer, Message const& message, WallClock::time_point sent_at,
+                        bool settled) {
+  LookUp found;
+  found.reason = fmt::format("HTTP {}", answer.status);
+  if (answer.status != 200) return found;
+  auto const list = json::decode<List>(answer.body, answer_limits);
+  if (!list) {
+    found.reason = "a list that cannot be read";
+    return found;
+  }
+  auto reached = !list->next_page_uri || list->next_page_uri->empty();
+  for (auto const& listed : list->messages) {
+    auto const made = moment(listed.date_created);
+    if (!made || !is_message_id(listed.sid)) {
+      found.reason = "a list with an entry that cannot be read";
+      return found;
+    }
+    if (*made < sent_at - clock_difference) {
+      reached = true;
+      continue;
+    }
+    auto const text = std::string_view(listed.body);
+    auto const same =
+        text == message.text || (text.starts_with(trial_prefix) && text.substr(trial_prefix.size()) == message.text);
+    if (same && listed.direction.starts_with("outbound")) found.provider_message_ids.push_back(listed.sid);
+  }
+  std::reverse(found.provider_message_ids.begin(), found.provider_message_ids.end());
+  if (!found.provider_message_ids.empty()) {
+    found.state = LookUp::State::accepted;
+  } else if (settled && reached) {
+    found.state = LookUp::State::absent;
+  }
+  found.settled = settled && reached;
+  found.reason = settled ? "the list does not reach back that far" : "too early to say";
+  if (found.state != LookUp::State::unknown) found.reason.clear();
+  return found;
+}
+
+TwilioSms::TwilioSms(http::Client& client, TwilioSettings settings, std::int64_t segment_price_micros,
+                     std::chrono::milliseconds deadline, std::function<WallClock::time_point()> now)
+    : client_(client),
+      settings_(std::move(settings)),
+      price_(segment_price_micros),
+      deadline_(deadline),
+      now_(std::move(now)) {
+  auto const& sid = settings_.account_sid;
+  auto const word = std::all_of(sid.begin(), sid.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  });
+  if (sid.empty() || sid.size() > 64 || !word) throw std::invalid_argument("not an account: set TWILIO_ACCOUNT_SID");
+  if (settings_.auth_token.empty()) throw std::invalid_argument("Twilio needs a token: set TWILIO_AUTH_TOKEN");
+  if (settings_.from.empty()) throw std::invalid_argument("Twilio needs a sender: set TWILIO_FROM");
+  while (settings_.webhook_base_url.ends_with('/')) settings_.webhook_base_url.pop_back();
+  if (!settings_.webhook_base_url.empty()) address_of(settings_.webhook_base_url, "/", "TWILIO_WEBHOOK_BASE_URL");
+  url_ = address_of(settings_.base_url, "/2010-04-01/Accounts/" + sid + "/Messages.json", "TWILIO_BASE_URL");
+  authorization_ = "Basic " + base64(sid + ":" + settings_.auth_token.reveal());
+}
+
+http::ClientRequest TwilioSms::request() const {
+  http::ClientRequest request;
+  request.url = url_;
+  request.headers.add("Authorization", authorization_);
+  request.headers.add("Accept", "application/json");
+  request.deadline = deadline_;
+  return request;
+}
+
+Task<SendResult> TwilioSms::send(Message const& message) {
+  auto form = twilio_form(message, settings_);
+  if (!form) {
+    co_return Refused{Refused::Kind::permanent, std::string(refusal::invalid_message),
+                      "the text is empty or too long, or the recipient is no number in E.164"};
+  }
+  auto post = request();
+  post.method = "POST";
+  post.headers.add("Content-Type", "application/x-www-form-urlencoded");
+  post.body = std::move(*form);
+  auto calling = call(client_, std::move(post));
+  auto outcome = co_await std::move(calling);
+  if (!outcome.answer) co_return std::move(outcome.without_answer);
+  co_return read_twilio_answer(*outcome.answer);
+}
+
+Task<LookUp> TwilioSms::look_up(Message const& message, WallClock::time_point sent_at) {
+  // Not by date: a message that still waits at Twilio has none it was sent at.
+  auto get = request();
+  get.url.target += '?';
+  http::append_form(get.url.target, "To", message.recipient);
+  auto const& sender = message.sender.empty() ? settings_.from : message.sender;
+  if (!is_service(sender)) http::append_form(get.url.target, "From", sender);
+  http::append_form(get.url.target, "PageSize", "100");
+  auto calling = call(client_, std::move(get));
+  auto const outcome = co_await std::move(calling);
+  if (!outcome.answer) co_return LookUp{LookUp::State::unknown, {}, "the list could not be asked for"};
+  co_return read_twilio_list(*outcome.answer, message, sent_at, now_() - sent_at >= settings_.look_up_after);
+}
+
+}  // namespace omnibus::notify

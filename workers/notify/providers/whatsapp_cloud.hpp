@@ -1,0 +1,40 @@
+/// WhatsApp's Cloud API.
+#pragma once
+
+#include "http/client.hpp"
+#include "workers/notify/providers/provider.hpp"
+#include "workers/notify/providers/provider_settings.hpp"
+
+#include <string>
+
+namespace omnibus::notify {
+
+/// The body of a request, and nothing when the message cannot be one: no text or more than 4,096 characters, a template
+/// with more than 1,024 in its parameters, a recipient WhatsApp does not know. The effect key travels as
+/// `biz_opaque_callback_data`, which status webhooks repeat.
+std::optional<std::string> whatsapp_body(Message const& message);
+
+/// What an answer means. A refusal has WhatsApp's error code; those of account, token and address are `of_provider`.
+SendResult read_whatsapp_answer(http::Response const& answer);
+
+/// WhatsApp recognises no repetition and cannot be asked: a message in doubt is resolved by its status webhook.
+class WhatsAppCloud final : public Provider {
+ public:
+  /// The client must outlive it. @throws std::invalid_argument naming the setting that cannot be used
+  WhatsAppCloud(http::Client& client, WhatsAppSettings settings, std::chrono::milliseconds deadline);
+
+  std::string_view name() const override { return "whatsapp_cloud"; }
+  std::string_view channel() const override { return "whatsapp"; }
+  Capabilities capabilities() const override { return {}; }
+  std::int64_t unit_price_micros() const override { return settings_.price_micros; }
+  Task<SendResult> send(Message const& message) override;
+  Task<LookUp> look_up(Message const& message, std::chrono::system_clock::time_point sent_at) override;
+
+ private:
+  http::Client& client_;
+  WhatsAppSettings settings_;
+  std::chrono::milliseconds deadline_;
+  http::Url url_;
+};
+
+}  // namespace omnibus::notify
