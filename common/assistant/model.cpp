@@ -13,8 +13,8 @@ namespace {
 constexpr std::string_view provider = "openai";
 constexpr std::string_view operation = "chat";
 
-http::ClientSettings http_settings(ModelSettings const& settings) {
-  http::ClientSettings http;
+http::HttpClientSettings http_settings(ModelSettings const& settings) {
+  http::HttpClientSettings http;
   http.max_connections_per_host = static_cast<std::size_t>(settings.llm_connections);
   return http;
 }

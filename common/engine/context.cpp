@@ -123,7 +123,7 @@ postgres::TransactionPool& Context::pool() {
   return engine_.pool();
 }
 
-Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(postgres::UnitOfWork&)> work) {
+Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(postgres::OpenUnit&)> work) {
   auto const& partition = *delivery_.partition;
   if (partition.lost) throw Fenced{};
   auto const& identity = engine_.identity();
@@ -194,7 +194,7 @@ Task<bool> Context::commit_step(std::string step, std::function<void(UnitOfWork&
 Task<bool> Context::write(Uuid id, std::string series, std::function<void(UnitOfWork&)> work) {
   std::uint64_t suppressed = 0;
   std::optional<UnitOfWork> mine;  // the work's, until its transaction ends
-  auto running = run(id, [&, this](postgres::UnitOfWork& unit) {
+  auto running = run(id, [&, this](postgres::OpenUnit& unit) {
     suppressed = 0;
     mine.emplace(unit, EventMaker{envelope(), worker(), series}, replaying() ? &suppressed : nullptr);
     work(*mine);
@@ -248,7 +248,7 @@ Task<> Context::dead_letter(Failure const& failure) {
     co_return;
   }
   auto running =
-      run(view_ ? event_key() : fallback_key(), [&record](postgres::UnitOfWork& unit) { unit.publish(record); });
+      run(view_ ? event_key() : fallback_key(), [&record](postgres::OpenUnit& unit) { unit.publish(record); });
   co_await std::move(running);
   delivery_.resolved = true;
 }

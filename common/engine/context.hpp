@@ -110,7 +110,7 @@ class Context {
   Task<bool> commit_unit(std::function<void(UnitOfWork&)> work);
   Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work);
   Task<bool> write(Uuid id, std::string series, std::function<void(UnitOfWork&)> work);
-  Task<postgres::CommitResult> run(Uuid event_id, std::function<void(postgres::UnitOfWork&)> work);
+  Task<postgres::CommitResult> run(Uuid event_id, std::function<void(postgres::OpenUnit&)> work);
   void publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series, int ordinal);
   void parse();
   Envelope const& envelope();

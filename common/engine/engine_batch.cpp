@@ -3,7 +3,7 @@
 #include "engine/engine.hpp"
 #include "faults/failpoint.hpp"
 #include "observability/log.hpp"
-#include "postgres/unit_of_work.hpp"
+#include "postgres/unit.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -131,7 +131,7 @@ Task<> Engine::commit_once(Batch& batch, std::vector<BatchEntry*> const& entries
   }
   OMNIBUS_FAILPOINT("commit");
   auto job = database.run([&](pqxx::connection& connection) {
-    return postgres::run_batch_unit(connection, key, [&](postgres::UnitOfWork& unit, std::vector<bool> const& is_new) {
+    return postgres::run_batch_unit(connection, key, [&](postgres::OpenUnit& unit, std::vector<bool> const& is_new) {
       std::vector<std::size_t> chosen;
       chosen.reserve(entries.size());
       for (std::size_t i = 0; i < entries.size(); ++i)

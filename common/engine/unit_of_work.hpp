@@ -3,7 +3,7 @@
 
 #include "json/encode.hpp"
 #include "kafka/cloud_event.hpp"
-#include "postgres/unit_of_work.hpp"
+#include "postgres/unit.hpp"
 
 #include <cstdint>
 #include <string>
@@ -38,7 +38,7 @@ class EventMaker {
 class UnitOfWork {
  public:
   /// With `suppressed` nothing is published, only counted there.
-  UnitOfWork(postgres::UnitOfWork& unit, EventMaker events, std::uint64_t* suppressed = nullptr)
+  UnitOfWork(postgres::OpenUnit& unit, EventMaker events, std::uint64_t* suppressed = nullptr)
       : unit_{unit}, events_{std::move(events)}, suppressed_{suppressed} {}
 
   /// For SQL. Never commit or abort it.
@@ -63,7 +63,7 @@ class UnitOfWork {
  private:
   void publish(kafka::Record record);
 
-  postgres::UnitOfWork& unit_;
+  postgres::OpenUnit& unit_;
   EventMaker events_;
   std::uint64_t* suppressed_;
 };

@@ -114,7 +114,7 @@ Task<Response> collect(Client& client, ClientRequest request) {
 
 }  // namespace
 
-Client::Client(asio::io_context& context, ClientSettings settings)
+Client::Client(asio::io_context& context, HttpClientSettings settings)
     : pool_(std::make_shared<ClientPool>(context, std::move(settings))) {}
 
 Client::~Client() {

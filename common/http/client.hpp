@@ -39,7 +39,7 @@ class ClientError : public std::runtime_error {
   bool sent_;
 };
 
-struct ClientSettings {
+struct HttpClientSettings {
   std::chrono::milliseconds connect_timeout{5000};      ///< name, connection and handshake, per address
   std::chrono::milliseconds keep_alive_timeout{30000};  ///< of an idle connection
   std::chrono::milliseconds name_lifetime{30000};       ///< how long a resolved name is used
@@ -74,7 +74,7 @@ class ResponseReader {
 /// Requests are cancelled by cancelling their coroutine.
 class Client {
  public:
-  explicit Client(boost::asio::io_context& context, ClientSettings settings = {});
+  explicit Client(boost::asio::io_context& context, HttpClientSettings settings = {});
   /// Abandons requests that still run: their coroutines are destroyed without being resumed.
   ~Client();
   Client(Client const&) = delete;

@@ -12,7 +12,7 @@ ClientExchange::~ClientExchange() {
   pool.leave_queue(*this);
 }
 
-ClientPool::ClientPool(asio::io_context& context, ClientSettings settings)
+ClientPool::ClientPool(asio::io_context& context, HttpClientSettings settings)
     : context_(context),
       settings_(std::move(settings)),
       resolver_(context),

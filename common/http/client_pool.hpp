@@ -139,7 +139,7 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
  public:
   using Clock = TimerWheel::Clock;
 
-  ClientPool(boost::asio::io_context& context, ClientSettings settings);
+  ClientPool(boost::asio::io_context& context, HttpClientSettings settings);
 
   ClientHost& host_of(Url const& url);
   /// Begins an exchange whose waiter is set.
@@ -162,7 +162,7 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   Client::Counts counts() const;
 
   boost::asio::io_context& context() { return context_; }
-  ClientSettings const& settings() const { return settings_; }
+  HttpClientSettings const& settings() const { return settings_; }
   std::array<char, 64 * 1024>& buffer() { return *buffer_; }
 
  private:
@@ -173,7 +173,7 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   void turn();
 
   boost::asio::io_context& context_;
-  ClientSettings settings_;
+  HttpClientSettings settings_;
   boost::asio::ip::tcp::resolver resolver_;
   boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, boost::asio::io_context::executor_type>
       timer_;

@@ -37,7 +37,7 @@ class Decoder {
 
 /// Where a key stands among the fields, or their number. Producers mostly write fields in our order, so the one after
 /// the last one found is tried first.
-std::size_t position_of(std::string_view key, std::span<Field const> fields, std::size_t expected) {
+std::size_t position_of(std::string_view key, std::span<ObjectField const> fields, std::size_t expected) {
   if (expected < fields.size() && fields[expected].name == key) return expected;
   for (std::size_t i = 0; i < fields.size(); ++i)
     if (fields[i].name == key) return i;

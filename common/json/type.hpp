@@ -26,7 +26,7 @@ enum class Kind : std::uint8_t { string, boolean, int32, int64, number, uuid, ra
 struct Type;
 
 /// One member of a described struct.
-struct Field {
+struct ObjectField {
   std::string_view name;
   Type const* type;
   void* (*of)(void* object);  ///< the member's address within its object
@@ -36,7 +36,7 @@ struct Field {
 struct Type {
   Kind kind;
   Type const* element = nullptr;                                       ///< array, optional: what they hold
-  std::span<Field const> fields = {};                                  ///< object
+  std::span<ObjectField const> fields = {};                            ///< object
   void* (*emplace)(void* holder) = nullptr;                            ///< array, optional: makes a new element
   std::size_t (*size)(void const* holder) = nullptr;                   ///< array, optional: how many elements it has
   void const* (*at)(void const* holder, std::size_t index) = nullptr;  ///< array, optional: one of them
@@ -66,9 +66,9 @@ void* member_of(void* object) {
 
 template <class T, template <class...> class List, class... Descriptor>
 constexpr auto fields_from(List<Descriptor...>) {
-  return std::array<Field, sizeof...(Descriptor)>{
-      Field{Descriptor::name, &type_of<std::remove_reference_t<decltype(std::declval<T&>().*Descriptor::pointer)>>,
-            &member_of<T, Descriptor>}...};
+  return std::array<ObjectField, sizeof...(Descriptor)>{ObjectField{
+      Descriptor::name, &type_of<std::remove_reference_t<decltype(std::declval<T&>().*Descriptor::pointer)>>,
+      &member_of<T, Descriptor>}...};
 }
 
 template <class T>

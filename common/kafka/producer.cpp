@@ -144,7 +144,7 @@ class Producer::Implementation {
   void delivered(rd_kafka_message_t const& message) {
     std::unique_ptr<Callback> const callback(static_cast<Callback*>(message._private));
     if (callback) {
-      Delivery delivery{nullptr, message.partition, message.offset};
+      Acknowledgement delivery{nullptr, message.partition, message.offset};
       if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         (*callback)(delivery);
       } else {
@@ -263,7 +263,7 @@ Task<> Producer::send_all(std::span<Record const> records) {
     for (auto const& record : records) {
       if (!refused) {
         try {
-          produce(record, [end_one](Delivery const& delivery) {
+          produce(record, [end_one](Acknowledgement const& delivery) {
             end_one(delivery.error != nullptr ? std::make_exception_ptr(*delivery.error) : nullptr);
           });
           continue;

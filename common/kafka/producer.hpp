@@ -40,7 +40,7 @@ BOOST_DESCRIBE_STRUCT(ProducerSettings, (),
 
 /// How the delivery of one record ended. `error` is null when every in-sync replica has it; it lives as long as the
 /// call.
-struct Delivery {
+struct Acknowledgement {
   Error const* error = nullptr;
   std::int32_t partition = -1;
   std::int64_t offset = -1;
@@ -51,7 +51,7 @@ struct Delivery {
 /// connection by itself; what was in flight then fails.
 class Producer {
  public:
-  using Callback = std::function<void(Delivery const&)>;
+  using Callback = std::function<void(Acknowledgement const&)>;
 
   /// Connects in the background: a cluster that is away shows as failing deliveries, not here.
   /// @throws Error when an option is refused.

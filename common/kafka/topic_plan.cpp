@@ -20,13 +20,13 @@ std::string join(std::map<std::string, std::string> const& configs) {
   return text;
 }
 
-Change creation(TopicSpec const& wanted) {
+TopicChange creation(TopicSpec const& wanted) {
   return {ChangeKind::create, wanted, 0, wanted.configs,
           fmt::format("+ {}: create with {} partitions, replication factor {}, {}", wanted.name, wanted.partitions,
                       wanted.replication_factor, join(wanted.configs))};
 }
 
-void compare_partitions(TopicSpec const& wanted, TopicState const& found, Plan& plan) {
+void compare_partitions(TopicSpec const& wanted, TopicState const& found, TopicPlan& plan) {
   if (found.partitions < wanted.partitions)
     plan.changes.push_back(
         {ChangeKind::add_partitions,
@@ -53,7 +53,7 @@ void compare_partitions(TopicSpec const& wanted, TopicState const& found, Plan& 
                                         wanted.name, found.replication_factor, wanted.replication_factor)});
 }
 
-void compare_configs(TopicSpec const& wanted, TopicState const& found, Plan& plan) {
+void compare_configs(TopicSpec const& wanted, TopicState const& found, TopicPlan& plan) {
   std::map<std::string, std::string> different;
   std::string text;
   for (auto const& [name, value] : wanted.configs) {
@@ -73,11 +73,11 @@ void compare_configs(TopicSpec const& wanted, TopicState const& found, Plan& pla
 
 }  // namespace
 
-bool Change::applicable() const {
+bool TopicChange::applicable() const {
   return kind == ChangeKind::create || kind == ChangeKind::alter_configs || kind == ChangeKind::add_partitions;
 }
 
-bool Change::reorders_keys() const {
+bool TopicChange::reorders_keys() const {
   return kind == ChangeKind::add_partitions && !topic.key.empty();
 }
 
@@ -93,8 +93,8 @@ TopicSpec fitted(TopicSpec topic, std::int32_t brokers) {
   return topic;
 }
 
-Plan plan_topics(TopicCatalog const& catalog, ClusterState const& cluster) {
-  Plan plan;
+TopicPlan plan_topics(TopicCatalog const& catalog, ClusterState const& cluster) {
+  TopicPlan plan;
   for (auto const& topic : catalog.topics()) {
     auto const wanted = fitted(topic, cluster.brokers);
     auto const* found = cluster.find(wanted.name);

@@ -20,7 +20,7 @@ enum class ChangeKind {
 };
 
 /// One difference between the catalogue and the cluster.
-struct Change {
+struct TopicChange {
   ChangeKind kind;
   TopicSpec topic;                             ///< as wanted on this cluster
   std::int32_t partitions_now = 0;             ///< 0: the topic is missing
@@ -33,8 +33,8 @@ struct Change {
   bool reorders_keys() const;
 };
 
-struct Plan {
-  std::vector<Change> changes;
+struct TopicPlan {
+  std::vector<TopicChange> changes;
   std::vector<std::string>
       notes;  ///< worth knowing, not a difference: configs set by others, topics not in the catalogue
 };
@@ -44,6 +44,6 @@ struct Plan {
 TopicSpec fitted(TopicSpec topic, std::int32_t brokers);
 
 /// Pure; configs are compared only where the cluster tells them.
-Plan plan_topics(TopicCatalog const& catalog, ClusterState const& cluster);
+TopicPlan plan_topics(TopicCatalog const& catalog, ClusterState const& cluster);
 
 }  // namespace omnibus::kafka

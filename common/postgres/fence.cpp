@@ -7,7 +7,7 @@
 namespace omnibus::postgres {
 
 std::vector<std::int64_t> take_over(pqxx::connection& connection, std::string_view consumer,
-                                    std::vector<TopicPartition> const& partitions, std::string_view owner) {
+                                    std::vector<FencedPartition> const& partitions, std::string_view owner) {
   if (partitions.empty()) return {};
   std::vector<std::string> topics;
   std::vector<std::int32_t> numbers;

@@ -13,17 +13,17 @@ class connection;
 namespace omnibus::postgres {
 
 /// A partition of a topic.
-struct TopicPartition {
+struct FencedPartition {
   std::string topic;
   std::int32_t partition = 0;
 
-  bool operator==(TopicPartition const&) const = default;
+  bool operator==(FencedPartition const&) const = default;
 };
 
 /// Takes partitions over in one round trip and returns the epoch of each, in the order given. It waits for the
 /// transactions that earlier owners have open; every later one of theirs ends as `fenced`.
 /// @throws as libpqxx, also when a partition's transactions do not end within the statement time-out.
 std::vector<std::int64_t> take_over(pqxx::connection& connection, std::string_view consumer,
-                                    std::vector<TopicPartition> const& partitions, std::string_view owner);
+                                    std::vector<FencedPartition> const& partitions, std::string_view owner);
 
 }  // namespace omnibus::postgres

@@ -4,16 +4,16 @@
 
 namespace omnibus::postgres {
 
-Admission admit(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
-                Uuid const& event_id, std::string_view topic, std::int32_t partition, std::int64_t epoch) {
+ClaimOutcome admit(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
+                   Uuid const& event_id, std::string_view topic, std::int32_t partition, std::int64_t epoch) {
   auto const verdict =
       transaction
           .exec("SELECT pipeline.admit($1, $2::uuid, $3::uuid, $4, $5::int, $6::bigint)",
                 pqxx::params{consumer, to_string(run_id), to_string(event_id), topic, partition, epoch})
           .one_field()
           .as<std::string>();
-  if (verdict == "new") return Admission::admitted;
-  return verdict == "fenced" ? Admission::fenced : Admission::duplicate;
+  if (verdict == "new") return ClaimOutcome::admitted;
+  return verdict == "fenced" ? ClaimOutcome::fenced : ClaimOutcome::duplicate;
 }
 
 bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid const& run_id, Uuid const& event_id) {

@@ -16,7 +16,7 @@ void check_tenant(pqxx::transaction_base& transaction, std::string_view domain) 
 }
 
 /// Those that either half of the identity names: one, when it is known.
-pqxx::result find(pqxx::transaction_base& transaction, std::string_view domain, Identity const& identity) {
+pqxx::result find(pqxx::transaction_base& transaction, std::string_view domain, PersonIdentity const& identity) {
   return transaction.exec(std::string{"SELECT "} + columns +
                               " FROM profiles WHERE domain = $1 AND (phone_number = $2 OR whatsapp_user_id = $3)"
                               " ORDER BY phone_number = $2 DESC NULLS LAST, id FOR NO KEY UPDATE",
@@ -41,7 +41,8 @@ std::string_view to_string(Channel channel) noexcept {
   return "unknown";
 }
 
-Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_view domain, Identity const& identity) {
+Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_view domain,
+                               PersonIdentity const& identity) {
   check_tenant(transaction, domain);
   Profile profile;
   auto found = find(transaction, domain, identity);

@@ -20,7 +20,7 @@ enum class Channel { voice, whatsapp, sms };
 std::string_view to_string(Channel channel) noexcept;
 
 /// Who somebody is for a tenant. WhatsApp may know a person by a user id alone.
-struct Identity {
+struct PersonIdentity {
   std::optional<std::string> phone_number;  ///< E.164
   std::optional<std::string> whatsapp_user_id = {};
 };
@@ -40,7 +40,8 @@ struct Profile {
 /// id for a known phone number, or the other way round) is kept; where each was somebody before, the phone number's is
 /// taken.
 /// @throws Failure (permanent) for an unknown or inactive tenant.
-Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_view domain, Identity const& identity);
+Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_view domain,
+                               PersonIdentity const& identity);
 
 /// A message has come by WhatsApp: the person has it, and free text may be sent for 24 hours. `at_ms` is when, in ms
 /// since 1970; an older one takes nothing back.

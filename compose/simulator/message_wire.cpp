@@ -70,7 +70,7 @@ OrderOrRefusal read_whatsapp_order(http::Request const& request) {
   if (credential(request, "Bearer").empty()) return whatsapp_error(401, 190, "Invalid OAuth access token");
   auto const document = parsed(request.body);
   auto const* const root = &document;
-  Order order;
+  SubmittedMessage order;
   order.provider = "whatsapp";
   order.key = text_of(root, "biz_opaque_callback_data");
   auto const to = text_of(root, "to");
@@ -128,7 +128,7 @@ std::string whatsapp_status(Acceptance const& acceptance, std::string_view phone
 OrderOrRefusal read_mtn_order(http::Request const& request) {
   auto const document = parsed(request.body);
   auto const* const root = &document;
-  Order order;
+  SubmittedMessage order;
   order.provider = "mtn";
   order.key = text_of(root, "clientCorrelatorId");
   order.sender = text_of(root, "senderAddress");
@@ -177,7 +177,7 @@ std::string mtn_receipt(Acceptance const& acceptance, std::string_view status) {
 
 OrderOrRefusal read_twilio_order(http::Request const& request) {
   if (credential(request, "Basic").empty()) return twilio_error(401, 20003, "Authenticate");
-  Order order;
+  SubmittedMessage order;
   order.provider = "twilio";
   for (auto const& [name, value] : form_fields(request.body)) {
     if (name == "To") order.recipient = value;

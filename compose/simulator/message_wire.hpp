@@ -13,7 +13,7 @@
 namespace omnibus::simulator {
 
 /// What was asked for, or how the provider refuses what cannot be.
-using OrderOrRefusal = std::variant<Order, http::Response>;
+using OrderOrRefusal = std::variant<SubmittedMessage, http::Response>;
 
 OrderOrRefusal read_whatsapp_order(http::Request const& request);
 http::Response whatsapp_taken(Acceptance const& acceptance);

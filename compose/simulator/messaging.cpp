@@ -113,7 +113,7 @@ Task<> Messaging::serve(Side side, http::Request const& request, http::Stream& s
   ++requests_;
   InFlight const counted(in_flight_, most_in_flight_);
   auto read = side.read(request);
-  auto* const order = std::get_if<Order>(&read);
+  auto* const order = std::get_if<SubmittedMessage>(&read);
   if (order == nullptr) {
     auto refusing = answer(stream, "refused", std::get<http::Response>(std::move(read)));
     co_await std::move(refusing);
@@ -171,7 +171,7 @@ Task<> Messaging::serve(Side side, http::Request const& request, http::Stream& s
   co_await std::move(answering);
 }
 
-std::optional<http::Response> Messaging::refusal_of_person(Order const& order) const {
+std::optional<http::Response> Messaging::refusal_of_person(SubmittedMessage const& order) const {
   if (order.provider != "whatsapp") return std::nullopt;
   if (no_whatsapp_.holds_for(order.recipient, "no_whatsapp")) {
     return whatsapp_error(400, 131026, "Message undeliverable");

@@ -54,7 +54,7 @@ class Messaging {
   Task<> serve_mtn(http::Request const& request, http::Stream& stream);
   Task<> answer(http::Stream& stream, std::string outcome, http::Response response);
   /// How WhatsApp refuses this person; nothing when it does not.
-  std::optional<http::Response> refusal_of_person(Order const& order) const;
+  std::optional<http::Response> refusal_of_person(SubmittedMessage const& order) const;
   Task<http::Response> grant_token(http::Request const& request);
   Task<http::Response> list(http::Request const& request);
   Task<http::Response> stats(http::Request const& request);

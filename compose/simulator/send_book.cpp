@@ -13,12 +13,12 @@ namespace {
 
 constexpr std::size_t most_listed = 100'000;
 
-std::string name_of(Order const& order) {
+std::string name_of(SubmittedMessage const& order) {
   if (!order.key.empty()) return order.key;
   return fmt::format("{}:{:016x}", order.provider, stable_hash(order.text, stable_hash(order.recipient)));
 }
 
-std::string id_for(Order const& order, std::uint32_t run, std::uint64_t number) {
+std::string id_for(SubmittedMessage const& order, std::uint32_t run, std::uint64_t number) {
   if (order.provider == "whatsapp") return fmt::format("wamid.SIM{:08X}{:012X}", run, number);
   if (order.provider == "twilio") return fmt::format("SM{:08x}{:024x}", run, number);
   return fmt::format("sim-{:08x}-{:012x}", run, number);
@@ -26,7 +26,7 @@ std::string id_for(Order const& order, std::uint32_t run, std::uint64_t number) 
 
 }  // namespace
 
-Acceptance const& SendBook::take(Order order, bool honour_key, std::chrono::system_clock::time_point now) {
+Acceptance const& SendBook::take(SubmittedMessage order, bool honour_key, std::chrono::system_clock::time_point now) {
   auto const name = name_of(order);
   if (honour_key && !order.key.empty()) {
     if (auto const known = id_of_key_.find(name); known != id_of_key_.end()) {

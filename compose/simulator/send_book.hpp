@@ -14,7 +14,7 @@
 namespace omnibus::simulator {
 
 /// A message as a provider was asked to take it.
-struct Order {
+struct SubmittedMessage {
   std::string provider;   ///< whatsapp, mtn or twilio
   std::string key;        ///< the sender's own for it; empty where the provider knows none
   std::string recipient;  ///< in E.164, or a WhatsApp user id
@@ -26,7 +26,7 @@ struct Order {
 
 /// An order that was taken.
 struct Acceptance {
-  Order order;
+  SubmittedMessage order;
   std::string id;
   std::chrono::system_clock::time_point at;
 };
@@ -38,7 +38,7 @@ class SendBook {
   explicit SendBook(std::uint32_t run = 0) : run_(run) {}
 
   /// Takes an order. With `honour_key`, one whose key is known is not taken again: the first one is the answer.
-  Acceptance const& take(Order order, bool honour_key, std::chrono::system_clock::time_point now);
+  Acceptance const& take(SubmittedMessage order, bool honour_key, std::chrono::system_clock::time_point now);
 
   /// The messages to a recipient, or to all where it is empty, the newest first; of the 100,000 newest at most.
   std::vector<Acceptance const*> list(std::string_view provider, std::string_view recipient, std::string_view sender,

@@ -8,12 +8,12 @@ std::size_t estimate_tokens(std::string_view text) {
   return (text.size() + 3) / 4 + 4;
 }
 
-std::vector<llm::Message> make_prompt(std::string_view instructions, std::vector<Line> const& history,
+std::vector<llm::Message> make_prompt(std::string_view instructions, std::vector<PastMessage> const& history,
                                       std::string_view message, std::size_t token_budget) {
   auto const fixed = estimate_tokens(instructions) + estimate_tokens(message);
   auto const left = static_cast<std::int64_t>(token_budget) - static_cast<std::int64_t>(fixed);
   auto const oldest =
-      assistant::newest_within(history, left, [](Line const& line) { return estimate_tokens(line.content); });
+      assistant::newest_within(history, left, [](PastMessage const& line) { return estimate_tokens(line.content); });
   std::vector<llm::Message> prompt;
   prompt.push_back({"system", std::string{instructions}, {}, {}});
   for (auto line = oldest; line != history.end(); ++line)

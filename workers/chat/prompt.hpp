@@ -11,7 +11,7 @@
 namespace omnibus::chat {
 
 /// One message of a conversation as the model is to see it: role `user`, `assistant` or `agent`.
-struct Line {
+struct PastMessage {
   std::string role;
   std::string content;
 };
@@ -22,7 +22,7 @@ std::size_t estimate_tokens(std::string_view text);
 
 /// The instructions, then as much of the newest history as fits `token_budget` together with them and the message, then
 /// the message, which is always there. What a person wrote for us reads as the assistant's.
-std::vector<llm::Message> make_prompt(std::string_view instructions, std::vector<Line> const& history,
+std::vector<llm::Message> make_prompt(std::string_view instructions, std::vector<PastMessage> const& history,
                                       std::string_view message, std::size_t token_budget);
 
 }  // namespace omnibus::chat

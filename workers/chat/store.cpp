@@ -27,7 +27,7 @@ constexpr auto open_query = R"(
   LEFT JOIN conversations c ON c.id = $3 OR (c.domain = $1 AND c.session_id = $2)
   ORDER BY c.id = $3)";
 
-void read_history(pqxx::row const& row, std::vector<Line>& history) {
+void read_history(pqxx::row const& row, std::vector<PastMessage>& history) {
   auto const roles = row[9].as_sql_array<std::string>();
   auto const contents = row[10].as_sql_array<std::string>();
   for (auto i = std::min(roles.size(), contents.size()); i-- > 0;) {

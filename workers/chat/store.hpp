@@ -17,11 +17,11 @@ namespace omnibus::chat {
 /// A conversation as it stands before a turn.
 struct Conversation {
   Uuid id{};
-  bool already_handled = false;     ///< the message's turn was committed before
-  bool resolved = false;            ///< closed: it takes no more messages
-  bool with_person = false;         ///< a person has taken it over: the assistant is silent
-  std::int32_t takeover_epoch = 0;  ///< changes when somebody takes it over or gives it back
-  std::vector<Line> history;        ///< oldest first
+  bool already_handled = false;      ///< the message's turn was committed before
+  bool resolved = false;             ///< closed: it takes no more messages
+  bool with_person = false;          ///< a person has taken it over: the assistant is silent
+  std::int32_t takeover_epoch = 0;   ///< changes when somebody takes it over or gives it back
+  std::vector<PastMessage> history;  ///< oldest first
   std::optional<std::string> recorded_answer;
 };
 

@@ -28,14 +28,14 @@ void enter_tenant(pqxx::transaction_base& transaction, std::string_view domain) 
   transaction.exec("SELECT set_config('app.tenant', $1, true)", pqxx::params{domain});
 }
 
-std::optional<Conversation> read_conversation(pqxx::transaction_base& transaction, std::string_view domain,
-                                              Uuid const& id) {
+std::optional<ConversationSummary> read_conversation(pqxx::transaction_base& transaction, std::string_view domain,
+                                                     Uuid const& id) {
   auto const rows =
       transaction.exec("SELECT domain, session_id, status FROM conversations WHERE id = $1::uuid AND domain = $2",
                        pqxx::params{to_string(id), domain});
   if (rows.empty()) return std::nullopt;
   auto const [owner, session_id, status] = rows[0].as<std::string, std::string, std::string>();
-  return Conversation{id, owner, session_id, status};
+  return ConversationSummary{id, owner, session_id, status};
 }
 
 ClaimOutcome try_claim(pqxx::transaction_base& transaction, IdempotencyClaim& claim, double lease_seconds) {
@@ -88,7 +88,7 @@ Task<bool> Store::tenant_exists(std::string domain) {
   return pool_.run(std::move(work));
 }
 
-Task<std::optional<Conversation>> Store::conversation(std::string domain, Uuid id) {
+Task<std::optional<ConversationSummary>> Store::conversation(std::string domain, Uuid id) {
   auto work = [domain = std::move(domain), id](pqxx::connection& connection) {
     pqxx::read_transaction transaction(connection);
     enter_tenant(transaction, domain);

@@ -40,7 +40,7 @@ enum class ClaimOutcome : std::uint8_t {
 };
 
 /// What the gateway needs to know of a conversation.
-struct Conversation {
+struct ConversationSummary {
   Uuid id;
   std::string domain;
   std::string session_id;
@@ -79,7 +79,7 @@ class Store {
   /// Whether there is an active tenant of that domain.
   Task<bool> tenant_exists(std::string domain);
 
-  Task<std::optional<Conversation>> conversation(std::string domain, Uuid id);
+  Task<std::optional<ConversationSummary>> conversation(std::string domain, Uuid id);
   /// The messages after a sequence number, at most `limit`, in order.
   Task<std::optional<Transcript>> transcript(std::string domain, Uuid id, std::int64_t after_seq, std::int64_t limit);
 

@@ -39,7 +39,7 @@ Outcome later(std::string reason, std::optional<milliseconds> after) {
   return outcome;
 }
 
-std::string words_of(Order const& order, Message const& message) {
+std::string words_of(Order const& order, OutboundMessage const& message) {
   return message.content_template ? order.template_parameter : message.text;
 }
 
@@ -54,10 +54,10 @@ Deliverer::Deliverer(boost::asio::io_context& loop, TransactionPool& pool, Notif
       pool_{pool},
       claimant_{to_string(random_uuid())},
       opening_{loop, pool,
-               [this](pqxx::connection& connection, std::vector<Plan> const& plans) {
+               [this](pqxx::connection& connection, std::vector<DeliveryPlan> const& plans) {
                  return open_deliveries(connection, plans, claimant_, settings_.claim_lease);
                }},
-      dispatching_{loop, pool, [this](pqxx::connection& connection, std::vector<Dispatch> const& deliveries) {
+      dispatching_{loop, pool, [this](pqxx::connection& connection, std::vector<Departure> const& deliveries) {
                      auto const cap = settings_.spend_cap_per_day;
                      return dispatch_deliveries(connection, deliveries, claimant_, settings_.claim_lease,
                                                 cap > 0 ? std::optional{cap} : std::nullopt);
@@ -143,7 +143,7 @@ Task<Outcome> Deliverer::take_step(Order const& order, Opened const& opened, std
 
 Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uint32_t tries) {
   auto const attempt = opened.found.attempt;
-  auto const dispatch = Dispatch{order.plan.effect_key, attempt};
+  auto const dispatch = Departure{order.plan.effect_key, attempt};
   if (order.provider == nullptr) co_return ended(order, attempt, "skipped", "not_configured");
   std::string_view skip;
   auto const message = compose(order, opened, skip);
@@ -161,9 +161,9 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
     auto writing = dispatching_.submit(dispatch);
     auto const verdict = co_await std::move(writing);
     unsent_.erase(dispatch.effect_key);
-    if (verdict == Verdict::capped) co_return ended(order, attempt, "skipped", "spend_cap");
-    if (verdict == Verdict::opted_out) co_return ended(order, attempt, "skipped", "opted_out");
-    if (verdict == Verdict::lost) co_return later("another process has claimed it", shortly);
+    if (verdict == Clearance::capped) co_return ended(order, attempt, "skipped", "spend_cap");
+    if (verdict == Clearance::opted_out) co_return ended(order, attempt, "skipped", "opted_out");
+    if (verdict == Clearance::lost) co_return later("another process has claimed it", shortly);
   }
   OMNIBUS_FAILPOINT("notify.dispatched");
   // The lease must last until the answer can be there: then its worker may be taken for dead, and the provider asked
@@ -254,13 +254,14 @@ Task<Outcome> Deliverer::ask(Order const& order, Opened const& opened, std::uint
   co_return co_await std::move(sending);
 }
 
-std::optional<Message> Deliverer::compose(Order const& order, Opened const& opened, std::string_view& skip) const {
+std::optional<OutboundMessage> Deliverer::compose(Order const& order, Opened const& opened,
+                                                  std::string_view& skip) const {
   auto const& plan = order.plan;
   auto way = find_way(opened.person, plan.channel, plan.kind, !settings_.whatsapp_template_name.empty(),
                       order.expires_ms, wall_clock_ms());
   skip = way.skip;
   if (!skip.empty()) return std::nullopt;
-  Message message;
+  OutboundMessage message;
   message.effect_key = plan.effect_key;
   message.recipient = std::move(way.recipient);
   if (way.by_template) {

@@ -24,7 +24,7 @@ namespace omnibus::notify {
 
 /// What is to be sent over one channel, formatted for it.
 struct Order {
-  Plan plan;
+  DeliveryPlan plan;
   Provider* provider = nullptr;  ///< null: nobody carries messages over this channel
   std::string text;
   std::string template_parameter;
@@ -73,7 +73,7 @@ class Deliverer {
   Task<Outcome> send_again(Order const& order, Opened opened, std::uint32_t tries);
   Task<Outcome> ask(Order const& order, Opened const& opened, std::uint32_t tries);
   Outcome read_result(Order const& order, std::int32_t attempt, std::uint32_t tries, SendResult const& result) const;
-  std::optional<Message> compose(Order const& order, Opened const& opened, std::string_view& skip) const;
+  std::optional<OutboundMessage> compose(Order const& order, Opened const& opened, std::string_view& skip) const;
   std::string words(Order const& order, Opened const& opened) const;
   DeliveryPolicy policy(Order const& order) const;
   Outcome refused(Order const& order, std::int32_t attempt, std::uint32_t tries, Refused const& refusal,
@@ -84,8 +84,8 @@ class Deliverer {
   NotifySettings const settings_;
   TransactionPool& pool_;
   std::string const claimant_;  ///< this process
-  postgres::GroupCommit<Plan, Opened> opening_;
-  postgres::GroupCommit<Dispatch, Verdict> dispatching_;
+  postgres::GroupCommit<DeliveryPlan, Opened> opening_;
+  postgres::GroupCommit<Departure, Clearance> dispatching_;
   std::unordered_set<Uuid> in_hand_;
   std::unordered_map<Uuid, std::int32_t> unsent_;  ///< attempts that got no further than writing down that they begin
   std::unordered_map<Uuid, Outcome> known_;

@@ -21,7 +21,7 @@
 namespace omnibus::notify {
 namespace {
 
-Result result_of(Plan const& plan, Ending const& ending, std::string state) {
+Result result_of(DeliveryPlan const& plan, Ending const& ending, std::string state) {
   return {std::move(state),
           plan.domain,
           plan.request_id,

@@ -100,58 +100,58 @@ Opened read_opened(pqxx::row const& row) {
 
 }  // namespace
 
-std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<Plan> const& plans,
+std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
                                     std::string const& claimant, std::chrono::milliseconds lease) {
   auto const optional_uuid = [](std::optional<Uuid> const& id) {
     return id ? std::optional{to_string(*id)} : std::nullopt;
   };
   pqxx::nontransaction query{connection};
-  auto const rows =
-      query.exec(open_query, pqxx::params{column(plans, [](Plan const& p) { return to_string(p.effect_key); }),
-                                          column(plans, [](Plan const& p) { return to_string(p.event_key); }),
-                                          column(plans, [](Plan const& p) { return p.request_source; }),
-                                          column(plans, [](Plan const& p) { return p.request_id; }),
-                                          column(plans, [](Plan const& p) { return p.domain; }),
-                                          column(plans, [](Plan const& p) { return to_string(p.profile_id); }),
-                                          column(plans, [&](Plan const& p) { return optional_uuid(p.session_id); }),
-                                          column(plans, [](Plan const& p) { return p.channel; }),
-                                          column(plans, [](Plan const& p) { return p.provider; }),
-                                          column(plans, [](Plan const& p) { return p.kind; }),
-                                          column(plans, [](Plan const& p) { return p.segments; }),
-                                          column(plans, [](Plan const& p) { return p.encoding; }),
-                                          column(plans, [](Plan const& p) { return decimal(p.cost_micros); }), claimant,
-                                          interval(lease)});
+  auto const rows = query.exec(
+      open_query, pqxx::params{column(plans, [](DeliveryPlan const& p) { return to_string(p.effect_key); }),
+                               column(plans, [](DeliveryPlan const& p) { return to_string(p.event_key); }),
+                               column(plans, [](DeliveryPlan const& p) { return p.request_source; }),
+                               column(plans, [](DeliveryPlan const& p) { return p.request_id; }),
+                               column(plans, [](DeliveryPlan const& p) { return p.domain; }),
+                               column(plans, [](DeliveryPlan const& p) { return to_string(p.profile_id); }),
+                               column(plans, [&](DeliveryPlan const& p) { return optional_uuid(p.session_id); }),
+                               column(plans, [](DeliveryPlan const& p) { return p.channel; }),
+                               column(plans, [](DeliveryPlan const& p) { return p.provider; }),
+                               column(plans, [](DeliveryPlan const& p) { return p.kind; }),
+                               column(plans, [](DeliveryPlan const& p) { return p.segments; }),
+                               column(plans, [](DeliveryPlan const& p) { return p.encoding; }),
+                               column(plans, [](DeliveryPlan const& p) { return decimal(p.cost_micros); }), claimant,
+                               interval(lease)});
   std::vector<Opened> opened;
   opened.reserve(plans.size());
   for (auto const& row : rows) opened.push_back(read_opened(row));
   return opened;
 }
 
-std::vector<Verdict> dispatch_deliveries(pqxx::connection& connection, std::vector<Dispatch> const& deliveries,
-                                         std::string const& claimant, std::chrono::milliseconds lease,
-                                         std::optional<double> cap) {
+std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::vector<Departure> const& deliveries,
+                                           std::string const& claimant, std::chrono::milliseconds lease,
+                                           std::optional<double> cap) {
   pqxx::nontransaction query{connection};
   auto const rows = query.exec(
       "SELECT effect_key, verdict"
       " FROM pipeline.dispatch_deliveries($1::uuid[], $2::int[], $3, $4::interval, $5::numeric)",
-      pqxx::params{column(deliveries, [](Dispatch const& d) { return to_string(d.effect_key); }),
-                   column(deliveries, [](Dispatch const& d) { return d.attempt; }), claimant, interval(lease), cap});
-  std::unordered_map<std::string, Verdict> verdicts;
+      pqxx::params{column(deliveries, [](Departure const& d) { return to_string(d.effect_key); }),
+                   column(deliveries, [](Departure const& d) { return d.attempt; }), claimant, interval(lease), cap});
+  std::unordered_map<std::string, Clearance> verdicts;
   for (auto const& row : rows) {
     auto const word = row[1].view();
-    verdicts.emplace(row[0].as<std::string>(), word == "go"          ? Verdict::go
-                                               : word == "capped"    ? Verdict::capped
-                                               : word == "opted_out" ? Verdict::opted_out
-                                                                     : Verdict::lost);
+    verdicts.emplace(row[0].as<std::string>(), word == "go"          ? Clearance::go
+                                               : word == "capped"    ? Clearance::capped
+                                               : word == "opted_out" ? Clearance::opted_out
+                                                                     : Clearance::lost);
   }
-  return column(deliveries, [&](Dispatch const& d) {
+  return column(deliveries, [&](Departure const& d) {
     auto const found = verdicts.find(to_string(d.effect_key));
-    return found == verdicts.end() ? Verdict::lost : found->second;
+    return found == verdicts.end() ? Clearance::lost : found->second;
   });
 }
 
-bool claim_again(pqxx::connection& connection, Plan const& plan, std::int32_t attempt, std::string const& claimant,
-                 std::chrono::milliseconds lease) {
+bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::int32_t attempt,
+                 std::string const& claimant, std::chrono::milliseconds lease) {
   pqxx::nontransaction query{connection};
   return query
              .exec(

@@ -22,7 +22,7 @@ class transaction_base;
 namespace omnibus::notify {
 
 /// One message that is to be sent over one channel, as the ledger knows it.
-struct Plan {
+struct DeliveryPlan {
   Uuid effect_key{};
   Uuid event_key{};
   std::string request_source;
@@ -65,27 +65,27 @@ struct Opened {
 
 /// Plans what is new and claims what may be sent, for `claimant` and until another claims it: in one transaction,
 /// results in the order of `plans`. What the claimant has claimed before is its own still.
-std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<Plan> const& plans,
+std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
                                     std::string const& claimant, std::chrono::milliseconds lease);
 
 /// What is about to be sent.
-struct Dispatch {
+struct Departure {
   Uuid effect_key{};
   std::int32_t attempt = 1;
 };
-enum class Verdict { go, lost, capped, opted_out };
+enum class Clearance { go, lost, capped, opted_out };
 
 /// Writes down that these are on their way, where they are still the claimant's, their tenants' caps allow it and their
 /// people have not said STOP meanwhile; in one transaction, results in the order given. For the lease nobody else
 /// judges them. `cap` is that of tenants without one of their own.
-std::vector<Verdict> dispatch_deliveries(pqxx::connection& connection, std::vector<Dispatch> const& deliveries,
-                                         std::string const& claimant, std::chrono::milliseconds lease,
-                                         std::optional<double> cap);
+std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::vector<Departure> const& deliveries,
+                                           std::string const& claimant, std::chrono::milliseconds lease,
+                                           std::optional<double> cap);
 
 /// Claims another attempt at a delivery that was on its way and nobody knows of, by the plan's provider. @return false
 /// when it has moved on meanwhile, or another process may be sending it still.
-bool claim_again(pqxx::connection& connection, Plan const& plan, std::int32_t attempt, std::string const& claimant,
-                 std::chrono::milliseconds lease);
+bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::int32_t attempt,
+                 std::string const& claimant, std::chrono::milliseconds lease);
 
 /// Of the ids that a provider says a message may have, the first that no other delivery has.
 std::optional<std::string> first_free_id(pqxx::connection& connection, std::string const& provider,

@@ -80,7 +80,7 @@ std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, Sweep
   };
   auto const acknowledged = std::make_shared<Acknowledged>();
   for (auto const& row : rows) {
-    auto const acknowledge = [acknowledged, id = row.id](kafka::Delivery const& delivery) {
+    auto const acknowledge = [acknowledged, id = row.id](kafka::Acknowledgement const& delivery) {
       if (delivery.error != nullptr) return;
       std::scoped_lock const lock{acknowledged->mutex};
       acknowledged->ids.push_back(id);

@@ -109,7 +109,7 @@ bool SmsHandler::is_enough(std::int64_t recent_replies) const {
   return settings_.replies_per_hour > 0 && recent_replies >= settings_.replies_per_hour;
 }
 
-Task<std::string> SmsHandler::ask(engine::Context& context, Inbound const& said, Conversation const& conversation,
+Task<std::string> SmsHandler::ask(engine::Context& context, Inbound const& said, Dialogue const& conversation,
                                   tools::MessagingTools& tools) {
   auto prompt = make_prompt(settings_.instructions, conversation.session.context, conversation.history, said.text,
                             settings_.history_tokens);
@@ -138,7 +138,7 @@ Task<assistant::RecordedAnswer> SmsHandler::ask_once(engine::Context& context, a
   co_return co_await std::move(asking);
 }
 
-Task<> SmsHandler::reply(engine::Context& context, Inbound const& said, Conversation const& conversation,
+Task<> SmsHandler::reply(engine::Context& context, Inbound const& said, Dialogue const& conversation,
                          tools::MessagingTools const& tools, std::string const& text) {
   std::optional<Kept> kept;
   auto committing = context.commit([&](engine::UnitOfWork& unit) {
@@ -154,7 +154,7 @@ Task<> SmsHandler::reply(engine::Context& context, Inbound const& said, Conversa
 }
 
 void SmsHandler::request(engine::UnitOfWork& unit, engine::Context& context, Inbound const& said,
-                         Conversation const& conversation, std::string kind, std::vector<std::string> channels,
+                         Dialogue const& conversation, std::string kind, std::vector<std::string> channels,
                          std::string body) const {
   NotificationRequested wanted{said.domain, conversation.profile.id, std::move(kind), std::move(channels),
                                fit_body(body)};

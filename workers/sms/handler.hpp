@@ -39,15 +39,14 @@ class SmsHandler {
   Task<> obey(engine::Context& context, Inbound const& said, messaging::Keyword keyword);
   Task<> answer(engine::Context& context, Inbound const& said);
   bool is_enough(std::int64_t recent_replies) const;
-  Task<std::string> ask(engine::Context& context, Inbound const& said, Conversation const& conversation,
+  Task<std::string> ask(engine::Context& context, Inbound const& said, Dialogue const& conversation,
                         tools::MessagingTools& tools);
   Task<assistant::RecordedAnswer> ask_once(engine::Context& context, assistant::Turn turn,
                                            std::vector<llm::Message> prompt, bool with_tools);
-  Task<> reply(engine::Context& context, Inbound const& said, Conversation const& conversation,
+  Task<> reply(engine::Context& context, Inbound const& said, Dialogue const& conversation,
                tools::MessagingTools const& tools, std::string const& text);
-  void request(engine::UnitOfWork& unit, engine::Context& context, Inbound const& said,
-               Conversation const& conversation, std::string kind, std::vector<std::string> channels,
-               std::string body) const;
+  void request(engine::UnitOfWork& unit, engine::Context& context, Inbound const& said, Dialogue const& conversation,
+               std::string kind, std::vector<std::string> channels, std::string body) const;
 
   SmsSettings const settings_;
   std::optional<assistant::Model> model_;  // none in a replay

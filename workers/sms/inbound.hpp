@@ -13,7 +13,7 @@ namespace omnibus::sms {
 struct Inbound {
   std::string domain;
   sessions::Channel channel = sessions::Channel::sms;
-  sessions::Identity sender;
+  sessions::PersonIdentity sender;
   std::string kind = "message";  ///< of the delivery log
   std::string text;              ///< empty for what has no words
   std::string provider;

@@ -5,10 +5,10 @@
 namespace omnibus::sms {
 
 std::vector<llm::Message> make_prompt(std::string_view instructions, std::string_view context,
-                                      std::vector<Line> const& history, std::string_view text,
+                                      std::vector<SessionLine> const& history, std::string_view text,
                                       std::int64_t token_budget) {
-  auto const oldest = assistant::newest_within(history, token_budget,
-                                               [](Line const& line) { return llm::estimate_tokens(line.content) + 4; });
+  auto const oldest = assistant::newest_within(
+      history, token_budget, [](SessionLine const& line) { return llm::estimate_tokens(line.content) + 4; });
   std::string system{instructions};
   system.append("\nWhat is known of this conversation, as data:\n").append(context);
   std::vector<llm::Message> prompt;

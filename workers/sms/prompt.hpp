@@ -11,7 +11,7 @@
 namespace omnibus::sms {
 
 /// One message of a session.
-struct Line {
+struct SessionLine {
   bool ours = false;
   std::string content;
 };
@@ -19,7 +19,7 @@ struct Line {
 /// The instructions with the session's context, then as much of the newest history as fits `token_budget` (a quarter of
 /// the bytes), oldest first, then what the person wrote now. What has no words is left out.
 std::vector<llm::Message> make_prompt(std::string_view instructions, std::string_view context,
-                                      std::vector<Line> const& history, std::string_view text,
+                                      std::vector<SessionLine> const& history, std::string_view text,
                                       std::int64_t token_budget);
 
 }  // namespace omnibus::sms

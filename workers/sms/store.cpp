@@ -25,9 +25,9 @@ constexpr auto conversation_query = R"(
 
 }  // namespace
 
-Conversation receive(engine::UnitOfWork& unit, Uuid const& event_key, Inbound const& said) {
+Dialogue receive(engine::UnitOfWork& unit, Uuid const& event_key, Inbound const& said) {
   auto& transaction = unit.transaction();
-  Conversation conversation;
+  Dialogue conversation;
   conversation.profile = sessions::find_or_create_profile(transaction, said.domain, said.sender);
   auto const& profile = conversation.profile.id;
   if (said.channel == sessions::Channel::whatsapp)
@@ -41,13 +41,13 @@ Conversation receive(engine::UnitOfWork& unit, Uuid const& event_key, Inbound co
   return conversation;
 }
 
-Conversation read_conversation(pqxx::connection& connection, Uuid const& event_key, std::int32_t history) {
+Dialogue read_conversation(pqxx::connection& connection, Uuid const& event_key, std::int32_t history) {
   pqxx::nontransaction query{connection};
   auto const rows = query.exec(conversation_query, pqxx::params{to_string(event_key), history});
   // Deleted while it was being answered.
   if (rows.empty()) throw Failure::permanent("the message's person or session is gone", "deleted_session");
   auto const row = rows[0];
-  Conversation conversation;
+  Dialogue conversation;
   conversation.profile.id = parse_uuid(row[0].view()).value();
   conversation.profile.allows_sms = row[1].as<bool>();
   conversation.profile.allows_whatsapp = row[2].as<bool>();
@@ -64,7 +64,7 @@ Conversation read_conversation(pqxx::connection& connection, Uuid const& event_k
   return conversation;
 }
 
-Task<Conversation> read_conversation(engine::Context& context, std::int32_t history) {
+Task<Dialogue> read_conversation(engine::Context& context, std::int32_t history) {
   auto reading = context.read([key = context.event_key(), history](pqxx::connection& connection) {
     return read_conversation(connection, key, history);
   });
@@ -78,7 +78,7 @@ std::int64_t count_recent_replies(pqxx::transaction_base& transaction, Uuid cons
       pqxx::params{to_string(profile)});
 }
 
-Kept keep(engine::UnitOfWork& unit, Conversation const& conversation, sessions::Channel channel,
+Kept keep(engine::UnitOfWork& unit, Dialogue const& conversation, sessions::Channel channel,
           tools::MessagingTools const& tools) {
   auto& transaction = unit.transaction();
   Kept kept;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "workers/telemetry/call.hpp"
-#include "workers/telemetry/histogram.hpp"
+#include "workers/telemetry/duration_histogram.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +22,7 @@ struct Totals {
   std::int64_t duration_sum_ms = 0;
   std::int64_t searches = 0;
   std::int64_t zero_results = 0;
-  Histogram durations;
+  DurationHistogram durations;
 
   void add(Call const& call);
   void add(Totals const& other);

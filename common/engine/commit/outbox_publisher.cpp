@@ -53,7 +53,7 @@ void OutboxPublisher::send_backlog() {
   take_back_failed();
   while (!backlog_.empty()) {
     auto waiting = std::make_shared<Waiting>(std::move(backlog_.front()));
-    auto const acknowledge = [shared = acknowledged_, waiting](kafka::Delivery const& delivery) {
+    auto const acknowledge = [shared = acknowledged_, waiting](kafka::Acknowledgement const& delivery) {
       std::scoped_lock const lock{shared->mutex};
       if (shared->publisher == nullptr) return;
       auto const first = shared->ids.empty() && shared->failed.empty();

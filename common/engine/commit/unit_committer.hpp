@@ -4,7 +4,7 @@
 #include "concurrency/task.hpp"
 #include "postgres/group_commit.hpp"
 #include "postgres/pool.hpp"
-#include "postgres/unit_of_work.hpp"
+#include "postgres/unit.hpp"
 
 #include <optional>
 

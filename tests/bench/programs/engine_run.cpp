@@ -286,8 +286,8 @@ class Bench {
   }
 
  private:
-  static http::ClientSettings http_settings(EngineRunSettings const& settings) {
-    http::ClientSettings http;
+  static http::HttpClientSettings http_settings(EngineRunSettings const& settings) {
+    http::HttpClientSettings http;
     http.max_connections_per_host = settings.max_in_flight;
     http.connect_timeout = longest_connect;
     return http;

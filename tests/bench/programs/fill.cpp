@@ -122,7 +122,7 @@ std::int64_t fill(FillSettings const& settings, std::function<void(std::uint64_t
   producing.compression = settings.compression;
   std::mutex mutex;
   std::optional<std::string> failure;
-  auto const note = [&](kafka::Delivery const& delivery) {
+  auto const note = [&](kafka::Acknowledgement const& delivery) {
     if (delivery.error == nullptr) return;
     std::scoped_lock const lock{mutex};
     if (!failure) failure = delivery.error->what();

@@ -27,7 +27,7 @@ Task<> keep_asking(llm::LlmPort& model, Span& span, std::uint64_t& left) {
 
 Span call_model(std::string const& llm_url, std::size_t in_flight, std::uint64_t records) {
   boost::asio::io_context loop(1);
-  http::ClientSettings settings;
+  http::HttpClientSettings settings;
   settings.max_connections_per_host = in_flight;
   settings.connect_timeout = longest_connect;
   http::Client client(loop, settings);

@@ -1,6 +1,6 @@
 // The fence between owners of one partition, and what an earlier owner leaves behind.
 #include "postgres/fence.hpp"
-#include "postgres/unit_of_work.hpp"
+#include "postgres/unit.hpp"
 #include "tests/common/engine/database_engine.hpp"
 #include "tests/common/engine/topic_reader.hpp"
 
@@ -124,7 +124,7 @@ TEST_CASE("what an earlier owner left in the outbox is published before anything
     auto const epoch = postgres::take_over(connection, worker_name, {{topic, 0}}, "an earlier owner").at(0);
     for (int unit = 0; unit < 5; ++unit) {
       postgres::AdmitKey const key{std::string{worker_name}, {}, random_uuid(), topic, 0, epoch};
-      postgres::run_unit(connection, key, [&](postgres::UnitOfWork& work) {
+      postgres::run_unit(connection, key, [&](postgres::OpenUnit& work) {
         for (int i = 0; i < left / 5; ++i) {
           expected.push_back("left " + std::to_string(unit * left / 5 + i));
           work.publish({"chat.replies", "key-0", expected.back(), {{"n", std::nullopt}}, {}});

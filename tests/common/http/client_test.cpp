@@ -30,7 +30,7 @@ ClientRequest request_to(std::string const& url, std::string body = {}) {
 
 /// Runs requests on a client of its own until they have ended.
 struct Requests {
-  explicit Requests(ClientSettings settings = {}) : client(context, std::move(settings)) {}
+  explicit Requests(HttpClientSettings settings = {}) : client(context, std::move(settings)) {}
 
   Response fetch(ClientRequest const& request) {
     auto result = asio::co_spawn(context, client.fetch(request), asio::use_future);
@@ -95,7 +95,7 @@ TEST_CASE("requests to one host go over one kept connection") {
 
 TEST_CASE("requests beyond the connections of a host wait in order, and share them") {
   RunningServer server(echoing());
-  ClientSettings settings;
+  HttpClientSettings settings;
   settings.max_connections_per_host = 3;
   Requests requests(settings);
   std::vector<std::future<Response>> answers;
@@ -192,7 +192,7 @@ TEST_CASE("the deadline holds in every stage") {
     CHECK(requests.failure(impatient(peer.url()))->kind() == Kind::timeout);
   }
   SUBCASE("while waiting for a connection") {
-    ClientSettings settings;
+    HttpClientSettings settings;
     settings.max_connections_per_host = 1;
     ScriptedPeer peer([](ScriptedConnection& connection, int) { connection.await_close(); });
     Requests few(settings);

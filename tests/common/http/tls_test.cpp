@@ -105,7 +105,7 @@ class TlsPeer {
 /// How often "ok" came back out of three requests, or why not.
 std::string ask(TlsPeer const& peer, std::string const& host, std::string const& ca_file) {
   asio::io_context context;
-  ClientSettings settings;
+  HttpClientSettings settings;
   settings.ca_file = ca_file;
   Client client(context, settings);
   ClientRequest request;

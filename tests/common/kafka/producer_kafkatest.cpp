@@ -16,7 +16,7 @@ namespace {
 
 using namespace omnibus;
 using namespace std::chrono_literals;
-using kafka::Delivery;
+using kafka::Acknowledgement;
 using kafka::Producer;
 using kafka::ProducerSettings;
 using test::TestCluster;
@@ -27,7 +27,7 @@ constexpr std::int16_t init_producer_id_api = 22;
 /// Publishes one record and waits for its fate; the code of the error, or none.
 rd_kafka_resp_err_t publish(Producer& producer, Record const& record) {
   std::promise<rd_kafka_resp_err_t> done;
-  producer.produce(record, [&done](Delivery const& delivery) {
+  producer.produce(record, [&done](Acknowledgement const& delivery) {
     done.set_value(delivery.error != nullptr ? delivery.error->code() : RD_KAFKA_RESP_ERR_NO_ERROR);
   });
   return done.get_future().get();
@@ -134,7 +134,7 @@ TEST_CASE("ten thousand records keep the order of their key and each is acknowle
   std::vector<std::vector<int>> acknowledged(keys);  // written by the poll thread alone
   for (int i = 0; i < count; ++i) {
     producer.produce({topic, "key" + std::to_string(i % keys), std::to_string(i), {}, {}},
-                     [&acknowledged, i](Delivery const& delivery) {
+                     [&acknowledged, i](Acknowledgement const& delivery) {
                        if (delivery.error == nullptr) acknowledged[static_cast<std::size_t>(i % keys)].push_back(i);
                      });
   }
@@ -232,7 +232,7 @@ TEST_CASE("a full queue is back-pressure: retriable, and what was accepted is st
     Producer producer(cluster.settings(), settings);
     for (int i = 0; i < 1000 && !refused; ++i) {
       try {
-        producer.produce({topic, "k", "v", {}, {}}, [&delivered](Delivery const& delivery) {
+        producer.produce({topic, "k", "v", {}, {}}, [&delivered](Acknowledgement const& delivery) {
           if (delivery.error == nullptr) ++delivered;
         });
         ++accepted;
@@ -279,7 +279,7 @@ TEST_CASE("a producer destroyed with the broker away has told every callback") {
   {
     Producer producer(client);
     for (int i = 0; i < 100; ++i)
-      producer.produce({"chat.messages", "k", "v", {}, {}}, [&failed](Delivery const& delivery) {
+      producer.produce({"chat.messages", "k", "v", {}, {}}, [&failed](Acknowledgement const& delivery) {
         if (delivery.error != nullptr && delivery.error->retriable()) ++failed;
       });
   }
@@ -308,7 +308,7 @@ TEST_CASE("what a fatal error took along has failed before anything new is taken
   for (int accepted = 0;;) {
     auto const failed_before = failed.load();
     try {
-      producer.produce({"chat.messages", "k", "v", {}, {}}, [&failed](Delivery const& delivery) {
+      producer.produce({"chat.messages", "k", "v", {}, {}}, [&failed](Acknowledgement const& delivery) {
         if (delivery.error != nullptr) ++failed;
       });
       ++accepted;
@@ -335,7 +335,7 @@ TEST_CASE("a record that is handed over while a fatal error comes fails with the
     owners.emplace_back([&] {
       for (auto refused = false; !refused;) {
         try {
-          producer.produce({"chat.messages", "k", "v", {}, {}}, [&failed](Delivery const& delivery) {
+          producer.produce({"chat.messages", "k", "v", {}, {}}, [&failed](Acknowledgement const& delivery) {
             if (delivery.error != nullptr) ++failed;
           });
           ++accepted;
@@ -386,13 +386,13 @@ TEST_CASE("a record that was to go with an earlier connection is refused for now
   auto delivered = 0;
   try {
     producer.produce(
-        record, [&](Delivery const&) { ++delivered; }, 0);
+        record, [&](Acknowledgement const&) { ++delivered; }, 0);
     FAIL("taken");
   } catch (kafka::Error const& error) {
     CHECK(error.retriable());
   }
   producer.produce(
-      record, [&](Delivery const&) { ++delivered; }, producer.generation());
+      record, [&](Acknowledgement const&) { ++delivered; }, producer.generation());
   CHECK(producer.flush(10s));
   CHECK(delivered == 1);
 }

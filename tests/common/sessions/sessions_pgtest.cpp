@@ -35,7 +35,7 @@ class People {
       return result;
     }
   }
-  Profile profile(Identity const& identity = {phone}) {
+  Profile profile(PersonIdentity const& identity = {phone}) {
     return in_transaction([&](auto& transaction) { return find_or_create_profile(transaction, domain, identity); });
   }
   Session open(Uuid const& profile, Channel channel, std::string_view status = "active") {
@@ -62,7 +62,7 @@ class People {
   pqxx::connection connection_{database.url_as("sms")};
 };
 
-std::string refusal(People& people, std::string_view tenant, Identity const& identity) {
+std::string refusal(People& people, std::string_view tenant, PersonIdentity const& identity) {
   try {
     people.in_transaction([&](auto& transaction) { return find_or_create_profile(transaction, tenant, identity); });
   } catch (Failure const& failure) {

@@ -88,7 +88,7 @@ class Turn {
   EffectDatabase database;
 };
 
-std::vector<std::string> texts(std::vector<Line> const& lines) {
+std::vector<std::string> texts(std::vector<PastMessage> const& lines) {
   std::vector<std::string> found;
   for (auto const& line : lines) found.push_back(line.role + ": " + line.content);
   return found;

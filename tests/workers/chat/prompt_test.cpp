@@ -10,7 +10,8 @@ using namespace omnibus::chat;
 
 namespace {
 
-std::vector<Line> const history{{"user", "hello"}, {"assistant", "hi, how can I help?"}, {"user", "where is my card?"}};
+std::vector<PastMessage> const history{
+    {"user", "hello"}, {"assistant", "hi, how can I help?"}, {"user", "where is my card?"}};
 
 std::size_t tokens_of(std::vector<llm::Message> const& prompt) {
   return std::accumulate(prompt.begin(), prompt.end(), std::size_t{0},
@@ -56,7 +57,7 @@ TEST_CASE("when the budget is short the newest history is kept") {
 }
 
 TEST_CASE("history has no holes: what is older than a line too long is left out as well") {
-  std::vector<Line> const lines{{"user", "short"}, {"assistant", std::string(4'000, 'x')}, {"user", "short"}};
+  std::vector<PastMessage> const lines{{"user", "short"}, {"assistant", std::string(4'000, 'x')}, {"user", "short"}};
   auto const prompt = make_prompt("", lines, "now", 500);
   REQUIRE(prompt.size() == 3);
   CHECK(prompt[1].content == "short");
@@ -75,7 +76,7 @@ TEST_CASE("the message is always there, also when it alone exceeds the budget") 
 TEST_CASE("whatever the history, the prompt is its end, within the budget, and one line more would exceed it") {
   std::mt19937 random{11};
   for (int round = 0; round < 500; ++round) {
-    std::vector<Line> lines;
+    std::vector<PastMessage> lines;
     for (auto left = random() % 40; left > 0; --left)
       lines.push_back({left % 2 == 0 ? "user" : "assistant", std::string(random() % 200, 'a')});
     auto const budget = 20 + random() % 800;

@@ -28,12 +28,12 @@ struct ToldProvider final : Provider {
   std::string_view channel() const override { return "sms"; }
   Capabilities capabilities() const override { return abilities; }
   std::int64_t unit_price_micros() const override { return 0; }
-  Task<std::optional<Refused>> await_turn(Message const&) override { co_return no_turn; }
-  Task<SendResult> send(Message const&) override {
+  Task<std::optional<Refused>> await_turn(OutboundMessage const&) override { co_return no_turn; }
+  Task<SendResult> send(OutboundMessage const&) override {
     ++sent;
     co_return answer;
   }
-  Task<LookUp> look_up(Message const&, std::chrono::system_clock::time_point) override { co_return found; }
+  Task<LookUp> look_up(OutboundMessage const&, std::chrono::system_clock::time_point) override { co_return found; }
 
   Capabilities abilities{};
   std::optional<Refused> no_turn;

@@ -31,8 +31,8 @@ class Ledger {
                                                          to_string(profile) + "', 'voice', 'follow_up')"));
   }
 
-  Plan plan(std::string channel = "sms", std::int64_t cost_micros = 0) const {
-    Plan plan;
+  DeliveryPlan plan(std::string channel = "sms", std::int64_t cost_micros = 0) const {
+    DeliveryPlan plan;
     plan.event_key = random_uuid();
     plan.effect_key = name_uuid(plan.event_key, channel);
     plan.request_source = "/test";
@@ -49,16 +49,16 @@ class Ledger {
     return plan;
   }
 
-  Opened open(Plan const& plan, std::string const& claimant = "a", std::chrono::milliseconds until = lease) {
+  Opened open(DeliveryPlan const& plan, std::string const& claimant = "a", std::chrono::milliseconds until = lease) {
     return open_deliveries(notify, {plan}, claimant, until).front();
   }
-  Verdict dispatch(Plan const& plan, std::int32_t attempt = 1, std::string const& claimant = "a",
-                   std::optional<double> cap = {}, std::chrono::milliseconds until = lease) {
+  Clearance dispatch(DeliveryPlan const& plan, std::int32_t attempt = 1, std::string const& claimant = "a",
+                     std::optional<double> cap = {}, std::chrono::milliseconds until = lease) {
     return dispatch_deliveries(notify, {{plan.effect_key, attempt}}, claimant, until, cap).front();
   }
   /// Its worker is sending it, for longer than its lease lasts.
-  void dispatch_for_too_long(Plan const& plan) { dispatch(plan, 1, "a", {}, over); }
-  std::vector<std::string> end(Plan const& plan, std::string_view state, std::int32_t attempt = 1,
+  void dispatch_for_too_long(DeliveryPlan const& plan) { dispatch(plan, 1, "a", {}, over); }
+  std::vector<std::string> end(DeliveryPlan const& plan, std::string_view state, std::int32_t attempt = 1,
                                std::optional<std::string> id = {}, std::optional<std::string> code = {}) {
     Ending ending;
     ending.effect_key = plan.effect_key;
@@ -72,7 +72,7 @@ class Ledger {
     transaction.commit();
     return entered.at(0);
   }
-  std::optional<Moved> receipt(Plan const& plan, std::string status, std::optional<std::string> id,
+  std::optional<Moved> receipt(DeliveryPlan const& plan, std::string status, std::optional<std::string> id,
                                bool with_key = false, std::optional<std::string> code = {}) {
     DeliveryReceiptReceived receipt;
     receipt.provider = plan.provider;
@@ -88,7 +88,7 @@ class Ledger {
   void in_unit(std::function<void(engine::UnitOfWork&)> const& work) {
     pqxx::work transaction{notify};
     postgres::Gathered gathered;
-    postgres::UnitOfWork inner{transaction, gathered};
+    postgres::OpenUnit inner{transaction, gathered};
     auto const parent = originate("/test", NotificationRequested::type);
     engine::UnitOfWork unit{inner, engine::EventMaker{parent, "notify"}};
     work(unit);
@@ -99,11 +99,11 @@ class Ledger {
     pqxx::connection admin{database.url()};
     return pqxx::nontransaction{admin}.query_value<std::string>(query);
   }
-  std::string state(Plan const& plan) const {
+  std::string state(DeliveryPlan const& plan) const {
     return value("SELECT state || ' ' || attempt FROM pipeline.delivery WHERE effect_key = '" +
                  to_string(plan.effect_key) + "'");
   }
-  std::string log(Plan const& plan) const {
+  std::string log(DeliveryPlan const& plan) const {
     return value("SELECT status FROM message_delivery_log WHERE effect_key = '" + to_string(plan.effect_key) + "'");
   }
 
@@ -124,7 +124,7 @@ TEST_CASE("a delivery goes from its plan to the provider's hands, with its log a
   CHECK(opened.found.claimed);
   CHECK(opened.found.state == "");
   CHECK(opened.person.phone_number == "+250788123456");
-  CHECK(ledger.dispatch(plan) == Verdict::go);
+  CHECK(ledger.dispatch(plan) == Clearance::go);
   CHECK(ledger.state(plan) == "dispatching 1");
   CHECK(ledger.end(plan, "accepted", 1, "m1") == States{"accepted"});
   CHECK(ledger.state(plan) == "accepted 1");
@@ -137,7 +137,7 @@ TEST_CASE("a delivery goes from its plan to the provider's hands, with its log a
 
 TEST_CASE("results come in the order asked, whatever the order of the keys") {
   Ledger ledger;
-  std::vector<Plan> plans;
+  std::vector<DeliveryPlan> plans;
   for (int i = 0; i < 50; ++i) plans.push_back(ledger.plan());
   plans[7].profile_id = random_uuid();
   plans[9].domain = "nobody.example";
@@ -145,11 +145,11 @@ TEST_CASE("results come in the order asked, whatever the order of the keys") {
   REQUIRE(opened.size() == plans.size());
   CHECK_FALSE(opened[7].known_person);
   CHECK_FALSE(opened[9].known_tenant);
-  std::vector<Dispatch> all;
+  std::vector<Departure> all;
   for (auto const& plan : plans) all.push_back({plan.effect_key, 1});
   auto const verdicts = dispatch_deliveries(ledger.notify, all, "a", lease, {});
   for (std::size_t i = 0; i < verdicts.size(); ++i)
-    CHECK(verdicts[i] == (i == 7 || i == 9 ? Verdict::lost : Verdict::go));
+    CHECK(verdicts[i] == (i == 7 || i == 9 ? Clearance::lost : Clearance::go));
 }
 
 TEST_CASE("a claim keeps others away until its lease ends") {
@@ -168,13 +168,13 @@ TEST_CASE("a zombie whose claim has gone to another may not dispatch") {
   auto const plan = ledger.plan();
   REQUIRE(ledger.open(plan, "zombie", std::chrono::milliseconds{-1}).found.claimed);
   REQUIRE(ledger.open(plan, "heir").found.claimed);
-  CHECK(ledger.dispatch(plan, 1, "zombie") == Verdict::lost);
-  CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::go);
-  CHECK(ledger.dispatch(plan, 1, "zombie") == Verdict::lost);
-  CHECK(ledger.dispatch(plan, 1, "heir", {}, over) == Verdict::go);  // asked again, as after a lost answer
+  CHECK(ledger.dispatch(plan, 1, "zombie") == Clearance::lost);
+  CHECK(ledger.dispatch(plan, 1, "heir") == Clearance::go);
+  CHECK(ledger.dispatch(plan, 1, "zombie") == Clearance::lost);
+  CHECK(ledger.dispatch(plan, 1, "heir", {}, over) == Clearance::go);  // asked again, as after a lost answer
   CHECK(claim_again(ledger.notify, plan, 1, "third", lease));
   CHECK_FALSE(claim_again(ledger.notify, plan, 1, "fourth", lease));
-  CHECK(ledger.dispatch(plan, 1, "heir") == Verdict::lost);
+  CHECK(ledger.dispatch(plan, 1, "heir") == Clearance::lost);
   CHECK(ledger.state(plan) == "claimed 2");
 }
 
@@ -182,12 +182,12 @@ TEST_CASE("what is on its way is its worker's for another lease, and is neither 
   Ledger ledger;
   auto const plan = ledger.plan();
   ledger.open(plan, "a", std::chrono::milliseconds{10});
-  REQUIRE(ledger.dispatch(plan) == Verdict::go);
+  REQUIRE(ledger.dispatch(plan) == Clearance::go);
   CHECK(ledger.open(plan, "b").found.lease_left > std::chrono::seconds{50});
   CHECK_FALSE(claim_again(ledger.notify, plan, 1, "b", lease));
   CHECK(ledger.open(plan, "a").found.lease_left == std::chrono::milliseconds{0});
-  REQUIRE(ledger.dispatch(plan, 1, "a", {}, over) == Verdict::go);
-  REQUIRE(ledger.dispatch(plan) == Verdict::go);  // asked again it is renewed again
+  REQUIRE(ledger.dispatch(plan, 1, "a", {}, over) == Clearance::go);
+  REQUIRE(ledger.dispatch(plan) == Clearance::go);  // asked again it is renewed again
   CHECK_FALSE(claim_again(ledger.notify, plan, 1, "b", lease));
   CHECK(claim_again(ledger.notify, plan, 1, "a", lease));
 }
@@ -239,8 +239,8 @@ TEST_CASE("who says STOP after the claim is not sent to, save the answer to STOP
     ledger.open(plan);
     ledger.open(answer);
     ledger.value(std::string{"UPDATE profiles SET "} + channel + "_opt_out_at = now() RETURNING 'done'");
-    CHECK(ledger.dispatch(plan) == Verdict::opted_out);
-    CHECK(ledger.dispatch(answer) == Verdict::go);
+    CHECK(ledger.dispatch(plan) == Clearance::opted_out);
+    CHECK(ledger.dispatch(answer) == Clearance::go);
     CHECK(ledger.state(plan) == "claimed 1");
   }
 }
@@ -267,7 +267,7 @@ TEST_CASE("a refused message is planned for its next attempt, and a stale ending
   CHECK(ledger.end(plan, "in_doubt", 1) == States{});
   CHECK(ledger.state(plan) == "planned 2");
   CHECK(ledger.open(plan, "b").found.attempt == 2);
-  CHECK(ledger.dispatch(plan, 2, "b") == Verdict::go);
+  CHECK(ledger.dispatch(plan, 2, "b") == Clearance::go);
 }
 
 TEST_CASE("that an earlier attempt was taken after all keeps a later one from being sent") {
@@ -282,7 +282,7 @@ TEST_CASE("that an earlier attempt was taken after all keeps a later one from be
   SUBCASE("by a receipt") {
     CHECK(ledger.receipt(plan, "delivered", "m1", true)->before == "claimed");
   }
-  CHECK(ledger.dispatch(plan, 2, "b") == Verdict::lost);
+  CHECK(ledger.dispatch(plan, 2, "b") == Clearance::lost);
 }
 
 TEST_CASE("receipts in any order, late and twice, end in the furthest state") {
@@ -362,7 +362,7 @@ TEST_CASE("that an earlier attempt failed does not fail the next, whenever it is
     ledger.dispatch_for_too_long(plan);
     REQUIRE(claim_again(ledger.notify, plan, 1, "b", lease));
     CHECK_FALSE(failed("m1"));
-    REQUIRE(ledger.dispatch(plan, 2, "b") == Verdict::go);
+    REQUIRE(ledger.dispatch(plan, 2, "b") == Clearance::go);
     CHECK_FALSE(failed("m1"));
     CHECK_FALSE(failed({}));
     CHECK(ledger.state(plan) == "dispatching 2");
@@ -390,7 +390,7 @@ TEST_CASE("that an earlier attempt failed does not fail the next, whenever it is
     REQUIRE(failed("m1"));
     ledger.value("UPDATE pipeline.delivery SET state = 'planned', attempt = 2 RETURNING state");
     ledger.open(plan);
-    REQUIRE(ledger.dispatch(plan, 2) == Verdict::go);
+    REQUIRE(ledger.dispatch(plan, 2) == Clearance::go);
     CHECK_FALSE(failed("m1"));
     CHECK_FALSE(ledger.receipt(plan, "failed", "m1"));
     CHECK_FALSE(failed({}));
@@ -406,7 +406,7 @@ TEST_CASE("the failure of a later attempt is told by our key alone, where the ea
   ledger.dispatch(plan);
   REQUIRE(ledger.end(plan, "planned") == States{"planned"});
   ledger.open(plan);
-  REQUIRE(ledger.dispatch(plan, 2) == Verdict::go);
+  REQUIRE(ledger.dispatch(plan, 2) == Clearance::go);
   SUBCASE("on its way") {}
   SUBCASE("accepted") {
     ledger.end(plan, "accepted", 2, "m2");
@@ -440,21 +440,21 @@ TEST_CASE("an id that a provider gives twice is nobody's") {
 TEST_CASE("a tenant's cap is not exceeded, and what was refused is not counted") {
   Ledger ledger;
   auto const spent = [&] { return ledger.value("SELECT trim_scale(spent)::text FROM pipeline.spend"); };
-  std::vector<Plan> plans;
+  std::vector<DeliveryPlan> plans;
   for (int i = 0; i < 4; ++i) plans.push_back(ledger.plan("sms", 400'000));
   for (auto const& plan : plans) ledger.open(plan);
-  CHECK(ledger.dispatch(plans[0], 1, "a", 1.0) == Verdict::go);
-  CHECK(ledger.dispatch(plans[1], 1, "a", 1.0) == Verdict::go);
-  CHECK(ledger.dispatch(plans[2], 1, "a", 1.0) == Verdict::capped);
+  CHECK(ledger.dispatch(plans[0], 1, "a", 1.0) == Clearance::go);
+  CHECK(ledger.dispatch(plans[1], 1, "a", 1.0) == Clearance::go);
+  CHECK(ledger.dispatch(plans[2], 1, "a", 1.0) == Clearance::capped);
   CHECK(spent() == "0.8");
   CHECK(ledger.end(plans[2], "skipped") == States{"skipped"});
   CHECK(ledger.end(plans[0], "failed") == States{"failed"});
   CHECK(spent() == "0.4");
-  CHECK(ledger.dispatch(plans[3], 1, "a", 1.0) == Verdict::go);
+  CHECK(ledger.dispatch(plans[3], 1, "a", 1.0) == Clearance::go);
   ledger.value("INSERT INTO pipeline.spend_cap VALUES ('" + std::string{domain} + "', 10) RETURNING domain");
   auto const more = ledger.plan("sms", 5'000'000);
   ledger.open(more);
-  CHECK(ledger.dispatch(more, 1, "a", 1.0) == Verdict::go);
+  CHECK(ledger.dispatch(more, 1, "a", 1.0) == Clearance::go);
 }
 
 TEST_CASE("no state goes back, whoever writes it") {

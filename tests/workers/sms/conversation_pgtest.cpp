@@ -28,7 +28,7 @@ class Dialogue {
   std::vector<Uuid> in_unit(std::function<void(engine::UnitOfWork&)> const& work) {
     pqxx::work transaction{sms};
     postgres::Gathered gathered;
-    postgres::UnitOfWork inner{transaction, gathered};
+    postgres::OpenUnit inner{transaction, gathered};
     auto const parent = originate("/test", SmsMessageReceived::type);
     engine::UnitOfWork unit{inner, engine::EventMaker{parent, "sms"}};
     work(unit);
@@ -91,7 +91,7 @@ class Dialogue {
   test::TestDatabase database;
   pqxx::connection sms{database.url_as("sms")};
   pqxx::connection notify{database.url_as("notify")};
-  Conversation conversation;
+  Dialogue conversation;
 };
 
 constexpr auto outbound =

@@ -7,9 +7,9 @@ using namespace omnibus::sms;
 
 namespace {
 
-std::vector<Line> const history{{false, "Is it open?"}, {true, "Until six."}, {false, "And on Sunday?"}};
+std::vector<SessionLine> const history{{false, "Is it open?"}, {true, "Until six."}, {false, "And on Sunday?"}};
 
-std::int64_t cost(Line const& line) {
+std::int64_t cost(SessionLine const& line) {
   return llm::estimate_tokens(line.content) + 4;
 }
 
@@ -47,7 +47,7 @@ TEST_CASE("when the budget is short the newest history is kept") {
 }
 
 TEST_CASE("history has no holes: what is older than a line too long is left out as well") {
-  std::vector<Line> const lines{{false, "short"}, {true, std::string(4'000, 'x')}, {false, "short"}};
+  std::vector<SessionLine> const lines{{false, "short"}, {true, std::string(4'000, 'x')}, {false, "short"}};
   CHECK(make_prompt("", "{}", lines, "now", 500).size() == 3);
 }
 

@@ -3,8 +3,8 @@
 #include "items.hpp"
 #include "llm/prices.hpp"
 #include "tests/common/postgres/database_fixture.hpp"
+#include "workers/telemetry/duration_histogram.hpp"
 #include "workers/telemetry/handler.hpp"
-#include "workers/telemetry/histogram.hpp"
 #include "workers/telemetry/store.hpp"
 
 #include <algorithm>
@@ -311,7 +311,7 @@ TEST_CASE("percentiles are within 5 % of the true ones, over any buckets merged"
   // PostgreSQL's buckets are ours.
   for (std::int64_t ms = 0; ms < 86'400'000; ms += 1 + ms / 7)
     CHECK(database.value(fmt::format("SELECT pipeline.duration_bucket({})", ms)) ==
-          std::to_string(telemetry::Histogram::bucket_of(ms)));
+          std::to_string(telemetry::DurationHistogram::bucket_of(ms)));
 }
 
 TEST_CASE("days that no sound clock tells make no partition") {

@@ -83,7 +83,7 @@ sms::SmsText message_of(Options const& options) {
   return {std::move(kept), size, {}, cut};
 }
 
-SegmentsReport report_on(sms::SmsText message, std::optional<Price> const& price) {
+SegmentsReport report_on(sms::SmsText message, std::optional<SegmentPrice> const& price) {
   SegmentsReport report;
   report.encoding = name(message.size.encoding);
   report.segments = static_cast<std::int64_t>(message.size.parts);

@@ -15,7 +15,7 @@ bool digits(std::string_view text, std::size_t most) {
 
 }  // namespace
 
-Price read_price(std::string_view text) {
+SegmentPrice read_price(std::string_view text) {
   auto const point = text.find('.');
   auto const whole = text.substr(0, point);
   auto fraction = std::string{point == std::string_view::npos ? "0" : text.substr(point + 1)};
@@ -25,7 +25,7 @@ Price read_price(std::string_view text) {
   return {std::stoll(std::string{whole}) * 1'000'000 + std::stoll(fraction)};
 }
 
-std::string to_string(Price price) {
+std::string to_string(SegmentPrice price) {
   auto text = fmt::format("{}.{:06}", price.millionths / 1'000'000, price.millionths % 1'000'000);
   text.erase(text.find_last_not_of('0') + 1);
   if (text.ends_with('.')) text.pop_back();

@@ -7,19 +7,19 @@
 namespace omnibus::cli {
 
 /// An amount of money, in whatever currency, in millionths: sums are exact.
-struct Price {
+struct SegmentPrice {
   std::int64_t millionths = 0;
 };
 
 /// An amount as 0.0085 or 12, with at most six decimals and less than a million.
 /// @throws std::invalid_argument that shows the form.
-Price read_price(std::string_view text);
+SegmentPrice read_price(std::string_view text);
 
-inline Price operator*(Price price, std::int64_t count) {
+inline SegmentPrice operator*(SegmentPrice price, std::int64_t count) {
   return {price.millionths * count};
 }
 
 /// As a decimal without zeros at its end.
-std::string to_string(Price price);
+std::string to_string(SegmentPrice price);
 
 }  // namespace omnibus::cli

@@ -189,7 +189,7 @@ void Redrive::publish(std::int32_t partition, std::size_t* published) {
   };
   auto const outcome = std::make_shared<Outcome>();
   for (auto const& row : rows) {
-    ports_.producer->produce(row.record, [outcome, id = row.id](kafka::Delivery const& delivery) {
+    ports_.producer->produce(row.record, [outcome, id = row.id](kafka::Acknowledgement const& delivery) {
       std::scoped_lock const lock{outcome->mutex};
       if (delivery.error == nullptr)
         outcome->acknowledged.push_back(id);

@@ -104,7 +104,7 @@ Finding judge_replication(kafka::ClusterState const& cluster, bool embedded) {
       fmt::format("{}, {} topics, every partition has its leader and replicas", brokers, cluster.topics.size()));
 }
 
-Finding judge_topics(kafka::Plan const& plan) {
+Finding judge_topics(kafka::TopicPlan const& plan) {
   std::vector<std::string> missing;
   std::vector<std::string> different;
   for (auto const& change : plan.changes)

@@ -39,7 +39,7 @@ Finding judge_broker(kafka::ClusterAbilities const& abilities);
 Finding judge_replication(kafka::ClusterState const& cluster, bool embedded);
 
 /// Missing topics (dead-letter topics by name) and drift.
-Finding judge_topics(kafka::Plan const& plan);
+Finding judge_topics(kafka::TopicPlan const& plan);
 
 struct DatabaseState {
   std::string role;

@@ -44,7 +44,7 @@ int validate(Options const& options) {
   return 0;
 }
 
-void print(kafka::Plan const& plan) {
+void print(kafka::TopicPlan const& plan) {
   for (auto const& change : plan.changes) fmt::print("{}\n", change.text);
   for (auto const& note : plan.notes) fmt::print("{}\n", note);
 }
@@ -57,7 +57,7 @@ int plan(Options const& options) {
   return plan.changes.empty() ? 0 : drift;
 }
 
-void apply(kafka::Admin const& admin, kafka::Change const& change) {
+void apply(kafka::Admin const& admin, kafka::TopicChange const& change) {
   auto const& topic = change.topic;
   switch (change.kind) {
     case kafka::ChangeKind::create:

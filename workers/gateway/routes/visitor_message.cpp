@@ -29,7 +29,7 @@ Task<> VisitorMessages::check(Principal const& principal, ChatMessageReceived& m
 }
 
 Task<> VisitorMessages::check_open(ChatMessageReceived const& message) {
-  std::optional<Conversation> conversation;
+  std::optional<ConversationSummary> conversation;
   try {
     auto lookup = store_.conversation(message.domain, *message.conversation_id);
     conversation = co_await std::move(lookup);

@@ -41,13 +41,13 @@ struct Contact {
 BOOST_DESCRIBE_STRUCT(Contact, (), (wa_id, user_id))
 
 /// What a change tells; each thing is read by itself, so that one that cannot be read is no harm to the others.
-struct Value {
+struct ChangeValue {
   Metadata metadata;
   std::optional<std::vector<json::Raw>> contacts;
   std::optional<std::vector<json::Raw>> messages;
   std::optional<std::vector<json::Raw>> statuses;
 };
-BOOST_DESCRIBE_STRUCT(Value, (), (metadata, contacts, messages, statuses))
+BOOST_DESCRIBE_STRUCT(ChangeValue, (), (metadata, contacts, messages, statuses))
 
 struct Text {
   std::string body;
@@ -59,14 +59,14 @@ struct Button {
 };
 BOOST_DESCRIBE_STRUCT(Button, (), (text))
 
-struct Reply {
+struct InteractiveReply {
   std::string title;
 };
-BOOST_DESCRIBE_STRUCT(Reply, (), (title))
+BOOST_DESCRIBE_STRUCT(InteractiveReply, (), (title))
 
 struct Interactive {
-  std::optional<Reply> button_reply;
-  std::optional<Reply> list_reply;
+  std::optional<InteractiveReply> button_reply;
+  std::optional<InteractiveReply> list_reply;
 };
 BOOST_DESCRIBE_STRUCT(Interactive, (), (button_reply, list_reply))
 
@@ -75,7 +75,7 @@ struct Media {
 };
 BOOST_DESCRIBE_STRUCT(Media, (), (caption))
 
-struct Message {
+struct InboundMessage {
   std::string id;
   std::string type;
   std::optional<std::string> timestamp;
@@ -89,7 +89,7 @@ struct Message {
   std::optional<Media> video;
   std::optional<Media> document;
 };
-BOOST_DESCRIBE_STRUCT(Message, (),
+BOOST_DESCRIBE_STRUCT(InboundMessage, (),
                       (id, type, timestamp, from, from_user_id, group_id, text, button, interactive, image, video,
                        document))
 

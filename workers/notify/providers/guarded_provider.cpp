@@ -54,7 +54,7 @@ Refused GuardedProvider::left_alone() const {
   return {Refused::Kind::transient, std::string(refusal::breaker_open), "the circuit breaker is open", wait, true};
 }
 
-Task<std::optional<Refused>> GuardedProvider::await_turn(Message const& message) {
+Task<std::optional<Refused>> GuardedProvider::await_turn(OutboundMessage const& message) {
   if (breaker_.wait_time(now_()).count() > 0) co_return left_alone();
   auto preparing = inner_->await_turn(message);
   auto unready = co_await std::move(preparing);
@@ -78,7 +78,7 @@ Task<std::optional<Refused>> GuardedProvider::await_turn(Message const& message)
   co_return std::nullopt;
 }
 
-Task<SendResult> GuardedProvider::send(Message const& message) {
+Task<SendResult> GuardedProvider::send(OutboundMessage const& message) {
   auto permit = breaker_.acquire(now_());
   if (!permit) co_return left_alone();
   auto sending = inner_->send(message);
@@ -87,7 +87,7 @@ Task<SendResult> GuardedProvider::send(Message const& message) {
   co_return result;
 }
 
-Task<LookUp> GuardedProvider::look_up(Message const& message, std::chrono::system_clock::time_point sent_at) {
+Task<LookUp> GuardedProvider::look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) {
   if (breaker_.wait_time(now_()).count() > 0) {
     co_return LookUp{LookUp::State::unknown, {}, "the circuit breaker is open"};
   }

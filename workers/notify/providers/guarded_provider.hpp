@@ -25,11 +25,11 @@ class GuardedProvider final : public Provider {
   std::string_view channel() const override { return inner_->channel(); }
   Capabilities capabilities() const override { return inner_->capabilities(); }
   std::int64_t unit_price_micros() const override { return inner_->unit_price_micros(); }
-  Task<std::optional<Refused>> await_turn(Message const& message) override;
+  Task<std::optional<Refused>> await_turn(OutboundMessage const& message) override;
   /// To be called when await_turn() has let the message go; waits for nothing itself.
-  Task<SendResult> send(Message const& message) override;
+  Task<SendResult> send(OutboundMessage const& message) override;
   /// Is not held up by the limits; unknown while the breaker is open.
-  Task<LookUp> look_up(Message const& message, std::chrono::system_clock::time_point sent_at) override;
+  Task<LookUp> look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) override;
 
  private:
   Refused left_alone() const;

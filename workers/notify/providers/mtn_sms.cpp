@@ -25,7 +25,7 @@ constexpr std::string_view success = "0000";
 
 }  // namespace
 
-std::optional<std::string> mtn_body(Message const& message, MtnSmsSettings const& settings) {
+std::optional<std::string> mtn_body(OutboundMessage const& message, MtnSmsSettings const& settings) {
   auto const number = msisdn(message.recipient);
   if (!number || message.text.empty()) return std::nullopt;
   auto const& sender = message.sender.empty() ? settings.sender_id : message.sender;
@@ -93,13 +93,13 @@ Task<CallOutcome> MtnSms::post(std::string body, std::string const& token, std::
   return call(client_, std::move(request));
 }
 
-Task<std::optional<Refused>> MtnSms::await_turn(Message const&) {
+Task<std::optional<Refused>> MtnSms::await_turn(OutboundMessage const&) {
   auto getting = token_.get();
   auto granted = co_await std::move(getting);
   co_return std::move(granted.refused);
 }
 
-Task<SendResult> MtnSms::send(Message const& message) {
+Task<SendResult> MtnSms::send(OutboundMessage const& message) {
   auto body = mtn_body(message, settings_);
   if (!body) {
     co_return Refused{Refused::Kind::permanent, std::string(refusal::invalid_message),
@@ -124,7 +124,7 @@ Task<SendResult> MtnSms::send(Message const& message) {
   }
 }
 
-Task<LookUp> MtnSms::look_up(Message const&, std::chrono::system_clock::time_point) {
+Task<LookUp> MtnSms::look_up(OutboundMessage const&, std::chrono::system_clock::time_point) {
   co_return LookUp{LookUp::State::unknown, {}, "MTN cannot be asked what became of a message"};
 }
 

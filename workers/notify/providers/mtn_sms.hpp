@@ -14,7 +14,7 @@ namespace omnibus::notify {
 
 /// The body of a request, and nothing when the message cannot be one: an empty text, a recipient that is not E.164. The
 /// effect key travels as `clientCorrelatorId`, which receipts repeat; receipts are asked for.
-std::optional<std::string> mtn_body(Message const& message, MtnSmsSettings const& settings);
+std::optional<std::string> mtn_body(OutboundMessage const& message, MtnSmsSettings const& settings);
 
 /// What an answer means: taken is what the body's code says, not HTTP 200. A message that MTN gave no id of its own
 /// goes by its effect key.
@@ -33,9 +33,9 @@ class MtnSms final : public Provider {
   Capabilities capabilities() const override { return {settings_.honours_key, false}; }
   std::int64_t unit_price_micros() const override { return price_; }
   /// Has a token ready, so that one that cannot be had leaves no message in doubt.
-  Task<std::optional<Refused>> await_turn(Message const& message) override;
-  Task<SendResult> send(Message const& message) override;
-  Task<LookUp> look_up(Message const& message, std::chrono::system_clock::time_point sent_at) override;
+  Task<std::optional<Refused>> await_turn(OutboundMessage const& message) override;
+  Task<SendResult> send(OutboundMessage const& message) override;
+  Task<LookUp> look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) override;
 
  private:
   Task<CallOutcome> post(std::string body, std::string const& token, std::chrono::milliseconds deadline);

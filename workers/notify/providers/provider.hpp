@@ -21,7 +21,7 @@ struct Template {
 };
 
 /// One message to one person.
-struct Message {
+struct OutboundMessage {
   Uuid effect_key;        ///< the same for every attempt: what a provider may recognise a repetition by
   std::string recipient;  ///< E.164; on WhatsApp a wa_id or a business-scoped user id does, too
   std::string text;       ///< formatted for the channel; not used when there is a template
@@ -104,14 +104,14 @@ class Provider {
 
   /// Waits until the message may go, under the provider's limits; why not, when that is too far off. To be asked before
   /// the message counts as on its way: nothing leaves meanwhile.
-  virtual Task<std::optional<Refused>> await_turn(Message const&) { co_return std::nullopt; }
+  virtual Task<std::optional<Refused>> await_turn(OutboundMessage const&) { co_return std::nullopt; }
 
   /// Sends a message once. Throws nothing of its own: every way it can end is a SendResult. A coroutine that is
   /// destroyed while it waits leaves the fate of its message unknown.
-  virtual Task<SendResult> send(Message const& message) = 0;
+  virtual Task<SendResult> send(OutboundMessage const& message) = 0;
 
   /// Asks what became of a message that was sent at about that time. Providers without `look_up` answer `unknown`.
-  virtual Task<LookUp> look_up(Message const& message, std::chrono::system_clock::time_point sent_at) = 0;
+  virtual Task<LookUp> look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) = 0;
 };
 
 }  // namespace omnibus::notify

@@ -79,7 +79,7 @@ struct TwilioSettings {
 };
 BOOST_DESCRIBE_STRUCT(TwilioSettings, (), (base_url, account_sid, auth_token, from, webhook_base_url, look_up_after))
 
-struct SmsSettings {
+struct SmsProviderSettings {
   SmsProvider provider = SmsProvider::mtn;
   double rate_per_second = 50;
   std::chrono::milliseconds recipient_interval{1'000};
@@ -92,7 +92,7 @@ struct SmsSettings {
       config::Doc{"segment_price_micros", "Of one part of an SMS, in millionths of the spend cap's currency", 0, 1e12},
   };
 };
-BOOST_DESCRIBE_STRUCT(SmsSettings, (), (provider, rate_per_second, recipient_interval, segment_price_micros))
+BOOST_DESCRIBE_STRUCT(SmsProviderSettings, (), (provider, rate_per_second, recipient_interval, segment_price_micros))
 
 /// What holds for every provider.
 struct SendSettings {
@@ -116,7 +116,7 @@ BOOST_DESCRIBE_STRUCT(SendSettings, (), (deadline, longest_wait, connections, br
 /// A base of the notify worker's own settings, or a member of them.
 struct ProviderSettings {
   WhatsAppSettings whatsapp;
-  SmsSettings sms;
+  SmsProviderSettings sms;
   MtnSmsSettings mtn_sms;
   TwilioSettings twilio;
   SendSettings send;

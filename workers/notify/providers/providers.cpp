@@ -9,8 +9,8 @@
 namespace omnibus::notify {
 namespace {
 
-http::ClientSettings http_settings(SendSettings const& settings) {
-  http::ClientSettings http;
+http::HttpClientSettings http_settings(SendSettings const& settings) {
+  http::HttpClientSettings http;
   http.max_connections_per_host = static_cast<std::size_t>(settings.connections);
   // Shorter than servers keep them: a message written to a connection that is just being closed is in doubt.
   http.keep_alive_timeout = std::chrono::seconds(4);

@@ -85,7 +85,7 @@ bool throttles(std::int64_t code) {
 
 }  // namespace
 
-std::optional<std::string> twilio_form(Message const& message, TwilioSettings const& settings) {
+std::optional<std::string> twilio_form(OutboundMessage const& message, TwilioSettings const& settings) {
   if (!msisdn(message.recipient) || message.text.empty() || characters(message.text) > most_characters) {
     return std::nullopt;
   }
@@ -121,7 +121,7 @@ SendResult read_twilio_answer(http::Response const& answer) {
   return result;
 }
 
-LookUp read_twilio_list(http::Response const& answer, Message const& message, WallClock::time_point sent_at,
+LookUp read_twilio_list(http::Response const& answer, OutboundMessage const& message, WallClock::time_point sent_at,
                         bool settled) {
   LookUp found;
   found.reason = fmt::format("HTTP {}", answer.status);
@@ -188,7 +188,7 @@ http::ClientRequest TwilioSms::request() const {
   return request;
 }
 
-Task<SendResult> TwilioSms::send(Message const& message) {
+Task<SendResult> TwilioSms::send(OutboundMessage const& message) {
   auto form = twilio_form(message, settings_);
   if (!form) {
     co_return Refused{Refused::Kind::permanent, std::string(refusal::invalid_message),
@@ -204,7 +204,7 @@ Task<SendResult> TwilioSms::send(Message const& message) {
   co_return read_twilio_answer(*outcome.answer);
 }
 
-Task<LookUp> TwilioSms::look_up(Message const& message, WallClock::time_point sent_at) {
+Task<LookUp> TwilioSms::look_up(OutboundMessage const& message, WallClock::time_point sent_at) {
   // Not by date: a message that still waits at Twilio has none it was sent at.
   auto get = request();
   get.url.target += '?';

@@ -12,13 +12,13 @@ namespace omnibus::notify {
 
 /// The form of a request, and nothing when the message cannot be one: a text that is empty or longer than 1,600
 /// characters, a recipient that is not E.164.
-std::optional<std::string> twilio_form(Message const& message, TwilioSettings const& settings);
+std::optional<std::string> twilio_form(OutboundMessage const& message, TwilioSettings const& settings);
 /// What an answer to sending means.
 SendResult read_twilio_answer(http::Response const& answer);
 /// Finds a message in the list of those to its recipient, newest first: the ones of ours with the same text that were
 /// made no earlier than a minute before `sent_at`, for clocks differ. `settled` says that what was sent by then would
 /// be listed; where the list does not reach back that far nothing is absent.
-LookUp read_twilio_list(http::Response const& answer, Message const& message,
+LookUp read_twilio_list(http::Response const& answer, OutboundMessage const& message,
                         std::chrono::system_clock::time_point sent_at, bool settled);
 
 /// Twilio recognises no repetition, but lists what it was given, and calls back under the effect key.
@@ -34,8 +34,8 @@ class TwilioSms final : public Provider {
   std::string_view channel() const override { return "sms"; }
   Capabilities capabilities() const override { return {false, true}; }
   std::int64_t unit_price_micros() const override { return price_; }
-  Task<SendResult> send(Message const& message) override;
-  Task<LookUp> look_up(Message const& message, WallClock::time_point sent_at) override;
+  Task<SendResult> send(OutboundMessage const& message) override;
+  Task<LookUp> look_up(OutboundMessage const& message, WallClock::time_point sent_at) override;
 
  private:
   http::ClientRequest request() const;

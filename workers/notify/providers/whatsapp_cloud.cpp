@@ -118,7 +118,7 @@ void append_template(std::string& out, Template const& content) {
 
 }  // namespace
 
-std::optional<std::string> whatsapp_body(Message const& message) {
+std::optional<std::string> whatsapp_body(OutboundMessage const& message) {
   auto const number = wa_id(message.recipient);
   if (!number && !messaging::is_whatsapp_user_id(message.recipient)) return std::nullopt;
   std::string body = R"({"messaging_product":"whatsapp","recipient_type":"individual",)";
@@ -177,7 +177,7 @@ WhatsAppCloud::WhatsAppCloud(http::Client& client, WhatsAppSettings settings, st
   url_ = address_of(settings_.base_url, "/" + id + "/messages", "WHATSAPP_BASE_URL");
 }
 
-Task<SendResult> WhatsAppCloud::send(Message const& message) {
+Task<SendResult> WhatsAppCloud::send(OutboundMessage const& message) {
   auto body = whatsapp_body(message);
   if (!body) {
     co_return Refused{Refused::Kind::permanent, std::string(refusal::invalid_message),
@@ -196,7 +196,7 @@ Task<SendResult> WhatsAppCloud::send(Message const& message) {
   co_return read_whatsapp_answer(*outcome.answer);
 }
 
-Task<LookUp> WhatsAppCloud::look_up(Message const&, std::chrono::system_clock::time_point) {
+Task<LookUp> WhatsAppCloud::look_up(OutboundMessage const&, std::chrono::system_clock::time_point) {
   co_return LookUp{LookUp::State::unknown, {}, "WhatsApp cannot be asked what became of a message"};
 }
 

@@ -12,7 +12,7 @@ namespace omnibus::notify {
 /// The body of a request, and nothing when the message cannot be one: no text or more than 4,096 characters, a template
 /// with more than 1,024 in its parameters, a recipient WhatsApp does not know. The effect key travels as
 /// `biz_opaque_callback_data`, which status webhooks repeat.
-std::optional<std::string> whatsapp_body(Message const& message);
+std::optional<std::string> whatsapp_body(OutboundMessage const& message);
 
 /// What an answer means. A refusal has WhatsApp's error code; those of account, token and address are `of_provider`.
 SendResult read_whatsapp_answer(http::Response const& answer);
@@ -27,8 +27,8 @@ class WhatsAppCloud final : public Provider {
   std::string_view channel() const override { return "whatsapp"; }
   Capabilities capabilities() const override { return {}; }
   std::int64_t unit_price_micros() const override { return settings_.price_micros; }
-  Task<SendResult> send(Message const& message) override;
-  Task<LookUp> look_up(Message const& message, std::chrono::system_clock::time_point sent_at) override;
+  Task<SendResult> send(OutboundMessage const& message) override;
+  Task<LookUp> look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) override;
 
  private:
   http::Client& client_;

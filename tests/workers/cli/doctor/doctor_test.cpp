@@ -21,7 +21,7 @@ Finding replication(kafka::TopicState state) {
   return judge_replication({3, {topic("orders", 3, "2"), std::move(state)}}, false);
 }
 
-kafka::Change change(kafka::ChangeKind kind, std::string name) {
+kafka::TopicChange change(kafka::ChangeKind kind, std::string name) {
   kafka::TopicSpec spec;
   spec.name = std::move(name);
   return {kind, spec, 0, {}, ""};
@@ -58,7 +58,7 @@ TEST_CASE("replication: what cannot be written now fails, what the next loss wou
 }
 
 TEST_CASE("topics: a missing one fails, and a missing .dlq says what it costs; another config warns") {
-  kafka::Plan plan;
+  kafka::TopicPlan plan;
   CHECK(status_of(judge_topics(plan)) == Status::ok);
   plan.changes.push_back(change(kafka::ChangeKind::alter_configs, "orders"));
   CHECK(status_of(judge_topics(plan)) == Status::warn);

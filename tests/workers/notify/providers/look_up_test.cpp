@@ -30,7 +30,7 @@ TEST_CASE("what Twilio took before its answer was lost is found, and what it did
   ProviderPeer peer("accept_reset:provider=twilio,match=taken;error:provider=twilio,match=lost");
   auto now = WallClock::now();
   TwilioSms twilio(peer.client, peer.twilio_settings(), 0, ProviderPeer::deadline, [&] { return now; });
-  auto const look_up = [&](Message const& message) {
+  auto const look_up = [&](OutboundMessage const& message) {
     return run(peer.context, twilio.look_up(message, WallClock::now()));
   };
   auto const taken = a_message("+250788000001", "this is taken");

@@ -32,8 +32,8 @@ T run(boost::asio::io_context& context, Task<T> task) {
   return std::move(*result);
 }
 
-inline Message a_message(std::string recipient = "+250788000001", std::string text = "Your call's summary") {
-  Message message;
+inline OutboundMessage a_message(std::string recipient = "+250788000001", std::string text = "Your call's summary") {
+  OutboundMessage message;
   message.effect_key = random_uuid();
   message.recipient = std::move(recipient);
   message.text = std::move(text);
@@ -84,7 +84,7 @@ struct ProviderPeer {
     if (name == "mtn") return std::make_unique<MtnSms>(client, mtn_settings(), 0, deadline);
     return std::make_unique<TwilioSms>(client, twilio_settings(), 0, deadline);
   }
-  SendResult send(std::string_view name, Message const& message) {
+  SendResult send(std::string_view name, OutboundMessage const& message) {
     auto const sender = provider(name);
     return run(context, sender->send(message));
   }

@@ -18,7 +18,7 @@ std::string graph_error(int code) {
   return R"({"error":{"message":"m","type":"OAuthException","code":)" + std::to_string(code) + "}}";
 }
 
-Message known_message() {
+OutboundMessage known_message() {
   auto message = a_message("+250788123456", "Hello \"you\"\n");
   message.effect_key = parse_uuid("6f6d6e69-6275-5000-8000-636f6e766572").value();
   return message;

@@ -43,13 +43,12 @@ struct CommitResult {
 };
 
 /// What business code sees of an open transaction. Lives until that is committed or rolled back; never keep it.
-class UnitOfWork {
+class OpenUnit {
  public:
   /// `gathered` is shared by all units of the transaction.
-  UnitOfWork(pqxx::transaction_base& transaction, Gathered& gathered)
-      : transaction_(transaction), gathered_(gathered) {}
-  UnitOfWork(UnitOfWork const&) = delete;
-  UnitOfWork& operator=(UnitOfWork const&) = delete;
+  OpenUnit(pqxx::transaction_base& transaction, Gathered& gathered) : transaction_(transaction), gathered_(gathered) {}
+  OpenUnit(OpenUnit const&) = delete;
+  OpenUnit& operator=(OpenUnit const&) = delete;
 
   /// For the business rows. Never commit or abort it.
   pqxx::transaction_base& transaction() { return transaction_; }
@@ -74,13 +73,13 @@ class UnitOfWork {
 /// @throws pqxx::in_doubt_error when the connection was lost during COMMIT: run the same unit again, and either it was
 /// not committed and is now, or the outcome is `duplicate` and what `attempted` has kept is in the outbox, to be
 /// published. Else as libpqxx throws.
-CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(UnitOfWork&)> const& work,
+CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(OpenUnit&)> const& work,
                       std::vector<OutboxRow>* attempted = nullptr);
 
 /// One event's unit of work, as run_unit() takes it.
 struct Unit {
   AdmitKey key;
-  std::function<void(UnitOfWork&)> work;
+  std::function<void(OpenUnit&)> work;
   std::vector<OutboxRow>* attempted = nullptr;  ///< kept for a commit in doubt
 };
 
@@ -113,7 +112,7 @@ struct BatchKey {
 /// Outbox rows belong to the first claim.
 /// @throws as run_unit()
 CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
-                            std::function<void(UnitOfWork&, std::vector<bool> const& is_new)> const& work);
+                            std::function<void(OpenUnit&, std::vector<bool> const& is_new)> const& work);
 
 }  // namespace omnibus::postgres
 
@@ -121,5 +120,4 @@ namespace omnibus {
 using postgres::AdmitKey;
 using postgres::CommitOutcome;
 using postgres::CommitResult;
-using postgres::UnitOfWork;
 }  // namespace omnibus

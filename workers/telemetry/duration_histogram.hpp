@@ -8,7 +8,7 @@ namespace omnibus::telemetry {
 
 /// Counts durations in buckets that grow by a constant factor, so that a quantile is within 5 % of the true one and
 /// histograms are merged by adding. As pipeline.duration_bucket in PostgreSQL; the source is named there.
-class Histogram {
+class DurationHistogram {
  public:
   static constexpr double relative_error = 0.05;
 
@@ -16,7 +16,7 @@ class Histogram {
   static int bucket_of(std::int64_t ms);
 
   void add(std::int64_t ms) { add(bucket_of(ms), 1); }
-  void add(Histogram const& other);
+  void add(DurationHistogram const& other);
 
   /// As an int[] of PostgreSQL whose subscripts are the bucket numbers: `[57:59]={1,0,4}`.
   std::string to_array() const;

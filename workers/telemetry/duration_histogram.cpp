@@ -1,4 +1,4 @@
-#include "workers/telemetry/histogram.hpp"
+#include "workers/telemetry/duration_histogram.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -12,11 +12,11 @@ constexpr double log_of_factor = 0.10008345855698253;  // ln(21/19)
 
 }  // namespace
 
-int Histogram::bucket_of(std::int64_t ms) {
+int DurationHistogram::bucket_of(std::int64_t ms) {
   return static_cast<int>(std::ceil(std::log(static_cast<double>(std::max<std::int64_t>(ms, 1))) / log_of_factor));
 }
 
-void Histogram::add(int bucket, std::int32_t count) {
+void DurationHistogram::add(int bucket, std::int32_t count) {
   if (counts_.empty()) lowest_ = bucket;
   if (bucket < lowest_) {
     counts_.insert(counts_.begin(), static_cast<std::size_t>(lowest_ - bucket), 0);
@@ -27,7 +27,7 @@ void Histogram::add(int bucket, std::int32_t count) {
   counts_[place] += count;
 }
 
-void Histogram::add(Histogram const& other) {
+void DurationHistogram::add(DurationHistogram const& other) {
   auto bucket = other.lowest_;
   for (auto const count : other.counts_) {
     if (count > 0) add(bucket, count);
@@ -35,7 +35,7 @@ void Histogram::add(Histogram const& other) {
   }
 }
 
-std::string Histogram::to_array() const {
+std::string DurationHistogram::to_array() const {
   if (counts_.empty()) return "{}";
   return fmt::format("[{}:{}]={{{}}}", lowest_, lowest_ + std::ssize(counts_) - 1, fmt::join(counts_, ","));
 }

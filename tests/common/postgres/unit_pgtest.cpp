@@ -2,7 +2,7 @@
 #include "postgres/errors.hpp"
 #include "postgres/fence.hpp"
 #include "postgres/inbox.hpp"
-#include "postgres/unit_of_work.hpp"
+#include "postgres/unit.hpp"
 
 #include <future>
 
@@ -21,8 +21,8 @@ struct Worker {
     key.epoch = take_over(connection, "chat", {{"chat.messages", 0}}, "first").at(0);
   }
 
-  std::function<void(UnitOfWork&)> effect() const {
-    return [event = to_string(key.event_id)](UnitOfWork& unit) {
+  std::function<void(OpenUnit&)> effect() const {
+    return [event = to_string(key.event_id)](OpenUnit& unit) {
       unit.transaction().exec("INSERT INTO effects VALUES ($1)", pqxx::params{event});
     };
   }
@@ -55,7 +55,7 @@ Record reply(std::string value) {
 
 TEST_CASE("a unit of work writes the inbox row, the business rows and the outbox rows together") {
   Worker worker;
-  auto const result = run_unit(worker.connection, worker.key, [&](UnitOfWork& unit) {
+  auto const result = run_unit(worker.connection, worker.key, [&](OpenUnit& unit) {
     worker.effect()(unit);
     unit.publish(reply("one"));
     unit.publish({"chat.replies", std::nullopt, std::nullopt, {{"absent", std::nullopt}}, 3});
@@ -74,7 +74,7 @@ TEST_CASE("a unit of work writes the inbox row, the business rows and the outbox
 TEST_CASE("a second claimant of the same event writes nothing") {
   Worker worker;
   CHECK(run_unit(worker.connection, worker.key, worker.effect()).outcome == CommitOutcome::committed);
-  auto const again = run_unit(worker.connection, worker.key, [](UnitOfWork&) { FAIL("ran twice"); });
+  auto const again = run_unit(worker.connection, worker.key, [](OpenUnit&) { FAIL("ran twice"); });
   CHECK(again.outcome == CommitOutcome::duplicate);
   CHECK(worker.count("effects") == 1);
 }
@@ -88,7 +88,7 @@ TEST_CASE("of two claimants at once one waits for the other, and writes when the
     std::promise<CommitOutcome> second;
     std::thread claimant;
     try {
-      run_unit(worker.connection, worker.key, [&](UnitOfWork& unit) {
+      run_unit(worker.connection, worker.key, [&](OpenUnit& unit) {
         worker.effect()(unit);
         claimant = std::thread([&] { second.set_value(run_unit(other, worker.key, worker.effect()).outcome); });
         test::await_lock_wait(observer);
@@ -106,7 +106,7 @@ TEST_CASE("of two claimants at once one waits for the other, and writes when the
 TEST_CASE("work that fails leaves nothing behind, and the connection usable") {
   Worker worker;
   CHECK_THROWS_WITH(run_unit(worker.connection, worker.key,
-                             [&](UnitOfWork& unit) {
+                             [&](OpenUnit& unit) {
                                worker.effect()(unit);
                                unit.publish(reply("lost"));
                                throw std::runtime_error("changed my mind");
@@ -118,7 +118,7 @@ TEST_CASE("work that fails leaves nothing behind, and the connection usable") {
 
 TEST_CASE("a failed statement that the work has swallowed is no commit") {
   Worker worker;
-  auto const swallow = [](UnitOfWork& unit) {
+  auto const swallow = [](OpenUnit& unit) {
     try {
       unit.transaction().exec("SELECT 1 / 0");
     } catch (pqxx::sql_error const&) {
@@ -132,7 +132,7 @@ TEST_CASE("a unit whose outbox rows are refused leaves the connection usable") {
   Worker worker;
   pqxx::connection admin{worker.database.url()};
   pqxx::nontransaction{admin}.exec("ALTER TABLE pipeline.outbox ADD CHECK (key <> 'key')");  // as a full disk would
-  CHECK_THROWS_AS(run_unit(worker.connection, worker.key, [](UnitOfWork& unit) { unit.publish(reply("one")); }),
+  CHECK_THROWS_AS(run_unit(worker.connection, worker.key, [](OpenUnit& unit) { unit.publish(reply("one")); }),
                   pqxx::check_violation);
   CHECK(run_unit(worker.connection, worker.key, worker.effect()).outcome == CommitOutcome::committed);
   CHECK(worker.count("effects") == 1);
@@ -145,7 +145,7 @@ TEST_CASE("a take-over waits for the running transaction and fences every later 
   std::promise<std::int64_t> taken;
   auto epoch = taken.get_future();
   std::thread taker;
-  auto const result = run_unit(worker.connection, worker.key, [&](UnitOfWork& unit) {
+  auto const result = run_unit(worker.connection, worker.key, [&](OpenUnit& unit) {
     worker.effect()(unit);
     taker = std::thread([&] { taken.set_value(take_over(successor, "chat", {{"chat.messages", 0}}, "second").at(0)); });
     test::await_lock_wait(observer);
@@ -158,8 +158,7 @@ TEST_CASE("a take-over waits for the running transaction and fences every later 
 
   auto later = worker.key;
   later.event_id = random_uuid();
-  CHECK(run_unit(worker.connection, later, [](UnitOfWork&) { FAIL("a zombie wrote"); }).outcome ==
-        CommitOutcome::fenced);
+  CHECK(run_unit(worker.connection, later, [](OpenUnit&) { FAIL("a zombie wrote"); }).outcome == CommitOutcome::fenced);
   later.epoch = new_epoch;
   CHECK(run_unit(successor, later, worker.effect()).outcome == CommitOutcome::committed);
 }
@@ -236,7 +235,7 @@ TEST_CASE("the read-back of a commit in doubt waits while the server is still at
   pqxx::connection asking{worker.database.url_as("chat")};
   pqxx::connection observer{worker.database.url()};
   std::future<bool> answer;
-  run_unit(worker.connection, worker.key, [&](UnitOfWork&) {
+  run_unit(worker.connection, worker.key, [&](OpenUnit&) {
     answer = std::async(std::launch::async, [&] { return was_processed(asking, "chat", {}, worker.key.event_id); });
     test::await_lock_wait(observer);
   });
@@ -254,7 +253,7 @@ TEST_CASE("each replay run has an inbox of its own") {
 
 TEST_CASE("a unit may publish more records than one block of ids holds") {
   Worker worker;
-  auto const result = run_unit(worker.connection, worker.key, [](UnitOfWork& unit) {
+  auto const result = run_unit(worker.connection, worker.key, [](OpenUnit& unit) {
     for (int i = 0; i < 1500; ++i) unit.publish(reply(std::to_string(i)));
   });
   CHECK(result.published.size() == 1500);
@@ -271,7 +270,7 @@ TEST_CASE("a batch is admitted in one statement that tells which of its events a
   BatchKey batch{"chat", {}, {{"chat.messages", 0, worker.key.epoch}, {"chat.messages", 1, other_epoch}}, {}};
   auto const one = random_uuid();
   batch.event_ids = {one, worker.key.event_id, random_uuid(), one};
-  auto const result = run_batch_unit(worker.connection, batch, [](UnitOfWork& unit, std::vector<bool> const& is_new) {
+  auto const result = run_batch_unit(worker.connection, batch, [](OpenUnit& unit, std::vector<bool> const& is_new) {
     CHECK(is_new == std::vector<bool>{true, false, true, false});
     unit.publish(reply("batch"));
   });
@@ -279,7 +278,7 @@ TEST_CASE("a batch is admitted in one statement that tells which of its events a
   CHECK(worker.count("pipeline.inbox") == 3);
   CHECK(worker.count("pipeline.outbox") == 1);
 
-  auto const must_not_run = [](UnitOfWork&, std::vector<bool> const&) { FAIL("ran"); };
+  auto const must_not_run = [](OpenUnit&, std::vector<bool> const&) { FAIL("ran"); };
   CHECK(run_batch_unit(worker.connection, batch, must_not_run).outcome == CommitOutcome::duplicate);
   batch.event_ids.push_back(random_uuid());
   take_over(worker.connection, "chat", {{"chat.messages", 1}}, "second");
@@ -295,7 +294,7 @@ std::vector<Unit> units_of(Worker const& worker, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     auto key = worker.key;
     key.event_id = random_uuid();
-    units.push_back({key, [event = to_string(key.event_id)](UnitOfWork& unit) {
+    units.push_back({key, [event = to_string(key.event_id)](OpenUnit& unit) {
                        unit.transaction().exec("INSERT INTO effects VALUES ($1)", pqxx::params{event});
                        unit.publish(reply(event));
                      }});
@@ -341,7 +340,7 @@ TEST_CASE("units that share a transaction are each admitted by their own right, 
 TEST_CASE("where one of the units that share a transaction fails, none is committed and the connection is usable") {
   Worker worker;
   auto units = units_of(worker, 3);
-  units[1].work = [](UnitOfWork& unit) { unit.transaction().exec("SELECT 1 / 0"); };
+  units[1].work = [](OpenUnit& unit) { unit.transaction().exec("SELECT 1 / 0"); };
   CHECK_THROWS_AS(run_all(worker.connection, units), pqxx::sql_error);
   CHECK(worker.count("effects") + worker.count("pipeline.inbox") + worker.count("pipeline.outbox") == 0);
   units.erase(units.begin() + 1);
@@ -366,7 +365,7 @@ TEST_CASE("units that share a transaction may publish more records than one bloc
   Worker worker;
   auto units = units_of(worker, 3);
   for (auto& unit : units)
-    unit.work = [](UnitOfWork& mine) {
+    unit.work = [](OpenUnit& mine) {
       for (int i = 0; i < 700; ++i) mine.publish(reply(std::to_string(i)));
     };
   std::int64_t last = 0;

@@ -1,4 +1,4 @@
-#include "postgres/unit_of_work.hpp"
+#include "postgres/unit.hpp"
 
 #include "faults/failpoint.hpp"
 
@@ -145,7 +145,7 @@ void append_array(std::string& sql, Units const& units, Get get) {
 
 }  // namespace
 
-CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(UnitOfWork&)> const& work,
+CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(OpenUnit&)> const& work,
                       std::vector<OutboxRow>* attempted) {
   AdmittedTransaction transaction{connection};
   std::string sql = "SELECT pipeline.admit(";
@@ -169,7 +169,7 @@ CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::fu
   rows.clear();
   OMNIBUS_FAILPOINT("unit.admitted");
   Gathered gathered;
-  UnitOfWork unit{transaction, gathered};
+  OpenUnit unit{transaction, gathered};
   work(unit);
   gathered.write(transaction);
   OutboxIds ids{transaction, admission.one_row()[1].as<std::int64_t>()};
@@ -210,7 +210,7 @@ std::vector<CommitResult> run_units(pqxx::connection& connection, std::span<Unit
         : unit{of}, result{to}, open{within, gathered}, rows{of.attempted != nullptr ? *of.attempted : own} {}
     Unit const& unit;
     CommitResult& result;
-    UnitOfWork open;
+    OpenUnit open;
     std::vector<OutboxRow> own;
     std::vector<OutboxRow>& rows;
   };
@@ -242,7 +242,7 @@ std::vector<CommitResult> run_units(pqxx::connection& connection, std::span<Unit
 }
 
 CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
-                            std::function<void(UnitOfWork&, std::vector<bool> const& is_new)> const& work) {
+                            std::function<void(OpenUnit&, std::vector<bool> const& is_new)> const& work) {
   if (key.claims.empty()) throw std::invalid_argument("a batch needs at least one claim");
   std::vector<std::string> topics;
   std::vector<std::int32_t> partitions;
@@ -285,7 +285,7 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
 
   OMNIBUS_FAILPOINT("unit.admitted");
   Gathered gathered;
-  UnitOfWork unit{transaction, gathered};
+  OpenUnit unit{transaction, gathered};
   work(unit, is_new);
   gathered.write(transaction);
   std::int64_t first_id = 0;
