@@ -1,7 +1,11 @@
 #include "assistant/model.hpp"
 
-#include "engine/failure.hpp"
 #include "events/llm.hpp"
+#include "handler/failure.hpp"
+#include "http/client.hpp"
+#include "llm/openai_client.hpp"
+#include "llm/prices.hpp"
+#include "llm/resilient_llm.hpp"
 #include "observability/metrics.hpp"
 
 #include <optional>
@@ -27,7 +31,23 @@ llm::OpenAiSettings openai_settings(ModelSettings const& settings) {
   return openai;
 }
 
-LlmCall describe(llm::LlmAttempt const& attempt, engine::Context const& context, std::string const& domain,
+/// The OpenAI wire together with the connections it needs.
+class OpenAiEndpoint final : public llm::LlmPort {
+ public:
+  OpenAiEndpoint(Resources& resources, ModelSettings const& settings)
+      : client_{resources.loop, http_settings(settings)}, openai_{client_, openai_settings(settings)} {}
+
+  Task<llm::ChatCompletion> complete(llm::ChatRequest request, llm::DeltaSink sink) override {
+    return openai_.complete(std::move(request), std::move(sink));
+  }
+  std::string endpoint() const override { return openai_.endpoint(); }
+
+ private:
+  http::Client client_;
+  llm::OpenAiClient openai_;
+};
+
+LlmCall describe(llm::LlmAttempt const& attempt, Context const& context, std::string const& domain,
                  Uuid const& conversation) {
   LlmCall call;
   call.call_id = random_uuid();
@@ -67,16 +87,19 @@ void count(LlmCall const& call, std::string_view error_type) {
 }  // namespace
 
 Model::Model(Resources& resources, ModelSettings const& settings)
+    : Model{settings, std::make_unique<OpenAiEndpoint>(resources, settings), std::make_unique<PostgresAnswers>()} {}
+
+Model::Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, std::unique_ptr<AnswerStore> answers)
     : settings_{settings},
-      client_{resources.loop, http_settings(settings)},
-      openai_{client_, openai_settings(settings)},
+      port_{std::move(port)},
+      answers_{std::move(answers)},
       breakers_{{}, [](std::string const& breaker, CircuitBreaker::State entered) {
                   auto& metrics = Metrics::process();
                   metrics.gauge<Metric::breaker_state>(breaker).set(static_cast<double>(entered));
                   metrics.counter<Metric::breaker_transitions>(breaker, to_string(entered)).add();
                 }} {}
 
-Task<RecordedAnswer> Model::ask(engine::Context& context, Turn turn, std::vector<llm::Message> prompt,
+Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Message> prompt,
                                 std::vector<llm::Tool> tools, llm::DeltaSink sink) {
   RecordedAnswer answer;
   auto const observe = [&](llm::LlmAttempt const& attempt) {
@@ -93,7 +116,7 @@ Task<RecordedAnswer> Model::ask(engine::Context& context, Turn turn, std::vector
     // A call has an id of its own: the same event tried again makes another call.
     context.publish_now(failed, to_string(turn.conversation), to_string(failed.call_id), 0);
   };
-  llm::ResilientLlm llm{openai_, openai_.endpoint(), settings_.llm_fallback_model, breakers_, observe};
+  llm::ResilientLlm llm{*port_, port_->endpoint(), settings_.llm_fallback_model, breakers_, observe};
 
   llm::ChatRequest request;
   request.model = settings_.llm_model;
@@ -110,15 +133,15 @@ Task<RecordedAnswer> Model::ask(engine::Context& context, Turn turn, std::vector
     if (!answer.tool_calls) answer.tool_calls.emplace();
     answer.tool_calls->push_back({std::move(call.id), std::move(call.name), std::move(call.arguments)});
   }
-  auto recording = context.checkpoint("answer" + turn.step, [&](engine::UnitOfWork& unit) {
-    record_answer(unit, context.event_key(), turn.step, answer);
+  auto recording = context.checkpoint("answer" + turn.step, [&](UnitOfWork& unit) {
+    answers_->record(unit, context.event_key(), turn.step, answer);
     if (answer.call) unit.publish(*answer.call, to_string(turn.conversation));
   });
   co_await std::move(recording);
   co_return answer;
 }
 
-std::string Model::give_up(engine::Context const& context, llm::LlmError const& error) const {
+std::string Model::give_up(Context const& context, llm::LlmError const& error) const {
   auto const reason = std::string{to_string(error.kind())};
   if (!error.retriable()) return reason;
   if (context.failing_for() >= settings_.llm_give_up_after) return reason;

@@ -1,43 +1,9 @@
 #include "assistant/recorded_answer.hpp"
 
-#include "json/decode.hpp"
-#include "json/encode.hpp"
-
-#include <pqxx/pqxx>
-
 namespace omnibus::assistant {
 
 Uuid request_key(Uuid const& event_key, std::string_view step) {
   return step.empty() ? event_key : name_uuid(event_key, step);
-}
-
-void record_answer(engine::UnitOfWork& unit, Uuid const& event_key, std::string_view step,
-                   RecordedAnswer const& answer) {
-  unit.transaction().exec(
-      "INSERT INTO pipeline.llm_responses (request_key, event_id, model, response) VALUES ($1, $2, $3, $4)"
-      " ON CONFLICT (request_key) DO NOTHING",
-      pqxx::params{to_string(request_key(event_key, step)), to_string(event_key), answer.model, json::encode(answer)});
-}
-
-void forget_answers(engine::UnitOfWork& unit, Uuid const& event_key) {
-  unit.transaction().exec("DELETE FROM pipeline.llm_responses WHERE event_id = $1", pqxx::params{to_string(event_key)});
-}
-
-Task<std::optional<RecordedAnswer>> find_answer(engine::Context& context, std::string_view step) {
-  auto const key = to_string(request_key(context.event_key(), step));
-  auto reading = context.read([&](pqxx::connection& connection) -> std::optional<std::string> {
-    pqxx::nontransaction query{connection};
-    auto const row =
-        query.exec("SELECT response::text FROM pipeline.llm_responses WHERE request_key = $1", pqxx::params{key})
-            .opt_row();
-    if (!row) return std::nullopt;
-    return (*row)[0].as<std::string>();
-  });
-  auto const text = co_await std::move(reading);
-  if (!text) co_return std::nullopt;
-  auto recorded = json::decode<RecordedAnswer>(*text);
-  if (!recorded) co_return std::nullopt;
-  co_return *std::move(recorded);
 }
 
 }  // namespace omnibus::assistant

@@ -1,13 +1,10 @@
 #include "engine/engine.hpp"
 
-#include "engine/classify.hpp"
-#include "engine/commit/dead_letter.hpp"
 #include "faults/failpoint.hpp"
 #include "observability/log.hpp"
 #include "time/time.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <exception>
 #include <functional>
 #include <utility>
@@ -149,9 +146,9 @@ bool Engine::handled_now(Partition& partition, std::uint64_t key_hash, kafka::Me
   passing_.record = ReceivedRecord{std::move(message)};
   passing_.partition = &partition;
   passing_.epoch = partition.epoch;
-  Context context{*this, passing_};
+  Attempt attempt{*this, passing_};
   try {
-    work_.handle_now(context);
+    work_.handle_now(attempt);
   } catch (...) {
     message = passing_.record.take_message();
     return false;
@@ -211,99 +208,21 @@ void Engine::look_whether_sated() {
 Task<Verdict> Engine::process(Delivery& delivery) {
   if (sated_) look_whether_sated();  // now, and not when it leaves: it may come to wait for a retry
   delivery.epoch = delivery.partition->epoch;
-  Context context{*this, delivery};
+  Attempt attempt{*this, delivery};
   std::exception_ptr failed;
   auto const begun = Clock::now();
   OMNIBUS_FAILPOINT("handle");
   try {
-    auto attempt = work_.handle(context);
-    co_await std::move(attempt);
+    auto handling = work_.handle(attempt);
+    co_await std::move(handling);
   } catch (...) {
     failed = std::current_exception();
   }
   if (ports_.timings.handler != nullptr)
     ports_.timings.handler->observe(std::chrono::duration<double>{Clock::now() - begun}.count());
   if (!failed) co_return Verdict{Verdict::Kind::done};
-  auto resolving = resolve(delivery, context, failed);
+  auto resolving = resolve(delivery, attempt, failed);
   co_return co_await std::move(resolving);
-}
-
-Task<Verdict> Engine::resolve(Delivery& delivery, Context& context, std::exception_ptr error) {
-  if (delivery.resolved) co_return Verdict{Verdict::Kind::done};  // committed; what failed came after it
-  auto const failure = classify(error);
-  if (!failure) {
-    confirm_membership(delivery);
-    co_return Verdict{Verdict::Kind::hold};
-  }
-  if (delivery.first_failed == Clock::time_point{}) delivery.first_failed = Clock::now();
-  auto const random = std::uniform_real_distribution{}(random_);
-  if (failure->kind() == Failure::Kind::deferred) {
-    auto const times = ++delivery.deferrals;
-    auto const delay = decide(*failure, times, settings_.recoverability, random).delay;
-    bump(counters_.deferred);
-    // Thousands may wait for the same thing, for a day: ever fewer lines of each.
-    if (std::has_single_bit(times))
-      log::info(context.log_fields(), "deferred",
-                {{"times", times}, {"in_ms", delay.count()}, {"reason", failure->what()}});
-    co_return Verdict{Verdict::Kind::retry, delay};
-  }
-  delivery.deferrals = 0;
-  auto const counted = failure->kind() == Failure::Kind::outage ? delivery.attempts : ++delivery.attempts;
-  auto const decision = decide(*failure, counted, settings_.recoverability, random);
-  switch (decision.action) {
-    case Decision::Action::pause:
-      bump(counters_.outages);
-      log::warn(context.log_fields(), "paused by an outage", {{"reason", failure->what()}});
-      co_return Verdict{Verdict::Kind::outage};
-    case Decision::Action::retry: {
-      bump(counters_.retried);
-      auto delay = decision.delay;
-      // Without budget the retry waits longer instead of adding to the load on what is failing.
-      if (!budget_.spend(Clock::now())) delay = std::max(delay, settings_.recoverability.longest_delay);
-      log::info(context.log_fields(), "retry",
-                {{"attempt", counted}, {"in_ms", delay.count()}, {"reason", failure->what()}});
-      co_return Verdict{Verdict::Kind::retry, delay};
-    }
-    case Decision::Action::dead_letter:
-      break;
-  }
-  if (ports_.replay != nullptr) {
-    ports_.replay->count(Replay::Outcome::failed, failure->error_class());
-    delivery.not_handled = true;
-    log::error(context.log_fields(), "failed in the replay",
-               {{"topic", delivery.partition->where.topic},
-                {"class", failure->error_class()},
-                {"attempts", counted},
-                {"reason", failure->what()}});
-    co_return Verdict{Verdict::Kind::done};
-  }
-  std::exception_ptr again;
-  OMNIBUS_FAILPOINT("dead_letter");
-  try {
-    auto burying = context.dead_letter(*failure);
-    co_await std::move(burying);
-    bump(counters_.dead_lettered);
-    if (failure->error_class() == "invalid_event" || failure->error_class() == "unknown_type")
-      bump(counters_.dead_malformed);
-    else if (failure->kind() == Failure::Kind::transient)
-      bump(counters_.dead_exhausted);
-    log::error(context.log_fields(), "dead letter",
-               {{"topic", delivery.partition->where.topic},
-                {"class", failure->error_class()},
-                {"attempts", counted},
-                {"reason", failure->what()}});
-    co_return Verdict{Verdict::Kind::done};
-  } catch (...) {
-    again = std::current_exception();
-  }
-  auto const burial = classify(again);
-  if (!burial) {
-    confirm_membership(delivery);
-    co_return Verdict{Verdict::Kind::hold};
-  }
-  if (burial->kind() == Failure::Kind::outage) co_return Verdict{Verdict::Kind::outage};
-  log::error(context.log_fields(), "a dead letter could not be written", {{"reason", burial->what()}});
-  co_return Verdict{Verdict::Kind::retry, settings_.recoverability.longest_delay};
 }
 
 void Engine::left(Delivery& delivery, bool finished) {

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "concurrency/task.hpp"
+#include "engine/attempt.hpp"
 #include "engine/commit/outbox_publisher.hpp"
 #include "engine/commit/unit_committer.hpp"
-#include "engine/context.hpp"
 #include "engine/dispatch/batch_dispatcher.hpp"
 #include "engine/dispatch/delivery.hpp"
 #include "engine/dispatch/dispatcher.hpp"
@@ -13,6 +13,7 @@
 #include "engine/identity.hpp"
 #include "engine/poll_thread.hpp"
 #include "engine/replay/replay.hpp"
+#include "engine/work.hpp"
 #include "kafka/client_settings.hpp"
 #include "kafka/producer.hpp"
 #include "observability/metrics.hpp"
@@ -34,29 +35,6 @@
 #include <boost/asio/steady_timer.hpp>
 
 namespace omnibus::engine {
-
-/// How work takes events: one by one, or many at once.
-struct BatchTraits {
-  std::size_t most = 0;  ///< events in a batch; 0 for work that takes them one by one
-  bool own_key = false;  ///< recognises by itself what it has applied before, and needs no inbox rows
-};
-
-/// What happens with each event; the seam between the engine and typed handlers.
-class Work {
- public:
-  virtual ~Work() = default;
-  /// One attempt, on the event loop. @throws Failure, or anything else, which counts as one, at once or in its task.
-  /// Not called for work that takes batches.
-  virtual Task<> handle(Context& context);
-  /// Whether handle_now() does what handle() does. An event whose key is free is then handled where it arrives, without
-  /// a coroutine and without being queued.
-  virtual bool never_waits() const { return false; }
-  /// One attempt by work that never waits. What it throws has the event handled again by handle().
-  virtual void handle_now(Context&) {}
-  virtual BatchTraits batches() const { return {}; }
-  /// Where a batch is decoded to; for work that takes batches.
-  virtual std::unique_ptr<BatchItems> new_items() { return nullptr; }
-};
 
 struct EngineSettings {
   std::size_t max_in_flight = 256;          ///< keys that are worked on at once
@@ -167,7 +145,8 @@ class Engine : private Processor, private BatchProcessor {
   std::unique_ptr<Dispatch> make_dispatch();
 
   bool handled_now(Partition& partition, std::uint64_t key_hash, kafka::Message& message);
-  Task<Verdict> resolve(Delivery& delivery, Context& context, std::exception_ptr error);
+  Task<Verdict> resolve(Delivery& delivery, Attempt& attempt, std::exception_ptr error);
+  Task<Verdict> park(Delivery& delivery, Attempt& attempt, Failure const& failure);
   Task<> open(std::vector<std::shared_ptr<Partition>> partitions);
   Task<> take_over(std::vector<std::shared_ptr<Partition>> const& partitions);
   Task<> hand_back(std::vector<std::shared_ptr<Partition>> partitions);

@@ -1,7 +1,7 @@
 // The part of the engine that commits batches.
-#include "engine/classify.hpp"
 #include "engine/engine.hpp"
 #include "faults/failpoint.hpp"
+#include "handler/classify.hpp"
 #include "observability/log.hpp"
 #include "postgres/unit.hpp"
 
@@ -23,13 +23,13 @@ constexpr std::chrono::milliseconds longest_delay{2'000};
 
 void Engine::decode(Batch& batch, Delivery& delivery) {
   if (sated_) look_whether_sated();
-  Context context{*this, delivery};
+  Attempt attempt{*this, delivery};
   BatchEntry entry;
   entry.delivery = &delivery;
   auto const before = batch.items->size();
   try {
-    if (batch.items->add(context)) entry.item = before;
-    if (!work_.batches().own_key) entry.event_key = context.event_key();
+    if (batch.items->add(attempt)) entry.item = before;
+    if (!work_.batches().own_key) entry.event_key = attempt.event_key();
   } catch (...) {
     entry.error = std::current_exception();
   }
@@ -149,8 +149,8 @@ Task<> Engine::bury(Batch& batch, BatchEntry& entry) {
   for (auto delay = first_delay;; delay = std::min(delay * 2, longest_delay)) {
     if (delivery.partition->lost || delivery.sequence >= delivery.partition->drain_limit) co_return;
     delivery.epoch = delivery.partition->epoch;
-    Context context{*this, delivery};
-    auto resolving = resolve(delivery, context, entry.error);
+    Attempt attempt{*this, delivery};
+    auto resolving = resolve(delivery, attempt, entry.error);
     auto const verdict = co_await std::move(resolving);
     batch.paused = verdict.kind == Verdict::Kind::outage;
     entry.finished = verdict.kind == Verdict::Kind::done;

@@ -1,7 +1,7 @@
 // The part of the engine that takes partitions over and hands them back.
 #include "engine/engine.hpp"
-#include "engine/failure.hpp"
 #include "faults/failpoint.hpp"
+#include "handler/failure.hpp"
 #include "observability/log.hpp"
 #include "postgres/fence.hpp"
 

@@ -2,34 +2,18 @@
 #pragma once
 
 #include "config/config.hpp"
-#include "engine/batch_handler.hpp"
-#include "engine/engine.hpp"
-#include "engine/handler.hpp"
-#include "kafka/producer.hpp"
-#include "postgres/pool.hpp"
+#include "engine/batch_work.hpp"
+#include "engine/handler_work.hpp"
+#include "engine/work.hpp"
+#include "handler/resources.hpp"
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
 
-#include <boost/asio/io_context.hpp>
-
 namespace omnibus {
-
-/// What a handler may stand on; outlives it.
-struct Resources {
-  boost::asio::io_context& loop;
-  TransactionPool& pool;
-  kafka::Producer& producer;
-  /// A replay: no handler may make a client of anything that is paid for or reaches people.
-  bool replay = false;
-  Uuid run_id{};  ///< which replay; nil where it is none
-  /// MAX_ATTEMPTS: the failed attempt after which the engine gives an event up.
-  std::uint32_t max_attempts = engine::RecoverabilitySettings{}.max_attempts;
-};
 
 namespace engine {
 
@@ -51,6 +35,9 @@ class OwningWork : public Work {
   Task<> handle(Context& context) override { return adapter_.handle(context); }
   bool never_waits() const override { return adapter_.never_waits(); }
   void handle_now(Context& context) override { adapter_.handle_now(context); }
+  std::function<void(UnitOfWork&)> giving_up(Context& context, Failure const& failure) override {
+    return adapter_.giving_up(context, failure);
+  }
   BatchTraits batches() const override { return adapter_.batches(); }
   std::unique_ptr<BatchItems> new_items() override { return adapter_.new_items(); }
 
@@ -63,9 +50,9 @@ class OwningWork : public Work {
 
 }  // namespace engine
 
-/// The main function of a worker. `H` is a handler (see engine/handler.hpp) with
+/// The main function of a worker. `H` is a handler (see handler/handler.hpp) with
 /// `static constexpr std::string_view name, summary`, `using Settings` (a described struct) and a constructor
-/// `H(Resources&, Settings const&)`; or a batch handler (see engine/batch_handler.hpp) with the same. The topics are
+/// `H(Resources&, Settings const&)`; or a batch handler (see handler/batch_handler.hpp) with the same. The topics are
 /// those of topics.yaml that list `name` among their consumers.
 template <class H>
 int run_worker(int argc, char** argv) {

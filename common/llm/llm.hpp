@@ -115,6 +115,8 @@ class LlmPort {
   /// Asks once. The sink is given the pieces of the text, each once and in order, before the task ends.
   /// @throws LlmError and nothing else of its own.
   virtual Task<ChatCompletion> complete(ChatRequest request, DeltaSink sink) = 0;
+  /// What circuit breakers and telemetry know it by.
+  virtual std::string endpoint() const { return "model"; }
 };
 
 }  // namespace omnibus::llm

@@ -25,8 +25,8 @@ class OpenAiClient final : public LlmPort {
 
   Task<ChatCompletion> complete(ChatRequest request, DeltaSink sink) override;
 
-  /// Scheme, host and port: what a circuit breaker and telemetry know the endpoint by.
-  std::string endpoint() const { return url_.origin(); }
+  /// Scheme, host and port.
+  std::string endpoint() const override { return url_.origin(); }
 
  private:
   http::ClientRequest encode(ChatRequest const& request) const;

@@ -10,7 +10,7 @@
 
 namespace omnibus::sessions {
 
-void request_notification(engine::UnitOfWork& unit, NotificationRequested const& request) {
+void request_notification(UnitOfWork& unit, NotificationRequested const& request) {
   unit.publish(request, omnibus::to_string(request.profile_id));
   auto const key = unit.last_key();
   std::optional<std::string> session;

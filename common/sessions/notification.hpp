@@ -1,13 +1,13 @@
 /// What people are to be told, as it is asked for and kept.
 #pragma once
 
-#include "engine/unit_of_work.hpp"
 #include "events/notification.hpp"
+#include "handler/unit_of_work.hpp"
 
 namespace omnibus::sessions {
 
 /// Asks for a message to be sent, and writes it into `message_delivery_log` as planned, in the words of each of its
 /// channels: whoever reads the session sees what we said before its delivery has ended. That ends in the same row.
-void request_notification(engine::UnitOfWork& unit, NotificationRequested const& request);
+void request_notification(UnitOfWork& unit, NotificationRequested const& request);
 
 }  // namespace omnibus::sessions

@@ -1,6 +1,6 @@
 #include "sessions/profile.hpp"
 
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 
 #include <pqxx/pqxx>
 

@@ -19,17 +19,17 @@ function(omnibus_library name)
 endfunction()
 
 # omnibus_worker(NAME DEPENDS target...): the binary omnibus-NAME, in bin/ of the build folder; all of it but main.cpp is
-# the library omnibus_worker_NAME, so that tests can link it.
+# the library omnibus_worker_NAME, which knows nothing of the engine and is what tests link.
 function(omnibus_worker name)
   omnibus_library(worker_${name} ${ARGN})
-  omnibus_binary(omnibus-${name} omnibus_worker_${name})
+  omnibus_binary(omnibus-${name} omnibus_worker_${name} omnibus_engine)
 endfunction()
 
-# omnibus_binary(NAME LIBRARY): main.cpp of this folder, linked with that library, in bin/ of the build folder.
-function(omnibus_binary name library)
+# omnibus_binary(NAME LIBRARY...): main.cpp of this folder, linked with these libraries, in bin/ of the build folder.
+function(omnibus_binary name)
   add_executable(${name} main.cpp)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-  target_link_libraries(${name} PRIVATE ${library})
+  target_link_libraries(${name} PRIVATE ${ARGN})
 endfunction()
 
 # omnibus_tests(NAME DEPENDS target...): the tests of this folder and those below it. A file's suffix says what its tests need:

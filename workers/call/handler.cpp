@@ -1,7 +1,7 @@
 #include "workers/call/handler.hpp"
 
-#include "engine/failure.hpp"
 #include "events/conversation.hpp"
+#include "handler/failure.hpp"
 #include "observability/metrics.hpp"
 #include "sessions/notification.hpp"
 #include "time/time.hpp"
@@ -18,12 +18,12 @@ constexpr std::uint32_t looks = 6;  // for a summary that is to come: fewer than
 
 }  // namespace
 
-Task<> CallHandler::handle(engine::Context& context, CallTerminated const& call) {
+Task<> CallHandler::handle(Context& context, CallTerminated const& call) {
   if (context.replaying()) co_return context.pass_over("nobody is told of a call again");
   auto finding = find_or_make_summary(context, call);
   auto const told = co_await std::move(finding);
   std::optional<sessions::Session> session;
-  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
     session = open_follow_up(unit, call, told);
     NotificationRequested request{call.domain, session->profile_id, "call_summary", {"whatsapp", "sms"}, {}};
     request.body = fit_body(told.value_or(settings_.generic_text));
@@ -40,8 +40,7 @@ Task<> CallHandler::handle(engine::Context& context, CallTerminated const& call)
             {{"event", "POST_CALL_NOTIFY_SUCCESS"}, {"session_id", to_string(session->id)}});
 }
 
-Task<std::optional<std::string>> CallHandler::find_or_make_summary(engine::Context& context,
-                                                                   CallTerminated const& call) {
+Task<std::optional<std::string>> CallHandler::find_or_make_summary(Context& context, CallTerminated const& call) {
   if (call.summary) co_return call.summary;
   auto finding = find_summary(context, call);
   auto found = co_await std::move(finding);
@@ -51,8 +50,8 @@ Task<std::optional<std::string>> CallHandler::find_or_make_summary(engine::Conte
   co_return co_await std::move(making);
 }
 
-Task<std::optional<std::string>> CallHandler::summarise(engine::Context& context, CallTerminated const& call) {
-  auto finding = assistant::find_answer(context, {});
+Task<std::optional<std::string>> CallHandler::summarise(Context& context, CallTerminated const& call) {
+  auto finding = model_->find_answer(context, {});
   auto const recorded = co_await std::move(finding);
   if (recorded) co_return recorded->text;
   auto prompt =
@@ -70,7 +69,7 @@ Task<std::optional<std::string>> CallHandler::summarise(engine::Context& context
   co_return std::nullopt;
 }
 
-Task<std::optional<std::string>> CallHandler::await_summary(engine::Context& context, CallTerminated const&) {
+Task<std::optional<std::string>> CallHandler::await_summary(Context& context, CallTerminated const&) {
   auto const wait = settings_.call_summary_wait;
   if (context.attempt() > looks || context.failing_for() >= wait) co_return std::nullopt;
   throw Failure::transient("the call's summary is not written yet",

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "assistant/model.hpp"
-#include "engine/worker.hpp"
 #include "events/call.hpp"
+#include "handler/handler.hpp"
 #include "workers/call/config.hpp"
 
 #include <optional>
@@ -26,12 +26,12 @@ class CallHandler {
     if (!resources.replay) model_.emplace(resources, settings);
   }
 
-  Task<> handle(engine::Context& context, CallTerminated const& call);
+  Task<> handle(Context& context, CallTerminated const& call);
 
  private:
-  Task<std::optional<std::string>> find_or_make_summary(engine::Context& context, CallTerminated const& call);
-  Task<std::optional<std::string>> summarise(engine::Context& context, CallTerminated const& call);
-  Task<std::optional<std::string>> await_summary(engine::Context& context, CallTerminated const& call);
+  Task<std::optional<std::string>> find_or_make_summary(Context& context, CallTerminated const& call);
+  Task<std::optional<std::string>> summarise(Context& context, CallTerminated const& call);
+  Task<std::optional<std::string>> await_summary(Context& context, CallTerminated const& call);
 
   CallSettings const settings_;
   std::optional<assistant::Model> model_;  // none in a replay

@@ -1,3 +1,4 @@
+#include "engine/worker.hpp"
 #include "workers/call/handler.hpp"
 
 int main(int argc, char** argv) {

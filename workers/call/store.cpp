@@ -1,7 +1,7 @@
 #include "workers/call/store.hpp"
 
-#include "engine/failure.hpp"
 #include "events/notification.hpp"
+#include "handler/failure.hpp"
 #include "json/encode.hpp"
 #include "json/raw.hpp"
 #include "sessions/profile.hpp"
@@ -23,7 +23,7 @@ BOOST_DESCRIBE_STRUCT(CallContext, (), (call_id, call_summary))
 
 }  // namespace
 
-Task<std::optional<std::string>> find_summary(engine::Context& context, CallTerminated const& call) {
+Task<std::optional<std::string>> find_summary(Context& context, CallTerminated const& call) {
   auto reading = context.read([&](pqxx::connection& connection) -> std::optional<std::string> {
     pqxx::nontransaction query{connection};
     auto const row = query
@@ -36,8 +36,7 @@ Task<std::optional<std::string>> find_summary(engine::Context& context, CallTerm
   co_return co_await std::move(reading);
 }
 
-sessions::Session open_follow_up(engine::UnitOfWork& unit, CallTerminated const& call,
-                                 std::optional<std::string> const& told) {
+sessions::Session open_follow_up(UnitOfWork& unit, CallTerminated const& call, std::optional<std::string> const& told) {
   auto& transaction = unit.transaction();
   CallContext kept{call.call_id, {}};
   if (told) json::append_string(kept.call_summary.text, fit_bytes(*told, max_kept));

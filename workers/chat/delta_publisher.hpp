@@ -1,8 +1,8 @@
 /// Publishes an answer's parts as they come.
 #pragma once
 
-#include "engine/context.hpp"
 #include "events/chat.hpp"
+#include "handler/context.hpp"
 
 #include <string>
 #include <string_view>
@@ -13,7 +13,7 @@ namespace omnibus::chat {
 /// One reply's parts, published in pieces of some bytes, not token by token. Lives as long as the asking.
 class DeltaPublisher {
  public:
-  DeltaPublisher(engine::Context& context, Uuid const& conversation) : context_{context}, conversation_{conversation} {}
+  DeltaPublisher(Context& context, Uuid const& conversation) : context_{context}, conversation_{conversation} {}
 
   void add(std::string_view text) {
     pending_ += text;
@@ -28,7 +28,7 @@ class DeltaPublisher {
  private:
   static constexpr std::size_t enough_bytes = 48;
 
-  engine::Context& context_;
+  Context& context_;
   Uuid conversation_;
   std::string pending_;
   int index_ = 0;

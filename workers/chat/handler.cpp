@@ -1,6 +1,7 @@
 #include "workers/chat/handler.hpp"
 
-#include "engine/failure.hpp"
+#include "events/conversation.hpp"
+#include "handler/failure.hpp"
 #include "workers/chat/delta_publisher.hpp"
 #include "workers/chat/prompt.hpp"
 
@@ -14,8 +15,8 @@ constexpr std::int32_t longest_history = 200;  // messages read; the prompt's to
 
 }  // namespace
 
-Task<> ChatHandler::handle(engine::Context& context, ChatMessageReceived const& message) {
-  auto opening = open(context, message, longest_history);
+Task<> ChatHandler::handle(Context& context, ChatMessageReceived const& message) {
+  auto opening = store_->open(context, message, longest_history);
   auto const conversation = co_await std::move(opening);
   if (conversation.already_handled) co_return;
   if (context.replaying()) {
@@ -43,7 +44,7 @@ Task<> ChatHandler::handle(engine::Context& context, ChatMessageReceived const& 
   co_await std::move(finishing);
 }
 
-Task<std::string> ChatHandler::ask(engine::Context& context, ChatMessageReceived const& message,
+Task<std::string> ChatHandler::ask(Context& context, ChatMessageReceived const& message,
                                    Conversation const& conversation) {
   auto prompt = make_prompt(settings_.instructions, conversation.history, message.text,
                             static_cast<std::size_t>(settings_.history_tokens));
@@ -55,34 +56,34 @@ Task<std::string> ChatHandler::ask(engine::Context& context, ChatMessageReceived
   co_return std::move(answer.text);
 }
 
-Task<> ChatHandler::answer(engine::Context& context, ChatMessageReceived const& message,
-                           Conversation const& conversation, std::string text) {
-  auto committing = context.commit([&](engine::UnitOfWork& unit) {
-    auto const untouched = append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+Task<> ChatHandler::answer(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
+                           std::string text) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
+    auto const untouched =
+        store_->append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
     auto const key = to_string(conversation.id);
     std::string const id{context.event().id};
     if (!untouched) {
-      assistant::forget_answers(unit, context.event_key());
+      model_->forget_answers(unit, context.event_key());
       return unit.publish(ChatReplySuppressed{conversation.id, id, "a person has taken the conversation over"}, key);
     }
-    append_answer(unit, conversation, context.event_key(), text);
+    store_->append_answer(unit, conversation, context.event_key(), text);
     unit.publish(ChatReplyGenerated{conversation.id, id, text}, key);
   });
   co_await std::move(committing);
 }
 
-Task<> ChatHandler::replay(engine::Context& context, ChatMessageReceived const& message,
-                           Conversation const& conversation) {
+Task<> ChatHandler::replay(Context& context, ChatMessageReceived const& message, Conversation const& conversation) {
   if (!conversation.recorded_answer) {
     context.pass_over("no recorded answer");
     co_return;
   }
   auto deleted = false;
-  auto committing = context.commit([&](engine::UnitOfWork& unit) {
-    deleted = was_deleted(unit, conversation, context.event_key());
+  auto committing = context.commit([&](UnitOfWork& unit) {
+    deleted = store_->was_deleted(unit, conversation, context.event_key());
     if (deleted) return;
-    append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-    append_answer(unit, conversation, context.event_key(), *conversation.recorded_answer);
+    store_->append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+    store_->append_answer(unit, conversation, context.event_key(), *conversation.recorded_answer);
     unit.publish(ChatReplyGenerated{conversation.id, std::string{context.event().id}, *conversation.recorded_answer},
                  to_string(conversation.id));
   });
@@ -90,10 +91,10 @@ Task<> ChatHandler::replay(engine::Context& context, ChatMessageReceived const& 
   if (committed && deleted) context.pass_over("deleted");
 }
 
-Task<> ChatHandler::stay_silent(engine::Context& context, ChatMessageReceived const& message,
+Task<> ChatHandler::stay_silent(Context& context, ChatMessageReceived const& message,
                                 Conversation const& conversation) {
-  auto committing = context.commit([&](engine::UnitOfWork& unit) {
-    append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+  auto committing = context.commit([&](UnitOfWork& unit) {
+    store_->append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
     unit.publish(ChatReplySuppressed{conversation.id, std::string{context.event().id},
                                      "a person has taken the conversation over"},
                  to_string(conversation.id));
@@ -101,14 +102,23 @@ Task<> ChatHandler::stay_silent(engine::Context& context, ChatMessageReceived co
   co_await std::move(committing);
 }
 
-Task<> ChatHandler::fall_back(engine::Context& context, ChatMessageReceived const& message,
-                              Conversation const& conversation, std::string reason) {
-  auto committing = context.commit([&](engine::UnitOfWork& unit) {
-    append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+Task<> ChatHandler::fall_back(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
+                              std::string reason) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
+    store_->append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
     unit.publish(ChatReplyFallback{conversation.id, std::string{context.event().id}, settings_.fallback_text, reason},
                  to_string(conversation.id));
   });
   co_await std::move(committing);
+}
+
+void ChatHandler::gave_up(Context& context, ChatMessageReceived const& message, Failure const& failure,
+                          UnitOfWork& unit) {
+  if (failure.error_class() == "wrong_conversation") return;  // the stream is another visitor's
+  auto const conversation = message.conversation_id.value_or(conversation_id_of(message.domain, message.session_id));
+  // Visitors read the reason: the class says enough, and nothing of the inside.
+  unit.publish(ChatReplyFailed{conversation, std::string{context.event().id}, failure.error_class()},
+               to_string(conversation));
 }
 
 }  // namespace omnibus::chat

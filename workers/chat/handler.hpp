@@ -2,15 +2,16 @@
 #pragma once
 
 #include "assistant/model.hpp"
-#include "engine/worker.hpp"
 #include "events/chat.hpp"
+#include "handler/handler.hpp"
 #include "llm/llm.hpp"
 #include "workers/chat/config.hpp"
 #include "workers/chat/store.hpp"
 
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace omnibus::chat {
 
@@ -25,23 +26,30 @@ class ChatHandler {
   using Settings = ChatSettings;
   using Events = EventList<ChatMessageReceived>;
 
-  ChatHandler(Resources& resources, ChatSettings const& settings) : settings_{settings} {
-    if (!resources.replay) model_.emplace(resources, settings);
-  }
+  ChatHandler(Resources& resources, ChatSettings const& settings)
+      : ChatHandler{settings, std::make_unique<PostgresConversations>(),
+                    resources.replay ? nullptr : std::make_unique<assistant::Model>(resources, settings)} {}
+  /// @param model null in a replay.
+  ChatHandler(ChatSettings const& settings, std::unique_ptr<ConversationStore> store,
+              std::unique_ptr<assistant::Model> model)
+      : settings_{settings}, store_{std::move(store)}, model_{std::move(model)} {}
 
-  Task<> handle(engine::Context& context, ChatMessageReceived const& message);
+  Task<> handle(Context& context, ChatMessageReceived const& message);
+  /// Ends the visitor's stream when no attempt succeeded.
+  void gave_up(Context& context, ChatMessageReceived const& message, Failure const& failure, UnitOfWork& unit);
 
  private:
-  Task<std::string> ask(engine::Context& context, ChatMessageReceived const& message, Conversation const& conversation);
-  Task<> answer(engine::Context& context, ChatMessageReceived const& message, Conversation const& conversation,
+  Task<std::string> ask(Context& context, ChatMessageReceived const& message, Conversation const& conversation);
+  Task<> answer(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
                 std::string text);
-  Task<> replay(engine::Context& context, ChatMessageReceived const& message, Conversation const& conversation);
-  Task<> stay_silent(engine::Context& context, ChatMessageReceived const& message, Conversation const& conversation);
-  Task<> fall_back(engine::Context& context, ChatMessageReceived const& message, Conversation const& conversation,
+  Task<> replay(Context& context, ChatMessageReceived const& message, Conversation const& conversation);
+  Task<> stay_silent(Context& context, ChatMessageReceived const& message, Conversation const& conversation);
+  Task<> fall_back(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
                    std::string reason);
 
   ChatSettings const settings_;
-  std::optional<assistant::Model> model_;  // none in a replay
+  std::unique_ptr<ConversationStore> store_;
+  std::unique_ptr<assistant::Model> model_;  // null in a replay
 };
 
 }  // namespace omnibus::chat

@@ -1,8 +1,8 @@
 #include "workers/chat/store.hpp"
 
 #include "assistant/recorded_answer.hpp"
-#include "engine/failure.hpp"
 #include "events/conversation.hpp"
+#include "handler/failure.hpp"
 #include "json/decode.hpp"
 
 #include <algorithm>
@@ -37,7 +37,8 @@ void read_history(pqxx::row const& row, std::vector<PastMessage>& history) {
 
 }  // namespace
 
-Task<Conversation> open(engine::Context& context, ChatMessageReceived const& message, std::int32_t history) {
+Task<Conversation> PostgresConversations::open(Context& context, ChatMessageReceived const& message,
+                                               std::int32_t history) {
   auto const derived = conversation_id_of(message.domain, message.session_id);
   auto const wanted = message.conversation_id.value_or(derived);
   auto const key = context.event_key();
@@ -73,15 +74,16 @@ Task<Conversation> open(engine::Context& context, ChatMessageReceived const& mes
   co_return conversation;
 }
 
-bool was_deleted(engine::UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key) {
+bool PostgresConversations::was_deleted(UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key) {
   return unit.transaction().query_value<bool>("SELECT EXISTS (SELECT FROM pipeline.forgotten WHERE id IN ($1, $2))",
                                               pqxx::params{to_string(event_key), to_string(conversation.id)});
 }
 
 // Everything about a turn comes from its event and from the recorded answer, ids and times included: stored again by a
 // replay, it is the same as before.
-bool append_message(engine::UnitOfWork& unit, Conversation const& before, ChatMessageReceived const& message,
-                    Uuid const& event_key, std::int64_t received_ms) {
+bool PostgresConversations::append_message(UnitOfWork& unit, Conversation const& before,
+                                           ChatMessageReceived const& message, Uuid const& event_key,
+                                           std::int64_t received_ms) {
   auto& transaction = unit.transaction();
   // The update locks the row: turns, take-overs and closings of one conversation are one after the other.
   auto const now = transaction
@@ -105,8 +107,8 @@ bool append_message(engine::UnitOfWork& unit, Conversation const& before, ChatMe
   return now[0].as<std::int32_t>() == before.takeover_epoch && !now[1].as<bool>();
 }
 
-void append_answer(engine::UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key,
-                   std::string_view text) {
+void PostgresConversations::append_answer(UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key,
+                                          std::string_view text) {
   unit.transaction().exec(
       R"(
       INSERT INTO messages (id, conversation_id, seq, role, content, in_reply_to, created_at)

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "concurrency/task.hpp"
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 #include "postgres/group_commit.hpp"
 #include "postgres/pool.hpp"
 #include "workers/notify/config.hpp"

@@ -1,8 +1,8 @@
 #include "workers/notify/handler.hpp"
 
 #include "concurrency/signal.hpp"
-#include "engine/classify.hpp"
-#include "engine/failure.hpp"
+#include "handler/classify.hpp"
+#include "handler/failure.hpp"
 #include "messaging/sms_text.hpp"
 #include "messaging/whatsapp_text.hpp"
 #include "observability/metrics.hpp"
@@ -60,7 +60,7 @@ Outcome const* waiting_for(std::vector<Outcome> const& outcomes) {
 }
 
 bool is_permanent(std::exception_ptr const& error) {
-  auto const failure = engine::classify(error);
+  auto const failure = classify(error);
   return failure && failure->kind() == Failure::Kind::permanent;
 }
 
@@ -78,7 +78,7 @@ NotifyHandler::NotifyHandler(Resources& resources, NotifySettings const& setting
   deliverer_.emplace(resources.loop, resources.pool, settings);
 }
 
-Task<> NotifyHandler::handle(engine::Context& context, NotificationRequested const& request) {
+Task<> NotifyHandler::handle(Context& context, NotificationRequested const& request) {
   if (context.replaying()) co_return context.pass_over("a replay sends nothing");
   std::vector<Order> orders;
   for (auto const& channel : request.channels) orders.push_back(make_order(context, request, channel));
@@ -95,13 +95,13 @@ Task<> NotifyHandler::handle(engine::Context& context, NotificationRequested con
   try {
     auto writing = write_down(context, orders, outcomes, waiting == nullptr && !failed);
     co_await std::move(writing);
-  } catch (engine::Fenced const&) {
+  } catch (Fenced const&) {
     fenced = true;
   }
   if (fenced) {
     auto leaving = deliverer_->leave(outcomes);
     co_await std::move(leaving);
-    throw engine::Fenced{};
+    throw Fenced{};
   }
   // Not before the other channel's has ended: nobody goes on with the deliveries of a dead letter.
   if (failed && (waiting == nullptr || !is_permanent(failed))) std::rethrow_exception(failed);
@@ -113,7 +113,7 @@ Task<> NotifyHandler::handle(engine::Context& context, NotificationRequested con
               {{"event", "DUAL_CHANNEL_SEND_COMPLETE"}, {"kind", request.kind}});
 }
 
-Order NotifyHandler::make_order(engine::Context& context, NotificationRequested const& request,
+Order NotifyHandler::make_order(Context& context, NotificationRequested const& request,
                                 std::string const& channel) const {
   auto const& event = context.event();
   Order order;
@@ -174,11 +174,11 @@ Task<std::vector<Outcome>> NotifyHandler::deliver_all(std::vector<Order> const& 
   co_return outcomes;
 }
 
-Task<> NotifyHandler::write_down(engine::Context& context, std::vector<Order> const& orders,
+Task<> NotifyHandler::write_down(Context& context, std::vector<Order> const& orders,
                                  std::vector<Outcome> const& outcomes, bool last) {
   std::vector<Result> results;
   std::optional<double> response_seconds;
-  auto const work = [&](engine::UnitOfWork& unit) {
+  auto const work = [&](UnitOfWork& unit) {
     results.clear();  // of a commit that was lost
     for (std::size_t i = 0; i < orders.size(); ++i) {
       auto const& plan = orders[i].plan;
@@ -208,11 +208,11 @@ Task<> NotifyHandler::write_down(engine::Context& context, std::vector<Order> co
       auto committing = context.checkpoint(name_of(orders, outcomes), work);
       written = co_await std::move(committing);
     }
-  } catch (engine::Fenced const&) {
+  } catch (Fenced const&) {
     fenced = true;
   }
   for (auto const& order : orders) deliverer_->forget(order.plan.effect_key);
-  if (fenced) throw engine::Fenced{};
+  if (fenced) throw Fenced{};
   if (!written) co_return;
   for (auto const& result : results) tell(context.log_fields(), result);
   if (response_seconds) {
@@ -221,10 +221,10 @@ Task<> NotifyHandler::write_down(engine::Context& context, std::vector<Order> co
   }
 }
 
-Task<> NotifyHandler::handle(engine::Context& context, DeliveryReceiptReceived const& receipt) {
+Task<> NotifyHandler::handle(Context& context, DeliveryReceiptReceived const& receipt) {
   if (context.replaying()) co_return context.pass_over("a replay moves no delivery");
   std::vector<Result> results;
-  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
     results.clear();
     auto const moved = receive(unit, receipt);
     if (!moved) return;

@@ -1,9 +1,9 @@
 /// Sends what people are to be told, and takes what providers report of it.
 #pragma once
 
-#include "engine/worker.hpp"
 #include "events/inbound.hpp"
 #include "events/notification.hpp"
+#include "handler/handler.hpp"
 #include "workers/notify/config.hpp"
 #include "workers/notify/deliverer.hpp"
 #include "workers/notify/providers/providers.hpp"
@@ -30,15 +30,15 @@ class NotifyHandler {
   /// @throws std::invalid_argument naming the setting that cannot be used.
   NotifyHandler(Resources& resources, NotifySettings const& settings);
 
-  Task<> handle(engine::Context& context, NotificationRequested const& request);
-  Task<> handle(engine::Context& context, DeliveryReceiptReceived const& receipt);
+  Task<> handle(Context& context, NotificationRequested const& request);
+  Task<> handle(Context& context, DeliveryReceiptReceived const& receipt);
 
  private:
-  Order make_order(engine::Context& context, NotificationRequested const& request, std::string const& channel) const;
+  Order make_order(Context& context, NotificationRequested const& request, std::string const& channel) const;
   /// @param failed what one of them threw, which then has no outcome
   Task<std::vector<Outcome>> deliver_all(std::vector<Order> const& orders, std::uint32_t tries,
                                          std::exception_ptr& failed);
-  Task<> write_down(engine::Context& context, std::vector<Order> const& orders, std::vector<Outcome> const& outcomes,
+  Task<> write_down(Context& context, std::vector<Order> const& orders, std::vector<Outcome> const& outcomes,
                     bool last);
 
   NotifySettings const settings_;

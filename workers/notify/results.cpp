@@ -18,7 +18,7 @@ std::string_view status_of(std::string_view state) {
 
 }  // namespace
 
-void publish(engine::UnitOfWork& unit, Result const& result) {
+void publish(UnitOfWork& unit, Result const& result) {
   auto const& r = result;
   auto const key = to_string(r.profile_id);
   if (r.state == "accepted")

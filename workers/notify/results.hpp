@@ -1,7 +1,7 @@
 /// What the world is told of deliveries: events, log lines and counts.
 #pragma once
 
-#include "engine/unit_of_work.hpp"
+#include "handler/unit_of_work.hpp"
 #include "observability/log.hpp"
 #include "uuid/uuid.hpp"
 
@@ -28,7 +28,7 @@ struct Result {
 };
 
 /// Publishes the event of the state, where it has one.
-void publish(engine::UnitOfWork& unit, Result const& result);
+void publish(UnitOfWork& unit, Result const& result);
 
 /// Logs and counts it, once it is committed.
 void tell(log::EventFields const& event, Result const& result);

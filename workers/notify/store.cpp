@@ -202,7 +202,7 @@ void leave_answer(pqxx::connection& connection, Ending const& ending, std::strin
                    ending.error_code, ending.error_class, ending.reason, claimant});
 }
 
-std::optional<double> seconds_since_inbound_sms(engine::UnitOfWork& unit, Uuid const& session_id) {
+std::optional<double> seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id) {
   auto const rows = unit.transaction().exec(
       "SELECT EXTRACT(EPOCH FROM clock_timestamp() - max(created_at)) FROM message_delivery_log"
       " WHERE session_id = $1 AND direction = 'inbound' AND channel = 'sms'",
@@ -210,7 +210,7 @@ std::optional<double> seconds_since_inbound_sms(engine::UnitOfWork& unit, Uuid c
   return maybe<double>(rows[0][0]);
 }
 
-std::optional<Moved> receive(engine::UnitOfWork& unit, DeliveryReceiptReceived const& receipt) {
+std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt) {
   std::optional<std::string> effect_key;
   // What a provider echoes is not always ours.
   if (receipt.effect_key && parse_uuid(*receipt.effect_key)) effect_key = *receipt.effect_key;

@@ -1,8 +1,8 @@
 /// All the SQL of the notify worker.
 #pragma once
 
-#include "engine/unit_of_work.hpp"
 #include "events/inbound.hpp"
+#include "handler/unit_of_work.hpp"
 #include "uuid/uuid.hpp"
 #include "workers/notify/ledger.hpp"
 #include "workers/notify/window.hpp"
@@ -99,7 +99,7 @@ std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction
 void leave_answer(pqxx::connection& connection, Ending const& ending, std::string const& claimant);
 
 /// Seconds from the newest SMS of a session to now.
-std::optional<double> seconds_since_inbound_sms(engine::UnitOfWork& unit, Uuid const& session_id);
+std::optional<double> seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id);
 
 /// A delivery that a receipt moved.
 struct Moved {
@@ -116,6 +116,6 @@ struct Moved {
 };
 
 /// Takes a receipt. Nothing when it tells nothing new, or is kept for a delivery that is not known yet.
-std::optional<Moved> receive(engine::UnitOfWork& unit, DeliveryReceiptReceived const& receipt);
+std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt);
 
 }  // namespace omnibus::notify

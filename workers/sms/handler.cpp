@@ -17,7 +17,7 @@ std::string channel_of(Inbound const& said) {
   return std::string{sessions::to_string(said.channel)};
 }
 
-void tell_withheld(engine::Context& context) {
+void tell_withheld(Context& context) {
   log::warn(context.log_fields(), "a message is not answered: its person had enough answers within an hour",
             {{"setting", "REPLIES_PER_HOUR"}});
   Metrics::process().counter<Metric::replies_withheld>().add();
@@ -29,26 +29,26 @@ void count(Inbound const& said) {
 
 }  // namespace
 
-Task<> SmsHandler::handle(engine::Context& context, SmsMessageReceived const& message) {
+Task<> SmsHandler::handle(Context& context, SmsMessageReceived const& message) {
   auto taking = take(context, inbound(message));
   co_await std::move(taking);
 }
 
-Task<> SmsHandler::handle(engine::Context& context, WhatsappMessageReceived const& message) {
+Task<> SmsHandler::handle(Context& context, WhatsappMessageReceived const& message) {
   auto taking = take(context, inbound(message));
   co_await std::move(taking);
 }
 
-Task<> SmsHandler::take(engine::Context& context, Inbound said) {
+Task<> SmsHandler::take(Context& context, Inbound said) {
   if (context.replaying()) co_return context.pass_over("nobody is answered again");
   auto const keyword = messaging::keyword(said.text);
   auto taking = keyword ? obey(context, said, *keyword) : answer(context, said);
   co_await std::move(taking);
 }
 
-Task<> SmsHandler::obey(engine::Context& context, Inbound const& said, messaging::Keyword keyword) {
+Task<> SmsHandler::obey(Context& context, Inbound const& said, messaging::Keyword keyword) {
   auto withheld = false;
-  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
     auto const conversation = receive(unit, context.event_key(), said);
     auto const& profile = conversation.profile;
     auto const answer_with = [&](std::string kind, std::string const& text) {
@@ -73,16 +73,15 @@ Task<> SmsHandler::obey(engine::Context& context, Inbound const& said, messaging
   if (obeyed && withheld) tell_withheld(context);
 }
 
-Task<> SmsHandler::answer(engine::Context& context, Inbound const& said) {
-  auto receiving =
-      context.checkpoint("received", [&](engine::UnitOfWork& unit) { receive(unit, context.event_key(), said); });
+Task<> SmsHandler::answer(Context& context, Inbound const& said) {
+  auto receiving = context.checkpoint("received", [&](UnitOfWork& unit) { receive(unit, context.event_key(), said); });
   auto const first = co_await std::move(receiving);
   if (first) count(said);
   auto reading = read_conversation(context, settings_.history_messages);
   auto const conversation = co_await std::move(reading);
   auto const answerable = !said.text.empty() && may_be_answered(said, conversation.profile);
   if (!answerable || is_enough(conversation.recent_replies)) {
-    auto committing = context.commit([](engine::UnitOfWork&) {});
+    auto committing = context.commit([](UnitOfWork&) {});
     auto const ended = co_await std::move(committing);
     if (answerable && ended) tell_withheld(context);
     co_return;
@@ -109,7 +108,7 @@ bool SmsHandler::is_enough(std::int64_t recent_replies) const {
   return settings_.replies_per_hour > 0 && recent_replies >= settings_.replies_per_hour;
 }
 
-Task<std::string> SmsHandler::ask(engine::Context& context, Inbound const& said, Dialogue const& conversation,
+Task<std::string> SmsHandler::ask(Context& context, Inbound const& said, Dialogue const& conversation,
                                   tools::MessagingTools& tools) {
   auto prompt = make_prompt(settings_.instructions, conversation.session.context, conversation.history, said.text,
                             settings_.history_tokens);
@@ -127,10 +126,10 @@ Task<std::string> SmsHandler::ask(engine::Context& context, Inbound const& said,
   }
 }
 
-Task<assistant::RecordedAnswer> SmsHandler::ask_once(engine::Context& context, assistant::Turn turn,
+Task<assistant::RecordedAnswer> SmsHandler::ask_once(Context& context, assistant::Turn turn,
                                                      std::vector<llm::Message> prompt, bool with_tools) {
   // An earlier attempt has paid for it, and its tools have run on it: the same answer leads the same way.
-  auto finding = assistant::find_answer(context, turn.step);
+  auto finding = model_->find_answer(context, turn.step);
   auto recorded = co_await std::move(finding);
   if (recorded) co_return *std::move(recorded);
   auto asking = model_->ask(context, std::move(turn), std::move(prompt),
@@ -138,10 +137,10 @@ Task<assistant::RecordedAnswer> SmsHandler::ask_once(engine::Context& context, a
   co_return co_await std::move(asking);
 }
 
-Task<> SmsHandler::reply(engine::Context& context, Inbound const& said, Dialogue const& conversation,
+Task<> SmsHandler::reply(Context& context, Inbound const& said, Dialogue const& conversation,
                          tools::MessagingTools const& tools, std::string const& text) {
   std::optional<Kept> kept;
-  auto committing = context.commit([&](engine::UnitOfWork& unit) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
     kept = keep(unit, conversation, said.channel, tools);
     request(unit, context, said, conversation, "reply", {channel_of(said)}, text);
     for (auto const& wish : tools.messages())
@@ -153,9 +152,8 @@ Task<> SmsHandler::reply(engine::Context& context, Inbound const& said, Dialogue
   if (kept->closed) Metrics::process().histogram<Metric::session_duration>().observe(kept->session.age_s);
 }
 
-void SmsHandler::request(engine::UnitOfWork& unit, engine::Context& context, Inbound const& said,
-                         Dialogue const& conversation, std::string kind, std::vector<std::string> channels,
-                         std::string body) const {
+void SmsHandler::request(UnitOfWork& unit, Context& context, Inbound const& said, Dialogue const& conversation,
+                         std::string kind, std::vector<std::string> channels, std::string body) const {
   NotificationRequested wanted{said.domain, conversation.profile.id, std::move(kind), std::move(channels),
                                fit_body(body)};
   wanted.session_id = conversation.session.id;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "assistant/model.hpp"
-#include "engine/worker.hpp"
 #include "events/inbound.hpp"
+#include "handler/handler.hpp"
 #include "messaging/keyword.hpp"
 #include "tools/messaging_tools.hpp"
 #include "workers/sms/config.hpp"
@@ -31,22 +31,22 @@ class SmsHandler {
     if (!resources.replay) model_.emplace(resources, settings);
   }
 
-  Task<> handle(engine::Context& context, SmsMessageReceived const& message);
-  Task<> handle(engine::Context& context, WhatsappMessageReceived const& message);
+  Task<> handle(Context& context, SmsMessageReceived const& message);
+  Task<> handle(Context& context, WhatsappMessageReceived const& message);
 
  private:
-  Task<> take(engine::Context& context, Inbound said);
-  Task<> obey(engine::Context& context, Inbound const& said, messaging::Keyword keyword);
-  Task<> answer(engine::Context& context, Inbound const& said);
+  Task<> take(Context& context, Inbound said);
+  Task<> obey(Context& context, Inbound const& said, messaging::Keyword keyword);
+  Task<> answer(Context& context, Inbound const& said);
   bool is_enough(std::int64_t recent_replies) const;
-  Task<std::string> ask(engine::Context& context, Inbound const& said, Dialogue const& conversation,
+  Task<std::string> ask(Context& context, Inbound const& said, Dialogue const& conversation,
                         tools::MessagingTools& tools);
-  Task<assistant::RecordedAnswer> ask_once(engine::Context& context, assistant::Turn turn,
-                                           std::vector<llm::Message> prompt, bool with_tools);
-  Task<> reply(engine::Context& context, Inbound const& said, Dialogue const& conversation,
-               tools::MessagingTools const& tools, std::string const& text);
-  void request(engine::UnitOfWork& unit, engine::Context& context, Inbound const& said, Dialogue const& conversation,
-               std::string kind, std::vector<std::string> channels, std::string body) const;
+  Task<assistant::RecordedAnswer> ask_once(Context& context, assistant::Turn turn, std::vector<llm::Message> prompt,
+                                           bool with_tools);
+  Task<> reply(Context& context, Inbound const& said, Dialogue const& conversation, tools::MessagingTools const& tools,
+               std::string const& text);
+  void request(UnitOfWork& unit, Context& context, Inbound const& said, Dialogue const& conversation, std::string kind,
+               std::vector<std::string> channels, std::string body) const;
 
   SmsSettings const settings_;
   std::optional<assistant::Model> model_;  // none in a replay

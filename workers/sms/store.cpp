@@ -1,6 +1,6 @@
 #include "workers/sms/store.hpp"
 
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 
 #include <algorithm>
 
@@ -25,7 +25,7 @@ constexpr auto conversation_query = R"(
 
 }  // namespace
 
-Dialogue receive(engine::UnitOfWork& unit, Uuid const& event_key, Inbound const& said) {
+Dialogue receive(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) {
   auto& transaction = unit.transaction();
   Dialogue conversation;
   conversation.profile = sessions::find_or_create_profile(transaction, said.domain, said.sender);
@@ -64,7 +64,7 @@ Dialogue read_conversation(pqxx::connection& connection, Uuid const& event_key, 
   return conversation;
 }
 
-Task<Dialogue> read_conversation(engine::Context& context, std::int32_t history) {
+Task<Dialogue> read_conversation(Context& context, std::int32_t history) {
   auto reading = context.read([key = context.event_key(), history](pqxx::connection& connection) {
     return read_conversation(connection, key, history);
   });
@@ -78,7 +78,7 @@ std::int64_t count_recent_replies(pqxx::transaction_base& transaction, Uuid cons
       pqxx::params{to_string(profile)});
 }
 
-Kept keep(engine::UnitOfWork& unit, Dialogue const& conversation, sessions::Channel channel,
+Kept keep(UnitOfWork& unit, Dialogue const& conversation, sessions::Channel channel,
           tools::MessagingTools const& tools) {
   auto& transaction = unit.transaction();
   Kept kept;

@@ -1,7 +1,7 @@
 /// All the SQL of the SMS worker.
 #pragma once
 
-#include "engine/context.hpp"
+#include "handler/context.hpp"
 #include "sessions/session.hpp"
 #include "tools/messaging_tools.hpp"
 #include "workers/sms/inbound.hpp"
@@ -23,13 +23,13 @@ struct Dialogue {
 
 /// Knows the person, opens the session and writes the message down; once for the event, however often it is tried.
 /// @throws Failure (permanent) for an unknown tenant, or a sender who is two people.
-Dialogue receive(engine::UnitOfWork& unit, Uuid const& event_key, Inbound const& said);
+Dialogue receive(UnitOfWork& unit, Uuid const& event_key, Inbound const& said);
 
 /// The same as it stands now, for an event whose message was received. At most `history` of the newest messages that
 /// the person has or may still get.
 /// @throws Failure (permanent) when the person or the session is gone.
 Dialogue read_conversation(pqxx::connection& connection, Uuid const& event_key, std::int32_t history);
-Task<Dialogue> read_conversation(engine::Context& context, std::int32_t history);
+Task<Dialogue> read_conversation(Context& context, std::int32_t history);
 
 /// How many messages of this worker the person got, or is to get, within the last hour.
 std::int64_t count_recent_replies(pqxx::transaction_base& transaction, Uuid const& profile);
@@ -43,7 +43,7 @@ struct Kept {
 
 /// Carries out what the model's tools wished for the session: context, then status. A session that another channel has
 /// closed meanwhile is followed by a new one: what a person was told is kept, is kept.
-Kept keep(engine::UnitOfWork& unit, Dialogue const& conversation, sessions::Channel channel,
+Kept keep(UnitOfWork& unit, Dialogue const& conversation, sessions::Channel channel,
           tools::MessagingTools const& tools);
 
 }  // namespace omnibus::sms

@@ -1,6 +1,6 @@
 #include "workers/telemetry/call.hpp"
 
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 
 #include <initializer_list>
 #include <string>

@@ -1,8 +1,8 @@
 /// A call of a model as telemetry keeps it.
 #pragma once
 
-#include "engine/batch_handler.hpp"
 #include "events/llm.hpp"
+#include "handler/batch_handler.hpp"
 
 #include <cstdint>
 #include <string_view>

@@ -1,8 +1,8 @@
 /// What the telemetry worker does with the calls of models.
 #pragma once
 
-#include "engine/batch_handler.hpp"
-#include "engine/worker.hpp"
+#include "handler/batch_handler.hpp"
+#include "handler/handler.hpp"
 #include "workers/telemetry/call.hpp"
 
 #include <atomic>

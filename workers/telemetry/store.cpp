@@ -1,6 +1,6 @@
 #include "workers/telemetry/store.hpp"
 
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 #include "postgres/binary_copy.hpp"
 #include "time/time.hpp"
 

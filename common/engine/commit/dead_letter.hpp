@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/dispatch/delivery.hpp"
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 #include "kafka/cloud_event.hpp"
 #include "kafka/record.hpp"
 #include "uuid/uuid.hpp"

@@ -15,9 +15,11 @@ namespace pqxx {
 class transaction_base;
 }
 
-namespace omnibus::engine {
-
+namespace omnibus {
 class Context;
+}
+
+namespace omnibus::engine {
 
 /// The decoded events of a batch; what the typed batch handler looks like from the engine. Kept and cleared, so that a
 /// batch re-uses the memory of an earlier one.

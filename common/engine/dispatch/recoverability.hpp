@@ -1,7 +1,7 @@
 /// What becomes of an event that could not be handled.
 #pragma once
 
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 
 #include <chrono>
 #include <cstdint>

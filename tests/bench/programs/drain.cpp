@@ -6,6 +6,7 @@
 #include "json/decode.hpp"
 #include "kafka/client_settings.hpp"
 #include "kafka/cloud_event.hpp"
+#include "kafka/consumer.hpp"
 #include "postgres/pool.hpp"
 
 #include <cstring>

@@ -3,8 +3,8 @@
 #include "bench_event.hpp"
 #include "bench_request.hpp"
 #include "engine/engine.hpp"
-#include "engine/failure.hpp"
-#include "engine/handler.hpp"
+#include "engine/handler_work.hpp"
+#include "handler/failure.hpp"
 #include "http/client.hpp"
 #include "kafka/admin.hpp"
 #include "llm/openai_client.hpp"
@@ -99,7 +99,7 @@ std::uint64_t hash_of(std::string_view key) {
 class ImmediateWork : public engine::Work {
  public:
   bool never_waits() const final { return true; }
-  Task<> handle(engine::Context& context) final {
+  Task<> handle(Context& context) final {
     handle_now(context);
     co_return;
   }
@@ -108,7 +108,7 @@ class ImmediateWork : public engine::Work {
 class NoWork final : public ImmediateWork {
  public:
   explicit NoWork(Tally& tally) : tally_{tally} {}
-  void handle_now(engine::Context& context) override {
+  void handle_now(Context& context) override {
     tally_.handled(hash_of(context.key()), number_of(sequence_of(context.value())));
   }
 
@@ -119,7 +119,7 @@ class NoWork final : public ImmediateWork {
 class ParseWork final : public ImmediateWork {
  public:
   ParseWork(Tally& tally, bool with_envelope) : tally_{tally}, with_envelope_{with_envelope} {}
-  void handle_now(engine::Context& context) override {
+  void handle_now(Context& context) override {
     if (with_envelope_ && context.event().type != BenchEvent::type)
       throw Failure::permanent("none of the filler's events");
     auto const event = json::decode<BenchEvent>(with_envelope_ ? context.data() : context.value());
@@ -136,8 +136,8 @@ class ParseWork final : public ImmediateWork {
 class HttpWork final : public engine::Work {
  public:
   HttpWork(Tally& tally, llm::LlmPort& model, std::uint64_t& failed) : tally_{tally}, model_{model}, failed_{failed} {}
-  Task<> handle(engine::Context& context) override {
-    auto const event = engine::decode<BenchEvent>(context);
+  Task<> handle(Context& context) override {
+    auto const event = decode<BenchEvent>(context);
     auto const key = hash_of(context.key());
     auto const number = number_of(sequence_of(context.data()));
     if (context.attempt() == 1) tally_.begin(key, number);
@@ -178,7 +178,7 @@ class FailingWork final : public engine::Work {
  public:
   FailingWork(engine::Work& inner, std::uint32_t failing, Tally const& tally)
       : inner_{inner}, failing_{failing}, tally_{tally} {}
-  Task<> handle(engine::Context& context) override {
+  Task<> handle(Context& context) override {
     auto const fails = hash_of(context.key()) % 1000 < failing_;
     if (fails && context.attempt() == 1) throw Failure::transient("one of the keys that fail");
     auto handling = inner_.handle(context);
@@ -205,7 +205,7 @@ class FailingWork final : public engine::Work {
 class StuckWork final : public engine::Work {
  public:
   StuckWork(engine::Work& inner, boost::asio::io_context& loop) : inner_{inner}, for_ever_{loop} {}
-  Task<> handle(engine::Context& context) override {
+  Task<> handle(Context& context) override {
     if (std::exchange(begun_, true)) {
       auto handling = inner_.handle(context);
       co_return co_await std::move(handling);

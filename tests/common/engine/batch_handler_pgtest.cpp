@@ -1,5 +1,5 @@
 // Many events in one transaction: the same promises as for one.
-#include "engine/batch_handler.hpp"
+#include "engine/batch_work.hpp"
 #include "tests/common/engine/database_engine.hpp"
 #include "tests/common/engine/topic_reader.hpp"
 

@@ -1,4 +1,4 @@
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 #include "tests/common/engine/engine_fixture.hpp"
 #include "tests/common/engine/topic_reader.hpp"
 

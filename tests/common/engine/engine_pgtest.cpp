@@ -1,6 +1,6 @@
 // What an engine with a database promises: every event's effect once, whatever crashes, and what follows from it
 // published.
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 #include "tests/common/engine/database_engine.hpp"
 #include "tests/common/engine/topic_reader.hpp"
 #include "victim.hpp"
@@ -131,7 +131,7 @@ TEST_CASE("events caused by an event have the same ids after a failed attempt, a
   auto const events = numbered_events(topic, 6, 5);
   REQUIRE(publish(broker, events));
   auto const handle = [](Context& context) -> Task<> {
-    auto committing = context.commit([&context, write = effect_of(context)](engine::UnitOfWork& unit) {
+    auto committing = context.commit([&context, write = effect_of(context)](UnitOfWork& unit) {
       write(unit);
       unit.publish(reply_to(context, "first"), std::string{context.key()});
       if (context.attempt() == 1) throw Failure::transient("between the two");
@@ -234,7 +234,7 @@ TEST_CASE("a checkpoint is taken once per event and step, however often the hand
   auto const events = numbered_events(topic, 10, 3);
   REQUIRE(publish(broker, events));
   static constexpr auto pay = [](Context& context, std::string_view step) {
-    return context.checkpoint(std::string{step}, [&context, step = std::string{step}](engine::UnitOfWork& unit) {
+    return context.checkpoint(std::string{step}, [&context, step = std::string{step}](UnitOfWork& unit) {
       unit.transaction().exec(
           "INSERT INTO effects (key, value) VALUES ($1, $2)",
           pqxx::params{step + " of " + std::string{context.event().id}, std::to_string(context.attempt())});
@@ -304,7 +304,7 @@ TEST_CASE("events under load share transactions, and one that fails in company f
   auto const topic = broker.topic(4);
   REQUIRE(publish(broker, numbered_events(topic, keys, 5)));
   auto const handle = [](Context& context) -> Task<> {
-    auto committing = context.commit([&context, write = effect_of(context)](engine::UnitOfWork& unit) {
+    auto committing = context.commit([&context, write = effect_of(context)](UnitOfWork& unit) {
       unit.transaction().exec("SELECT pg_sleep(0.005)");  // slower than events come, whatever runs beside it
       write(unit);
       unit.publish(reply_to(context), std::string{context.key()});

@@ -10,7 +10,7 @@ using namespace omnibus::engine::test;
 namespace {
 
 Task<> write_soon_or_not(Context& context) {
-  auto committing = context.commit([write = effect_of(context)](engine::UnitOfWork& unit) {
+  auto committing = context.commit([write = effect_of(context)](UnitOfWork& unit) {
     unit.transaction().exec("SET LOCAL lock_timeout = '10ms'");
     write(unit);
   });

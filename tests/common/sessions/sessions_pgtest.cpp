@@ -1,5 +1,5 @@
 // Profiles and sessions across channels, against a migrated database as the roles of the workers that keep them.
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 #include "sessions/session.hpp"
 #include "tests/common/postgres/database_fixture.hpp"
 

@@ -1,5 +1,5 @@
 // The ledger in a migrated database, as the roles that use it.
-#include "engine/unit_of_work.hpp"
+#include "engine/commit/handler_unit.hpp"
 #include "events/notification.hpp"
 #include "tests/common/postgres/database_fixture.hpp"
 #include "workers/notify/store.hpp"
@@ -82,15 +82,15 @@ class Ledger {
     if (with_key) receipt.effect_key = to_string(plan.effect_key);
     receipt.error_code = std::move(code);
     std::optional<Moved> moved;
-    in_unit([&](engine::UnitOfWork& unit) { moved = receive(unit, receipt); });
+    in_unit([&](UnitOfWork& unit) { moved = receive(unit, receipt); });
     return moved;
   }
-  void in_unit(std::function<void(engine::UnitOfWork&)> const& work) {
+  void in_unit(std::function<void(UnitOfWork&)> const& work) {
     pqxx::work transaction{notify};
     postgres::Gathered gathered;
     postgres::OpenUnit inner{transaction, gathered};
     auto const parent = originate("/test", NotificationRequested::type);
-    engine::UnitOfWork unit{inner, engine::EventMaker{parent, "notify"}};
+    engine::HandlerUnit unit{inner, engine::EventMaker{parent, "notify"}};
     work(unit);
     transaction.commit();
   }

@@ -1,4 +1,6 @@
 // What the SMS worker reads and writes of a conversation, in a migrated database as the roles that use it.
+#include "engine/commit/handler_unit.hpp"
+#include "events/inbound.hpp"
 #include "sessions/notification.hpp"
 #include "tests/common/postgres/database_fixture.hpp"
 #include "workers/sms/store.hpp"
@@ -20,17 +22,17 @@ constexpr auto domain = "shop.example";
 constexpr auto phone = "+250788123456";
 
 /// One person's conversation, as the worker keeps it.
-class Dialogue {
+class TestDialogue {
  public:
-  Dialogue() { database.add_tenant(domain); }
+  TestDialogue() { database.add_tenant(domain); }
 
   /// @return the keys of what was published, as its readers' inboxes know it.
-  std::vector<Uuid> in_unit(std::function<void(engine::UnitOfWork&)> const& work) {
+  std::vector<Uuid> in_unit(std::function<void(UnitOfWork&)> const& work) {
     pqxx::work transaction{sms};
     postgres::Gathered gathered;
     postgres::OpenUnit inner{transaction, gathered};
     auto const parent = originate("/test", SmsMessageReceived::type);
-    engine::UnitOfWork unit{inner, engine::EventMaker{parent, "sms"}};
+    engine::HandlerUnit unit{inner, engine::EventMaker{parent, "sms"}};
     work(unit);
     std::vector<Uuid> published;
     for (auto const& record : inner.records()) {
@@ -52,7 +54,7 @@ class Dialogue {
     said.domain = domain;
     said.sender = {phone};
     said.text = std::move(text);
-    in_unit([&](engine::UnitOfWork& unit) { conversation = receive(unit, event, said); });
+    in_unit([&](UnitOfWork& unit) { conversation = receive(unit, event, said); });
     return event;
   }
 
@@ -64,7 +66,7 @@ class Dialogue {
   /// We answer. @return the delivery's key.
   Uuid answer(std::string body) {
     auto const published =
-        in_unit([&](engine::UnitOfWork& unit) { sessions::request_notification(unit, wanted(std::move(body))); });
+        in_unit([&](UnitOfWork& unit) { sessions::request_notification(unit, wanted(std::move(body))); });
     return name_uuid(published.at(0), "sms");
   }
 
@@ -101,7 +103,7 @@ constexpr auto outbound =
 }  // namespace
 
 TEST_CASE("a reply is part of the conversation from the moment it is asked for") {
-  Dialogue dialogue;
+  TestDialogue dialogue;
   dialogue.write("When do you open?");
   dialogue.answer("At **nine**.");
   CHECK(dialogue.value(outbound) == "planned At nine.");
@@ -109,7 +111,7 @@ TEST_CASE("a reply is part of the conversation from the moment it is asked for")
 }
 
 TEST_CASE("a delivery ends in the row that was planned, in the words that were sent, and is not planned again") {
-  Dialogue dialogue;
+  TestDialogue dialogue;
   dialogue.write("When do you open?");
   auto const delivery = dialogue.answer("At nine.");
   dialogue.end(delivery, "sent", "At nine, as the template has it.");
@@ -120,7 +122,7 @@ TEST_CASE("a delivery ends in the row that was planned, in the words that were s
 }
 
 TEST_CASE("what the person did not get is no part of the conversation") {
-  Dialogue dialogue;
+  TestDialogue dialogue;
   dialogue.write("One");
   dialogue.end(dialogue.answer("skipped"), "skipped", {});
   dialogue.end(dialogue.answer("failed"), "failed", "failed");
@@ -129,9 +131,9 @@ TEST_CASE("what the person did not get is no part of the conversation") {
 }
 
 TEST_CASE("each channel's words are its own") {
-  Dialogue dialogue;
+  TestDialogue dialogue;
   dialogue.write("Hello");
-  dialogue.in_unit([&](engine::UnitOfWork& unit) {
+  dialogue.in_unit([&](UnitOfWork& unit) {
     sessions::request_notification(unit, dialogue.wanted("**Yes** \u2014 of course", {"whatsapp", "sms"}));
   });
   CHECK(dialogue.value("SELECT string_agg(channel || ': ' || content, ', ' ORDER BY channel DESC)"
@@ -140,13 +142,13 @@ TEST_CASE("each channel's words are its own") {
 }
 
 TEST_CASE("a keyword comes before its answer, which has the same time") {
-  Dialogue dialogue;
+  TestDialogue dialogue;
   for (int i = 0; i < 8; ++i) {
     Inbound said;
     said.domain = domain;
     said.sender = {phone};
     said.text = "HELP";
-    dialogue.in_unit([&](engine::UnitOfWork& unit) {
+    dialogue.in_unit([&](UnitOfWork& unit) {
       dialogue.conversation = receive(unit, random_uuid(), said);
       sessions::request_notification(unit, dialogue.wanted("Write to us."));
     });
@@ -160,7 +162,7 @@ TEST_CASE("a keyword comes before its answer, which has the same time") {
 }
 
 TEST_CASE("messages of the last hour are counted, whatever became of them; what is told of calls is not") {
-  Dialogue dialogue;
+  TestDialogue dialogue;
   dialogue.write("Hello");
   auto const replies = [&] { return read_conversation(dialogue.sms, dialogue.write("?"), 1).recent_replies; };
   CHECK(replies() == 0);
@@ -171,7 +173,7 @@ TEST_CASE("messages of the last hour are counted, whatever became of them; what 
   dialogue.value("UPDATE message_delivery_log SET created_at = now() - interval '61 minutes' WHERE effect_key = '" +
                  to_string(old) + "' RETURNING status");
   CHECK(replies() == 2);
-  dialogue.in_unit([&](engine::UnitOfWork& unit) {
+  dialogue.in_unit([&](UnitOfWork& unit) {
     auto summary = dialogue.wanted("You called.");
     summary.kind = "call_summary";
     sessions::request_notification(unit, summary);
@@ -180,13 +182,13 @@ TEST_CASE("messages of the last hour are counted, whatever became of them; what 
 }
 
 TEST_CASE("of a long conversation the newest messages are shown, oldest first") {
-  Dialogue dialogue;
+  TestDialogue dialogue;
   for (auto const* text : {"one", "two", "three"}) dialogue.write(text);
   CHECK(dialogue.history(dialogue.write("now"), 2) == Texts{"they: two", "they: three"});
 }
 
 TEST_CASE("a message whose session was deleted meanwhile is still asked to be sent") {
-  Dialogue dialogue;
+  TestDialogue dialogue;
   dialogue.write("Hello");
   dialogue.value("DELETE FROM omnichannel_sessions RETURNING status");
   dialogue.answer("Hello");

@@ -1,4 +1,4 @@
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 #include "items.hpp"
 
 #include <limits>

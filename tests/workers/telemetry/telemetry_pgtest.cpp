@@ -1,5 +1,5 @@
 // The calls and their sums in PostgreSQL.
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 #include "items.hpp"
 #include "llm/prices.hpp"
 #include "tests/common/postgres/database_fixture.hpp"

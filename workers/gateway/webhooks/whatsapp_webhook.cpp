@@ -25,7 +25,7 @@ bool is_one_of(auto const& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-std::string words_of(Message& message) {
+std::string words_of(InboundMessage& message) {
   if (message.text) return std::move(message.text->body);
   if (message.button) return std::move(message.button->text);
   if (message.interactive) {
@@ -44,7 +44,7 @@ class Reader {
 
   void read(Change const& change) {
     if (change.field != "messages" || !change.value) return pass_over();
-    auto const value = json::decode<Value>(change.value->text, webhook_limits);
+    auto const value = json::decode<ChangeValue>(change.value->text, webhook_limits);
     if (!value) return pass_over();
     if (!number_.empty() && value->metadata.phone_number_id != number_) return pass_over();
     contacts_.clear();
@@ -79,7 +79,7 @@ class Reader {
   }
 
   std::optional<InboundEvent> message(Metadata const& metadata, json::Raw const& raw) {
-    auto read = json::decode<Message>(raw.text, webhook_limits);
+    auto read = json::decode<InboundMessage>(raw.text, webhook_limits);
     if (!read || read->group_id || !is_one_of(kinds, read->type)) return std::nullopt;
     WhatsappMessageReceived event;
     event.domain = rules_.domain;
@@ -98,7 +98,7 @@ class Reader {
   }
 
   /// Said by the message itself, or by the contact it is of: the one with its number, or the only one.
-  std::optional<std::string> user_id_of(Message const& message) const {
+  std::optional<std::string> user_id_of(InboundMessage const& message) const {
     if (message.from_user_id && messaging::is_whatsapp_user_id(*message.from_user_id)) return message.from_user_id;
     if (message.from && messaging::is_whatsapp_user_id(*message.from)) return message.from;
     for (auto const& contact : contacts_) {

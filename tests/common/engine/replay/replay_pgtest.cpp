@@ -1,7 +1,7 @@
 // Replays of the chat worker's topic, with handlers of the test's own, as role replay.
-#include "engine/batch_handler.hpp"
-#include "engine/failure.hpp"
+#include "engine/batch_work.hpp"
 #include "engine/replay/replay_session.hpp"
+#include "handler/failure.hpp"
 #include "tests/common/engine/database_engine.hpp"
 #include "tests/common/engine/topic_reader.hpp"
 

@@ -1,4 +1,4 @@
-#include "engine/classify.hpp"
+#include "handler/classify.hpp"
 
 #include "kafka/error.hpp"
 #include "postgres/errors.hpp"
@@ -12,7 +12,7 @@
 
 #include <boost/core/demangle.hpp>
 
-namespace omnibus::engine {
+namespace omnibus {
 namespace {
 
 // Errors of this kind name servers, tables and columns; what quotes a row stands on later lines.
@@ -58,4 +58,4 @@ std::optional<Failure> classify(std::exception_ptr const& error) {
   }
 }
 
-}  // namespace omnibus::engine
+}  // namespace omnibus

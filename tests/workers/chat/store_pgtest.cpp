@@ -1,8 +1,7 @@
 // The chat worker's store, driven by events on a broker as its handler is, against a migrated database as role chat.
-#include "assistant/recorded_answer.hpp"
-#include "engine/failure.hpp"
-#include "engine/handler.hpp"
+#include "assistant/answer_store.hpp"
 #include "events/conversation.hpp"
+#include "handler/handler.hpp"
 #include "tests/common/engine/database_engine.hpp"
 #include "workers/chat/store.hpp"
 
@@ -13,12 +12,14 @@
 using namespace omnibus;
 using namespace omnibus::chat;
 using namespace omnibus::engine::test;
-using engine::Context;
 
 namespace {
 
 constexpr auto topic = "chat.messages";
 constexpr auto domain = "shop.example";
+
+PostgresConversations store;
+assistant::PostgresAnswers answers;
 
 using Step = std::function<Task<>(Context&, ChatMessageReceived const&)>;
 
@@ -40,7 +41,7 @@ class Turn {
       if (context.event().id != wanted) co_return;
       std::string failed;
       try {
-        auto const message = engine::decode<ChatMessageReceived>(context);
+        auto const message = decode<ChatMessageReceived>(context);
         auto stepping = step(context, message);
         co_await std::move(stepping);
       } catch (Failure const& failure) {
@@ -64,11 +65,11 @@ class Turn {
   /// A whole turn without a model: the message and its answer.
   std::string answer(std::string const& session, std::string const& text, std::string const& reply) {
     return run({domain, session, text, {}}, [reply](Context& context, ChatMessageReceived const& message) -> Task<> {
-      auto opening = open(context, message, 100);
+      auto opening = store.open(context, message, 100);
       auto const conversation = co_await std::move(opening);
-      auto committing = context.commit([&](engine::UnitOfWork& unit) {
-        append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-        append_answer(unit, conversation, context.event_key(), reply);
+      auto committing = context.commit([&](UnitOfWork& unit) {
+        store.append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+        store.append_answer(unit, conversation, context.event_key(), reply);
       });
       co_await std::move(committing);
     });
@@ -78,7 +79,7 @@ class Turn {
   std::pair<Conversation, std::string> look(ChatMessageReceived const& message, std::int32_t history = 100) {
     Conversation found;
     auto failed = run(message, [&](Context& context, ChatMessageReceived const& received) -> Task<> {
-      auto opening = open(context, received, history);
+      auto opening = store.open(context, received, history);
       found = co_await std::move(opening);
     });
     return {std::move(found), std::move(failed)};
@@ -153,17 +154,17 @@ TEST_CASE("a take-over between the read and the commit is noticed at the commit"
   REQUIRE(turn.answer("s1", "one", "two").empty());
   std::vector<bool> untouched;
   auto const turn_with = [&](std::string const& meanwhile) {
-    return turn.run({domain, "s1", "three", {}},
-                    [&, meanwhile](Context& context, ChatMessageReceived const& message) -> Task<> {
-                      auto opening = open(context, message, 100);
-                      auto const conversation = co_await std::move(opening);
-                      if (!meanwhile.empty()) turn.database.execute(meanwhile);
-                      auto committing = context.commit([&](engine::UnitOfWork& unit) {
-                        untouched.push_back(
-                            append_message(unit, conversation, message, context.event_key(), context.timestamp_ms()));
-                      });
-                      co_await std::move(committing);
-                    });
+    return turn.run(
+        {domain, "s1", "three", {}}, [&, meanwhile](Context& context, ChatMessageReceived const& message) -> Task<> {
+          auto opening = store.open(context, message, 100);
+          auto const conversation = co_await std::move(opening);
+          if (!meanwhile.empty()) turn.database.execute(meanwhile);
+          auto committing = context.commit([&](UnitOfWork& unit) {
+            untouched.push_back(
+                store.append_message(unit, conversation, message, context.event_key(), context.timestamp_ms()));
+          });
+          co_await std::move(committing);
+        });
   };
   CHECK(turn_with("").empty());
   CHECK(
@@ -184,15 +185,15 @@ TEST_CASE("an answer that was recorded is found again by the same event, and by 
     assistant::RecordedAnswer answer;
     answer.text = "the \"answer\"\n";
     answer.model = "omnibus-small";
-    auto committing = context.checkpoint(
-        "answer", [&](engine::UnitOfWork& unit) { assistant::record_answer(unit, context.event_key(), {}, answer); });
+    auto committing =
+        context.checkpoint("answer", [&](UnitOfWork& unit) { answers.record(unit, context.event_key(), {}, answer); });
     co_await std::move(committing);
   };
   REQUIRE(turn.run_record(record, recording).empty());
   Conversation found;
   REQUIRE(turn.run_record(record,
                           [&](Context& context, ChatMessageReceived const& received) -> Task<> {
-                            auto opening = open(context, received, 100);
+                            auto opening = store.open(context, received, 100);
                             found = co_await std::move(opening);
                           })
               .empty());
@@ -207,11 +208,11 @@ TEST_CASE("a turn that was committed is known as handled when its event comes ag
   auto const record = to_binary_record(originate("/test", message.type), json::encode(message), topic, "any key");
   std::vector<bool> handled;
   auto const step = [&](Context& context, ChatMessageReceived const& received) -> Task<> {
-    auto opening = open(context, received, 100);
+    auto opening = store.open(context, received, 100);
     auto const conversation = co_await std::move(opening);
     handled.push_back(conversation.already_handled);
-    auto committing = context.commit([&](engine::UnitOfWork& unit) {
-      append_message(unit, conversation, received, context.event_key(), context.timestamp_ms());
+    auto committing = context.commit([&](UnitOfWork& unit) {
+      store.append_message(unit, conversation, received, context.event_key(), context.timestamp_ms());
     });
     co_await std::move(committing);
   };
@@ -221,7 +222,7 @@ TEST_CASE("a turn that was committed is known as handled when its event comes ag
   CHECK(turn.database.number("SELECT count(*) FROM messages") == 1);
   CHECK(handled == std::vector<bool>{false});
   auto const handle = [&](Context& context) -> Task<> {
-    auto const received = engine::decode<ChatMessageReceived>(context);
+    auto const received = decode<ChatMessageReceived>(context);
     auto stepping = step(context, received);
     co_await std::move(stepping);
     again.set_value();
@@ -236,12 +237,12 @@ TEST_CASE("a turn that was committed is known as handled when its event comes ag
 TEST_CASE("a turn is stored once, by whomever: by a replay first or by the worker") {
   Turn turn;
   auto const step = [](Context& context, ChatMessageReceived const& message) -> Task<> {
-    auto opening = open(context, message, 100);
+    auto opening = store.open(context, message, 100);
     auto const conversation = co_await std::move(opening);
-    auto committing = context.commit([&](engine::UnitOfWork& unit) {
+    auto committing = context.commit([&](UnitOfWork& unit) {
       for (int i = 0; i < 2; ++i) {
-        append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-        append_answer(unit, conversation, context.event_key(), "two");
+        store.append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
+        store.append_answer(unit, conversation, context.event_key(), "two");
       }
     });
     co_await std::move(committing);
@@ -256,9 +257,9 @@ TEST_CASE("an answer that nobody was given is forgotten") {
   auto const step = [](Context& context, ChatMessageReceived const&) -> Task<> {
     assistant::RecordedAnswer answer;
     answer.text = "too late";
-    auto committing = context.commit([&](engine::UnitOfWork& unit) {
-      assistant::record_answer(unit, context.event_key(), {}, answer);
-      assistant::forget_answers(unit, context.event_key());
+    auto committing = context.commit([&](UnitOfWork& unit) {
+      answers.record(unit, context.event_key(), {}, answer);
+      answers.forget(unit, context.event_key());
     });
     co_await std::move(committing);
   };

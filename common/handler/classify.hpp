@@ -1,12 +1,12 @@
 /// The one place where exceptions become failures.
 #pragma once
 
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 
 #include <exception>
 #include <optional>
 
-namespace omnibus::engine {
+namespace omnibus {
 
 /// Thrown where PostgreSQL refused a write because the partition has another owner.
 struct Fenced : std::exception {
@@ -17,4 +17,4 @@ struct Fenced : std::exception {
 /// transient, anything else as permanent. Nothing for Fenced, which is no failure of the event.
 std::optional<Failure> classify(std::exception_ptr const& error);
 
-}  // namespace omnibus::engine
+}  // namespace omnibus

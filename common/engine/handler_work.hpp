@@ -1,45 +1,19 @@
-/// What a developer writes: a handler for typed events.
+/// What joins a handler of single events to the engine.
 #pragma once
 
 #include "concurrency/task.hpp"
-#include "engine/context.hpp"
-#include "engine/engine.hpp"
-#include "json/decode.hpp"
+#include "engine/work.hpp"
+#include "handler/handler.hpp"
 
-#include <concepts>
-#include <string>
+#include <functional>
 #include <string_view>
 #include <utility>
 
-namespace omnibus {
+namespace omnibus::engine {
 
-/// The events a handler has a `handle` for.
-template <class... Events>
-struct EventList {};
-
-namespace engine {
-
-/// What becomes of an event that a handler does not list: one of its topic is passed over.
-/// @throws Failure (permanent) for one that this topic does not carry.
-void pass_over(Context& context, std::string_view type);
-
-/// The event's data as its struct, valid. @throws Failure (permanent) naming the field that is not.
-template <class Event>
-Event decode(Context& context) {
-  auto decoded = json::decode<Event>(context.data());
-  if (!decoded) throw Failure::permanent(decoded.error().message(), "invalid_event");
-  if constexpr (requires { validate(*decoded); }) {
-    if (auto const invalid = validate(*decoded))
-      throw Failure::permanent(invalid->field + " " + invalid->reason, "invalid_event");
-  }
-  return *std::move(decoded);
-}
-
-/// A handler that does not wait: its function is none of coroutines.
-template <class H, class Event>
-concept HandlesAtOnce = requires(H& handler, Context& context, Event const& event) {
-  { handler.handle(context, event) } -> std::same_as<void>;
-};
+/// Checks that an event which the handler does not list belongs on this topic; it is then left aside.
+/// @throws Failure (permanent) when the topic does not carry events of this type.
+void check_carried(Context& context, std::string_view type);
 
 /// Decodes an event and hands it to the handler's function for its type. `H` has
 /// `using Events = EventList<...>` and for each of them `Task<> handle(Context&, Event const&)`; a handler that never
@@ -54,6 +28,9 @@ class HandlerWork : public Work {
   Task<> handle(Context& context) override { return start(context, typename H::Events{}); }
   bool never_waits() const override { return at_once(typename H::Events{}); }
   void handle_now(Context& context) override { finish(context, typename H::Events{}); }
+  std::function<void(UnitOfWork&)> giving_up(Context& context, Failure const& failure) override {
+    return find_hook(context, failure, typename H::Events{});
+  }
 
  private:
   template <class... Events>
@@ -72,7 +49,7 @@ class HandlerWork : public Work {
       Task<> chosen;
       auto const matched = ((type == Events::type && (chosen = decode_and_handle<Events>(context), true)) || ...);
       if (matched) return chosen;
-      pass_over(context, type);
+      check_carried(context, type);
       return nothing();
     }
   }
@@ -84,7 +61,7 @@ class HandlerWork : public Work {
     if constexpr (at_once(events)) {
       auto const type = context.event().type;
       auto const matched = ((type == Events::type && (handler_.handle(context, decode<Events>(context)), true)) || ...);
-      if (!matched) pass_over(context, type);
+      if (!matched) check_carried(context, type);
     }
   }
 
@@ -95,8 +72,28 @@ class HandlerWork : public Work {
     co_await std::move(handling);
   }
 
+  template <class... Events>
+  std::function<void(UnitOfWork&)> find_hook(Context& context, Failure const& failure, EventList<Events...>) {
+    std::function<void(UnitOfWork&)> hook;
+    try {
+      auto const type = context.event().type;
+      static_cast<void>(((type == Events::type && (hook = make_hook<Events>(context, failure), true)) || ...));
+    } catch (Failure const&) {  // it does not decode
+    }
+    return hook;
+  }
+
+  template <class Event>
+  std::function<void(UnitOfWork&)> make_hook(Context& context, Failure const& failure) {
+    if constexpr (HearsOfGivingUp<H, Event>)
+      return [this, &context, failure, event = decode<Event>(context)](UnitOfWork& unit) {
+        handler_.gave_up(context, event, failure, unit);
+      };
+    else
+      return {};
+  }
+
   H& handler_;
 };
 
-}  // namespace engine
-}  // namespace omnibus
+}  // namespace omnibus::engine

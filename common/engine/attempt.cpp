@@ -1,9 +1,11 @@
-#include "engine/context.hpp"
+#include "engine/attempt.hpp"
 
-#include "engine/classify.hpp"
 #include "engine/commit/dead_letter.hpp"
+#include "engine/commit/event_maker.hpp"
+#include "engine/commit/handler_unit.hpp"
 #include "engine/engine.hpp"
 #include "faults/failpoint.hpp"
+#include "handler/classify.hpp"
 #include "kafka/topics.hpp"
 #include "observability/trace_context.hpp"
 #include "postgres/errors.hpp"
@@ -44,7 +46,7 @@ bool tells_nothing(std::exception_ptr const& failed) {
 
 }  // namespace
 
-void Context::parse() {
+void Attempt::parse() {
   if (view_) return;
   thread_local std::vector<HeaderView> headers;  // kept from event to event, so that reading them allocates nothing
   headers.clear();
@@ -70,48 +72,44 @@ void Context::parse() {
   if (record.value) data_ = *record.value;
 }
 
-EnvelopeView const& Context::event() {
+EnvelopeView const& Attempt::event() {
   parse();
   return *view_;
 }
 
-Envelope const& Context::envelope() {
+Envelope const& Attempt::envelope() {
   if (!envelope_) envelope_ = std::make_unique<Envelope>(structured_ ? structured_->envelope : to_envelope(event()));
   return *envelope_;
 }
 
-std::string_view Context::data() {
+std::string_view Attempt::data() {
   parse();
   return data_;
 }
 
-Uuid const& Context::event_key() {
+Uuid const& Attempt::event_key() {
   if (!event_key_) event_key_ = omnibus::event_key(event());
   return *event_key_;
 }
 
-std::string_view Context::topic() const {
+std::string_view Attempt::topic() const {
   return delivery_.partition->where.topic;
 }
 
-std::int64_t Context::timestamp_ms() const {
+std::int64_t Attempt::timestamp_ms() const {
   return delivery_.record.timestamp_ms();
 }
 
-std::int64_t Context::time_ms() {
-  return parse_time_ms(event().time).value_or(timestamp_ms());
-}
-
-std::chrono::milliseconds Context::failing_for() const {
+std::chrono::milliseconds Attempt::failing_for() const {
   if (delivery_.first_failed == Clock::time_point{}) return {};
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - delivery_.first_failed);
 }
 
-std::string_view Context::worker() const {
+std::string_view Attempt::worker() const {
   return engine_.identity().worker;
 }
 
-log::EventFields Context::log_fields() {
+log::EventFields Attempt::log_fields() {
   if (!view_) return {.event_id = {}, .key_hash = delivery_.key_hash, .trace_id = {}};
   if (trace_id_.empty()) {
     if (auto const trace = TraceContext::parse(view_->traceparent)) trace_id_ = trace->trace_id_text();
@@ -119,11 +117,11 @@ log::EventFields Context::log_fields() {
   return {.event_id = view_->id, .key_hash = delivery_.key_hash, .trace_id = trace_id_};
 }
 
-postgres::TransactionPool& Context::pool() {
+postgres::TransactionPool& Attempt::pool() {
   return engine_.pool();
 }
 
-Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(postgres::OpenUnit&)> work) {
+Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(postgres::OpenUnit&)> work) {
   auto const& partition = *delivery_.partition;
   if (partition.lost) throw Fenced{};
   auto const& identity = engine_.identity();
@@ -179,21 +177,21 @@ Task<postgres::CommitResult> Context::run(Uuid event_id, std::function<void(post
   }
 }
 
-Task<bool> Context::commit_unit(std::function<void(UnitOfWork&)> work) {
+Task<bool> Attempt::commit_unit(std::function<void(UnitOfWork&)> work) {
   auto committing = write(event_key(), {}, std::move(work));
   auto const committed = co_await std::move(committing);
   delivery_.resolved = true;
   co_return committed;
 }
 
-Task<bool> Context::commit_step(std::string step, std::function<void(UnitOfWork&)> work) {
+Task<bool> Attempt::commit_step(std::string step, std::function<void(UnitOfWork&)> work) {
   auto const id = name_uuid(event_key(), step);
   return write(id, std::move(step), std::move(work));
 }
 
-Task<bool> Context::write(Uuid id, std::string series, std::function<void(UnitOfWork&)> work) {
+Task<bool> Attempt::write(Uuid id, std::string series, std::function<void(UnitOfWork&)> work) {
   std::uint64_t suppressed = 0;
-  std::optional<UnitOfWork> mine;  // the work's, until its transaction ends
+  std::optional<HandlerUnit> mine;  // the work's, until its transaction ends
   auto running = run(id, [&, this](postgres::OpenUnit& unit) {
     suppressed = 0;
     mine.emplace(unit, EventMaker{envelope(), worker(), series}, replaying() ? &suppressed : nullptr);
@@ -205,22 +203,22 @@ Task<bool> Context::write(Uuid id, std::string series, std::function<void(UnitOf
   co_return committed;
 }
 
-bool Context::replaying() const {
+bool Attempt::replaying() const {
   return engine_.ports().replay != nullptr;
 }
 
-void Context::pass_over(std::string_view reason) {
+void Attempt::pass_over(std::string_view reason) {
   if (!replaying()) return;
   engine_.ports().replay->count(Replay::Outcome::skipped, reason);
   delivery_.not_handled = true;
 }
 
-bool Context::still_wanted() const {
+bool Attempt::still_wanted() const {
   return delivery_.partition->wanted();
 }
 
-void Context::publish_now(std::string_view type, std::string_view data, std::string key, std::string_view series,
-                          int ordinal) {
+void Attempt::publish_event_now(std::string_view type, std::string data, std::string key, std::string_view series,
+                                int ordinal) {
   if (replaying()) return engine_.ports().replay->count(Replay::Outcome::suppressed);
   EventMaker events{envelope(), worker(), series};
   events.number(ordinal);
@@ -231,12 +229,12 @@ void Context::publish_now(std::string_view type, std::string_view data, std::str
   }
 }
 
-Uuid Context::fallback_key() const {
+Uuid Attempt::fallback_key() const {
   return name_uuid(record_space,
                    fmt::format("{}/{}/{}", topic(), delivery_.partition->where.partition, delivery_.offset()));
 }
 
-Task<> Context::dead_letter(Failure const& failure) {
+Task<> Attempt::dead_letter(Failure const& failure, std::function<void(UnitOfWork&)> also) {
   auto const waited =
       std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - delivery_.first_failed);
   auto const record = make_dead_letter(
@@ -247,8 +245,14 @@ Task<> Context::dead_letter(Failure const& failure) {
     co_await std::move(sending);
     co_return;
   }
-  auto running =
-      run(view_ ? event_key() : fallback_key(), [&record](postgres::OpenUnit& unit) { unit.publish(record); });
+  std::optional<HandlerUnit> mine;  // until the transaction ends
+  auto running = run(view_ ? event_key() : fallback_key(), [&](postgres::OpenUnit& unit) {
+    unit.publish(record);
+    if (!also) return;
+    // A series of its own: when the letter is sent again and handled, what that publishes has other ids.
+    mine.emplace(unit, EventMaker{envelope(), worker(), "gave_up"});
+    also(*mine);
+  });
   co_await std::move(running);
   delivery_.resolved = true;
 }

@@ -1,7 +1,10 @@
-#include "engine/unit_of_work.hpp"
+#include "engine/commit/event_maker.hpp"
 
-#include "engine/failure.hpp"
+#include "handler/failure.hpp"
 #include "kafka/topics.hpp"
+
+#include <cstdint>
+#include <utility>
 
 namespace omnibus::engine {
 
@@ -16,13 +19,6 @@ kafka::Record EventMaker::make(std::string_view type, std::string_view data, std
 
 Uuid EventMaker::last_key() const {
   return event_key(derive(parent_, worker_, ordinal_ - 1, {}));
-}
-
-void UnitOfWork::publish(kafka::Record record) {
-  if (suppressed_ != nullptr)
-    ++*suppressed_;
-  else
-    unit_.publish(std::move(record));
 }
 
 }  // namespace omnibus::engine

@@ -1,0 +1,71 @@
+/// The context that the engine gives to handlers.
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "engine/dispatch/delivery.hpp"
+#include "handler/context.hpp"
+#include "handler/failure.hpp"
+#include "kafka/cloud_event.hpp"
+#include "postgres/unit.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace omnibus::engine {
+
+class Engine;
+
+/// One attempt at one delivery. Lives as long as the attempt; belongs to the event loop.
+class Attempt final : public Context {
+ public:
+  Attempt(Engine& engine, Delivery& delivery) : engine_{engine}, delivery_{delivery} {}
+
+  EnvelopeView const& event() override;
+  std::string_view data() override;
+  Uuid const& event_key() override;
+  std::string_view key() const override { return delivery_.has_key() ? delivery_.key() : std::string_view{}; }
+  std::string_view value() const override { return delivery_.has_value() ? delivery_.value() : std::string_view{}; }
+  std::string_view topic() const override;
+  std::uint32_t attempt() const override { return delivery_.attempts + 1; }
+  std::int64_t timestamp_ms() const override;
+  std::chrono::milliseconds failing_for() const override;
+  std::string_view worker() const override;
+  bool replaying() const override;
+  void pass_over(std::string_view reason) override;
+  bool still_wanted() const override;
+  log::EventFields log_fields() override;
+
+  /// Parks the event as a dead letter with its reason, together with its inbox row and what `also` writes and
+  /// publishes; `also` may be empty, and is not called in an engine without a database.
+  Task<> dead_letter(Failure const& failure, std::function<void(UnitOfWork&)> also);
+
+ private:
+  Task<bool> commit_unit(std::function<void(UnitOfWork&)> work) override;
+  Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work) override;
+  postgres::TransactionPool& pool() override;
+  void publish_event_now(std::string_view type, std::string data, std::string key, std::string_view series,
+                         int ordinal) override;
+
+  Task<bool> write(Uuid id, std::string series, std::function<void(UnitOfWork&)> work);
+  Task<postgres::CommitResult> run(Uuid event_id, std::function<void(postgres::OpenUnit&)> work);
+  void parse();
+  Envelope const& envelope();
+  Uuid fallback_key() const;
+
+  Engine& engine_;
+  Delivery& delivery_;
+  // Elsewhere, for they are large and few need them: many attempts may be under way.
+  std::unique_ptr<CloudEvent> structured_;  // only of an event in structured mode
+  std::optional<EnvelopeView> view_;
+  std::unique_ptr<Envelope> envelope_;  // made only when events are derived from this one
+  std::string_view data_;
+  std::optional<Uuid> event_key_;
+  std::string trace_id_;
+};
+
+}  // namespace omnibus::engine

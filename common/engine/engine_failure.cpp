@@ -1,0 +1,104 @@
+// The part of the engine that decides what becomes of an event that failed.
+#include "engine/engine.hpp"
+#include "faults/failpoint.hpp"
+#include "handler/classify.hpp"
+#include "observability/log.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <exception>
+#include <random>
+#include <utility>
+
+namespace omnibus::engine {
+
+Task<Verdict> Engine::resolve(Delivery& delivery, Attempt& attempt, std::exception_ptr error) {
+  if (delivery.resolved) co_return Verdict{Verdict::Kind::done};  // committed; what failed came after it
+  auto const failure = classify(error);
+  if (!failure) {
+    confirm_membership(delivery);
+    co_return Verdict{Verdict::Kind::hold};
+  }
+  if (delivery.first_failed == Clock::time_point{}) delivery.first_failed = Clock::now();
+  auto const random = std::uniform_real_distribution{}(random_);
+  if (failure->kind() == Failure::Kind::deferred) {
+    auto const times = ++delivery.deferrals;
+    auto const delay = decide(*failure, times, settings_.recoverability, random).delay;
+    bump(counters_.deferred);
+    // Thousands may wait for the same thing, for a day: ever fewer lines of each.
+    if (std::has_single_bit(times))
+      log::info(attempt.log_fields(), "deferred",
+                {{"times", times}, {"in_ms", delay.count()}, {"reason", failure->what()}});
+    co_return Verdict{Verdict::Kind::retry, delay};
+  }
+  delivery.deferrals = 0;
+  auto const counted = failure->kind() == Failure::Kind::outage ? delivery.attempts : ++delivery.attempts;
+  auto const decision = decide(*failure, counted, settings_.recoverability, random);
+  switch (decision.action) {
+    case Decision::Action::pause:
+      bump(counters_.outages);
+      log::warn(attempt.log_fields(), "paused by an outage", {{"reason", failure->what()}});
+      co_return Verdict{Verdict::Kind::outage};
+    case Decision::Action::retry: {
+      bump(counters_.retried);
+      auto delay = decision.delay;
+      // Without budget the retry waits longer instead of adding to the load on what is failing.
+      if (!budget_.spend(Clock::now())) delay = std::max(delay, settings_.recoverability.longest_delay);
+      log::info(attempt.log_fields(), "retry",
+                {{"attempt", counted}, {"in_ms", delay.count()}, {"reason", failure->what()}});
+      co_return Verdict{Verdict::Kind::retry, delay};
+    }
+    case Decision::Action::dead_letter:
+      break;
+  }
+  if (ports_.replay != nullptr) {
+    ports_.replay->count(Replay::Outcome::failed, failure->error_class());
+    delivery.not_handled = true;
+    log::error(attempt.log_fields(), "failed in the replay",
+               {{"topic", delivery.partition->where.topic},
+                {"class", failure->error_class()},
+                {"attempts", counted},
+                {"reason", failure->what()}});
+    co_return Verdict{Verdict::Kind::done};
+  }
+  auto parking = park(delivery, attempt, *failure);
+  co_return co_await std::move(parking);
+}
+
+Task<Verdict> Engine::park(Delivery& delivery, Attempt& attempt, Failure const& failure) {
+  auto also = work_.giving_up(attempt, failure);
+  for (;;) {
+    std::exception_ptr failed;
+    OMNIBUS_FAILPOINT("dead_letter");
+    try {
+      auto parking = attempt.dead_letter(failure, also);
+      co_await std::move(parking);
+      break;
+    } catch (...) {
+      failed = std::current_exception();
+    }
+    auto const refusal = classify(failed);
+    if (!refusal) {
+      confirm_membership(delivery);
+      co_return Verdict{Verdict::Kind::hold};
+    }
+    if (refusal->kind() == Failure::Kind::outage) co_return Verdict{Verdict::Kind::outage};
+    log::error(attempt.log_fields(), "a dead letter could not be written", {{"reason", refusal->what()}});
+    if (!also || refusal->kind() != Failure::Kind::permanent)
+      co_return Verdict{Verdict::Kind::retry, settings_.recoverability.longest_delay};
+    also = {};  // what the handler adds cannot be written, and must not keep the event from being parked
+  }
+  bump(counters_.dead_lettered);
+  if (failure.error_class() == "invalid_event" || failure.error_class() == "unknown_type")
+    bump(counters_.dead_malformed);
+  else if (failure.kind() == Failure::Kind::transient)
+    bump(counters_.dead_exhausted);
+  log::error(attempt.log_fields(), "dead letter",
+             {{"topic", delivery.partition->where.topic},
+              {"class", failure.error_class()},
+              {"attempts", delivery.attempts},
+              {"reason", failure.what()}});
+  co_return Verdict{Verdict::Kind::done};
+}
+
+}  // namespace omnibus::engine

@@ -1,0 +1,168 @@
+#include "handler/fake_context.hpp"
+
+#include "handler/classify.hpp"
+#include "kafka/topics.hpp"
+#include "time/time.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+
+#include <boost/asio/co_spawn.hpp>
+
+namespace omnibus {
+
+/// A unit of work without a database: collects what is to be published.
+class FakeContext::Unit final : public UnitOfWork {
+ public:
+  Unit(Uuid const& parent, std::string name) : parent_{parent}, name_{std::move(name)} {}
+
+  pqxx::transaction_base& transaction() override {
+    throw std::logic_error{"FakeContext has no database: put SQL behind the worker's store"};
+  }
+  Uuid last_key() const override { return name_uuid(parent_, name_ + std::to_string(records.size())); }
+
+  std::vector<Record> records;
+
+ private:
+  void publish_event(std::string_view type, std::string data, std::string key) override {
+    if (kafka::TopicCatalog::built_in().topic_of(type) == nullptr)
+      throw Failure::permanent("no topic in topics.yaml carries " + std::string{type}, "no_topic");
+    records.push_back({std::string{type}, std::move(data), std::move(key)});
+  }
+  postgres::Gathered& gathered() override {
+    throw std::logic_error{"FakeContext has no database: put SQL behind the worker's store"};
+  }
+
+  Uuid parent_;
+  std::string name_;
+};
+
+FakeContext::FakeContext(std::string worker, std::uint32_t max_attempts)
+    : worker_{std::move(worker)}, max_attempts_{max_attempts} {}
+
+FakeContext::~FakeContext() = default;
+
+void FakeContext::receive(std::string_view type, std::string data) {
+  envelope_ = originate("/test", type);
+  envelope_.time = format_time_ms(time_ms_);
+  view_ = view_of(envelope_);
+  event_key_ = omnibus::event_key(view_);
+  data_ = std::move(data);
+  attempts_ = 0;
+  failed_.reset();
+  parked_.reset();
+  passed_over_.clear();
+}
+
+FakeContext::Result FakeContext::attempt_now() {
+  std::exception_ptr failed;
+  auto ended = false;
+  loop_.restart();
+  boost::asio::co_spawn(loop_, attempt_at_it_(), [&](std::exception_ptr error) {
+    failed = std::move(error);
+    ended = true;
+  });
+  loop_.run();
+  if (!ended) throw std::logic_error{"the handler waits for something that never comes"};
+  return failed ? settle(failed) : Result{};
+}
+
+FakeContext::Result FakeContext::come_again() {
+  attempts_ = 0;
+  failed_.reset();
+  parked_.reset();
+  return attempt_now();
+}
+
+FakeContext::Result FakeContext::try_again(std::chrono::milliseconds later) {
+  now_ += later;
+  return attempt_now();
+}
+
+FakeContext::Result FakeContext::try_until_over(std::chrono::milliseconds every) {
+  constexpr int most = 100'000;
+  for (int i = 0; i < most; ++i) {
+    auto const result = try_again(every);
+    if (result == Kind::handled || result == Kind::parked || result == Kind::fenced) return result;
+  }
+  throw std::logic_error{"the event is never over"};
+}
+
+FakeContext::Result FakeContext::settle(std::exception_ptr const& error) {
+  auto const failure = classify(error);
+  if (!failure) return {Kind::fenced};
+  if (!failed_) failed_ = now_;
+  Result result{Kind::outage, failure->what(), failure->error_class(), failure->retry_after()};
+  switch (failure->kind()) {
+    case Failure::Kind::outage:
+      return result;
+    case Failure::Kind::deferred:
+      result.kind = Kind::deferred;
+      return result;
+    case Failure::Kind::transient:
+      result.kind = Kind::waits;
+      if (++attempts_ < max_attempts_) return result;
+      break;
+    case Failure::Kind::permanent:
+      ++attempts_;
+      break;
+  }
+  return park(*failure);
+}
+
+FakeContext::Result FakeContext::park(Failure const& failure) {
+  write(event_key_, "gave_up", [&](UnitOfWork& unit) {
+    if (hook_) hook_(failure, unit);
+  });
+  parked_ = failure;
+  return {Kind::parked, failure.what(), failure.error_class(), {}};
+}
+
+bool FakeContext::write(Uuid const& id, std::string const& series, std::function<void(UnitOfWork&)> const& work,
+                        std::exception_ptr failed) {
+  if (inbox_.contains(id)) return false;
+  std::vector<std::function<void()>> undo;
+  for (auto const& snapshot : snapshots_) undo.push_back(snapshot());
+  Unit unit{event_key_, worker_ + '/' + series + '/'};
+  try {
+    work(unit);
+    if (failed) std::rethrow_exception(failed);
+  } catch (...) {
+    for (auto const& each : undo) each();
+    throw;
+  }
+  inbox_.insert(id);
+  ++commits_;
+  if (!replaying_) std::ranges::move(unit.records, std::back_inserter(published_));
+  return true;
+}
+
+Task<bool> FakeContext::commit_unit(std::function<void(UnitOfWork&)> work) {
+  co_return write(event_key_, {}, work, std::exchange(next_commit_, nullptr));
+}
+
+Task<bool> FakeContext::commit_step(std::string step, std::function<void(UnitOfWork&)> work) {
+  co_return write(name_uuid(event_key_, step), step, work, std::exchange(next_checkpoint_, nullptr));
+}
+
+postgres::TransactionPool& FakeContext::pool() {
+  throw std::logic_error{"FakeContext has no database: put SQL behind the worker's store"};
+}
+
+void FakeContext::publish_event_now(std::string_view type, std::string data, std::string key, std::string_view, int) {
+  if (!replaying_) published_now_.push_back({std::string{type}, std::move(data), std::move(key)});
+}
+
+std::vector<std::string> FakeContext::published_types() const {
+  std::vector<std::string> types;
+  for (auto const& record : published_) types.push_back(record.type);
+  return types;
+}
+
+std::string_view FakeContext::topic() const {
+  auto const* const topic = kafka::TopicCatalog::built_in().topic_of(view_.type);
+  return topic == nullptr ? std::string_view{} : std::string_view{topic->name};
+}
+
+}  // namespace omnibus

@@ -1,0 +1,201 @@
+// The chat worker's handler without engine, broker, database and model.
+#include "workers/chat/handler.hpp"
+
+#include "handler/classify.hpp"
+#include "handler/fake_context.hpp"
+#include "tests/common/assistant/fake_answers.hpp"
+#include "tests/workers/chat/fake_conversations.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::chat;
+using namespace omnibus::chat::test;
+using Kind = FakeContext::Kind;
+using llm::LlmError;
+
+namespace {
+
+struct Chat {
+  explicit Chat(bool replay = false) {
+    context.keep_consistent(stored);
+    if (replay) context.replay();
+    handler.emplace(settings, std::make_unique<FakeConversations>(stored, model.answers),
+                    replay ? nullptr : model.make(settings));
+  }
+
+  auto hand() { return context.hand(*handler, message); }
+  /// Keeps an answer to the event that was handed over last, as an earlier run of it did.
+  void record(std::string text) {
+    auto const key = context.event_key();
+    model.answers[{key, key}].text = std::move(text);
+  }
+  auto& row() { return stored.rows[conversation]; }
+  std::vector<std::string> said() {
+    std::vector<std::string> said;
+    for (auto const& each : row().messages) said.push_back(each.role + ": " + each.content);
+    return said;
+  }
+
+  ChatSettings settings;
+  ChatMessageReceived const message{"shop.example", "s1", "Where is my card?", {}};
+  Uuid const conversation = conversation_id_of("shop.example", "s1");
+  FakeContext context{"chat"};
+  Conversations stored;
+  assistant::test::FakeModel model{context};
+  std::optional<ChatHandler> handler;
+};
+
+std::vector<std::string> const question_and_answer{"user: Where is my card?", "assistant: On its way."};
+
+}  // namespace
+
+TEST_CASE("a message is answered: message, answer, reply and the call's event") {
+  Chat chat;
+  chat.model.script.say("On its way.");
+  CHECK(chat.hand() == Kind::handled);
+  CHECK(chat.said() == question_and_answer);
+  CHECK(chat.context.published_types() ==
+        std::vector<std::string>{"omnibus.llm.call.completed.v1", "omnibus.chat.reply.generated.v1"});
+  auto const replies = chat.context.published<ChatReplyGenerated>();
+  REQUIRE(replies.size() == 1);
+  CHECK(replies[0].text == "On its way.");
+  CHECK(replies[0].in_reply_to == chat.context.event().id);
+  CHECK(chat.context.last_published_key() == to_string(chat.conversation));
+  CHECK(chat.context.published_now<ChatReplyDelta>().size() == 1);
+}
+
+TEST_CASE("a message that comes a second time is not asked and not answered again") {
+  Chat chat;
+  chat.model.script.say("On its way.");
+  REQUIRE(chat.hand() == Kind::handled);
+  CHECK(chat.context.come_again() == Kind::handled);
+  CHECK(chat.model.asked() == 1);
+  CHECK(chat.said() == question_and_answer);
+  CHECK(chat.context.published<ChatReplyGenerated>().size() == 1);
+}
+
+TEST_CASE("a model that fails for a while: the message waits, then it is answered") {
+  Chat chat;
+  chat.model.script.failure = LlmError{LlmError::Kind::rate_limited, "slow down", std::chrono::seconds{3}};
+  auto const waiting = chat.hand();
+  CHECK(waiting == Kind::waits);
+  CHECK(waiting.retry_after == std::chrono::seconds{3});
+  CHECK(chat.said().empty());
+  chat.model.script.failure.reset();
+  chat.model.script.say("On its way.");
+  CHECK(chat.context.try_again() == Kind::handled);
+  CHECK(chat.said() == question_and_answer);
+}
+
+TEST_CASE("a model that fails for good: the visitor gets the fallback text, which is no answer of the model's") {
+  Chat chat;
+  chat.model.script.failure = LlmError{LlmError::Kind::invalid_request, "unknown model"};
+  CHECK(chat.hand() == Kind::handled);
+  CHECK(chat.said() == std::vector<std::string>{"user: Where is my card?"});
+  auto const fallbacks = chat.context.published<ChatReplyFallback>();
+  REQUIRE(fallbacks.size() == 1);
+  CHECK(fallbacks[0].text == chat.settings.fallback_text);
+  CHECK(fallbacks[0].reason == "invalid_request");
+}
+
+TEST_CASE("a model that stays away: after the visitor has waited long enough he gets the fallback text") {
+  Chat chat;
+  chat.model.script.failure = LlmError{LlmError::Kind::unavailable, "no connection"};
+  REQUIRE(chat.hand() == Kind::waits);
+  CHECK(chat.context.try_until_over(std::chrono::seconds{10}) == Kind::handled);
+  CHECK(chat.context.published<ChatReplyFallback>().size() == 1);
+  CHECK(chat.context.failing_for() <= chat.settings.llm_give_up_after);
+}
+
+TEST_CASE("an answer that was paid for is kept when the commit fails, and not asked for again") {
+  Chat chat;
+  chat.model.script.say("On its way.");
+  chat.context.fail_next_commit(Failure::outage("the database is away"));
+  CHECK(chat.hand() == Kind::outage);
+  CHECK(chat.said().empty());
+  CHECK(chat.context.published<ChatReplyGenerated>().empty());
+  CHECK(chat.context.try_again() == Kind::handled);
+  CHECK(chat.model.asked() == 1);
+  CHECK(chat.said() == question_and_answer);
+  CHECK(chat.context.published<ChatReplyGenerated>().size() == 1);
+}
+
+TEST_CASE("an answer that could not be kept is asked for again") {
+  Chat chat;
+  chat.model.script.say("On its way.");
+  chat.context.fail_next_checkpoint(Fenced{});
+  CHECK(chat.hand() == Kind::fenced);
+  CHECK(chat.context.published_types().empty());
+  chat.model.script.say("On its way.");
+  CHECK(chat.context.come_again() == Kind::handled);  // at the partition's next owner
+  CHECK(chat.model.asked() == 2);
+  CHECK(chat.said() == question_and_answer);
+}
+
+TEST_CASE("a message that is given up ends the visitor's stream") {
+  Chat chat;
+  chat.row().resolved = true;
+  CHECK(chat.hand() == Kind::parked);
+  REQUIRE(chat.context.parked());
+  CHECK(chat.context.parked()->error_class() == "closed_conversation");
+  auto const failed = chat.context.published<ChatReplyFailed>();
+  REQUIRE(failed.size() == 1);
+  CHECK(failed[0].conversation_id == chat.conversation);
+  CHECK(failed[0].in_reply_to == chat.context.event().id);
+  CHECK(failed[0].reason == "closed_conversation");
+  CHECK(chat.said().empty());
+}
+
+TEST_CASE("a message of an unknown tenant is parked, and asks no model") {
+  Chat chat;
+  chat.stored.tenants.clear();
+  CHECK(chat.hand() == Kind::parked);
+  CHECK(chat.context.parked()->error_class() == "unknown_tenant");
+  CHECK(chat.model.asked() == 0);
+}
+
+TEST_CASE("an answer is suppressed when a person has taken the conversation over") {
+  SUBCASE("before the model was asked") {
+    Chat chat;
+    chat.row().with_person = true;
+    CHECK(chat.hand() == Kind::handled);
+    CHECK(chat.model.asked() == 0);
+    CHECK(chat.context.published_types() == std::vector<std::string>{"omnibus.chat.reply.suppressed.v1"});
+    CHECK(chat.said() == std::vector<std::string>{"user: Where is my card?"});
+  }
+  SUBCASE("while it was being asked") {
+    Chat chat;
+    chat.model.script.say("On its way.");
+    chat.model.script.on_asked = [&] { chat.row().takeover_epoch = 1; };
+    CHECK(chat.hand() == Kind::handled);
+    CHECK(chat.context.published<ChatReplySuppressed>().size() == 1);
+    CHECK(chat.context.published<ChatReplyGenerated>().empty());
+    CHECK(chat.said() == std::vector<std::string>{"user: Where is my card?"});
+    CHECK(chat.model.answers.empty());  // a replay must not store it
+  }
+}
+
+TEST_CASE("a replay stores the recorded answer again and publishes nothing") {
+  Chat chat{true};
+  SUBCASE("of a turn that was answered") {
+    chat.context.hand(*chat.handler, ChatMessageReceived{"shop.example", "other", "first", {}});
+    chat.record("On its way.");
+    CHECK(chat.context.come_again() == Kind::handled);
+    CHECK(chat.stored.rows[conversation_id_of("shop.example", "other")].messages.size() == 2);
+  }
+  SUBCASE("of a turn without one, which is passed over") {
+    CHECK(chat.hand() == Kind::handled);
+    CHECK(chat.context.passed_over() == "no recorded answer");
+    CHECK(chat.said().empty());
+  }
+  SUBCASE("of a deleted conversation, which does not come back") {
+    chat.stored.forgotten.insert(chat.conversation);
+    chat.hand();
+    chat.record("On its way.");
+    CHECK(chat.context.come_again() == Kind::handled);
+    CHECK(chat.context.passed_over() == "deleted");
+    CHECK(chat.said().empty());
+  }
+  CHECK(chat.context.published_types().empty());
+}
