@@ -9,8 +9,8 @@ export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 # clones of one machine share wha
 logs=$run/logs
 build=$root/build/release
 bin=${OMNIBUS_BIN:-$build/bin} # with OMNIBUS_BIN these binaries are taken as they are: no set-up, no build
-workers=(gateway chat call sms notify telemetry relay) # each a binary omnibus-NAME
-processes=(gateway chat call sms notify telemetry relay simulator broker) # in the order they are stopped
+mapfile -t workers <"$root/workers/list.txt" # each a binary omnibus-NAME, in the order they are started and stopped
+processes=("${workers[@]}" simulator broker) # in the order they are stopped
 
 trap '' PIPE # whoever read our output and left must not keep us from stopping what we started
 say() { printf '%s: %s\n' "${me:-compose}" "$*" >&2 2>/dev/null || true; }
@@ -314,6 +314,7 @@ take_down() {
   local name status=0
   mkdir -p "$logs"
   for name in "${processes[@]}"; do stop "$name" 40 || status=1; done
+  for name in "$run"/processes/*; do [ ! -e "$name" ] || stop "${name##*/}" 40 || status=1; done # of a worker not listed now
   "$root/compose/postgres" down 6>&- 7>&- 2>>"$logs/postgres.log" || { say "PostgreSQL did not stop; see $logs/postgres.log"; status=1; }
   [ "$(option kafka)" != apache ] || "$root/compose/kafka" down 6>&- 7>&- 2>>"$logs/kafka.log" || { say "Apache Kafka did not stop; see $logs/kafka.log"; status=1; }
   rm -rf "$run/processes"
