@@ -2,11 +2,7 @@
 ///   contract_dump             prints every event type with its members, as JSON
 ///   contract_dump TYPE        decodes standard input as that event and encodes it again; status 1 and the reason on
 ///                             standard error when it is refused
-#include "events/call.hpp"
-#include "events/chat.hpp"
-#include "events/inbound.hpp"
-#include "events/llm.hpp"
-#include "events/notification.hpp"
+#include "events_list.hpp"
 #include "json/decode.hpp"
 #include "json/encode.hpp"
 
@@ -19,16 +15,6 @@
 using namespace omnibus;
 
 namespace {
-
-template <class... Event>
-struct List {};
-
-/// Every event there is: a new one is added here, to topics.yaml and to schemas/, and the test holds them together.
-using Events =
-    List<ChatMessageReceived, ChatReplyDelta, ChatReplyGenerated, ChatReplyFallback, ChatReplyFailed,
-         ChatReplySuppressed, LlmCallCompleted, LlmCallFailed, CallTerminated, SmsMessageReceived,
-         WhatsappMessageReceived, DeliveryReceiptReceived, NotificationRequested, NotificationSent, NotificationFailed,
-         NotificationSkipped, NotificationInDoubt, NotificationDelivered, NotificationRead>;
 
 std::string_view name_of(json::Kind kind) {
   switch (kind) {
