@@ -8,7 +8,7 @@ endif()
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
-find_package(Boost 1.81 REQUIRED COMPONENTS system json url)
+find_package(Boost 1.81 CONFIG REQUIRED COMPONENTS system json url)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(simdjson REQUIRED)
@@ -25,7 +25,12 @@ if(OMNIBUS_SANITIZE MATCHES thread) # which knows no threads but POSIX ones
   target_link_libraries(omnibus_c11_threads PRIVATE omnibus_options)
   target_link_libraries(RdKafka::rdkafka INTERFACE omnibus_c11_threads)
 endif()
-find_package(libpqxx 7.9 CONFIG REQUIRED)
+find_package(libpqxx 7.9 CONFIG QUIET)
+if(NOT libpqxx_FOUND) # Debian's package has no CMake files, only pkg-config's
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(libpqxx REQUIRED IMPORTED_TARGET GLOBAL libpqxx>=7.9)
+  add_library(libpqxx::pqxx ALIAS PkgConfig::libpqxx)
+endif()
 
 # Asio and Beast are compiled once, in common/concurrency/asio.cpp, not in every file that includes them.
 add_library(omnibus_asio_options INTERFACE)
