@@ -2,6 +2,7 @@
 
 #include "json/decode.hpp"
 #include "json/encode.hpp"
+#include "postgres/rows.hpp"
 
 #include <string>
 #include <utility>
@@ -24,13 +25,10 @@ void PostgresAnswers::forget(UnitOfWork& unit, Uuid const& event_key) {
 
 Task<std::optional<RecordedAnswer>> PostgresAnswers::find(Context& context, std::string_view step) {
   auto const key = to_string(request_key(context.event_key(), step));
-  auto reading = context.read([&](pqxx::connection& connection) -> std::optional<std::string> {
+  auto reading = context.read([&](pqxx::connection& connection) {
     pqxx::nontransaction query{connection};
-    auto const row =
-        query.exec("SELECT response::text FROM pipeline.llm_responses WHERE request_key = $1", pqxx::params{key})
-            .opt_row();
-    if (!row) return std::nullopt;
-    return (*row)[0].as<std::string>();
+    return postgres::read_optional<std::string>(
+        query, "SELECT response::text FROM pipeline.llm_responses WHERE request_key = $1", pqxx::params{key});
   });
   auto const text = co_await std::move(reading);
   if (!text) co_return std::nullopt;

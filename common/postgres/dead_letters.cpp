@@ -1,10 +1,22 @@
 #include "postgres/dead_letters.hpp"
 
+#include "postgres/rows.hpp"
+
 #include <exception>
 
+#include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
 
 namespace omnibus::postgres {
+namespace {
+
+struct TakenLetter {
+  Uuid letter_id;
+  LetterAction action{};
+};
+BOOST_DESCRIBE_STRUCT(TakenLetter, (), (letter_id, action))
+
+}  // namespace
 
 std::string_view to_string(LetterAction action) {
   return action == LetterAction::redriven ? "redriven" : "dropped";
@@ -25,11 +37,9 @@ bool take_letter(pqxx::transaction_base& transaction, LetterKey const& letter, L
 std::unordered_map<Uuid, LetterAction> letter_actions(pqxx::connection& connection, std::string_view topic) {
   pqxx::nontransaction query{connection};
   std::unordered_map<Uuid, LetterAction> actions;
-  for (auto const& row :
-       query.exec("SELECT letter_id, action FROM pipeline.dead_letter_actions WHERE topic = $1", pqxx::params{topic})) {
-    if (auto const id = parse_uuid(row[0].view()))
-      actions.emplace(*id, row[1].view() == "redriven" ? LetterAction::redriven : LetterAction::dropped);
-  }
+  for (auto const& [id, action] : read<TakenLetter>(
+           query, "SELECT letter_id, action FROM pipeline.dead_letter_actions WHERE topic = $1", pqxx::params{topic}))
+    actions.emplace(id, action);
   return actions;
 }
 

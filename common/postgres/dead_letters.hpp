@@ -9,6 +9,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include <boost/describe/enum.hpp>
+
 namespace pqxx {
 class connection;
 class transaction_base;
@@ -27,6 +29,7 @@ struct LetterKey {
 };
 
 enum class LetterAction { redriven, dropped };
+BOOST_DESCRIBE_ENUM(LetterAction, redriven, dropped)
 std::string_view to_string(LetterAction action);
 
 /// The compare-and-set of every action: takes the letter within the caller's transaction, or tells that somebody else

@@ -1,6 +1,7 @@
 #include "postgres/fence.hpp"
 
 #include "faults/failpoint.hpp"
+#include "postgres/rows.hpp"
 
 #include <pqxx/pqxx>
 
@@ -16,16 +17,13 @@ std::vector<std::int64_t> take_over(pqxx::connection& connection, std::string_vi
     numbers.push_back(partition);
   }
   pqxx::nontransaction query{connection};
-  auto const rows =
-      query.exec("SELECT epoch FROM pipeline.take_over_all($1, $2::text[], $3::int[], $4) ORDER BY ordinal",
-                 pqxx::params{consumer, topics, numbers, owner});
+  auto epochs = read<std::int64_t>(
+      query, "SELECT epoch FROM pipeline.take_over_all($1, $2::text[], $3::int[], $4) ORDER BY ordinal",
+      pqxx::params{consumer, topics, numbers, owner});
   if (OMNIBUS_MUTATED("fence")) {  // everyone has the same epoch
     query.exec("UPDATE pipeline.fence SET epoch = 1");
     return std::vector<std::int64_t>(partitions.size(), 1);
   }
-  std::vector<std::int64_t> epochs;
-  epochs.reserve(partitions.size());
-  for (auto const& row : rows) epochs.push_back(row[0].as<std::int64_t>());
   return epochs;
 }
 

@@ -1,9 +1,12 @@
 #include "postgres/outbox.hpp"
 
+#include "postgres/rows.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
 
+#include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
 
 namespace omnibus::postgres {
@@ -54,25 +57,38 @@ void append_bytes(std::string& out, std::optional<std::string> const& bytes) {
   out += "'";
 }
 
-std::optional<std::string> bytes_of(pqxx::field const& field) {
-  if (field.is_null()) return std::nullopt;
-  auto const bytes = field.as<pqxx::bytes>();
-  return std::string{reinterpret_cast<char const*>(bytes.data()), bytes.size()};
+std::string text_of(pqxx::bytes const& bytes) {
+  return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
+}
+
+std::optional<std::string> text_of(std::optional<pqxx::bytes> const& bytes) {
+  return bytes ? std::optional{text_of(*bytes)} : std::nullopt;
 }
 
 constexpr std::string_view columns = "id, topic, key, headers, value, partition";
 
+/// These columns.
+struct StoredRecord {
+  std::int64_t id = 0;
+  std::string topic;
+  std::optional<pqxx::bytes> key;
+  pqxx::bytes headers;
+  std::optional<pqxx::bytes> value;
+  std::optional<std::int32_t> partition;
+};
+BOOST_DESCRIBE_STRUCT(StoredRecord, (), (id, topic, key, headers, value, partition))
+
 std::vector<OutboxRow> rows_of(pqxx::result const& result) {
   std::vector<OutboxRow> rows;
   rows.reserve(static_cast<std::size_t>(result.size()));
-  for (auto const& row : result) {
+  for (auto& stored : read<StoredRecord>(result)) {
     OutboxRow entry;
-    entry.id = row[0].as<std::int64_t>();
-    entry.record.topic = row[1].as<std::string>();
-    entry.record.key = bytes_of(row[2]);
-    entry.record.headers = decode_headers(bytes_of(row[3]).value_or(""));
-    entry.record.value = bytes_of(row[4]);
-    if (!row[5].is_null()) entry.record.partition = row[5].as<std::int32_t>();
+    entry.id = stored.id;
+    entry.record.topic = std::move(stored.topic);
+    entry.record.key = text_of(stored.key);
+    entry.record.headers = decode_headers(text_of(stored.headers));
+    entry.record.value = text_of(stored.value);
+    entry.record.partition = stored.partition;
     rows.push_back(std::move(entry));
   }
   return rows;

@@ -1,6 +1,7 @@
 #include "postgres/unit.hpp"
 
 #include "faults/failpoint.hpp"
+#include "postgres/rows.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
 
 namespace omnibus::postgres {
@@ -122,6 +124,20 @@ std::string last_statement(pqxx::connection const& connection, std::span<OutboxR
   return none || OMNIBUS_MUTATED("outbox") ? "SELECT" : outbox_insert(connection, groups);
 }
 
+/// What the database says of an event, and the first of the outbox ids that come with the answer.
+struct UnitAdmission {
+  std::string verdict;
+  std::int64_t first_outbox_id = 0;
+};
+BOOST_DESCRIBE_STRUCT(UnitAdmission, (), (verdict, first_outbox_id))
+
+/// An event of a batch that is new; absent when a claim has been lost.
+struct BatchAdmission {
+  std::optional<Uuid> event_id;
+  std::int64_t first_outbox_id = 0;
+};
+BOOST_DESCRIBE_STRUCT(BatchAdmission, (), (event_id, first_outbox_id))
+
 /// What becomes of a unit that was admitted so.
 CommitOutcome outcome_of(std::string_view verdict) {
   if (verdict == "new") return CommitOutcome::committed;
@@ -156,9 +172,10 @@ CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::fu
   append_uuid(sql, OMNIBUS_MUTATED("inbox") ? random_uuid() : key.event_id);
   sql += ',';
   sql += connection.quote(key.topic);
-  sql += ',' + std::to_string(key.partition) + ',' + std::to_string(key.epoch) + "), nextval('pipeline.outbox_id')";
-  auto const admission = transaction.begin(sql);
-  auto const outcome = outcome_of(admission.one_row()[0].view());
+  sql += ',' + std::to_string(key.partition) + ',' + std::to_string(key.epoch) +
+         ") AS verdict, nextval('pipeline.outbox_id') AS first_outbox_id";
+  auto const admission = read_one<UnitAdmission>(transaction.begin(sql));
+  auto const outcome = outcome_of(admission.verdict);
   if (outcome != CommitOutcome::committed) {
     transaction.abort();
     return {outcome, {}};
@@ -172,7 +189,7 @@ CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::fu
   OpenUnit unit{transaction, gathered};
   work(unit);
   gathered.write(transaction);
-  OutboxIds ids{transaction, admission.one_row()[1].as<std::int64_t>()};
+  OutboxIds ids{transaction, admission.first_outbox_id};
   rows = ids.number(std::move(unit.records()));
   OutboxRows const written{source_of(key), rows};
   transaction.commit_with(last_statement(connection, std::span{&written, 1}));
@@ -187,7 +204,7 @@ std::vector<CommitResult> run_units(pqxx::connection& connection, std::span<Unit
   AdmittedTransaction transaction{connection};
   std::string sql = "SET LOCAL lock_timeout = ";
   sql += std::to_string(brief_lock_wait.count());
-  sql += "; SELECT verdict, (SELECT nextval('pipeline.outbox_id')) FROM pipeline.admit_each(";
+  sql += "; SELECT verdict, (SELECT nextval('pipeline.outbox_id')) AS first_outbox_id FROM pipeline.admit_each(";
   sql += connection.quote(first.consumer);
   sql += ',';
   append_uuid(sql, first.run_id);
@@ -202,7 +219,7 @@ std::vector<CommitResult> run_units(pqxx::connection& connection, std::span<Unit
   sql += ',';
   append_array(sql, units, [](Unit const* unit) { return std::to_string(unit->key.epoch); });
   sql += ") ORDER BY ordinal";
-  auto const admission = transaction.begin(sql);
+  auto const admissions = read<UnitAdmission>(transaction.begin(sql));
 
   OMNIBUS_FAILPOINT("unit.admitted");
   struct Admitted {
@@ -218,8 +235,7 @@ std::vector<CommitResult> run_units(pqxx::connection& connection, std::span<Unit
   std::deque<Admitted> admitted;
   Gathered gathered;
   for (std::size_t i = 0; i < units.size(); ++i) {
-    auto const verdict = admission[static_cast<pqxx::result::size_type>(i)][0].view();
-    results[i].outcome = outcome_of(verdict);
+    results[i].outcome = outcome_of(admissions.at(i).verdict);
     if (results[i].outcome != CommitOutcome::committed) continue;
     auto& mine = admitted.emplace_back(transaction, gathered, *units[i], results[i]);
     mine.unit.work(mine.open);
@@ -230,7 +246,7 @@ std::vector<CommitResult> run_units(pqxx::connection& connection, std::span<Unit
   }
   gathered.write(transaction);
 
-  OutboxIds ids{transaction, admission[0][1].as<std::int64_t>()};
+  OutboxIds ids{transaction, admissions.front().first_outbox_id};
   std::vector<OutboxRows> written;
   for (auto& mine : admitted) {
     mine.rows = ids.number(std::move(mine.open.records()));
@@ -253,7 +269,8 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
     epochs.push_back(claim.epoch);
   }
   AdmittedTransaction transaction{connection};
-  std::string sql = "SELECT event_id, (SELECT nextval('pipeline.outbox_id')) FROM pipeline.admit_all(";
+  std::string sql =
+      "SELECT event_id, (SELECT nextval('pipeline.outbox_id')) AS first_outbox_id FROM pipeline.admit_all(";
   sql += connection.quote(key.consumer);
   sql += ',';
   append_uuid(sql, key.run_id);
@@ -267,17 +284,15 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
   sql += ',';
   sql += connection.quote(epochs);
   sql += ") AS event_id";
-  auto const admission = transaction.begin(sql);
-  auto const fenced = !admission.empty() && admission[0][0].is_null();
-  if (fenced || (admission.empty() && key.inbox)) {
+  auto const admissions = read<BatchAdmission>(transaction.begin(sql));
+  auto const fenced = !admissions.empty() && !admissions.front().event_id;
+  if (fenced || (admissions.empty() && key.inbox)) {
     transaction.abort();
     return {fenced ? CommitOutcome::fenced : CommitOutcome::duplicate, {}};
   }
 
   std::unordered_set<Uuid> admitted;
-  for (auto const& row : admission) {
-    if (auto const id = parse_uuid(row[0].view())) admitted.insert(*id);
-  }
+  for (auto const& admission : admissions) admitted.insert(admission.event_id.value());
   std::vector<bool> is_new(key.event_ids.size());
   // erase(): of an id that repeats only the first is new.
   for (std::size_t i = 0; i < is_new.size(); ++i)
@@ -289,8 +304,8 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
   work(unit, is_new);
   gathered.write(transaction);
   std::int64_t first_id = 0;
-  if (!admission.empty())
-    first_id = admission[0][1].as<std::int64_t>();
+  if (!admissions.empty())
+    first_id = admissions.front().first_outbox_id;
   else if (!unit.records().empty())
     first_id = next_block(transaction);
   OutboxIds outbox_ids{transaction, first_id};

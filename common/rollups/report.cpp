@@ -1,11 +1,13 @@
 #include "rollups/report.hpp"
 
+#include "postgres/rows.hpp"
 #include "time/time.hpp"
 
 #include <cmath>
 #include <string_view>
 #include <utility>
 
+#include <boost/describe/class.hpp>
 #include <fmt/format.h>
 #include <pqxx/pqxx>
 
@@ -24,24 +26,64 @@ std::string_view kept_as(Granularity granularity) {
 }
 
 constexpr std::string_view sums_columns =
-    "coalesce(sum(calls), 0)::bigint, coalesce(sum(failures), 0)::bigint, coalesce(sum(input_tokens), 0)::bigint, "
-    "coalesce(sum(output_tokens), 0)::bigint, coalesce(sum(cost_usd), 0)::numeric(28,9), "
-    "coalesce(sum(searches), 0)::bigint, coalesce(sum(zero_results), 0)::bigint, "
-    "pipeline.histogram_quantile(pipeline.sum_histogram(duration_hist), 0.5), "
-    "pipeline.histogram_quantile(pipeline.sum_histogram(duration_hist), 0.9), "
-    "pipeline.histogram_quantile(pipeline.sum_histogram(duration_hist), 0.95), "
-    "pipeline.histogram_quantile(pipeline.sum_histogram(duration_hist), 0.99)";
+    "coalesce(sum(calls), 0)::bigint AS calls, coalesce(sum(failures), 0)::bigint AS errors, "
+    "coalesce(sum(input_tokens), 0)::bigint AS input_tokens, coalesce(sum(output_tokens), 0)::bigint AS output_tokens, "
+    "coalesce(sum(cost_usd), 0)::numeric(28,9) AS cost_usd, coalesce(sum(searches), 0)::bigint AS searches, "
+    "coalesce(sum(zero_results), 0)::bigint AS searches_without_result, "
+    "pipeline.histogram_quantile(pipeline.sum_histogram(duration_hist), 0.5) AS p50, "
+    "pipeline.histogram_quantile(pipeline.sum_histogram(duration_hist), 0.9) AS p90, "
+    "pipeline.histogram_quantile(pipeline.sum_histogram(duration_hist), 0.95) AS p95, "
+    "pipeline.histogram_quantile(pipeline.sum_histogram(duration_hist), 0.99) AS p99";
 
-/// Reads the columns above, from the `first`th on.
-template <class Row>
-Sums sums_of(Row const& row, int first) {
-  auto const number = [&](int column) { return row[first + column].template as<std::int64_t>(); };
-  auto const percentile = [&](int column) {
-    return std::round(row[first + column].template as<double>() * 100) / 100;  // to 10 µs: the rest is no information
+/// The columns above.
+struct SumsRow {
+  std::int64_t calls = 0;
+  std::int64_t errors = 0;
+  std::int64_t input_tokens = 0;
+  std::int64_t output_tokens = 0;
+  std::string cost_usd;
+  std::int64_t searches = 0;
+  std::int64_t searches_without_result = 0;
+  std::optional<double> p50, p90, p95, p99;
+};
+BOOST_DESCRIBE_STRUCT(SumsRow, (),
+                      (calls, errors, input_tokens, output_tokens, cost_usd, searches, searches_without_result, p50,
+                       p90, p95, p99))
+
+struct BucketRow : SumsRow {
+  std::optional<std::int64_t> start_ms;  ///< absent for the whole range
+};
+BOOST_DESCRIBE_STRUCT(BucketRow, (SumsRow), (start_ms))
+
+struct ModelRow : SumsRow {
+  std::string provider, model;
+};
+BOOST_DESCRIBE_STRUCT(ModelRow, (SumsRow), (provider, model))
+
+struct DomainRow : SumsRow {
+  std::string domain;
+};
+BOOST_DESCRIBE_STRUCT(DomainRow, (SumsRow), (domain))
+
+struct FreshnessRow {
+  std::optional<std::int64_t> refreshed_ms;
+  bool stale = false;
+};
+BOOST_DESCRIBE_STRUCT(FreshnessRow, (), (refreshed_ms, stale))
+
+Sums sums_of(SumsRow const& row) {
+  auto const rounded = [](std::optional<double> ms) {
+    return std::round(ms.value() * 100) / 100;  // to 10 µs: the rest is no information
   };
-  Sums sums{number(0), number(1), number(2), number(3), row[first + 4].template as<std::string>(),
-            number(5), number(6), {}};
-  if (!row[first + 7].is_null()) sums.latency_ms = Latency{percentile(7), percentile(8), percentile(9), percentile(10)};
+  Sums sums{row.calls,
+            row.errors,
+            row.input_tokens,
+            row.output_tokens,
+            row.cost_usd,
+            row.searches,
+            row.searches_without_result,
+            {}};
+  if (row.p50) sums.latency_ms = Latency{rounded(row.p50), rounded(row.p90), rounded(row.p95), rounded(row.p99)};
   return sums;
 }
 
@@ -57,10 +99,10 @@ class Reader {
     if (!query_.domain.empty()) report.domain = query_.domain;
     if (!query_.model.empty()) report.model = query_.model;
     read_trend(report);
-    for (auto const& row : groups("provider, model", true, true))
-      report.models.push_back({sums_of(row, 2), row[0].as<std::string>(), row[1].as<std::string>()});
-    for (auto const& row : groups("domain", true, !query_.model.empty()))
-      report.domains.push_back({sums_of(row, 1), row[0].as<std::string>()});
+    for (auto const& row : groups<ModelRow>("provider, model", true, true))
+      report.models.push_back({sums_of(row), row.provider, row.model});
+    for (auto const& row : groups<DomainRow>("domain", true, !query_.model.empty()))
+      report.domains.push_back({sums_of(row), row.domain});
     report.live_sessions = read_live_sessions();
     report.projection = read_projection(report.totals.cost_usd);
     report.freshness = {read_freshness("15m", "45 minutes"), read_freshness("1d", "26 hours")};
@@ -83,8 +125,9 @@ class Reader {
 
   void read_trend(Report& report) {
     auto const table = table_for(!query_.domain.empty(), !query_.model.empty());
-    auto const rows = transaction_.exec(
-        fmt::format("SELECT (extract(epoch FROM start) * 1000)::bigint, {0} FROM (SELECT *, "
+    auto const rows = postgres::read<BucketRow>(
+        transaction_,
+        fmt::format("SELECT (extract(epoch FROM start) * 1000)::bigint AS start_ms, {0} FROM (SELECT *, "
                     "date_bin(make_interval(secs => {1}), "
                     "bucket_start, '2000-01-01 00:00:00+00') AS start FROM {2} WHERE {3}) AS kept "
                     "GROUP BY GROUPING SETS ((start), ()) ORDER BY start NULLS LAST",
@@ -95,21 +138,22 @@ class Reader {
       for (; next < end; next += width_ms(query_.granularity)) report.trend.push_back({{}, format_time_ms(next)});
     };
     for (auto const& row : rows) {
-      if (row[0].is_null()) {
-        report.totals = sums_of(row, 1);
+      if (!row.start_ms) {
+        report.totals = sums_of(row);
         continue;
       }
-      auto const start = row[0].as<std::int64_t>();
-      add_empty_until(start);
-      report.trend.push_back({sums_of(row, 1), format_time_ms(start)});
-      next = start + width_ms(query_.granularity);
+      add_empty_until(*row.start_ms);
+      report.trend.push_back({sums_of(row), format_time_ms(*row.start_ms)});
+      next = *row.start_ms + width_ms(query_.granularity);
     }
     add_empty_until(query_.to_ms);
   }
 
-  pqxx::result groups(std::string_view columns, bool by_domain, bool by_model) {
+  template <class Row>
+  std::vector<Row> groups(std::string_view columns, bool by_domain, bool by_model) {
     auto const table = table_for(by_domain, by_model);
-    return transaction_.exec(
+    return postgres::read<Row>(
+        transaction_,
         fmt::format("SELECT {0}, {1} FROM {2} WHERE {3} GROUP BY {0} ORDER BY sum(cost_usd) DESC, sum(calls) DESC, {0} "
                     "LIMIT {4}",
                     columns, sums_columns, table, conditions(table, ">= $2::timestamptz"), most_groups),
@@ -117,40 +161,33 @@ class Reader {
   }
 
   std::int64_t read_live_sessions() {
-    return transaction_
-        .exec(
-            "SELECT count(DISTINCT conversation_id) FROM chat_telemetry WHERE ts > now() - interval '5 minutes' "
-            "AND ($1 = '' OR domain = $1) AND ($2 = '' OR request_model = $2)",
-            pqxx::params{query_.domain, query_.model})
-        .one_field()
-        .as<std::int64_t>();
+    return transaction_.query_value<std::int64_t>(
+        "SELECT count(DISTINCT conversation_id) FROM chat_telemetry WHERE ts > now() - interval '5 minutes' "
+        "AND ($1 = '' OR domain = $1) AND ($2 = '' OR request_model = $2)",
+        pqxx::params{query_.domain, query_.model});
   }
 
   Projection read_projection(std::string const& cost) {
-    auto const [hourly, monthly] =
-        transaction_
-            .exec(
-                "SELECT round($1::numeric / hours, 9), round($1::numeric * 24 * 30 / hours, 9) FROM (SELECT "
-                "greatest(extract(epoch FROM least($3::timestamptz, now()) - $2::timestamptz), 1) / 3600 AS hours) AS "
-                "past",
-                pqxx::params{cost, format_time_ms(query_.from_ms), format_time_ms(query_.to_ms)})
-            .one_row()
-            .as<std::string, std::string>();
-    return {hourly, monthly};
+    return postgres::read_one<Projection>(
+        transaction_,
+        "SELECT round($1::numeric / hours, 9) AS cost_usd_per_hour, "
+        "round($1::numeric * 24 * 30 / hours, 9) AS cost_usd_in_30_days FROM (SELECT "
+        "greatest(extract(epoch FROM least($3::timestamptz, now()) - $2::timestamptz), 1) / 3600 AS hours) AS past",
+        pqxx::params{cost, format_time_ms(query_.from_ms), format_time_ms(query_.to_ms)});
   }
 
   Freshness read_freshness(std::string_view granularity, std::string_view limit) {
     auto const table = table_for(!query_.domain.empty(), !query_.model.empty());
-    auto const row = transaction_
-                         .exec(fmt::format("SELECT (extract(epoch FROM max(refreshed_at)) * 1000)::bigint, "
-                                           "$3::timestamptz > now() - interval '{0}' AND coalesce(max(refreshed_at) < "
-                                           "now() - interval '{0}', true) "
-                                           "FROM {1} WHERE {2}",
-                                           limit, table, conditions(table, "> $2::timestamptz - interval '1 day'")),
-                               parameters(granularity))
-                         .one_row();
-    Freshness freshness{std::string{granularity}, {}, row[1].as<bool>()};
-    if (!row[0].is_null()) freshness.refreshed_at = format_time_ms(row[0].as<std::int64_t>());
+    auto const row = postgres::read_one<FreshnessRow>(
+        transaction_,
+        fmt::format("SELECT (extract(epoch FROM max(refreshed_at)) * 1000)::bigint AS refreshed_ms, "
+                    "$3::timestamptz > now() - interval '{0}' AND coalesce(max(refreshed_at) < "
+                    "now() - interval '{0}', true) AS stale "
+                    "FROM {1} WHERE {2}",
+                    limit, table, conditions(table, "> $2::timestamptz - interval '1 day'")),
+        parameters(granularity));
+    Freshness freshness{std::string{granularity}, {}, row.stale};
+    if (row.refreshed_ms) freshness.refreshed_at = format_time_ms(*row.refreshed_ms);
     return freshness;
   }
 

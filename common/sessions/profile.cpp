@@ -1,26 +1,37 @@
 #include "sessions/profile.hpp"
 
 #include "handler/failure.hpp"
+#include "postgres/rows.hpp"
 
+#include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
 
 namespace omnibus::sessions {
 namespace {
 
-constexpr auto columns = "id, allows_sms AND sms_opt_out_at IS NULL, whatsapp_opt_out_at IS NULL";
+struct ProfileRow {
+  Uuid id;
+  bool allows_sms = false;
+  bool allows_whatsapp = false;
+};
+BOOST_DESCRIBE_STRUCT(ProfileRow, (), (id, allows_sms, allows_whatsapp))
 
 void check_tenant(pqxx::transaction_base& transaction, std::string_view domain) {
-  auto const tenant = transaction.exec("SELECT status FROM tenants WHERE domain = $1", pqxx::params{domain}).opt_row();
-  if (!tenant) throw Failure::permanent("domain is no tenant", "unknown_tenant");
-  if ((*tenant)[0].view() != "active") throw Failure::permanent("the tenant is not active", "inactive_tenant");
+  auto const status = postgres::read_optional<std::string>(transaction, "SELECT status FROM tenants WHERE domain = $1",
+                                                           pqxx::params{domain});
+  if (!status) throw Failure::permanent("domain is no tenant", "unknown_tenant");
+  if (*status != "active") throw Failure::permanent("the tenant is not active", "inactive_tenant");
 }
 
 /// Those that either half of the identity names: one, when it is known.
-pqxx::result find(pqxx::transaction_base& transaction, std::string_view domain, PersonIdentity const& identity) {
-  return transaction.exec(std::string{"SELECT "} + columns +
-                              " FROM profiles WHERE domain = $1 AND (phone_number = $2 OR whatsapp_user_id = $3)"
-                              " ORDER BY phone_number = $2 DESC NULLS LAST, id FOR NO KEY UPDATE",
-                          pqxx::params{domain, identity.phone_number, identity.whatsapp_user_id});
+std::vector<ProfileRow> find(pqxx::transaction_base& transaction, std::string_view domain,
+                             PersonIdentity const& identity) {
+  return postgres::read<ProfileRow>(
+      transaction,
+      "SELECT id, allows_sms AND sms_opt_out_at IS NULL AS allows_sms, whatsapp_opt_out_at IS NULL AS allows_whatsapp"
+      " FROM profiles WHERE domain = $1 AND (phone_number = $2 OR whatsapp_user_id = $3)"
+      " ORDER BY phone_number = $2 DESC NULLS LAST, id FOR NO KEY UPDATE",
+      pqxx::params{domain, identity.phone_number, identity.whatsapp_user_id});
 }
 
 pqxx::params both(Profile const& profile) {
@@ -55,10 +66,10 @@ Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_
     found = find(transaction, domain, identity);
   }
   if (found.empty()) throw Failure::transient("the profile was deleted as it was found");
-  profile.id = parse_uuid(found[0][0].view()).value();
-  profile.allows_sms = found[0][1].as<bool>();
-  profile.allows_whatsapp = found[0][2].as<bool>();
-  if (found.size() > 1) profile.other = parse_uuid(found[1][0].view());
+  profile.id = found[0].id;
+  profile.allows_sms = found[0].allows_sms;
+  profile.allows_whatsapp = found[0].allows_whatsapp;
+  if (found.size() > 1) profile.other = found[1].id;
   if (profile.created || profile.other) return profile;
   transaction.exec(R"(
       UPDATE profiles SET phone_number = COALESCE(phone_number, $2), whatsapp_user_id = COALESCE(whatsapp_user_id, $3)

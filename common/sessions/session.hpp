@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include <boost/describe/class.hpp>
+
 namespace pqxx {
 class transaction_base;
 }
@@ -24,6 +26,7 @@ struct Session {
   std::optional<std::string> call_id;
   double age_s = 0;  ///< since it was opened
 };
+BOOST_DESCRIBE_STRUCT(Session, (), (id, profile_id, status, context, version, call_id, age_s))
 
 // Everything below works in the caller's transaction and throws what libpqxx throws.
 

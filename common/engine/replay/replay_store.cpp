@@ -1,5 +1,7 @@
 #include "engine/replay/replay_store.hpp"
 
+#include "postgres/rows.hpp"
+
 #include <pqxx/pqxx>
 
 namespace omnibus::engine {
@@ -8,11 +10,6 @@ namespace {
 constexpr Uuid replay_space{
     {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x72, 0x65, 0x70, 0x6c, 0x61, 0x79}};
 constexpr std::size_t longest_reason = 200;
-
-std::vector<std::string> texts(pqxx::field const& field) {
-  auto const array = field.as_sql_array<std::string>();
-  return {array.cbegin(), array.cend()};
-}
 
 }  // namespace
 
@@ -36,10 +33,10 @@ Uuid ReplayRun::id() const {
 
 std::string forbidden_right(pqxx::transaction_base& transaction) {
   // The ledger of sends may not be there; what is not there cannot be written.
-  auto const found = transaction.exec(R"(
+  auto const table = postgres::read_optional<std::string>(transaction, R"(
       SELECT t FROM unnest(ARRAY['pipeline.outbox', 'pipeline.delivery', 'pipeline.llm_responses']) AS t
       WHERE has_any_column_privilege(to_regclass(t), 'INSERT') LIMIT 1)");
-  return found.empty() ? std::string{} : "insert into " + found[0][0].as<std::string>();
+  return table ? "insert into " + *table : std::string{};
 }
 
 void lock_run(pqxx::transaction_base& transaction, std::string_view run) {
@@ -47,13 +44,11 @@ void lock_run(pqxx::transaction_base& transaction, std::string_view run) {
 }
 
 std::optional<ReplayRun> find_run(pqxx::transaction_base& transaction, std::string_view run) {
-  auto const rows = transaction.exec(
-      "SELECT run, worker, group_id, topics, window_from, window_to FROM pipeline.replay_runs WHERE run = $1",
+  return postgres::read_optional<ReplayRun>(
+      transaction,
+      "SELECT run, worker, group_id AS \"group\", topics, window_from AS \"from\", window_to AS \"to\""
+      " FROM pipeline.replay_runs WHERE run = $1",
       pqxx::params{run});
-  if (rows.empty()) return std::nullopt;
-  auto const row = rows[0];
-  return ReplayRun{row[0].as<std::string>(), row[1].as<std::string>(), row[2].as<std::string>(), texts(row[3]),
-                   row[4].as<std::string>(), row[5].as<std::string>()};
 }
 
 void create_run(pqxx::transaction_base& transaction, ReplayRun const& run, std::string_view started_by,
@@ -70,22 +65,18 @@ void create_run(pqxx::transaction_base& transaction, ReplayRun const& run, std::
 }
 
 std::vector<ReplayPartition> partitions_of(pqxx::transaction_base& transaction, std::string_view run) {
-  std::vector<ReplayPartition> partitions;
-  for (auto const& row : transaction.exec("SELECT topic, partition, from_offset, to_offset, position"
-                                          " FROM pipeline.replay_progress WHERE run = $1 ORDER BY topic, partition",
-                                          pqxx::params{run}))
-    partitions.push_back({row[0].as<std::string>(), row[1].as<std::int32_t>(), row[2].as<std::int64_t>(),
-                          row[3].as<std::int64_t>(), row[4].as<std::int64_t>()});
-  return partitions;
+  return postgres::read<ReplayPartition>(
+      transaction,
+      "SELECT topic, partition, from_offset AS \"from\", to_offset AS \"to\", position"
+      " FROM pipeline.replay_progress WHERE run = $1 ORDER BY topic, partition",
+      pqxx::params{run});
 }
 
 std::vector<ReplayOutcome> outcomes_of(pqxx::transaction_base& transaction, std::string_view run) {
-  std::vector<ReplayOutcome> outcomes;
-  for (auto const& row : transaction.exec(
-           "SELECT outcome, reason, events FROM pipeline.replay_outcomes WHERE run = $1 ORDER BY outcome, reason",
-           pqxx::params{run}))
-    outcomes.push_back({row[0].as<std::string>(), row[1].as<std::string>(), row[2].as<std::int64_t>()});
-  return outcomes;
+  return postgres::read<ReplayOutcome>(
+      transaction,
+      "SELECT outcome, reason, events FROM pipeline.replay_outcomes WHERE run = $1 ORDER BY outcome, reason",
+      pqxx::params{run});
 }
 
 void save(pqxx::transaction_base& transaction, std::string_view run, ReplayReport const& report) {
@@ -122,13 +113,18 @@ void save(pqxx::transaction_base& transaction, std::string_view run, ReplayRepor
 }
 
 std::vector<ReplayStatus> replay_status(pqxx::transaction_base& transaction, std::optional<std::string> const& run) {
-  auto const rows = transaction.exec(R"(
-      SELECT r.run, r.worker, r.group_id, r.topics, r.window_from, r.window_to, r.started_by,
-             to_char(r.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-             to_char(r.ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-             p.events, p.done, m.processes,
+  return postgres::read<ReplayStatus>(transaction, R"(
+      SELECT r.run, r.worker, r.group_id AS "group", r.topics, r.window_from AS "from", r.window_to AS "to", r.started_by,
+             to_char(r.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS started_at,
+             to_char(r.ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS ended_at,
+             CASE WHEN r.ended_at IS NOT NULL THEN 'ended' WHEN m.processes > 0 THEN 'running' ELSE 'interrupted' END AS state,
+             p.events, p.done, CASE WHEN r.ended_at IS NULL THEN m.processes ELSE 0 END AS processes,
              CASE WHEN r.ended_at IS NULL THEN m.per_s
-                  ELSE coalesce(p.events / nullif(extract(epoch FROM r.ended_at - r.started_at), 0), 0) END::float8, o.handled, o.skipped, o.failed, o.suppressed
+                  ELSE coalesce(p.events / nullif(extract(epoch FROM r.ended_at - r.started_at), 0), 0)
+             END::float8 AS per_second,
+             CASE WHEN r.ended_at IS NULL AND m.per_s > 0 THEN trunc((p.events - p.done) / m.per_s)::bigint + 1
+             END AS seconds_left,
+             o.handled, o.skipped, o.failed, o.suppressed
       FROM pipeline.replay_runs r
       CROSS JOIN LATERAL (SELECT coalesce(sum(to_offset - from_offset), 0)::bigint AS events,
                                  coalesce(sum(position - from_offset), 0)::bigint AS done
@@ -143,39 +139,7 @@ std::vector<ReplayStatus> replay_status(pqxx::transaction_base& transaction, std
                           FROM pipeline.replay_outcomes WHERE run = r.run) AS o
       WHERE $1::text IS NULL OR r.run = $1
       ORDER BY r.started_at DESC, r.run)",
-                                     pqxx::params{run});
-  std::vector<ReplayStatus> all;
-  for (auto const& row : rows) {
-    ReplayStatus status;
-    status.run = row[0].as<std::string>();
-    status.worker = row[1].as<std::string>();
-    status.group = row[2].as<std::string>();
-    status.topics = texts(row[3]);
-    status.from = row[4].as<std::string>();
-    status.to = row[5].as<std::string>();
-    status.started_by = row[6].as<std::string>();
-    status.started_at = row[7].as<std::string>();
-    status.ended_at = row[8].as<std::optional<std::string>>();
-    status.events = row[9].as<std::int64_t>();
-    status.done = row[10].as<std::int64_t>();
-    status.processes = row[11].as<std::int64_t>();
-    status.per_second = row[12].as<double>();
-    status.handled = row[13].as<std::int64_t>();
-    status.skipped = row[14].as<std::int64_t>();
-    status.failed = row[15].as<std::int64_t>();
-    status.suppressed = row[16].as<std::int64_t>();
-    if (status.ended_at) {
-      status.state = "ended";
-      status.processes = 0;
-    } else {
-      status.state = status.processes > 0 ? "running" : "interrupted";
-      if (status.per_second > 0)
-        status.seconds_left =
-            static_cast<std::int64_t>(static_cast<double>(status.events - status.done) / status.per_second) + 1;
-    }
-    all.push_back(std::move(status));
-  }
-  return all;
+                                      pqxx::params{run});
 }
 
 }  // namespace omnibus::engine

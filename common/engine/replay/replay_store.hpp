@@ -29,6 +29,7 @@ struct ReplayRun {
   /// The name space of its inbox.
   Uuid id() const;
 };
+BOOST_DESCRIBE_STRUCT(ReplayRun, (), (run, worker, group, topics, from, to))
 
 struct ReplayPartition {
   std::string topic;
