@@ -1,5 +1,7 @@
 #include "workers/gateway/store.hpp"
 
+#include "postgres/rows.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -9,8 +11,18 @@
 namespace omnibus::gateway {
 namespace {
 
-constexpr std::string_view created_at_text =
-    R"(to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))";
+/// A key that is used already.
+struct HeldKey {
+  std::string state;
+  bool same_request = false;
+};
+BOOST_DESCRIBE_STRUCT(HeldKey, (), (state, same_request))
+
+/// Who a token speaks for.
+struct TokenOwner {
+  std::string domain, role;
+};
+BOOST_DESCRIBE_STRUCT(TokenOwner, (), (domain, role))
 
 template <class Bytes>
 pqxx::bytes_view as_bytea(Bytes const& bytes) {
@@ -30,18 +42,16 @@ void enter_tenant(pqxx::transaction_base& transaction, std::string_view domain) 
 
 std::optional<ConversationSummary> read_conversation(pqxx::transaction_base& transaction, std::string_view domain,
                                                      Uuid const& id) {
-  auto const rows =
-      transaction.exec("SELECT domain, session_id, status FROM conversations WHERE id = $1::uuid AND domain = $2",
-                       pqxx::params{to_string(id), domain});
-  if (rows.empty()) return std::nullopt;
-  auto const [owner, session_id, status] = rows[0].as<std::string, std::string, std::string>();
-  return ConversationSummary{id, owner, session_id, status};
+  return postgres::read_optional<ConversationSummary>(
+      transaction, "SELECT id, domain, session_id, status FROM conversations WHERE id = $1::uuid AND domain = $2",
+      pqxx::params{to_string(id), domain});
 }
 
 ClaimOutcome try_claim(pqxx::transaction_base& transaction, IdempotencyClaim& claim, double lease_seconds) {
   auto const key_hash = hash_of(claim.key);
   // `created_at` is when the present claim was granted: there is no other use for it while the row is pending.
-  auto const granted = transaction.exec(
+  auto const granted = postgres::read_optional<std::string>(
+      transaction,
       "INSERT INTO pipeline.idempotency_keys AS held (domain, key_hash, body_hash, event_id) VALUES ($1, $2, $3, "
       "$4::uuid) "
       "ON CONFLICT (domain, key_hash) DO UPDATE SET created_at = now() "
@@ -49,20 +59,19 @@ ClaimOutcome try_claim(pqxx::transaction_base& transaction, IdempotencyClaim& cl
       "AND held.created_at <= now() - make_interval(secs => $5::float8) RETURNING created_at",
       pqxx::params{claim.domain, as_bytea(key_hash), as_bytea(claim.request), to_string(claim.event_id),
                    lease_seconds});
-  if (!granted.empty()) {
+  if (granted) {
     auto const conversation = read_conversation(transaction, claim.domain, claim.conversation_id);
     if (conversation && conversation->closed()) return ClaimOutcome::conversation_closed;
-    claim.since = granted.one_field().as<std::string>();
+    claim.since = *granted;
     return ClaimOutcome::claimed;
   }
   auto const held =
-      transaction
-          .exec("SELECT state, body_hash = $3 FROM pipeline.idempotency_keys WHERE domain = $1 AND key_hash = $2",
-                pqxx::params{claim.domain, as_bytea(key_hash), as_bytea(claim.request)})
-          .one_row();
-  auto const [state, same_request] = held.as<std::string, bool>();
-  if (!same_request) return ClaimOutcome::other_request;
-  return state == "published" ? ClaimOutcome::published : ClaimOutcome::in_progress;
+      postgres::read_one<HeldKey>(transaction,
+                                  "SELECT state, body_hash = $3 AS same_request FROM pipeline.idempotency_keys"
+                                  " WHERE domain = $1 AND key_hash = $2",
+                                  pqxx::params{claim.domain, as_bytea(key_hash), as_bytea(claim.request)});
+  if (!held.same_request) return ClaimOutcome::other_request;
+  return held.state == "published" ? ClaimOutcome::published : ClaimOutcome::in_progress;
 }
 
 }  // namespace
@@ -70,10 +79,10 @@ ClaimOutcome try_claim(pqxx::transaction_base& transaction, IdempotencyClaim& cl
 Task<std::optional<Principal>> Store::principal(TokenHash token) {
   auto work = [token](pqxx::connection& connection) -> std::optional<Principal> {
     pqxx::nontransaction query(connection);
-    auto const rows = query.exec("SELECT domain, role FROM authenticate($1)", pqxx::params{as_bytea(token)});
-    if (rows.empty()) return std::nullopt;
-    auto const [domain, role] = rows[0].as<std::string, std::string>();
-    return Principal{domain, role == "operator" ? Role::operator_role : Role::tenant};
+    auto const owner = postgres::read_optional<TokenOwner>(query, "SELECT domain, role FROM authenticate($1)",
+                                                           pqxx::params{as_bytea(token)});
+    if (!owner) return std::nullopt;
+    return Principal{owner->domain, owner->role == "operator" ? Role::operator_role : Role::tenant};
   };
   return pool_.run(std::move(work));
 }
@@ -106,17 +115,14 @@ Task<std::optional<Transcript>> Store::transcript(std::string domain, Uuid id, s
     if (!conversation) return std::nullopt;
     Transcript transcript{id, conversation->domain, conversation->session_id, conversation->status, {}, {}};
     // One more than asked for tells whether there is another page.
-    auto const rows =
-        transaction.exec("SELECT seq, role, COALESCE(content, ''), " + std::string(created_at_text) +
-                             " FROM messages WHERE conversation_id = $1::uuid AND seq > $2 ORDER BY seq LIMIT $3",
-                         pqxx::params{to_string(id), after_seq, limit + 1});
-    for (auto const& row : rows) {
-      if (std::ssize(transcript.messages) == limit) {
-        transcript.next_after_seq = transcript.messages.back().seq;
-        break;
-      }
-      auto const [seq, role, content, created_at] = row.as<std::int64_t, std::string, std::string, std::string>();
-      transcript.messages.push_back({seq, role, content, created_at});
+    transcript.messages = postgres::read<TranscriptMessage>(transaction,
+                                                            R"(SELECT seq, role, COALESCE(content, '') AS content,
+                  to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at
+           FROM messages WHERE conversation_id = $1::uuid AND seq > $2 ORDER BY seq LIMIT $3)",
+                                                            pqxx::params{to_string(id), after_seq, limit + 1});
+    if (std::ssize(transcript.messages) > limit) {
+      transcript.messages.pop_back();
+      transcript.next_after_seq = transcript.messages.back().seq;
     }
     return transcript;
   };

@@ -48,6 +48,7 @@ struct ConversationSummary {
 
   bool closed() const { return status == "resolved"; }
 };
+BOOST_DESCRIBE_STRUCT(ConversationSummary, (), (id, domain, session_id, status))
 
 struct TranscriptMessage {
   std::int64_t seq = 0;

@@ -2,6 +2,7 @@
 
 #include "handler/failure.hpp"
 #include "postgres/binary_copy.hpp"
+#include "postgres/rows.hpp"
 #include "time/time.hpp"
 
 #include <charconv>
@@ -157,16 +158,13 @@ std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::v
     ids.add_plain(to_string(call.told->call_id));
     days.add_plain(std::string_view{format_time_ms(call.time_ms)}.substr(0, 10));
   }
-  auto const rows = transaction.exec(
+  auto const claimed = postgres::read<Uuid>(
+      transaction,
       "INSERT INTO pipeline.telemetry_calls AS t (call_id, day) "
       "SELECT c.call_id, c.day FROM unnest($1::uuid[], $2::date[]) AS c (call_id, day) ORDER BY c.call_id "
       "ON CONFLICT DO NOTHING RETURNING t.call_id",
       pqxx::params{std::move(ids).text(), std::move(days).text()});
-  std::unordered_set<Uuid> claimed;
-  claimed.reserve(static_cast<std::size_t>(rows.size()));
-  for (auto const& row : rows)
-    if (auto const id = parse_uuid(row[0].view())) claimed.insert(*id);
-  return claimed;
+  return {claimed.begin(), claimed.end()};
 }
 
 void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls, Uuid const& replay_id) {

@@ -2,6 +2,7 @@
 #include "json/encode.hpp"
 #include "kafka/cloud_event.hpp"
 #include "postgres/outbox.hpp"
+#include "postgres/rows.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/database/database.hpp"
 #include "workers/cli/telemetry/telemetry_command.hpp"
@@ -77,42 +78,27 @@ BOOST_DESCRIBE_STRUCT(Detail, (), (delivery, actions))
 constexpr std::int64_t prune_batch = 10'000;  // a transaction each: workers wait for none of them for long
 
 constexpr auto columns = R"(
-  SELECT effect_key, state, channel, provider, kind, domain, COALESCE(pipeline.masked_recipient(profile_id), 'deleted'),
-         request_id, to_char(planned_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-         to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), attempt,
-         to_char(dispatched_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-         CASE provider WHEN 'whatsapp_cloud' THEN '...' || right(provider_message_id, 6) ELSE provider_message_id END,
-         error_code, reason,
-         encoding, segments, trim_scale(cost)
-  FROM pipeline.delivery )";
-
-template <class T>
-std::optional<T> maybe(pqxx::field const& field) {
-  return field.is_null() ? std::nullopt : std::optional<T>{field.as<T>()};
-}
-
-std::vector<Shown> read(pqxx::result const& rows) {
-  std::vector<Shown> found;
-  for (auto const& row : rows) {
-    auto const text = [&](int column) { return row[column].as<std::string>(); };
-    auto const optional = [&](int column) { return maybe<std::string>(row[column]); };
-    found.push_back({text(0), text(1), text(2), text(3), text(4), text(5), text(6), text(7), text(8), text(9),
-                     row[10].as<std::int64_t>(), optional(11), optional(12), optional(13), optional(14), optional(15),
-                     maybe<std::int64_t>(row[16]), text(17)});
-  }
-  return found;
-}
+  SELECT effect_key, state, channel, provider, kind, domain,
+         COALESCE(pipeline.masked_recipient(profile_id), 'deleted') AS recipient, request_id,
+         to_char(planned_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS planned_at,
+         to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS updated_at, attempt,
+         to_char(dispatched_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS dispatched_at,
+         CASE provider WHEN 'whatsapp_cloud' THEN '...' || right(provider_message_id, 6) ELSE provider_message_id
+         END AS provider_message_id,
+         error_code, reason, encoding, segments, trim_scale(cost) AS cost
+  FROM pipeline.delivery d )";
 
 void list(Options const& options) {
   auto const now = std::chrono::system_clock::now().time_since_epoch();
   auto const since = read_time(options.since, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
-  auto const found = read(
-      query.exec(std::string{columns} +
-                     "WHERE ($1 = '' OR state = $1) AND ($2 = '' OR channel = $2) AND ($3 = '' OR domain = $3)"
-                     " AND updated_at >= to_timestamp($4::double precision / 1000) ORDER BY updated_at DESC LIMIT $5",
-                 pqxx::params{options.state, options.channel, options.domain, since, options.limit}));
+  auto const found = postgres::read<Shown>(
+      query,
+      std::string{columns} +
+          "WHERE ($1 = '' OR state = $1) AND ($2 = '' OR channel = $2) AND ($3 = '' OR domain = $3)"
+          " AND updated_at >= to_timestamp($4::double precision / 1000) ORDER BY d.updated_at DESC LIMIT $5",
+      pqxx::params{options.state, options.channel, options.domain, since, options.limit});
   if (options.json) return fmt::print("{}\n", json::encode(Listing{found}));
   Table table{{"EFFECT KEY", "STATE", "CHANNEL", "TO", "KIND", "ATTEMPT", "UPDATED", "REASON"}};
   for (auto const& each : found)
@@ -125,21 +111,22 @@ void list(Options const& options) {
 Shown find(pqxx::nontransaction& query, std::string const& effect_key) {
   if (!parse_uuid(effect_key))
     throw std::runtime_error("give a delivery's effect key, as omnibus delivery ls shows it");
-  auto found = read(query.exec(std::string{columns} + "WHERE effect_key = $1", pqxx::params{effect_key}));
-  if (found.empty()) throw std::runtime_error("there is no delivery " + effect_key);
-  return std::move(found.front());
+  auto found =
+      postgres::read_optional<Shown>(query, std::string{columns} + "WHERE effect_key = $1", pqxx::params{effect_key});
+  if (!found) throw std::runtime_error("there is no delivery " + effect_key);
+  return *std::move(found);
 }
 
 void show(Options const& options) {
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
-  Detail detail{find(query, options.effect_key), {}};
-  for (auto const& [action, from_state, actor, at, attempt] :
-       query.query<std::string, std::string, std::string, std::string, std::int64_t>(
-           "SELECT action, from_state, actor, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), attempt"
-           " FROM pipeline.delivery_actions WHERE effect_key = $1 ORDER BY id",
-           pqxx::params{options.effect_key}))
-    detail.actions.push_back({action, from_state, actor, at, attempt});
+  Detail const detail{
+      find(query, options.effect_key),
+      postgres::read<Action>(
+          query,
+          "SELECT action, from_state, actor, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS at,"
+          " attempt FROM pipeline.delivery_actions WHERE effect_key = $1 ORDER BY id",
+          pqxx::params{options.effect_key})};
   if (options.json) return fmt::print("{}\n", json::encode(detail));
   auto const& d = detail.delivery;
   auto const line = [](std::string_view name, std::string_view value) {
@@ -165,17 +152,30 @@ void show(Options const& options) {
                                  each.attempt));
 }
 
+/// What is known of the request for a delivery: `content` are its words, kept for a while only.
+struct KnownRequest {
+  std::string request_source, request_id, domain;
+  Uuid profile_id;
+  std::optional<Uuid> session_id;
+  std::string channel, kind;
+  std::optional<std::string> content;
+};
+BOOST_DESCRIBE_STRUCT(KnownRequest, (),
+                      (request_source, request_id, domain, profile_id, session_id, channel, kind, content))
+
 /// The request as its worker knew it, for one channel, to be handled again: the same event, with the words it had.
-kafka::Record request_of(pqxx::row const& row) {
-  auto envelope = originate(row[0].view(), NotificationRequested::type);
-  envelope.id = row[1].as<std::string>();
+/// @throws std::runtime_error when these are gone.
+kafka::Record request_of(KnownRequest const& known) {
+  if (!known.content) throw std::runtime_error("what it said is not kept any more: it cannot be sent again");
+  auto envelope = originate(known.request_source, NotificationRequested::type);
+  envelope.id = known.request_id;
   NotificationRequested request;
-  request.domain = row[2].as<std::string>();
-  request.profile_id = parse_uuid(row[3].view()).value_or(Uuid{});
-  if (!row[4].is_null()) request.session_id = parse_uuid(row[4].view());
-  request.channels = {row[5].as<std::string>()};
-  request.kind = row[6].as<std::string>();
-  request.body = row[7].as<std::string>();
+  request.domain = known.domain;
+  request.profile_id = known.profile_id;
+  request.session_id = known.session_id;
+  request.channels = {known.channel};
+  request.kind = known.kind;
+  request.body = *known.content;
   return to_binary_record(envelope, json::encode(request), "notifications.requested", to_string(request.profile_id));
 }
 
@@ -191,18 +191,17 @@ void resolve(Options const& options, int& exit_code) {
                                            seen.state, options.expected, options.effect_key));
   }
   pqxx::work transaction{*connection};
-  auto const rows =
-      transaction.exec("SELECT * FROM pipeline.resolve_delivery($1, $2, $3, $4, $5)",
-                       pqxx::params{options.effect_key, options.expected, attempt, options.says, actor()});
-  if (rows.empty()) {
+  auto const resolved = postgres::read_optional<KnownRequest>(
+      transaction, "SELECT * FROM pipeline.resolve_delivery($1, $2, $3, $4, $5)",
+      pqxx::params{options.effect_key, options.expected, attempt, options.says, actor()});
+  if (!resolved) {
     fmt::print(stderr, "nothing done: the delivery has changed meanwhile, or {} cannot be said of it\n", options.says);
     exit_code = 1;
     return;
   }
   if (options.says == "resend") {
-    if (rows[0][7].is_null()) throw std::runtime_error("what it said is not kept any more: it cannot be sent again");
     std::vector<OutboxRow> const again{
-        {transaction.query_value<std::int64_t>("SELECT nextval('pipeline.outbox_id')"), request_of(rows[0])}};
+        {transaction.query_value<std::int64_t>("SELECT nextval('pipeline.outbox_id')"), request_of(*resolved)}};
     transaction.exec(postgres::outbox_insert(*connection, {"operator", "notifications.requested", 0}, again));
   }
   transaction.commit();

@@ -48,6 +48,7 @@ struct DatabaseState {
   bool read_only = false;
   std::int64_t connections_left = 0;
 };
+BOOST_DESCRIBE_STRUCT(DatabaseState, (), (role, version, superuser, read_only, connections_left))
 Finding judge_database(DatabaseState const& state);
 
 Finding judge_migrations(std::vector<postgres::MigrationStatus> const& migrations);

@@ -5,6 +5,7 @@
 #include "kafka/partition_reader.hpp"
 #include "kafka/topic_plan.hpp"
 #include "postgres/pool.hpp"
+#include "postgres/rows.hpp"
 #include "time/time.hpp"
 #include "workers/cli/database/database.hpp"
 
@@ -18,6 +19,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/describe/class.hpp>
 #include <fmt/format.h>
 #include <pqxx/pqxx>
 
@@ -70,16 +72,14 @@ std::unique_ptr<pqxx::connection> bounded_connection(DoctorOptions const& told) 
 
 Finding check_database(DoctorOptions const& told) {
   auto const connection = bounded_connection(told);
-  auto const row = pqxx::nontransaction{*connection}
-                       .exec(
-                           "SELECT current_user, current_setting('server_version_num')::int,"
-                           " coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false),"
-                           " pg_is_in_recovery() OR current_setting('transaction_read_only')::bool,"
-                           " current_setting('max_connections')::bigint - (SELECT count(*) FROM pg_stat_activity"
-                           " WHERE backend_type = 'client backend')")
-                       .one_row();
-  return judge_database({row[0].as<std::string>(), row[1].as<std::int32_t>(), row[2].as<bool>(), row[3].as<bool>(),
-                         row[4].as<std::int64_t>()});
+  pqxx::nontransaction query{*connection};
+  return judge_database(postgres::read_one<DatabaseState>(
+      query,
+      "SELECT current_user AS role, current_setting('server_version_num')::int AS version,"
+      " coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false) AS superuser,"
+      " pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS read_only,"
+      " current_setting('max_connections')::bigint - (SELECT count(*) FROM pg_stat_activity"
+      " WHERE backend_type = 'client backend') AS connections_left"));
 }
 
 Finding check_migrations(DoctorOptions const& told) {
@@ -95,10 +95,12 @@ Finding check_migrations(DoctorOptions const& told) {
 }
 
 /// What is made of the one row that a query of our tables gives.
-Finding check_table(DoctorOptions const& told, std::string const& query, Finding (*judge)(pqxx::row const&)) {
+template <class Row>
+Finding check_table(DoctorOptions const& told, std::string_view sql, Finding (*judge)(Row const&)) {
   auto const connection = bounded_connection(told);
   try {
-    return judge(pqxx::nontransaction{*connection}.exec(query).one_row());
+    pqxx::nontransaction query{*connection};
+    return judge(postgres::read_one<Row>(query, sql));
   } catch (pqxx::insufficient_privilege const&) {
     return Finding::warn("this role may not read it",
                          "give --database of the role omnibus_operator or omnibus_readonly");
@@ -110,21 +112,34 @@ Finding check_table(DoctorOptions const& told, std::string const& query, Finding
   }
 }
 
+struct OutboxState {
+  std::int64_t waiting = 0;
+  double oldest_s = 0;
+};
+BOOST_DESCRIBE_STRUCT(OutboxState, (), (waiting, oldest_s))
+
 Finding check_outbox(DoctorOptions const& told) {
-  return check_table(told,
-                     "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8"
-                     " FROM pipeline.outbox",
-                     [](pqxx::row const& row) { return judge_outbox(row[0].as<std::int64_t>(), row[1].as<double>()); });
+  return check_table<OutboxState>(
+      told,
+      "SELECT count(*) AS waiting,"
+      " coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS oldest_s FROM pipeline.outbox",
+      [](OutboxState const& outbox) { return judge_outbox(outbox.waiting, outbox.oldest_s); });
 }
+
+struct DeliveriesState {
+  std::int64_t late = 0;
+  std::int64_t in_doubt = 0;
+};
+BOOST_DESCRIBE_STRUCT(DeliveriesState, (), (late, in_doubt))
 
 Finding check_deliveries(DoctorOptions const& told) {
   // By when it was planned: what is refused again and again changes all the time.
-  return check_table(
+  return check_table<DeliveriesState>(
       told,
-      "SELECT count(*) FILTER (WHERE state <> 'in_doubt' AND planned_at < now() - interval '15 minutes'),"
-      " count(*) FILTER (WHERE state = 'in_doubt') FROM pipeline.delivery"
+      "SELECT count(*) FILTER (WHERE state <> 'in_doubt' AND planned_at < now() - interval '15 minutes') AS late,"
+      " count(*) FILTER (WHERE state = 'in_doubt') AS in_doubt FROM pipeline.delivery"
       " WHERE state IN ('planned', 'claimed', 'dispatching', 'in_doubt')",
-      [](pqxx::row const& row) { return judge_deliveries(row[0].as<std::int64_t>(), row[1].as<std::int64_t>()); });
+      [](DeliveriesState const& deliveries) { return judge_deliveries(deliveries.late, deliveries.in_doubt); });
 }
 
 Finding check_database_clock(DoctorOptions const& told) {

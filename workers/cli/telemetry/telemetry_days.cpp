@@ -1,4 +1,5 @@
 #include "json/encode.hpp"
+#include "postgres/rows.hpp"
 #include "time/time.hpp"
 #include "workers/cli/database/database.hpp"
 #include "workers/cli/telemetry/telemetry_command.hpp"
@@ -29,12 +30,13 @@ BOOST_DESCRIBE_STRUCT(Rebuilt, (), (days, calls, price_version))
 std::optional<std::int32_t> price_list(pqxx::connection& connection, TelemetryOptions const& options) {
   if (!options.reprice && !options.price_version) return std::nullopt;
   pqxx::nontransaction query{connection};
-  auto const found = query.exec(
+  auto const found = postgres::read_optional<std::int32_t>(
+      query,
       "SELECT price_version FROM pipeline.llm_prices WHERE $1::int IS NULL OR price_version = $1 "
       "ORDER BY price_version DESC LIMIT 1",
       pqxx::params{options.price_version});
-  if (found.empty()) throw std::runtime_error("there is no such list of prices: see omnibus telemetry prices");
-  return found[0][0].as<std::int32_t>();
+  if (!found) throw std::runtime_error("there is no such list of prices: see omnibus telemetry prices");
+  return found;
 }
 
 }  // namespace
