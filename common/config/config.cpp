@@ -6,6 +6,7 @@
 #include <iostream>
 #include <set>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -27,6 +28,15 @@ std::string_view unquoted(std::string_view text) {
 std::string given(Values const& values, std::string const& name) {
   auto const found = values.find(name);
   return found == values.end() ? std::string() : found->second;
+}
+
+/// Writes each line of a problem under the program's name.
+void complain(Program const& program, std::string_view problem, std::ostream& err) {
+  while (!problem.empty()) {
+    auto const end = std::min(problem.find('\n'), problem.size());
+    err << program.name << ": " << problem.substr(0, end) << '\n';
+    problem.remove_prefix(std::min(end + 1, problem.size()));
+  }
 }
 
 }  // namespace
@@ -128,64 +138,41 @@ std::string Catalogue::print() const {
   return text;
 }
 
-Arguments parse_arguments(int argc, char const* const* argv) {
-  Arguments arguments;
-  for (int i = 1; i < argc; ++i) {
-    std::string_view const option = argv[i];
-    if (option == "--help" || option == "-h") {
-      arguments.help = true;
-    } else if (option == "--version") {
-      arguments.version = true;
-    } else if (option == "--print-config") {
-      arguments.print_config = true;
-    } else if (option == "--config" && i + 1 < argc) {
-      arguments.config_file = argv[++i];
-    } else if (option.starts_with("--config=") && option.size() > 9) {
-      arguments.config_file = option.substr(9);
-    } else if (option == "--config" || option == "--config=") {
-      throw ConfigError("--config: takes a file; see --help");
-    } else {
-      throw ConfigError(fmt::format("{}: no such option; see --help", option));
-    }
-  }
-  return arguments;
-}
-
 std::optional<int> configure(Program const& program, Catalogue& catalogue, int argc, char const* const* argv,
                              std::ostream& out, std::ostream& err, Values const& environment) {
+  CLI::App application{fmt::format("{}: {}", program.name, program.summary), std::string{program.name}};
+  std::string file;
+  bool print = false;
+  application.set_help_flag("-h,--help", "Print this and end");
+  application.set_version_flag("--version", fmt::format("{} {}", program.name, program.version),
+                               "Print the version and end");
+  application.add_flag("--print-config", print, "Print the effective settings, secrets masked, and end");
+  application.add_option("--config", file, "Read settings from KEY=VALUE lines; the environment wins over the file")
+      ->type_name("FILE")
+      ->take_last();
   try {
-    auto const arguments = parse_arguments(argc, argv);
-    if (arguments.help) {
-      out << fmt::format(
-          "{0}: {1}\n\nUsage: {0} [--config FILE] [--print-config] [--version] [--help]\n\n"
-          "  --config FILE    read settings from KEY=VALUE lines; the environment wins over the file\n"
-          "  --print-config   print the effective settings, secrets masked, and end\n"
-          "  --version        print the version and end\n"
-          "  --help           print this and end\n"
-          "{3}\n"
-          "Settings, from the environment (name, default, meaning):\n{2}",
-          program.name, program.summary, catalogue.help(), program.more_options);
-      return 0;
-    }
-    if (arguments.version) {
-      out << program.name << ' ' << program.version << '\n';
-      return 0;
-    }
-    catalogue.load(environment, arguments.config_file.empty() ? Values{} : read_file(arguments.config_file));
-    if (arguments.print_config) {
-      out << catalogue.print();
-      return 0;
-    }
-    return std::nullopt;
+    if (program.add_options) program.add_options(application);
+    application.parse(argc, argv);
+    catalogue.load(environment, file.empty() ? Values{} : read_file(file));
+    if (!print) return std::nullopt;
+    out << catalogue.print();
+    return 0;
+  } catch (CLI::CallForHelp const&) {
+    out << application.help() << "\nSettings, from the environment (name, default, meaning):\n" << catalogue.help();
+    return 0;
+  } catch (CLI::CallForVersion const& version) {
+    out << version.what() << '\n';
+    return 0;
+  } catch (CLI::ExtrasError const&) {
+    complain(program, fmt::format("{}: no such option; see --help", application.remaining().front()), err);
+  } catch (CLI::ValidationError const& error) {
+    complain(program, error.what(), err);
+  } catch (CLI::ParseError const& error) {
+    complain(program, fmt::format("{}; see --help", error.what()), err);
   } catch (ConfigError const& error) {
-    std::string_view rest = error.what();
-    while (!rest.empty()) {
-      auto const end = std::min(rest.find('\n'), rest.size());
-      err << program.name << ": " << rest.substr(0, end) << '\n';
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    return 2;
+    complain(program, error.what(), err);
   }
+  return 2;
 }
 
 std::optional<int> configure(Program const& program, Catalogue& catalogue, int argc, char const* const* argv) {

@@ -34,6 +34,10 @@
 #include <boost/describe/members.hpp>
 #include <boost/mp11/algorithm.hpp>
 
+namespace CLI {
+class App;
+}
+
 namespace omnibus::config {
 
 /// What one member is for. Bounds are inclusive, durations in seconds, sizes in bytes.
@@ -95,23 +99,15 @@ struct Program {
   std::string_view name;
   std::string_view summary;
   std::string_view version = "0.1.0";
-  std::string_view more_options = {};  ///< lines of help on options that main has taken out of the arguments
+  /// Adds options to those that every process has. What they set must outlive configure(); they refuse a value with
+  /// CLI::ValidationError.
+  std::function<void(CLI::App&)> add_options = {};
 };
 
-/// What a command line asks for.
-struct Arguments {
-  bool help = false;
-  bool version = false;
-  bool print_config = false;
-  std::string config_file;
-};
-
-/// Reads `--help`, `--version`, `--print-config` and `--config FILE`. @throws ConfigError for anything else.
-Arguments parse_arguments(int argc, char const* const* argv);
-
-/// What main does first: fills the catalogue from the command line's file and the environment. Returns the exit status
-/// where the process is to end now: 0 after `--help`, `--version` or `--print-config` (written to `out`), 2 for
-/// settings or options that cannot be used (written to `err`).
+/// What main does first: reads the command line (`--help`, `--version`, `--print-config`, `--config FILE` and the
+/// program's own options), then fills the catalogue from that file and the environment. Returns the exit status where
+/// the process is to end now: 0 after `--help`, `--version` or `--print-config` (written to `out`), 2 for settings or
+/// options that cannot be used (written to `err`).
 std::optional<int> configure(Program const& program, Catalogue& catalogue, int argc, char const* const* argv,
                              std::ostream& out, std::ostream& err, Values const& environment);
 /// The same with stdout, stderr and the environment of this process.

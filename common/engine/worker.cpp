@@ -292,18 +292,11 @@ int run_worker(config::Program const& program, config::Catalogue& settings, int 
   settings.add(client, "KAFKA_");
   settings.add(worker_settings);
   auto const binary = fmt::format("omnibus-{}", program.name);
-  std::vector<char const*> arguments(argv, argv + argc);
   std::optional<ReplayArguments> replay;
-  try {
-    replay = take_replay_arguments(arguments);
-    if (replay) replay_topics(program.name, replay->topics);
-  } catch (std::invalid_argument const& error) {
-    std::cerr << binary << ": " << error.what() << '\n';
-    return 2;
-  }
-  config::Program const described{.name = binary, .summary = program.summary, .more_options = replay_options_help};
-  if (auto const status = config::configure(described, settings, static_cast<int>(arguments.size()), arguments.data()))
-    return *status;
+  auto described = program;
+  described.name = binary;
+  described.add_options = [&](CLI::App& application) { add_replay_options(application, program.name, replay); };
+  if (auto const status = config::configure(described, settings, argc, argv)) return *status;
   try {
     if (replay && replay->dry_run) {
       log::configure(program.name, log::Level::error);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -19,75 +20,81 @@ bool is_run(std::string_view text) {
          text.find_first_not_of(std::string{alphanumeric} + "._-") == std::string_view::npos;
 }
 
-kafka::Moment moment(std::string_view option, std::string const& text) {
+kafka::Moment moment(char const* option, std::string const& text) {
   try {
     return kafka::parse_moment(text);
   } catch (std::invalid_argument const& error) {
-    throw std::invalid_argument(fmt::format("{}: {}", option, error.what()));
+    throw CLI::ValidationError(option, error.what());
   }
 }
 
-}  // namespace
-
-std::string_view const replay_options_help =
-    "  --replay RUN     go through a window of the topics once more, under this name (again: go on with it), and end;\n"
-    "                   as the role of REPLAY_DATABASE_URL; publishes nothing. Ends with 0, with 3 when events "
-    "failed,\n"
-    "                   with 4 when it was stopped before its end\n"
-    "  --from T         where the window begins: 2026-11-20T09:00:00Z, milliseconds since 1970, or earliest\n"
-    "  --to T           where it ends, this moment not included; or now\n"
-    "  --topic TOPIC    only this topic of the worker's; may be given more than once\n"
-    "  --dry-run        print partitions, offsets, events and bytes of the window, write nothing, and end\n";
-
-std::optional<ReplayArguments> take_replay_arguments(std::vector<char const*>& arguments) {
-  ReplayArguments replay;
-  std::vector<char const*> others;
-  std::string_view first;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    std::string_view const text = arguments[i];
-    auto const equals = std::min(text.find('='), text.size());
-    auto const option = text.substr(0, equals);
-    auto const is = [&](std::string_view name) { return i > 0 && option == name; };
-    auto const takes_value = is("--replay") || is("--from") || is("--to") || is("--topic");
-    if (!takes_value && !is("--dry-run")) {
-      others.push_back(arguments[i]);
-      continue;
-    }
-    if (first.empty()) first = option;
-    if (is("--dry-run")) {
-      if (equals != text.size()) throw std::invalid_argument("--dry-run: takes no value");
-      replay.dry_run = true;
-      continue;
-    }
-    std::string value;
-    if (equals != text.size())
-      value = text.substr(equals + 1);
-    else if (i + 1 < arguments.size())
-      value = arguments[++i];
-    if (value.empty()) throw std::invalid_argument(fmt::format("{}: takes a value; see --help", option));
-    if (option == "--replay") {
-      if (!is_run(value))
-        throw std::invalid_argument(
-            "--replay: a run's name has up to 64 letters, digits, dots, underscores and hyphens, "
-            "and begins with a letter or digit");
-      replay.run = value;
-    } else if (option == "--from") {
-      replay.from = moment(option, value);
-    } else if (option == "--to") {
-      replay.to = moment(option, value);
-    } else if (std::ranges::find(replay.topics, value) == replay.topics.end()) {
-      replay.topics.push_back(value);
-    }
-  }
-  if (first.empty()) return std::nullopt;
+/// @throws std::invalid_argument for options that make no sense together. `first` is one that was given.
+void check(ReplayArguments const& replay, std::string_view worker, std::string const& first) {
   if (replay.run.empty() && !replay.dry_run)
     throw std::invalid_argument(fmt::format("{}: is for replays: give --replay RUN as well", first));
   if (replay.dry_run && (!replay.from || !replay.to)) throw std::invalid_argument("--dry-run: needs --from and --to");
   if (replay.from.has_value() != replay.to.has_value())
     throw std::invalid_argument("--replay: takes --from and --to, or neither to go on with a run");
   if (replay.from) check_window(*replay.from, *replay.to);
-  arguments = std::move(others);
-  return replay;
+  replay_topics(worker, replay.topics);
+}
+
+}  // namespace
+
+void add_replay_options(CLI::App& application, std::string_view worker, std::optional<ReplayArguments>& replay) {
+  auto const given = [&replay]() -> ReplayArguments& { return replay ? *replay : replay.emplace(); };
+  std::vector<CLI::Option*> const options{
+      application
+          .add_option_function<std::string>(
+              "--replay",
+              [given](std::string const& run) {
+                if (!is_run(run))
+                  throw CLI::ValidationError(
+                      "--replay",
+                      "a run's name has up to 64 letters, digits, dots, underscores and hyphens, and "
+                      "begins with a letter or digit");
+                given().run = run;
+              },
+              "Go through a window of the topics once more, under this name (again: go on with it), and end;\n"
+              "as the role of REPLAY_DATABASE_URL; publishes nothing. Ends with 0, with 3 when events failed,\n"
+              "with 4 when it was stopped before its end")
+          ->type_name("RUN"),
+      application
+          .add_option_function<std::string>(
+              "--from", [given](std::string const& text) { given().from = moment("--from", text); },
+              "Where the window begins: 2026-11-20T09:00:00Z, milliseconds since 1970, or earliest")
+          ->type_name("T"),
+      application
+          .add_option_function<std::string>(
+              "--to", [given](std::string const& text) { given().to = moment("--to", text); },
+              "Where it ends, this moment not included; or now")
+          ->type_name("T"),
+      application
+          .add_option_function<std::vector<std::string>>(
+              "--topic",
+              [given](std::vector<std::string> const& topics) {
+                for (auto const& topic : topics)
+                  if (std::ranges::find(given().topics, topic) == given().topics.end()) given().topics.push_back(topic);
+              },
+              "Only this topic of the worker's; may be given more than once")
+          ->allow_extra_args(false)
+          ->type_name("TOPIC"),
+      application
+          .add_flag_callback(
+              "--dry-run", [given] { given().dry_run = true; },
+              "Print partitions, offsets, events and bytes of the window, write nothing, and end")
+          ->disable_flag_override(),
+  };
+  for (auto* const option : options) option->group("Replays");
+  application.callback([options, worker, &replay] {
+    auto const first = std::ranges::find_if(options, [](CLI::Option const* option) { return option->count() > 0; });
+    if (first == options.end()) return;
+    try {
+      check(replay.value(), worker, (*first)->get_name());
+    } catch (std::invalid_argument const& error) {
+      throw CLI::ValidationError(error.what());
+    }
+  });
 }
 
 void check_window(kafka::Moment const& from, kafka::Moment const& to) {

@@ -8,6 +8,10 @@
 #include <string_view>
 #include <vector>
 
+namespace CLI {
+class App;
+}
+
 namespace omnibus::engine {
 
 struct ReplayArguments {
@@ -18,13 +22,10 @@ struct ReplayArguments {
   bool dry_run = false;
 };
 
-/// Their lines in a worker's --help.
-extern std::string_view const replay_options_help;
-
-/// Takes `--replay RUN`, `--from T`, `--to T`, `--topic TOPIC` and `--dry-run` out of the arguments (`arguments[0]` is
-/// the program) and leaves the others. Nothing when none of them is there.
-/// @throws std::invalid_argument naming the option that cannot be used.
-std::optional<ReplayArguments> take_replay_arguments(std::vector<char const*>& arguments);
+/// Adds `--replay RUN`, `--from T`, `--to T`, `--topic TOPIC` and `--dry-run` to a worker's command line. `replay` is
+/// set when one of them is given, and must outlive the parsing, which throws CLI::ParseError naming an option that
+/// cannot be used.
+void add_replay_options(CLI::App& application, std::string_view worker, std::optional<ReplayArguments>& replay);
 
 /// @throws std::invalid_argument unless the window has a beginning before its end.
 void check_window(kafka::Moment const& from, kafka::Moment const& to);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <CLI/CLI.hpp>
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 #include <doctest/doctest.h>
@@ -232,6 +233,28 @@ TEST_CASE("an unknown option and a bad setting end the process with status 2") {
   CHECK(bad.status == 2);
   CHECK(bad.err == "omnibus-chat: MAX_IN_FLIGHT: must be between 1 and 1000000, got 0; set MAX_IN_FLIGHT\n");
   CHECK(run({"--config"}).status == 2);
+  CHECK(run({"--config="}).status == 2);
+  CHECK(run({"--print-config", "--config", "/nowhere/at/all"}).err ==
+        "omnibus-chat: /nowhere/at/all: cannot be read; give --config a file of KEY=VALUE lines\n");
+}
+
+TEST_CASE("a program's own options are read and shown with those of every process") {
+  std::string name;
+  std::ostringstream out;
+  std::ostringstream err;
+  auto const ask = [&](std::vector<char const*> arguments) {
+    arguments.insert(arguments.begin(), "omnibus-chat");
+    config::Catalogue catalogue;
+    config::Program program{"omnibus-chat", "answers chat messages"};
+    program.add_options = [&](CLI::App& application) { application.add_option("--name", name, "Whom to greet"); };
+    return config::configure(program, catalogue, static_cast<int>(arguments.size()), arguments.data(), out, err, {});
+  };
+  CHECK_FALSE(ask({"--name=Ada"}));
+  CHECK(name == "Ada");
+  CHECK(ask({"--help"}) == 0);
+  CHECK(out.str().find("Whom to greet") != std::string::npos);
+  CHECK(ask({"--name"}) == 2);
+  CHECK(err.str().starts_with("omnibus-chat: --name"));
 }
 
 TEST_CASE("--version says the version, and without an option the process goes on") {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include <CLI/CLI.hpp>
 #include <doctest/doctest.h>
 
 using namespace omnibus;
@@ -15,23 +16,27 @@ using namespace std::chrono_literals;
 namespace {
 
 /// What a command line of these words asks for; the words left over go to `others`.
-std::optional<ReplayArguments> take(std::vector<char const*> words, std::vector<char const*>* others = nullptr) {
+std::optional<ReplayArguments> take(std::vector<char const*> words, std::vector<std::string>* others = nullptr) {
   words.insert(words.begin(), "omnibus-chat");
-  auto replay = take_replay_arguments(words);
-  if (others != nullptr) *others = words;
+  CLI::App application;
+  application.allow_extras();
+  std::optional<ReplayArguments> replay;
+  add_replay_options(application, "chat", replay);
+  application.parse(static_cast<int>(words.size()), words.data());
+  if (others != nullptr) *others = application.remaining();
   return replay;
 }
 
 }  // namespace
 
 TEST_CASE("a command line without replay options is left as it is") {
-  std::vector<char const*> others;
+  std::vector<std::string> others;
   CHECK_FALSE(take({"--config", "file"}, &others));
-  CHECK(others.size() == 3);
+  CHECK(others == std::vector<std::string>{"--config", "file"});
 }
 
 TEST_CASE("the options of a replay are taken out of the command line") {
-  std::vector<char const*> others;
+  std::vector<std::string> others;
   auto const replay = take({"--replay", "nightly", "--config", "file", "--from=2026-11-20T00:00:00Z", "--to", "now",
                             "--topic", "chat.messages", "--topic=chat.messages"},
                            &others);
@@ -41,8 +46,7 @@ TEST_CASE("the options of a replay are taken out of the command line") {
   CHECK(replay->to->kind == kafka::Moment::Kind::now);
   CHECK(replay->topics == std::vector<std::string>{"chat.messages"});
   CHECK_FALSE(replay->dry_run);
-  CHECK(std::vector<std::string>(others.begin(), others.end()) ==
-        std::vector<std::string>{"omnibus-chat", "--config", "file"});
+  CHECK(others == std::vector<std::string>{"--config", "file"});
 }
 
 TEST_CASE("a run that was begun needs no window to go on, and a dry run needs no name") {
@@ -65,7 +69,8 @@ TEST_CASE("replay options that make no sense are refused by name") {
            {"--from", "earliest", "--to", "now"},
            {"--topic", "chat.messages"},
            {"--dry-run"},
-           {"--dry-run=yes"},
+           {"--from", "earliest", "--to", "now", "--dry-run=yes"},
+           {"--replay", "x", "--topic", "chat.replies"},
            {"--replay", "x", "--from", "earliest"},
            {"--replay", "x", "--to", "now"},
            {"--replay", "x", "--from", "then", "--to", "now"},
@@ -75,7 +80,7 @@ TEST_CASE("replay options that make no sense are refused by name") {
            {"--replay", "x", "--from", "2026-11-20T00:00:01Z", "--to", "2026-11-20T01:00:00+01:00"},
        }) {
     CAPTURE(words.back());
-    CHECK_THROWS_AS(take(words), std::invalid_argument);
+    CHECK_THROWS_AS(take(words), CLI::ParseError);
   }
 }
 
