@@ -4,6 +4,7 @@
 #include "handler/failure.hpp"
 #include "json/encode.hpp"
 #include "json/raw.hpp"
+#include "postgres/rows.hpp"
 #include "sessions/profile.hpp"
 
 #include <boost/describe/class.hpp>
@@ -24,14 +25,11 @@ BOOST_DESCRIBE_STRUCT(CallContext, (), (call_id, call_summary))
 }  // namespace
 
 Task<std::optional<std::string>> find_summary(Context& context, CallTerminated const& call) {
-  auto reading = context.read([&](pqxx::connection& connection) -> std::optional<std::string> {
+  auto reading = context.read([&](pqxx::connection& connection) {
     pqxx::nontransaction query{connection};
-    auto const row = query
-                         .exec("SELECT summary FROM call_summaries WHERE domain = $1 AND call_id = $2",
-                               pqxx::params{call.domain, call.call_id})
-                         .opt_row();
-    if (!row) return std::nullopt;
-    return (*row)[0].as<std::string>();
+    return postgres::read_optional<std::string>(query,
+                                                "SELECT summary FROM call_summaries WHERE domain = $1 AND call_id = $2",
+                                                pqxx::params{call.domain, call.call_id});
   });
   co_return co_await std::move(reading);
 }

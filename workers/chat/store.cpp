@@ -4,9 +4,11 @@
 #include "events/conversation.hpp"
 #include "handler/failure.hpp"
 #include "json/decode.hpp"
+#include "postgres/rows.hpp"
 
 #include <algorithm>
 
+#include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
 
 namespace omnibus::chat {
@@ -15,25 +17,39 @@ namespace {
 // One statement, so that the read costs one round trip: the tenant, the conversation by id and by session, the newest
 // history, the recorded answer, and whether the turn is done.
 constexpr auto open_query = R"(
-  SELECT (SELECT status FROM tenants WHERE domain = $1),
-         c.id, c.domain, c.session_id, c.status, c.owner_id IS NOT NULL, c.takeover_epoch,
-         (SELECT response::text FROM pipeline.llm_responses WHERE request_key = $4),
-         EXISTS (SELECT FROM messages WHERE source_event_id = $4),
+  SELECT (SELECT status FROM tenants WHERE domain = $1) AS tenant_status,
+         c.id, c.domain, c.session_id, c.status, c.owner_id IS NOT NULL AS with_person, c.takeover_epoch,
+         (SELECT response::text FROM pipeline.llm_responses WHERE request_key = $4) AS recorded_answer,
+         EXISTS (SELECT FROM messages WHERE source_event_id = $4) AS already_handled,
          ARRAY(SELECT role FROM messages WHERE conversation_id = c.id AND content IS NOT NULL
-               AND role IN ('user', 'assistant', 'agent') ORDER BY seq DESC LIMIT $5),
+               AND role IN ('user', 'assistant', 'agent') ORDER BY seq DESC LIMIT $5) AS roles,
          ARRAY(SELECT content FROM messages WHERE conversation_id = c.id AND content IS NOT NULL
-               AND role IN ('user', 'assistant', 'agent') ORDER BY seq DESC LIMIT $5)
+               AND role IN ('user', 'assistant', 'agent') ORDER BY seq DESC LIMIT $5) AS contents
   FROM (SELECT) AS one
   LEFT JOIN conversations c ON c.id = $3 OR (c.domain = $1 AND c.session_id = $2)
   ORDER BY c.id = $3)";
 
-void read_history(pqxx::row const& row, std::vector<PastMessage>& history) {
-  auto const roles = row[9].as_sql_array<std::string>();
-  auto const contents = row[10].as_sql_array<std::string>();
-  for (auto i = std::min(roles.size(), contents.size()); i-- > 0;) {
-    history.push_back({roles[i], contents[i]});
-  }
-}
+/// Its row. Without a conversation its columns are NULL.
+struct OpenRow {
+  std::optional<std::string> tenant_status;
+  std::optional<Uuid> id;
+  std::optional<std::string> domain, session_id, status;
+  bool with_person = false;
+  std::optional<std::int32_t> takeover_epoch;
+  std::optional<std::string> recorded_answer;
+  bool already_handled = false;
+  std::vector<std::string> roles, contents;  ///< of the history, newest first
+};
+BOOST_DESCRIBE_STRUCT(OpenRow, (),
+                      (tenant_status, id, domain, session_id, status, with_person, takeover_epoch, recorded_answer,
+                       already_handled, roles, contents))
+
+/// A conversation as a turn finds it.
+struct TurnRow {
+  std::int32_t takeover_epoch = 0;
+  bool with_person = false;
+};
+BOOST_DESCRIBE_STRUCT(TurnRow, (), (takeover_epoch, with_person))
 
 }  // namespace
 
@@ -44,33 +60,34 @@ Task<Conversation> PostgresConversations::open(Context& context, ChatMessageRece
   auto const key = context.event_key();
   auto reading = context.read([&](pqxx::connection& connection) {
     pqxx::nontransaction query{connection};
-    return query.exec(open_query,
-                      pqxx::params{message.domain, message.session_id, to_string(wanted), to_string(key), history});
+    return postgres::read<OpenRow>(
+        query, open_query,
+        pqxx::params{message.domain, message.session_id, to_string(wanted), to_string(key), history});
   });
   auto const rows = co_await std::move(reading);
-  auto const row = rows[0];
-  if (row[0].is_null()) throw Failure::permanent("domain is no tenant", "unknown_tenant");
-  if (row[0].view() != "active") throw Failure::permanent("the tenant is not active", "inactive_tenant");
+  auto const& row = rows.at(0);
+  if (!row.tenant_status) throw Failure::permanent("domain is no tenant", "unknown_tenant");
+  if (row.tenant_status != "active") throw Failure::permanent("the tenant is not active", "inactive_tenant");
 
   Conversation conversation;
   conversation.id = wanted;
-  conversation.already_handled = row[8].as<bool>();
-  if (!row[7].is_null()) {
-    if (auto const recorded = json::decode<assistant::RecordedAnswer>(row[7].view()))
+  conversation.already_handled = row.already_handled;
+  if (row.recorded_answer) {
+    if (auto const recorded = json::decode<assistant::RecordedAnswer>(*row.recorded_answer))
       conversation.recorded_answer = recorded->text;
   }
-  if (row[1].is_null()) co_return conversation;  // its first message
+  if (!row.id) co_return conversation;  // its first message
   if (rows.size() > 1) throw Failure::permanent("session_id belongs to another conversation", "wrong_conversation");
-  if (row[2].view() != message.domain || row[3].view() != message.session_id)
+  if (row.domain != message.domain || row.session_id != message.session_id)
     throw Failure::permanent("conversation_id belongs to another session", "wrong_conversation");
-  auto const stored = parse_uuid(row[1].view());
-  if (message.conversation_id && stored != wanted)
+  if (message.conversation_id && row.id != wanted)
     throw Failure::permanent("session_id belongs to another conversation", "wrong_conversation");
-  conversation.id = stored.value_or(wanted);
-  conversation.resolved = row[4].view() == "resolved";
-  conversation.with_person = row[5].as<bool>();
-  conversation.takeover_epoch = row[6].as<std::int32_t>();
-  read_history(row, conversation.history);
+  conversation.id = *row.id;
+  conversation.resolved = row.status == "resolved";
+  conversation.with_person = row.with_person;
+  conversation.takeover_epoch = row.takeover_epoch.value();
+  for (auto i = std::min(row.roles.size(), row.contents.size()); i-- > 0;)
+    conversation.history.push_back({row.roles[i], row.contents[i]});
   co_return conversation;
 }
 
@@ -86,16 +103,15 @@ bool PostgresConversations::append_message(UnitOfWork& unit, Conversation const&
                                            std::int64_t received_ms) {
   auto& transaction = unit.transaction();
   // The update locks the row: turns, take-overs and closings of one conversation are one after the other.
-  auto const now = transaction
-                       .exec(R"(
+  auto const now =
+      postgres::read_one<TurnRow>(transaction, R"(
       INSERT INTO conversations AS c (id, domain, session_id, created_at, last_message_at)
       SELECT $1, $2, $3, received, received
       FROM greatest(least(to_timestamp($4::float8 / 1000), clock_timestamp()), now() - interval '30 days') AS received
       ON CONFLICT (id) DO UPDATE
       SET last_message_at = greatest(c.last_message_at, excluded.last_message_at), updated_at = now()
-      RETURNING takeover_epoch, owner_id IS NOT NULL)",
-                             pqxx::params{to_string(before.id), message.domain, message.session_id, received_ms})
-                       .one_row();
+      RETURNING takeover_epoch, owner_id IS NOT NULL AS with_person)",
+                                  pqxx::params{to_string(before.id), message.domain, message.session_id, received_ms});
   // Stored already when a replay came first.
   transaction.exec(R"(
       INSERT INTO messages (id, conversation_id, seq, role, content, source_event_id, created_at)
@@ -104,7 +120,7 @@ bool PostgresConversations::append_message(UnitOfWork& unit, Conversation const&
       FROM messages WHERE conversation_id = $1
       ON CONFLICT (source_event_id) DO NOTHING)",
                    pqxx::params{to_string(before.id), message.text, to_string(event_key), received_ms});
-  return now[0].as<std::int32_t>() == before.takeover_epoch && !now[1].as<bool>();
+  return now.takeover_epoch == before.takeover_epoch && !now.with_person;
 }
 
 void PostgresConversations::append_answer(UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key,

@@ -1,5 +1,7 @@
 #include "workers/notify/store.hpp"
 
+#include "postgres/rows.hpp"
+
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
@@ -34,14 +36,17 @@ constexpr auto open_query = R"(
        OR d.state = 'claimed' AND (d.lease_until <= now() OR d.claimed_by = excluded.claimed_by)
     RETURNING d.effect_key, d.attempt
   )
-  SELECT t.status, p.id IS NOT NULL, d.state, COALESCE(o.attempt, d.attempt, 1), o.effect_key IS NOT NULL,
+  SELECT t.status AS tenant_status, p.id IS NOT NULL AS known_person, d.state,
+         COALESCE(o.attempt, d.attempt, 1) AS attempt, o.effect_key IS NOT NULL AS claimed,
          p.phone_number, p.whatsapp_jid, p.whatsapp_user_id, p.has_whatsapp,
-         NOT p.allows_sms OR p.sms_opt_out_at IS NOT NULL, p.whatsapp_opt_out_at IS NOT NULL,
-         floor(EXTRACT(EPOCH FROM p.last_whatsapp_inbound_at) * 1000)::bigint,
-         floor(EXTRACT(EPOCH FROM d.dispatched_at) * 1000)::bigint,
-         (SELECT l.content FROM message_delivery_log l WHERE d.attempt > 1 AND l.effect_key = a.effect_key),
-         CASE WHEN d.claimed_by <> $14 THEN floor(EXTRACT(EPOCH FROM d.lease_until - now()) * 1000)::bigint END,
-         d.provider, w.state, w.provider_message_id, w.error_code, w.error_class, w.reason
+         COALESCE(NOT p.allows_sms OR p.sms_opt_out_at IS NOT NULL, false) AS sms_opted_out,
+         p.whatsapp_opt_out_at IS NOT NULL AS whatsapp_opted_out,
+         floor(EXTRACT(EPOCH FROM p.last_whatsapp_inbound_at) * 1000)::bigint AS last_whatsapp_inbound_ms,
+         floor(EXTRACT(EPOCH FROM d.dispatched_at) * 1000)::bigint AS dispatched_at,
+         (SELECT l.content FROM message_delivery_log l WHERE d.attempt > 1 AND l.effect_key = a.effect_key) AS content,
+         CASE WHEN d.claimed_by <> $14 THEN floor(EXTRACT(EPOCH FROM d.lease_until - now()) * 1000)::bigint
+         END AS others_lease,
+         d.provider, w.state AS answer_state, w.provider_message_id, w.error_code, w.error_class, w.reason
   FROM asked a
   LEFT JOIN tenants t ON t.domain = a.domain
   LEFT JOIN profiles p ON p.id = a.profile_id AND p.domain = a.domain
@@ -69,34 +74,61 @@ auto column(std::vector<Row> const& rows, Get get) {
   return values;
 }
 
-template <class T>
-std::optional<T> maybe(pqxx::field const& field) {
-  return field.is_null() ? std::nullopt : std::optional<T>{field.as<T>()};
-}
+/// Its row: what is of the tenant, the person, the delivery or its answer is absent where there is none.
+struct OpenedRow {
+  std::optional<std::string> tenant_status;
+  bool known_person = false;
+  std::optional<std::string> state;
+  std::int32_t attempt = 0;
+  bool claimed = false;
+  std::optional<std::string> phone_number, whatsapp_jid, whatsapp_user_id;
+  std::optional<bool> has_whatsapp;
+  bool sms_opted_out = false;
+  bool whatsapp_opted_out = false;
+  std::optional<std::int64_t> last_whatsapp_inbound_ms;
+  std::optional<std::chrono::system_clock::time_point> dispatched_at;
+  std::optional<std::string> content;
+  std::optional<std::chrono::milliseconds> others_lease;
+  std::optional<std::string> provider;
+  std::optional<std::string> answer_state, provider_message_id, error_code, error_class, reason;
+};
+BOOST_DESCRIBE_STRUCT(OpenedRow, (),
+                      (tenant_status, known_person, state, attempt, claimed, phone_number, whatsapp_jid,
+                       whatsapp_user_id, has_whatsapp, sms_opted_out, whatsapp_opted_out, last_whatsapp_inbound_ms,
+                       dispatched_at, content, others_lease, provider, answer_state, provider_message_id, error_code,
+                       error_class, reason))
 
-Opened read_opened(pqxx::row const& row) {
+Opened opened_of(OpenedRow const& row) {
   Opened opened;
-  opened.known_tenant = !row[0].is_null();
-  opened.active_tenant = opened.known_tenant && row[0].view() == "active";
-  opened.known_person = row[1].as<bool>();
-  opened.found = {row[2].as<std::string>(""), row[3].as<std::int32_t>(), row[4].as<bool>(),
-                  std::chrono::milliseconds{row[14].as<std::int64_t>(0)}, !row[16].is_null()};
-  opened.person = {maybe<std::string>(row[5]),  maybe<std::string>(row[6]), maybe<std::string>(row[7]),
-                   maybe<bool>(row[8]),         row[9].as<bool>(false),     row[10].as<bool>(false),
-                   maybe<std::int64_t>(row[11])};
-  opened.dispatched_at = std::chrono::system_clock::time_point{std::chrono::milliseconds{row[12].as<std::int64_t>(0)}};
-  opened.content = maybe<std::string>(row[13]);
-  opened.provider = maybe<std::string>(row[15]);
-  opened.answer = {{},
-                   opened.found.attempt,
-                   row[16].as<std::string>(""),
-                   maybe<std::string>(row[17]),
-                   maybe<std::string>(row[18]),
-                   maybe<std::string>(row[19]),
-                   maybe<std::string>(row[20]),
-                   {}};
+  opened.known_tenant = row.tenant_status.has_value();
+  opened.active_tenant = row.tenant_status == "active";
+  opened.known_person = row.known_person;
+  opened.found = {row.state.value_or(""), row.attempt, row.claimed,
+                  row.others_lease.value_or(std::chrono::milliseconds{}), row.answer_state.has_value()};
+  opened.person = {row.phone_number,  row.whatsapp_jid,       row.whatsapp_user_id,        row.has_whatsapp,
+                   row.sms_opted_out, row.whatsapp_opted_out, row.last_whatsapp_inbound_ms};
+  opened.dispatched_at = row.dispatched_at.value_or(std::chrono::system_clock::time_point{});
+  opened.content = row.content;
+  opened.provider = row.provider;
+  opened.answer = {
+      {},         row.attempt, row.answer_state.value_or(""), row.provider_message_id, row.error_code, row.error_class,
+      row.reason, {}};
   return opened;
 }
+
+/// A delivery that is to be dispatched, and whether it may be.
+struct ClearanceRow {
+  Uuid effect_key;
+  Clearance verdict{};
+};
+BOOST_DESCRIBE_STRUCT(ClearanceRow, (), (effect_key, verdict))
+
+/// A state that the `ordinal`th delivery, counted from 1, has entered.
+struct EnteredRow {
+  std::size_t ordinal = 0;
+  std::string state;
+};
+BOOST_DESCRIBE_STRUCT(EnteredRow, (), (ordinal, state))
 
 }  // namespace
 
@@ -106,24 +138,25 @@ std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<De
     return id ? std::optional{to_string(*id)} : std::nullopt;
   };
   pqxx::nontransaction query{connection};
-  auto const rows = query.exec(
-      open_query, pqxx::params{column(plans, [](DeliveryPlan const& p) { return to_string(p.effect_key); }),
-                               column(plans, [](DeliveryPlan const& p) { return to_string(p.event_key); }),
-                               column(plans, [](DeliveryPlan const& p) { return p.request_source; }),
-                               column(plans, [](DeliveryPlan const& p) { return p.request_id; }),
-                               column(plans, [](DeliveryPlan const& p) { return p.domain; }),
-                               column(plans, [](DeliveryPlan const& p) { return to_string(p.profile_id); }),
-                               column(plans, [&](DeliveryPlan const& p) { return optional_uuid(p.session_id); }),
-                               column(plans, [](DeliveryPlan const& p) { return p.channel; }),
-                               column(plans, [](DeliveryPlan const& p) { return p.provider; }),
-                               column(plans, [](DeliveryPlan const& p) { return p.kind; }),
-                               column(plans, [](DeliveryPlan const& p) { return p.segments; }),
-                               column(plans, [](DeliveryPlan const& p) { return p.encoding; }),
-                               column(plans, [](DeliveryPlan const& p) { return decimal(p.cost_micros); }), claimant,
-                               interval(lease)});
+  auto const rows = postgres::read<OpenedRow>(
+      query, open_query,
+      pqxx::params{column(plans, [](DeliveryPlan const& p) { return to_string(p.effect_key); }),
+                   column(plans, [](DeliveryPlan const& p) { return to_string(p.event_key); }),
+                   column(plans, [](DeliveryPlan const& p) { return p.request_source; }),
+                   column(plans, [](DeliveryPlan const& p) { return p.request_id; }),
+                   column(plans, [](DeliveryPlan const& p) { return p.domain; }),
+                   column(plans, [](DeliveryPlan const& p) { return to_string(p.profile_id); }),
+                   column(plans, [&](DeliveryPlan const& p) { return optional_uuid(p.session_id); }),
+                   column(plans, [](DeliveryPlan const& p) { return p.channel; }),
+                   column(plans, [](DeliveryPlan const& p) { return p.provider; }),
+                   column(plans, [](DeliveryPlan const& p) { return p.kind; }),
+                   column(plans, [](DeliveryPlan const& p) { return p.segments; }),
+                   column(plans, [](DeliveryPlan const& p) { return p.encoding; }),
+                   column(plans, [](DeliveryPlan const& p) { return decimal(p.cost_micros); }), claimant,
+                   interval(lease)});
   std::vector<Opened> opened;
   opened.reserve(plans.size());
-  for (auto const& row : rows) opened.push_back(read_opened(row));
+  for (auto const& row : rows) opened.push_back(opened_of(row));
   return opened;
 }
 
@@ -131,21 +164,16 @@ std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::ve
                                            std::string const& claimant, std::chrono::milliseconds lease,
                                            std::optional<double> cap) {
   pqxx::nontransaction query{connection};
-  auto const rows = query.exec(
+  auto const rows = postgres::read<ClearanceRow>(
+      query,
       "SELECT effect_key, verdict"
       " FROM pipeline.dispatch_deliveries($1::uuid[], $2::int[], $3, $4::interval, $5::numeric)",
       pqxx::params{column(deliveries, [](Departure const& d) { return to_string(d.effect_key); }),
                    column(deliveries, [](Departure const& d) { return d.attempt; }), claimant, interval(lease), cap});
-  std::unordered_map<std::string, Clearance> verdicts;
-  for (auto const& row : rows) {
-    auto const word = row[1].view();
-    verdicts.emplace(row[0].as<std::string>(), word == "go"          ? Clearance::go
-                                               : word == "capped"    ? Clearance::capped
-                                               : word == "opted_out" ? Clearance::opted_out
-                                                                     : Clearance::lost);
-  }
+  std::unordered_map<Uuid, Clearance> verdicts;
+  for (auto const& [effect_key, verdict] : rows) verdicts.emplace(effect_key, verdict);
   return column(deliveries, [&](Departure const& d) {
-    auto const found = verdicts.find(to_string(d.effect_key));
+    auto const found = verdicts.find(d.effect_key);
     return found == verdicts.end() ? Clearance::lost : found->second;
   });
 }
@@ -167,16 +195,17 @@ bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::in
 std::optional<std::string> first_free_id(pqxx::connection& connection, std::string const& provider,
                                          std::vector<std::string> const& ids, Uuid const& effect_key) {
   pqxx::nontransaction query{connection};
-  auto const rows = query.exec(
+  return postgres::read_optional<std::string>(
+      query,
       "SELECT id FROM unnest($2::text[]) WITH ORDINALITY AS i (id, ordinal) WHERE NOT EXISTS (SELECT FROM "
       "pipeline.delivery d WHERE d.provider = $1 AND d.provider_message_id = i.id AND d.effect_key <> $3)"
       " ORDER BY ordinal LIMIT 1",
       pqxx::params{provider, ids, to_string(effect_key)});
-  return rows.empty() ? std::nullopt : std::optional{rows[0][0].as<std::string>()};
 }
 
 std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction, std::vector<Ending> const& endings) {
-  auto const rows = transaction.exec(
+  auto const rows = postgres::read<EnteredRow>(
+      transaction,
       "SELECT ordinal, state FROM pipeline.settle_deliveries($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[],"
       " $6::text[], $7::text[], $8::text[]), unnest(entered) WITH ORDINALITY AS e (state, step) ORDER BY ordinal, step",
       pqxx::params{column(endings, [](Ending const& e) { return to_string(e.effect_key); }),
@@ -188,7 +217,7 @@ std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction
                    column(endings, [](Ending const& e) { return e.reason; }),
                    column(endings, [](Ending const& e) { return e.content; })});
   std::vector<std::vector<std::string>> entered(endings.size());
-  for (auto const& row : rows) entered.at(row[0].as<std::size_t>() - 1).push_back(row[1].as<std::string>());
+  for (auto const& [ordinal, state] : rows) entered.at(ordinal - 1).push_back(state);
   return entered;
 }
 
@@ -203,38 +232,25 @@ void leave_answer(pqxx::connection& connection, Ending const& ending, std::strin
 }
 
 std::optional<double> seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id) {
-  auto const rows = unit.transaction().exec(
+  return unit.transaction().query_value<std::optional<double>>(
       "SELECT EXTRACT(EPOCH FROM clock_timestamp() - max(created_at)) FROM message_delivery_log"
       " WHERE session_id = $1 AND direction = 'inbound' AND channel = 'sms'",
       pqxx::params{to_string(session_id)});
-  return maybe<double>(rows[0][0]);
 }
 
 std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt) {
   std::optional<std::string> effect_key;
   // What a provider echoes is not always ours.
   if (receipt.effect_key && parse_uuid(*receipt.effect_key)) effect_key = *receipt.effect_key;
-  auto const rows = unit.transaction().exec(
+  return postgres::read_optional<Moved>(
+      unit.transaction(),
       "SELECT r.before, (r.delivery).state, (r.delivery).request_id, (r.delivery).domain, (r.delivery).profile_id,"
       " (r.delivery).channel, (r.delivery).provider, COALESCE((r.delivery).provider_message_id,"
-      " (r.delivery).effect_key::text), (r.delivery).segments, COALESCE((r.delivery).error_code, '')"
+      " (r.delivery).effect_key::text) AS provider_message_id, (r.delivery).segments,"
+      " COALESCE((r.delivery).error_code, '') AS error_code"
       " FROM pipeline.receive_receipt($1, $2, $3, $4, $5::timestamptz, $6) AS r",
       pqxx::params{receipt.provider, receipt.provider_message_id, effect_key, receipt.status, receipt.occurred_at,
                    receipt.error_code});
-  if (rows.empty()) return std::nullopt;
-  auto const row = rows[0];
-  Moved moved;
-  moved.before = row[0].as<std::string>();
-  moved.state = row[1].as<std::string>();
-  moved.request_id = row[2].as<std::string>();
-  moved.domain = row[3].as<std::string>();
-  moved.profile_id = parse_uuid(row[4].view()).value_or(Uuid{});
-  moved.channel = row[5].as<std::string>();
-  moved.provider = row[6].as<std::string>();
-  moved.provider_message_id = row[7].as<std::string>();
-  moved.segments = maybe<std::int64_t>(row[8]);
-  moved.error_code = row[9].as<std::string>();
-  return moved;
 }
 
 }  // namespace omnibus::notify

@@ -14,6 +14,9 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+
 namespace pqxx {
 class connection;
 class transaction_base;
@@ -74,6 +77,7 @@ struct Departure {
   std::int32_t attempt = 1;
 };
 enum class Clearance { go, lost, capped, opted_out };
+BOOST_DESCRIBE_ENUM(Clearance, go, lost, capped, opted_out)
 
 /// Writes down that these are on their way, where they are still the claimant's, their tenants' caps allow it and their
 /// people have not said STOP meanwhile; in one transaction, results in the order given. For the lease nobody else
@@ -114,6 +118,9 @@ struct Moved {
   std::optional<std::int64_t> segments{};
   std::string error_code;
 };
+BOOST_DESCRIBE_STRUCT(Moved, (),
+                      (before, state, request_id, domain, profile_id, channel, provider, provider_message_id, segments,
+                       error_code))
 
 /// Takes a receipt. Nothing when it tells nothing new, or is kept for a delivery that is not known yet.
 std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt);

@@ -1,9 +1,11 @@
 #include "workers/sms/store.hpp"
 
 #include "handler/failure.hpp"
+#include "postgres/rows.hpp"
 
 #include <algorithm>
 
+#include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
 
 namespace omnibus::sms {
@@ -12,16 +14,30 @@ namespace {
 // Whatever a later event has made of the session meanwhile, the message's turn goes on with it as it is now. A keyword
 // and the answer to it are written in one transaction, and so at one time: what was asked comes first.
 constexpr auto conversation_query = R"(
-  SELECT p.id, p.allows_sms AND p.sms_opt_out_at IS NULL, p.whatsapp_opt_out_at IS NULL,
-         s.id, s.status, s.context::text, s.version,
+  SELECT p.id AS profile_id, p.allows_sms AND p.sms_opt_out_at IS NULL AS allows_sms,
+         p.whatsapp_opt_out_at IS NULL AS allows_whatsapp, s.id AS session_id, s.status, s.context::text, s.version,
          ARRAY(SELECT direction FROM message_delivery_log l WHERE l.session_id = s.id AND l.content IS NOT NULL
                AND l.status NOT IN ('skipped', 'failed') AND l.created_at < m.created_at
-               ORDER BY l.created_at DESC, l.direction DESC, l.id LIMIT $2),
+               ORDER BY l.created_at DESC, l.direction DESC, l.id LIMIT $2) AS directions,
          ARRAY(SELECT content FROM message_delivery_log l WHERE l.session_id = s.id AND l.content IS NOT NULL
                AND l.status NOT IN ('skipped', 'failed') AND l.created_at < m.created_at
-               ORDER BY l.created_at DESC, l.direction DESC, l.id LIMIT $2)
+               ORDER BY l.created_at DESC, l.direction DESC, l.id LIMIT $2) AS contents
   FROM message_delivery_log m JOIN profiles p ON p.id = m.profile_id JOIN omnichannel_sessions s ON s.id = m.session_id
   WHERE m.effect_key = $1)";
+
+/// Its row.
+struct DialogueRow {
+  Uuid profile_id;
+  bool allows_sms = false;
+  bool allows_whatsapp = false;
+  Uuid session_id;
+  std::string status, context;
+  std::int32_t version = 0;
+  std::vector<std::string> directions, contents;  ///< of the history, newest first
+};
+BOOST_DESCRIBE_STRUCT(DialogueRow, (),
+                      (profile_id, allows_sms, allows_whatsapp, session_id, status, context, version, directions,
+                       contents))
 
 }  // namespace
 
@@ -43,23 +59,21 @@ Dialogue receive(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) {
 
 Dialogue read_conversation(pqxx::connection& connection, Uuid const& event_key, std::int32_t history) {
   pqxx::nontransaction query{connection};
-  auto const rows = query.exec(conversation_query, pqxx::params{to_string(event_key), history});
+  auto const row =
+      postgres::read_optional<DialogueRow>(query, conversation_query, pqxx::params{to_string(event_key), history});
   // Deleted while it was being answered.
-  if (rows.empty()) throw Failure::permanent("the message's person or session is gone", "deleted_session");
-  auto const row = rows[0];
+  if (!row) throw Failure::permanent("the message's person or session is gone", "deleted_session");
   Dialogue conversation;
-  conversation.profile.id = parse_uuid(row[0].view()).value();
-  conversation.profile.allows_sms = row[1].as<bool>();
-  conversation.profile.allows_whatsapp = row[2].as<bool>();
-  conversation.session.id = parse_uuid(row[3].view()).value();
-  conversation.session.profile_id = conversation.profile.id;
-  conversation.session.status = row[4].as<std::string>();
-  conversation.session.context = row[5].as<std::string>();
-  conversation.session.version = row[6].as<std::int32_t>();
-  auto const directions = row[7].as_sql_array<std::string>();
-  auto const contents = row[8].as_sql_array<std::string>();
-  for (auto i = std::min(directions.size(), contents.size()); i-- > 0;)
-    conversation.history.push_back({directions[i] == "outbound", contents[i]});
+  conversation.profile.id = row->profile_id;
+  conversation.profile.allows_sms = row->allows_sms;
+  conversation.profile.allows_whatsapp = row->allows_whatsapp;
+  conversation.session.id = row->session_id;
+  conversation.session.profile_id = row->profile_id;
+  conversation.session.status = row->status;
+  conversation.session.context = row->context;
+  conversation.session.version = row->version;
+  for (auto i = std::min(row->directions.size(), row->contents.size()); i-- > 0;)
+    conversation.history.push_back({row->directions[i] == "outbound", row->contents[i]});
   conversation.recent_replies = count_recent_replies(query, conversation.profile.id);
   return conversation;
 }
