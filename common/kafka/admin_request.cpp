@@ -7,8 +7,7 @@
 namespace omnibus::kafka::detail {
 namespace {
 
-using Queue = std::unique_ptr<rd_kafka_queue_t, Destroy<rd_kafka_queue_destroy>>;
-using Options = std::unique_ptr<rd_kafka_AdminOptions_t, Destroy<rd_kafka_AdminOptions_destroy>>;
+using AdminOptions = std::unique_ptr<rd_kafka_AdminOptions_t, Destroy<rd_kafka_AdminOptions_destroy>>;
 
 }  // namespace
 
@@ -30,14 +29,14 @@ Event request(rd_kafka_t* client, rd_kafka_admin_op_t operation, std::chrono::mi
               std::string const& what, StartRequest const& start) {
   auto const milliseconds = static_cast<int>(timeout.count());
   auto reason = no_text;
-  Options const options(rd_kafka_AdminOptions_new(client, operation));
+  AdminOptions const options(rd_kafka_AdminOptions_new(client, operation));
   check(rd_kafka_AdminOptions_set_request_timeout(options.get(), milliseconds, reason.data(), reason.size()),
         reason.data(), what);
   // Wait until a new topic is known, so that whoever asked for it can use it.
   if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS || operation == RD_KAFKA_ADMIN_OP_CREATEPARTITIONS)
     check(rd_kafka_AdminOptions_set_operation_timeout(options.get(), milliseconds, reason.data(), reason.size()),
           reason.data(), what);
-  Queue const queue(rd_kafka_queue_new(client));
+  QueueHandle const queue(rd_kafka_queue_new(client));
   start(client, options.get(), queue.get());
   Event event(rd_kafka_queue_poll(queue.get(), milliseconds + 1000));
   if (!event) throw Error(RD_KAFKA_RESP_ERR__TIMED_OUT, what);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kafka/client_settings.hpp"
+#include "kafka/handles.hpp"
 
 #include <array>
 #include <chrono>
@@ -13,12 +14,7 @@
 
 namespace omnibus::kafka::detail {
 
-template <auto destroy>
-struct Destroy {
-  void operator()(auto* thing) const noexcept { destroy(thing); }
-};
 using Event = std::unique_ptr<rd_kafka_event_t, Destroy<rd_kafka_event_destroy>>;
-using PartitionList = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroy<rd_kafka_topic_partition_list_destroy>>;
 
 /// Where librdkafka writes what is wrong.
 inline constexpr std::array<char, 512> no_text{};

@@ -9,13 +9,8 @@ namespace {
 constexpr std::size_t batch_size = 2048;
 constexpr int position_timeout_ms = 5'000;
 
-struct ListDeleter {
-  void operator()(rd_kafka_topic_partition_list_t* list) const noexcept { rd_kafka_topic_partition_list_destroy(list); }
-};
-using List = std::unique_ptr<rd_kafka_topic_partition_list_t, ListDeleter>;
-
-List to_list(std::vector<TopicPartition> const& partitions) {
-  List list{rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size()))};
+PartitionList to_list(std::vector<TopicPartition> const& partitions) {
+  PartitionList list{rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size()))};
   for (auto const& each : partitions) rd_kafka_topic_partition_list_add(list.get(), each.topic.c_str(), each.partition);
   return list;
 }
@@ -126,8 +121,7 @@ std::size_t Consumer::drain(rd_kafka_queue_t* queue, std::span<Message> out) {
 }
 
 void Consumer::forward(TopicPartition const& where) {
-  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> const queue{
-      rd_kafka_queue_get_partition(client_.get(), where.topic.c_str(), where.partition)};
+  QueueHandle const queue{rd_kafka_queue_get_partition(client_.get(), where.topic.c_str(), where.partition)};
   if (queue) rd_kafka_queue_forward(queue.get(), messages_.get());
 }
 
@@ -200,7 +194,7 @@ void Consumer::release(std::vector<TopicPartition> const& partitions) {
 }
 
 void Consumer::commit(std::vector<Position> const& positions) {
-  List const list{rd_kafka_topic_partition_list_new(static_cast<int>(positions.size()))};
+  PartitionList const list{rd_kafka_topic_partition_list_new(static_cast<int>(positions.size()))};
   for (auto const& each : positions) {
     auto& added = *rd_kafka_topic_partition_list_add(list.get(), each.where.topic.c_str(), each.where.partition);
     added.offset = each.offset;

@@ -3,6 +3,7 @@
 
 #include "kafka/client_settings.hpp"
 #include "kafka/error.hpp"
+#include "kafka/handles.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -112,16 +113,12 @@ class Consumer {
   std::size_t drain(rd_kafka_queue_t* queue, std::span<Message> out);
   void forward(TopicPartition const& where);
 
-  struct QueueDeleter {
-    void operator()(rd_kafka_queue_t* queue) const noexcept { rd_kafka_queue_destroy(queue); }
-  };
-
   ConsumerListener& listener_;
   Client client_;
   // Group events come by `events_`, messages by `messages_`, so that the one can be served while the other is left to
   // wait.
-  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> events_;
-  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> messages_;
+  QueueHandle events_;
+  QueueHandle messages_;
   std::set<TopicPartition> paused_;
   std::vector<rd_kafka_message_t*> buffer_;
   bool closed_ = false;

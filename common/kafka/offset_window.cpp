@@ -1,5 +1,7 @@
 #include "kafka/offset_window.hpp"
 
+#include "kafka/handles.hpp"
+
 #include <algorithm>
 #include <memory>
 #include <span>
@@ -9,16 +11,11 @@
 namespace omnibus::kafka {
 namespace {
 
-struct ListDeleter {
-  void operator()(rd_kafka_topic_partition_list_t* list) const noexcept { rd_kafka_topic_partition_list_destroy(list); }
-};
-using List = std::unique_ptr<rd_kafka_topic_partition_list_t, ListDeleter>;
-
-List new_list(std::size_t size) {
-  return List{rd_kafka_topic_partition_list_new(static_cast<int>(size))};
+PartitionList new_list(std::size_t size) {
+  return PartitionList{rd_kafka_topic_partition_list_new(static_cast<int>(size))};
 }
 
-std::span<rd_kafka_topic_partition_t> entries(List const& list) {
+std::span<rd_kafka_topic_partition_t> entries(PartitionList const& list) {
   return {list->elems, static_cast<std::size_t>(list->cnt)};
 }
 
@@ -41,11 +38,7 @@ OffsetWindow::OffsetWindow(ClientSettings const& settings, std::string const& gr
       timeout_ms_{static_cast<int>(timeout.count())} {}
 
 std::vector<TopicPartition> OffsetWindow::partitions_of(std::string const& topic) {
-  struct TopicDeleter {
-    void operator()(rd_kafka_topic_t* each) const noexcept { rd_kafka_topic_destroy(each); }
-  };
-  std::unique_ptr<rd_kafka_topic_t, TopicDeleter> const handle{
-      rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr)};
+  TopicHandle const handle{rd_kafka_topic_new(client_.get(), topic.c_str(), nullptr)};
   if (!handle) throw Error{rd_kafka_last_error(), topic};
   using Metadata = struct rd_kafka_metadata;
   Metadata const* metadata = nullptr;

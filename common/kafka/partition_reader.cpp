@@ -1,5 +1,7 @@
 #include "kafka/partition_reader.hpp"
 
+#include "kafka/handles.hpp"
+
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -8,15 +10,6 @@
 
 namespace omnibus::kafka {
 namespace {
-
-struct TopicDeleter {
-  void operator()(rd_kafka_topic_t* topic) const noexcept { rd_kafka_topic_destroy(topic); }
-};
-struct QueueDeleter {
-  void operator()(rd_kafka_queue_t* queue) const noexcept { rd_kafka_queue_destroy(queue); }
-};
-using Topic = std::unique_ptr<rd_kafka_topic_t, TopicDeleter>;
-using Queue = std::unique_ptr<rd_kafka_queue_t, QueueDeleter>;
 
 Client connect(ClientSettings const& settings) {
   auto configuration = make_configuration(settings);
@@ -46,7 +39,7 @@ class PartitionReader::Fetch {
   }
 
   void begin(TopicPartition const& where, std::int64_t offset) {
-    Topic topic{rd_kafka_topic_new(client_, where.topic.c_str(), nullptr)};
+    TopicHandle topic{rd_kafka_topic_new(client_, where.topic.c_str(), nullptr)};
     if (!topic) throw Error{rd_kafka_last_error(), where.topic};
     if (rd_kafka_consume_start_queue(topic.get(), where.partition, offset, queue_.get()) != 0)
       throw Error{rd_kafka_last_error(), fmt::format("{}/{}", where.topic, where.partition)};
@@ -68,8 +61,8 @@ class PartitionReader::Fetch {
 
  private:
   rd_kafka_t* client_;
-  Queue queue_;
-  std::vector<std::pair<Topic, std::int32_t>> begun_;
+  QueueHandle queue_;
+  std::vector<std::pair<TopicHandle, std::int32_t>> begun_;
 };
 
 PartitionReader::PartitionReader(ClientSettings const& settings, std::chrono::milliseconds timeout)

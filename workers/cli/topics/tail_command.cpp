@@ -4,6 +4,7 @@
 #include "kafka/client_settings.hpp"
 #include "kafka/cloud_event.hpp"
 #include "kafka/error.hpp"
+#include "kafka/handles.hpp"
 #include "observability/log.hpp"
 #include "workers/cli/commands.hpp"
 
@@ -27,7 +28,7 @@ namespace {
 constexpr int answer_timeout_ms = 10'000;
 constexpr int wait_ms = 1'000;
 
-struct Options {
+struct TailOptions {
   std::string topic;
   kafka::ClientSettings client;
   std::string client_options;
@@ -50,13 +51,6 @@ BOOST_DESCRIBE_STRUCT(TailedEvent, (), (partition, offset, key, type, source, id
 
 struct AnyObject {};
 BOOST_DESCRIBE_STRUCT(AnyObject, (), ())
-
-struct TopicDeleter {
-  void operator()(rd_kafka_topic_t* topic) const noexcept { rd_kafka_topic_destroy(topic); }
-};
-struct QueueDeleter {
-  void operator()(rd_kafka_queue_t* queue) const noexcept { rd_kafka_queue_destroy(queue); }
-};
 
 std::optional<std::string_view> view(void const* bytes, std::size_t size) {
   if (bytes == nullptr) return std::nullopt;
@@ -130,7 +124,7 @@ std::int64_t begin_of(rd_kafka_t* client, std::string const& name, std::int32_t 
   return oldest ? low : high;
 }
 
-kafka::Client connect(Options const& options) {
+kafka::Client connect(TailOptions const& options) {
   auto settings = options.client;
   settings.client_id = "omnibus-tail";
   settings.options = Secret(options.client_options);
@@ -141,12 +135,12 @@ kafka::Client connect(Options const& options) {
   return kafka::make_client(RD_KAFKA_CONSUMER, std::move(configuration));
 }
 
-[[noreturn]] void follow(Options const& options) {
+[[noreturn]] void follow(TailOptions const& options) {
   auto const client = connect(options);
   auto const& name = options.topic;
-  std::unique_ptr<rd_kafka_topic_t, TopicDeleter> const topic{rd_kafka_topic_new(client.get(), name.c_str(), nullptr)};
+  kafka::TopicHandle const topic{rd_kafka_topic_new(client.get(), name.c_str(), nullptr)};
   if (!topic) throw kafka::Error(rd_kafka_last_error(), name);
-  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> const queue{rd_kafka_queue_new(client.get())};
+  kafka::QueueHandle const queue{rd_kafka_queue_new(client.get())};
   auto const partitions = partition_count(client.get(), topic.get(), name);
   // All asked for before the first is fetched: on one connection a fetch makes everything behind it wait.
   std::vector<std::int64_t> begins;
@@ -172,7 +166,7 @@ kafka::Client connect(Options const& options) {
 void add_tail_command(CLI::App& application, int&) {
   auto* command = application.add_subcommand(
       "tail", "Print the events of a topic as they arrive, a line of JSON each, until it is interrupted");
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<TailOptions>();
   command->add_option("topic", options->topic, "The topic, such as chat.replies")->required();
   command->add_flag("--from-beginning", options->from_beginning, "Begin with what is there, not with what comes");
   command->add_option("--brokers", options->client.brokers, "Bootstrap addresses")

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kafka/client_settings.hpp"
+#include "kafka/handles.hpp"
 #include "workers/gateway/replies/reply.hpp"
 
 #include <chrono>
@@ -53,17 +54,10 @@ class ReplyLog {
   static void on_error(rd_kafka_t*, int error, char const* reason, void* self);
   void take(rd_kafka_message_t& message, std::vector<LogEntry>& entries);
 
-  struct TopicDeleter {
-    void operator()(rd_kafka_topic_t* topic) const noexcept { rd_kafka_topic_destroy(topic); }
-  };
-  struct QueueDeleter {
-    void operator()(rd_kafka_queue_t* queue) const noexcept { rd_kafka_queue_destroy(queue); }
-  };
-
   std::string name_;
   kafka::Client client_;
-  std::unique_ptr<rd_kafka_topic_t, TopicDeleter> topic_;
-  std::unique_ptr<rd_kafka_queue_t, QueueDeleter> queue_;
+  kafka::TopicHandle topic_;
+  kafka::QueueHandle queue_;
   std::set<std::int32_t> started_;
   bool connected_ = true;
 };
