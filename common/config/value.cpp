@@ -10,22 +10,23 @@
 namespace omnibus::config::detail {
 namespace {
 
-struct Unit {
+struct UnitOfMeasure {
   std::string_view name;
   std::int64_t size;
 };
 
-constexpr std::array<Unit, 7> duration_units{{{"d", 86'400'000'000'000},
-                                              {"h", 3'600'000'000'000},
-                                              {"m", 60'000'000'000},
-                                              {"s", 1'000'000'000},
-                                              {"ms", 1'000'000},
-                                              {"us", 1'000},
-                                              {"ns", 1}}};
-constexpr std::array<Unit, 4> byte_units{{{"GiB", 1LL << 30}, {"MiB", 1LL << 20}, {"KiB", 1LL << 10}, {"B", 1}}};
+constexpr std::array<UnitOfMeasure, 7> duration_units{{{"d", 86'400'000'000'000},
+                                                       {"h", 3'600'000'000'000},
+                                                       {"m", 60'000'000'000},
+                                                       {"s", 1'000'000'000},
+                                                       {"ms", 1'000'000},
+                                                       {"us", 1'000},
+                                                       {"ns", 1}}};
+constexpr std::array<UnitOfMeasure, 4> byte_units{
+    {{"GiB", 1LL << 30}, {"MiB", 1LL << 20}, {"KiB", 1LL << 10}, {"B", 1}}};
 
 template <std::size_t N>
-std::int64_t read_quantity(std::string_view text, std::array<Unit, N> const& units, bool unit_needed,
+std::int64_t read_quantity(std::string_view text, std::array<UnitOfMeasure, N> const& units, bool unit_needed,
                            char const* form) {
   std::int64_t count = 0;
   auto const [end, failure] = std::from_chars(text.data(), text.data() + text.size(), count);
@@ -41,7 +42,7 @@ std::int64_t read_quantity(std::string_view text, std::array<Unit, N> const& uni
 }
 
 template <std::size_t N>
-std::string write_quantity(std::int64_t value, std::array<Unit, N> const& units) {
+std::string write_quantity(std::int64_t value, std::array<UnitOfMeasure, N> const& units) {
   for (auto const& unit : units) {
     if (value != 0 && value % unit.size == 0) return fmt::format("{}{}", value / unit.size, unit.name);
   }

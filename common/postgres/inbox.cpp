@@ -4,7 +4,7 @@
 
 namespace omnibus::postgres {
 
-ClaimOutcome admit(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
+InboxVerdict admit(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
                    Uuid const& event_id, std::string_view topic, std::int32_t partition, std::int64_t epoch) {
   auto const verdict =
       transaction
@@ -12,8 +12,8 @@ ClaimOutcome admit(pqxx::transaction_base& transaction, std::string_view consume
                 pqxx::params{consumer, to_string(run_id), to_string(event_id), topic, partition, epoch})
           .one_field()
           .as<std::string>();
-  if (verdict == "new") return ClaimOutcome::admitted;
-  return verdict == "fenced" ? ClaimOutcome::fenced : ClaimOutcome::duplicate;
+  if (verdict == "new") return InboxVerdict::admitted;
+  return verdict == "fenced" ? InboxVerdict::fenced : InboxVerdict::duplicate;
 }
 
 bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid const& run_id, Uuid const& event_id) {

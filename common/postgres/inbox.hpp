@@ -16,10 +16,10 @@ class transaction_base;
 namespace omnibus::postgres {
 
 /// What became of a claim to an event.
-enum class ClaimOutcome { admitted, duplicate, fenced };
+enum class InboxVerdict { admitted, duplicate, fenced };
 
 /// Claims one event within the caller's transaction. Waits for a transaction that is claiming the same one.
-ClaimOutcome admit(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
+InboxVerdict admit(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
                    Uuid const& event_id, std::string_view topic, std::int32_t partition, std::int64_t epoch);
 
 /// Whether a worker has processed an event. For commits in doubt: where a transaction that claims the event is still

@@ -18,9 +18,9 @@ void append_number(std::string& out, std::uint32_t number) {
   for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>((number >> shift) & 0xffU));
 }
 
-class HeaderReader {
+class StoredHeaderReader {
  public:
-  explicit HeaderReader(std::string_view bytes) : rest_(bytes) {}
+  explicit StoredHeaderReader(std::string_view bytes) : rest_(bytes) {}
 
   std::uint32_t number() {
     std::uint32_t result = 0;
@@ -130,7 +130,7 @@ std::string encode_headers(std::vector<kafka::Header> const& headers) {
 
 std::vector<kafka::Header> decode_headers(std::string_view bytes) {
   if (bytes.empty()) return {};
-  HeaderReader reader{bytes};
+  StoredHeaderReader reader{bytes};
   auto const count = reader.number();
   std::vector<kafka::Header> headers;
   for (std::uint32_t i = 0; i < count; ++i) {

@@ -87,9 +87,9 @@ Sums sums_of(SumsRow const& row) {
   return sums;
 }
 
-class Reader {
+class ReportReader {
  public:
-  Reader(pqxx::transaction_base& transaction, Query const& query) : transaction_{transaction}, query_{query} {}
+  ReportReader(pqxx::transaction_base& transaction, Query const& query) : transaction_{transaction}, query_{query} {}
 
   Report read() {
     Report report;
@@ -198,7 +198,7 @@ class Reader {
 }  // namespace
 
 Report read_report(pqxx::transaction_base& transaction, Query const& query) {
-  return Reader{transaction, query}.read();
+  return ReportReader{transaction, query}.read();
 }
 
 }  // namespace omnibus::rollups

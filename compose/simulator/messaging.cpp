@@ -1,6 +1,7 @@
 #include "compose/simulator/messaging.hpp"
 
 #include "compose/simulator/answer.hpp"
+#include "compose/simulator/in_flight.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -25,17 +26,6 @@ http::Response nothing() {
 http::Response bare_error(std::int64_t status) {
   return http::text_response(static_cast<int>(status), "<html><body>upstream error</body></html>", "text/html");
 }
-
-class InFlight {
- public:
-  InFlight(std::uint64_t& now, std::uint64_t& most) : now_(now) { most = std::max(most, ++now_); }
-  ~InFlight() { --now_; }
-  InFlight(InFlight const&) = delete;
-  InFlight& operator=(InFlight const&) = delete;
-
- private:
-  std::uint64_t& now_;
-};
 
 }  // namespace
 

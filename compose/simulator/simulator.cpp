@@ -1,6 +1,7 @@
 #include "compose/simulator/simulator.hpp"
 
 #include "compose/simulator/answer.hpp"
+#include "compose/simulator/in_flight.hpp"
 #include "http/sse.hpp"
 
 #include <algorithm>
@@ -43,17 +44,6 @@ Task<> write_endlessly(http::Stream& stream, std::string piece) {
     co_await std::move(waiting);
   }
 }
-
-class InFlight {
- public:
-  InFlight(std::uint64_t& now, std::uint64_t& most) : now_(now) { most = std::max(most, ++now_); }
-  ~InFlight() { --now_; }
-  InFlight(InFlight const&) = delete;
-  InFlight& operator=(InFlight const&) = delete;
-
- private:
-  std::uint64_t& now_;
-};
 
 }  // namespace
 

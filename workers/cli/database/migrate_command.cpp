@@ -17,7 +17,7 @@ namespace {
 
 constexpr int changed = 1;
 
-struct Options {
+struct MigrateOptions {
   std::string database;
   std::string folder;
   std::size_t count = 1;
@@ -28,7 +28,7 @@ struct Options {
   }
 };
 
-void up(Options const& options) {
+void up(MigrateOptions const& options) {
   auto const connection = connect(options.database);
   auto const migrations = options.migrations();
   postgres::Migrator migrator{*connection, migrations, [](std::string_view file) { fmt::print("applied {}\n", file); }};
@@ -36,7 +36,7 @@ void up(Options const& options) {
   fmt::print("{} applied, {} in all\n", applied, migrations.size());
 }
 
-void down(Options const& options) {
+void down(MigrateOptions const& options) {
   auto const connection = connect(options.database);
   postgres::Migrator migrator{*connection, options.migrations(),
                               [](std::string_view file) { fmt::print("undone {}\n", file); }};
@@ -58,7 +58,7 @@ std::string_view word_for(postgres::MigrationState state) {
 }
 
 /// 1 when the database and the files disagree about what is applied.
-int status(Options const& options) {
+int status(MigrateOptions const& options) {
   auto const connection = connect(options.database);
   int exit_code = 0;
   for (auto const& [version, file, state] : postgres::Migrator{*connection, options.migrations()}.status()) {
@@ -75,7 +75,7 @@ void add_migrate_command(CLI::App& application, int& exit_code) {
       "migrate", "Bring a database's schema up to date with migrations/, in the format of dbmate");
   command->require_subcommand(1);
   command->footer("The role must be allowed to create roles and schemas: a superuser, or an owner with CREATEROLE.");
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<MigrateOptions>();
   auto const add = [&](char const* name, char const* help) {
     auto* subcommand = command->add_subcommand(name, help);
     add_database_option(*subcommand, options->database);

@@ -17,7 +17,7 @@
 namespace omnibus::cli {
 namespace {
 
-struct Options {
+struct TenantOptions {
   std::string database;
   std::string domain;
   std::string role = "tenant";
@@ -45,7 +45,7 @@ std::string sha256_hex(std::string_view text) {
   return hex(digest);
 }
 
-void add_tenant(Options const& options) {
+void add_tenant(TenantOptions const& options) {
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
   try {
@@ -57,7 +57,7 @@ void add_tenant(Options const& options) {
   }
 }
 
-void set_tenant_status(Options const& options, std::string const& status) {
+void set_tenant_status(TenantOptions const& options, std::string const& status) {
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
   auto const changed = query.exec("UPDATE tenants SET status = $2, updated_at = now() WHERE domain = $1",
@@ -66,7 +66,7 @@ void set_tenant_status(Options const& options, std::string const& status) {
   fmt::print("{} is {}\n", options.domain, status);
 }
 
-void list_tenants(Options const& options) {
+void list_tenants(TenantOptions const& options) {
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
   for (auto const& [domain, status, created_at] :
@@ -77,7 +77,7 @@ void list_tenants(Options const& options) {
   }
 }
 
-void create_token(Options const& options) {
+void create_token(TenantOptions const& options) {
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
   auto const token = new_token();
@@ -91,7 +91,7 @@ void create_token(Options const& options) {
   fmt::print("{}\n", token);
 }
 
-void revoke_token(Options const& options) {
+void revoke_token(TenantOptions const& options) {
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
   // A token itself, or as many of the first digits of its hash as `ls` shows.
@@ -107,7 +107,7 @@ void revoke_token(Options const& options) {
   fmt::print("revoked; a gateway may know it for some seconds more\n");
 }
 
-void list_tokens(Options const& options) {
+void list_tokens(TenantOptions const& options) {
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
   auto const rows = query.exec(
@@ -125,7 +125,7 @@ void list_tokens(Options const& options) {
 }  // namespace
 
 void add_tenant_command(CLI::App& application, int&) {
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<TenantOptions>();
   auto* tenant = application.add_subcommand("tenant", "The customers whose conversations these are");
   tenant->require_subcommand(1);
   auto* token = application.add_subcommand("token", "The bearer tokens of the gateway's callers");

@@ -28,7 +28,7 @@
 namespace omnibus::cli {
 namespace {
 
-struct Options {
+struct DeliveryOptions {
   std::string database;
   std::string state;
   std::string channel;
@@ -45,35 +45,35 @@ struct Options {
 
 /// A row of pipeline.delivery as an operator sees it: who it is for is masked, and so is WhatsApp's message id, which
 /// holds the number.
-struct Shown {
+struct ShownDelivery {
   std::string effect_key, state, channel, provider, kind, domain, recipient, request_id, planned_at, updated_at;
   std::int64_t attempt = 0;
   std::optional<std::string> dispatched_at, provider_message_id, error_code, reason, encoding;
   std::optional<std::int64_t> segments;
   std::string cost;
 };
-BOOST_DESCRIBE_STRUCT(Shown, (),
+BOOST_DESCRIBE_STRUCT(ShownDelivery, (),
                       (effect_key, state, channel, provider, kind, domain, recipient, request_id, planned_at,
                        updated_at, attempt, dispatched_at, provider_message_id, error_code, reason, encoding, segments,
                        cost))
 
 /// What an operator said of it.
-struct Action {
+struct DeliveryAction {
   std::string action, from_state, actor, at;
   std::int64_t attempt = 0;
 };
-BOOST_DESCRIBE_STRUCT(Action, (), (action, from_state, actor, at, attempt))
+BOOST_DESCRIBE_STRUCT(DeliveryAction, (), (action, from_state, actor, at, attempt))
 
-struct Listing {
-  std::vector<Shown> deliveries;
+struct DeliveryListing {
+  std::vector<ShownDelivery> deliveries;
 };
-BOOST_DESCRIBE_STRUCT(Listing, (), (deliveries))
+BOOST_DESCRIBE_STRUCT(DeliveryListing, (), (deliveries))
 
-struct Detail {
-  Shown delivery;
-  std::vector<Action> actions;
+struct DeliveryDetail {
+  ShownDelivery delivery;
+  std::vector<DeliveryAction> actions;
 };
-BOOST_DESCRIBE_STRUCT(Detail, (), (delivery, actions))
+BOOST_DESCRIBE_STRUCT(DeliveryDetail, (), (delivery, actions))
 
 constexpr std::int64_t prune_batch = 10'000;  // a transaction each: workers wait for none of them for long
 
@@ -88,18 +88,18 @@ constexpr auto columns = R"(
          error_code, reason, encoding, segments, trim_scale(cost) AS cost
   FROM pipeline.delivery d )";
 
-void list(Options const& options) {
+void list(DeliveryOptions const& options) {
   auto const now = std::chrono::system_clock::now().time_since_epoch();
   auto const since = read_time(options.since, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
-  auto const found = postgres::read<Shown>(
+  auto const found = postgres::read<ShownDelivery>(
       query,
       std::string{columns} +
           "WHERE ($1 = '' OR state = $1) AND ($2 = '' OR channel = $2) AND ($3 = '' OR domain = $3)"
           " AND updated_at >= to_timestamp($4::double precision / 1000) ORDER BY d.updated_at DESC LIMIT $5",
       pqxx::params{options.state, options.channel, options.domain, since, options.limit});
-  if (options.json) return fmt::print("{}\n", json::encode(Listing{found}));
+  if (options.json) return fmt::print("{}\n", json::encode(DeliveryListing{found}));
   Table table{{"EFFECT KEY", "STATE", "CHANNEL", "TO", "KIND", "ATTEMPT", "UPDATED", "REASON"}};
   for (auto const& each : found)
     table.add({each.effect_key, each.state, each.channel, each.recipient, each.kind, std::to_string(each.attempt),
@@ -108,21 +108,21 @@ void list(Options const& options) {
 }
 
 /// @throws std::runtime_error when there is none.
-Shown find(pqxx::nontransaction& query, std::string const& effect_key) {
+ShownDelivery find(pqxx::nontransaction& query, std::string const& effect_key) {
   if (!parse_uuid(effect_key))
     throw std::runtime_error("give a delivery's effect key, as omnibus delivery ls shows it");
-  auto found =
-      postgres::read_optional<Shown>(query, std::string{columns} + "WHERE effect_key = $1", pqxx::params{effect_key});
+  auto found = postgres::read_optional<ShownDelivery>(query, std::string{columns} + "WHERE effect_key = $1",
+                                                      pqxx::params{effect_key});
   if (!found) throw std::runtime_error("there is no delivery " + effect_key);
   return *std::move(found);
 }
 
-void show(Options const& options) {
+void show(DeliveryOptions const& options) {
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
-  Detail const detail{
+  DeliveryDetail const detail{
       find(query, options.effect_key),
-      postgres::read<Action>(
+      postgres::read<DeliveryAction>(
           query,
           "SELECT action, from_state, actor, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS at,"
           " attempt FROM pipeline.delivery_actions WHERE effect_key = $1 ORDER BY id",
@@ -179,7 +179,7 @@ kafka::Record request_of(KnownRequest const& known) {
   return to_binary_record(envelope, json::encode(request), "notifications.requested", to_string(request.profile_id));
 }
 
-void resolve(Options const& options, int& exit_code) {
+void resolve(DeliveryOptions const& options, int& exit_code) {
   auto const connection = connect(options.database);
   std::int64_t attempt = 0;
   {
@@ -227,7 +227,7 @@ std::int64_t prune(pqxx::connection& connection, std::string const& moment, std:
   }
 }
 
-void drop(Options const& options) {
+void drop(DeliveryOptions const& options) {
   auto const moment = date_of(day_of("before", options.before)) + "T00:00:00Z";
   auto const connection = connect(options.database);
   prune(*connection, moment, 0);  // whether it may be done at all
@@ -253,7 +253,7 @@ void drop(Options const& options) {
 void add_delivery_command(CLI::App& application, int& exit_code) {
   auto* command = application.add_subcommand("delivery", "Messages to people, and those whose fate nobody knows");
   command->require_subcommand(1);
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<DeliveryOptions>();
   auto const add = [&](char const* name, char const* help) {
     auto* subcommand = command->add_subcommand(name, help);
     add_database_option(*subcommand, options->database);

@@ -24,7 +24,7 @@ namespace {
 
 namespace sms = omnibus::messaging;
 
-struct Options {
+struct SmsOptions {
   std::optional<std::string> text;
   std::size_t max_parts = sms::sms_max_segments;
   std::string price;
@@ -70,7 +70,7 @@ std::string read_stdin() {
   return text;
 }
 
-sms::SmsText message_of(Options const& options) {
+sms::SmsText message_of(SmsOptions const& options) {
   auto text = options.text ? *options.text : read_stdin();
   if (text.size() > sms::max_body)
     throw std::runtime_error(fmt::format("a message of more than {} bytes: give less of it", sms::max_body));
@@ -103,7 +103,7 @@ std::string quoted(std::string const& text) {
   return '"' + printable(text) + '"';
 }
 
-void print(SegmentsReport const& report, Options const& options) {
+void print(SegmentsReport const& report, SmsOptions const& options) {
   auto const* const unit = report.encoding == "GSM-7" ? "septets" : "UTF-16 units";
   fmt::print("{}, {} part{}, {} {}\n", report.encoding, report.segments, report.segments == 1 ? "" : "s", report.units,
              unit);
@@ -130,7 +130,7 @@ void add_sms_command(CLI::App& application, int&) {
       "Formatting is stripped and the text is written in GSM-7 where it can be, as the notify worker does. A part "
       "holds "
       "160 septets of GSM-7 or 70 UTF-16 units of UCS-2, and 153 or 67 when there are several.");
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<SmsOptions>();
   command->add_option("text", options->text, "The message (from standard input when it is not given)");
   command->add_option("--max", options->max_parts, "Cut to so many parts; 0 for no limit")
       ->check(CLI::Range(0, 255))

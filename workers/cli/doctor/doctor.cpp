@@ -18,12 +18,12 @@ constexpr double small_skew = 1;
 constexpr double large_skew = 30;
 constexpr double old_row = 60;
 
-struct Model {
+struct ServedModel {
   std::string id;
 };
-BOOST_DESCRIBE_STRUCT(Model, (), (id))
+BOOST_DESCRIBE_STRUCT(ServedModel, (), (id))
 struct ModelList {
-  std::vector<Model> data;
+  std::vector<ServedModel> data;
 };
 BOOST_DESCRIBE_STRUCT(ModelList, (), (data))
 
@@ -208,7 +208,7 @@ Finding judge_models(int status, std::string_view body, std::string const& model
   if (!list)
     return Finding::warn("answers 200, but not with a list of models",
                          "is LLM_BASE_URL an OpenAI-compatible endpoint?");
-  auto const known = std::ranges::any_of(list->data, [&](Model const& each) { return each.id == model; });
+  auto const known = std::ranges::any_of(list->data, [&](ServedModel const& each) { return each.id == model; });
   if (!known)
     return Finding::warn(fmt::format("has {} models, {} not among them", list->data.size(), printable(model, 100)),
                          "set LLM_MODEL to one it has");

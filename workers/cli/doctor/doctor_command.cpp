@@ -34,11 +34,11 @@ struct FindingLine {
 };
 BOOST_DESCRIBE_STRUCT(FindingLine, (), (check, status, seen, advice))
 
-struct Report {
+struct DoctorReport {
   bool healthy = true;
   std::vector<FindingLine> checks;
 };
-BOOST_DESCRIBE_STRUCT(Report, (), (healthy, checks))
+BOOST_DESCRIBE_STRUCT(DoctorReport, (), (healthy, checks))
 
 /// A look that fails is a finding as well.
 Finding examine(Check const& check, DoctorOptions const& told) {
@@ -53,7 +53,7 @@ Finding examine(Check const& check, DoctorOptions const& told) {
 
 /// All at once, each on a thread that is left behind if it does not come back in time.
 /// @return whether all came back
-bool examine_all(std::shared_ptr<DoctorOptions const> const& options, Report& report) {
+bool examine_all(std::shared_ptr<DoctorOptions const> const& options, DoctorReport& report) {
   auto const deadline = std::chrono::steady_clock::now() + options->cluster.timeout() + grace;
   std::vector<std::pair<Check, std::future<Finding>>> running;
   for (auto const& check : doctor_checks()) {
@@ -74,7 +74,7 @@ bool examine_all(std::shared_ptr<DoctorOptions const> const& options, Report& re
   return all;
 }
 
-void print(Report const& report) {
+void print(DoctorReport const& report) {
   Table table{{"CHECK", "STATUS", "SEEN"}};
   for (auto const& each : report.checks) table.add({each.check, each.status, each.seen});
   fmt::print("{}", table.text());
@@ -85,7 +85,7 @@ void print(Report const& report) {
 int run(std::shared_ptr<DoctorOptions> const& options) {
   for (auto const* const name : {"OPENAI_API_KEY", "LLM_API_KEY"})  // never on a command line; the last that is set
     if (auto const* const key = std::getenv(name); key != nullptr && *key != '\0') options->llm_api_key = key;
-  Report report;
+  DoctorReport report;
   auto const all = examine_all(options, report);
   if (options->json)
     fmt::print("{}\n", json::encode(report));

@@ -28,7 +28,7 @@ namespace {
 constexpr int over_limit = 2;
 constexpr std::chrono::seconds longest_age_wait{5};
 
-struct Options {
+struct LagOptions {
   ClusterOptions cluster;
   std::vector<std::string> groups;
   std::vector<std::string> topics;
@@ -44,7 +44,7 @@ bool wanted(std::vector<std::string> const& among, std::string const& name) {
 /// Asks a cluster for the lag of its groups.
 class LagReader {
  public:
-  LagReader(Options const& options)
+  LagReader(LagOptions const& options)
       : options_{options},
         admin_{options.cluster.settings(), options.cluster.timeout()},
         records_{options.cluster.settings(),
@@ -154,14 +154,14 @@ class LagReader {
     return marks_.emplace(topic, std::move(marks)).first->second;
   }
 
-  Options const& options_;
+  LagOptions const& options_;
   kafka::Admin admin_;
   kafka::PartitionReader records_;
   bool embedded_;
   std::map<std::string, std::vector<kafka::Watermarks>> marks_;
 };
 
-int run(Options const& options) {
+int run(LagOptions const& options) {
   auto const limit = options.fail_over.empty() ? std::nullopt : std::optional{read_lag_limit(options.fail_over)};
   LagReader reader{options};
   for (;;) {
@@ -182,7 +182,7 @@ int run(Options const& options) {
 void add_lag_command(CLI::App& application, int& exit_code) {
   auto* command = application.add_subcommand(
       "lag", "How far each consumer group is behind, by topic and partition, in events and in seconds");
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<LagOptions>();
   command->footer(
       "The age is that of the oldest record not yet committed, read from the topic; unknown where it cannot be read in "
       "time. Groups of replays are marked: they are behind by design.");

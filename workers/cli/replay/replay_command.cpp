@@ -20,7 +20,7 @@
 namespace omnibus::cli {
 namespace {
 
-struct Options {
+struct ReplayCommandOptions {
   ClusterOptions cluster;
   std::string database;
   std::string worker;
@@ -38,10 +38,10 @@ struct FullStatus : engine::ReplayStatus {
 };
 BOOST_DESCRIBE_STRUCT(FullStatus, (engine::ReplayStatus), (partitions, outcomes))
 
-struct Listing {
+struct ReplayListing {
   std::vector<engine::ReplayStatus> replays;
 };
-BOOST_DESCRIBE_STRUCT(Listing, (), (replays))
+BOOST_DESCRIBE_STRUCT(ReplayListing, (), (replays))
 
 kafka::Moment moment(std::string_view option, std::string const& text) {
   try {
@@ -51,7 +51,7 @@ kafka::Moment moment(std::string_view option, std::string const& text) {
   }
 }
 
-void plan(Options const& options) {
+void plan(ReplayCommandOptions const& options) {
   auto const from = moment("--from", options.from);
   auto const to = moment("--to", options.to);
   engine::check_window(from, to);
@@ -88,7 +88,7 @@ void print(FullStatus const& status) {
                each.to);
 }
 
-void show_status(Options const& options) {
+void show_status(ReplayCommandOptions const& options) {
   auto const connection = connect(options.database);
   pqxx::work transaction{*connection};
   auto const found = engine::replay_status(transaction, options.run);
@@ -104,10 +104,10 @@ void show_status(Options const& options) {
     print(status);
 }
 
-void list(Options const& options) {
+void list(ReplayCommandOptions const& options) {
   auto const connection = connect(options.database);
   pqxx::work transaction{*connection};
-  Listing const listing{engine::replay_status(transaction, std::nullopt)};
+  ReplayListing const listing{engine::replay_status(transaction, std::nullopt)};
   if (options.json) return fmt::print("{}\n", json::encode(listing));
   std::size_t width = 3;
   for (auto const& each : listing.replays) width = std::max(width, each.run.size());
@@ -120,7 +120,7 @@ void list(Options const& options) {
 }  // namespace
 
 void add_replay_command(CLI::App& application, int&) {
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<ReplayCommandOptions>();
   auto* replay = application.add_subcommand(
       "replay",
       "What a replay would go through, and how those that were begun stand; omnibus-<worker> --replay begins one");

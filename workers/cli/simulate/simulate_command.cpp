@@ -21,7 +21,7 @@
 namespace omnibus::cli {
 namespace {
 
-struct Options {
+struct SimulateOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8090;
   std::string ready_file;
@@ -47,7 +47,7 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int run(Options const& options) {
+int run(SimulateOptions const& options) {
   raise_descriptor_limit();
   simulator::SimulatorSettings settings;
   settings.latency = std::chrono::milliseconds(options.latency);
@@ -92,7 +92,7 @@ int run(Options const& options) {
   return 0;
 }
 
-void add_messaging_options(CLI::App& command, Options& options) {
+void add_messaging_options(CLI::App& command, SimulateOptions& options) {
   auto& messaging = options.messaging;
   auto& receipts = messaging.receipts;
   command.add_option("--send-latency", options.send_latency, "Milliseconds before a message provider answers")
@@ -138,7 +138,7 @@ void add_simulate_command(CLI::App& application, int& exit_code) {
   auto* command = application.add_subcommand(
       "simulate",
       "Serve a made-up OpenAI-compatible language model, and WhatsApp, MTN and Twilio, until SIGTERM or SIGINT");
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<SimulateOptions>();
   command->add_option("--address", options->address, "Address to listen on")->capture_default_str();
   command->add_option("--port", options->port, "Port to listen on; 0 takes any free one")->capture_default_str();
   command->add_option("--ready-file", options->ready_file,

@@ -14,7 +14,7 @@
 namespace omnibus::cli {
 namespace {
 
-struct Options {
+struct BrokerOptions {
   std::string file;
   std::string ready_file;
   kafka::EmbeddedBrokerSettings broker;
@@ -38,7 +38,7 @@ class StopSignals {
   sigset_t set_{};
 };
 
-int run(Options const& options) {
+int run(BrokerOptions const& options) {
   StopSignals const signals;
   auto const catalog = options.file.empty() ? kafka::TopicCatalog::built_in() : kafka::TopicCatalog::load(options.file);
   kafka::EmbeddedBroker const broker(catalog, options.broker);
@@ -55,7 +55,7 @@ int run(Options const& options) {
 void add_broker_command(CLI::App& application, int& exit_code) {
   auto* command = application.add_subcommand(
       "broker", "Run the embedded broker with the topics of topics.yaml until SIGTERM or SIGINT");
-  auto const options = std::make_shared<Options>();
+  auto const options = std::make_shared<BrokerOptions>();
   command->footer(std::string(kafka::embedded_broker_limits()));
   command->add_option("--file", options->file, "The topics file; without it the one this binary was built with");
   command->add_option("--ready-file", options->ready_file,

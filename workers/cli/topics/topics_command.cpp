@@ -20,7 +20,7 @@ namespace {
 
 constexpr int drift = 2;
 
-struct Options {
+struct TopicsOptions {
   std::string file;
   kafka::ClientSettings client;
   std::string client_options;
@@ -37,7 +37,7 @@ struct Options {
   }
 };
 
-int validate(Options const& options) {
+int validate(TopicsOptions const& options) {
   auto const catalog = options.catalog();
   auto const& name = options.file.empty() ? std::string("topics.yaml (built in)") : options.file;
   fmt::print("{}: {} topics, right\n", name, catalog.topics().size());
@@ -49,7 +49,7 @@ void print(kafka::TopicPlan const& plan) {
   for (auto const& note : plan.notes) fmt::print("{}\n", note);
 }
 
-int plan(Options const& options) {
+int plan(TopicsOptions const& options) {
   auto const catalog = options.catalog();
   auto const plan = kafka::plan_topics(catalog, options.admin().cluster());
   print(plan);
@@ -89,7 +89,7 @@ void await_applied(kafka::TopicCatalog const& catalog, kafka::Admin const& admin
 }
 
 /// All or nothing as far as refusals go: what would need a person's word is looked for before anything is changed.
-int apply(Options const& options) {
+int apply(TopicsOptions const& options) {
   auto const catalog = options.catalog();
   auto const admin = options.admin();
   auto const plan = kafka::plan_topics(catalog, admin.cluster());
@@ -126,8 +126,8 @@ int apply(Options const& options) {
 void add_topics_command(CLI::App& application, int& exit_code) {
   auto* topics = application.add_subcommand("topics", "Hold a cluster to topics.yaml");
   topics->require_subcommand(1);
-  auto const options = std::make_shared<Options>();
-  auto const add = [&](std::string const& name, std::string const& help, std::function<int(Options const&)> run) {
+  auto const options = std::make_shared<TopicsOptions>();
+  auto const add = [&](std::string const& name, std::string const& help, std::function<int(TopicsOptions const&)> run) {
     auto* command = topics->add_subcommand(name, help);
     command->add_option("--file", options->file, "The topics file; without it the one this binary was built with");
     command->callback([options, run = std::move(run), &exit_code] {
@@ -155,7 +155,7 @@ void add_topics_command(CLI::App& application, int& exit_code) {
       add("apply",
           "Create what is missing, set configs, add partitions. Never deletes a topic or config, never shrinks. Exit "
           "code 0, or 2 when a difference needs a person",
-          [](Options const& told) { return apply(told); });
+          [](TopicsOptions const& told) { return apply(told); });
   add_cluster(apply_command);
   apply_command->add_flag("--accept-reordering", options->accept_reordering,
                           "Add partitions to keyed topics too, although keys move");

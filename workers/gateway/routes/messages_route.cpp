@@ -23,11 +23,11 @@ struct PostedMessage {
 };
 BOOST_DESCRIBE_STRUCT(PostedMessage, (), (domain, session_id, text))
 
-struct Accepted {
+struct AcceptedMessage {
   std::string event_id;
   Uuid conversation_id;
 };
-BOOST_DESCRIBE_STRUCT(Accepted, (), (event_id, conversation_id))
+BOOST_DESCRIBE_STRUCT(AcceptedMessage, (), (event_id, conversation_id))
 
 void require_json(http::Request const& request) {
   auto const type = request.content_type();
@@ -45,7 +45,7 @@ ChatMessageReceived read_message(http::Request const& request) {
 }  // namespace
 
 http::Response accepted(std::string_view event_id, Uuid const& conversation_id) {
-  auto response = http::json_response(202, json::encode(Accepted{std::string(event_id), conversation_id}));
+  auto response = http::json_response(202, json::encode(AcceptedMessage{std::string(event_id), conversation_id}));
   response.headers.set("Location", "/v1/conversations/" + to_string(conversation_id));
   return response;
 }

@@ -34,6 +34,12 @@ struct InboundEvent {
   std::string data;
 };
 
+/// A provider's word for how a delivery stands, and ours.
+struct StatusName {
+  std::string_view theirs;
+  std::string_view ours;
+};
+
 /// No document of a provider is deeper or wider than this.
 inline constexpr json::Limits webhook_limits{.bytes = 16 << 20, .depth = 16, .array_length = 2'000};
 

@@ -31,10 +31,6 @@ struct PostedReceipt {
 BOOST_DESCRIBE_STRUCT(PostedReceipt, (), (deliveryStatus, clientCorrelatorId, transactionId, completedDate))
 
 /// MTN's words, and the short forms that SMSCs have for them.
-struct StatusName {
-  std::string_view theirs;
-  std::string_view ours;
-};
 constexpr std::array statuses{
     StatusName{"ACCEPTD", "accepted"},    StatusName{"ACCEPTED", "accepted"}, StatusName{"ENROUTE", "sent"},
     StatusName{"DELIVERED", "delivered"}, StatusName{"DELIVRD", "delivered"}, StatusName{"EXPIRED", "failed"},

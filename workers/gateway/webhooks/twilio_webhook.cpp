@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::size_t most_fields = 100;
 
-struct StatusName {
-  std::string_view theirs;
-  std::string_view ours;
-};
 constexpr std::array statuses{
     StatusName{"accepted", "accepted"},
     StatusName{"scheduled", "accepted"},

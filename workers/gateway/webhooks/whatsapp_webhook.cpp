@@ -38,9 +38,10 @@ std::string words_of(InboundMessage& message) {
 }
 
 /// Reads the payload's things one after the other.
-class Reader {
+class WhatsappReader {
  public:
-  Reader(InboundRules const& rules, std::string_view phone_number_id) : rules_(rules), number_(phone_number_id) {}
+  WhatsappReader(InboundRules const& rules, std::string_view phone_number_id)
+      : rules_(rules), number_(phone_number_id) {}
 
   void read(Change const& change) {
     if (change.field != "messages" || !change.value) return pass_over();
@@ -139,7 +140,7 @@ WhatsappBatch read_whatsapp(InboundRules const& rules, std::string_view phone_nu
   if (!payload) throw Refusal::invalid(payload.error().field, payload.error().message());
   if (payload->object != "whatsapp_business_account")
     throw Refusal::invalid("object", "object must be whatsapp_business_account");
-  Reader reader(rules, phone_number_id);
+  WhatsappReader reader(rules, phone_number_id);
   for (auto const& entry : payload->entry)
     for (auto const& change : entry.changes.value_or(std::vector<Change>{})) reader.read(change);
   return reader.take();

@@ -24,20 +24,20 @@ struct SentMessage {
 };
 BOOST_DESCRIBE_STRUCT(SentMessage, (), (id))
 
-struct Taken {
+struct GraphAnswer {
   std::vector<SentMessage> messages;
 };
-BOOST_DESCRIBE_STRUCT(Taken, (), (messages))
+BOOST_DESCRIBE_STRUCT(GraphAnswer, (), (messages))
 
 struct GraphError {
   json::Raw code;
 };
 BOOST_DESCRIBE_STRUCT(GraphError, (), (code))
 
-struct Refusal {
+struct GraphRefusal {
   GraphError error;
 };
-BOOST_DESCRIBE_STRUCT(Refusal, (), (error))
+BOOST_DESCRIBE_STRUCT(GraphRefusal, (), (error))
 
 constexpr std::size_t most_characters = 4096;
 constexpr std::size_t most_template_characters = 1024;
@@ -88,7 +88,7 @@ Class class_of(int code) {
 }
 
 std::optional<int> error_code(http::Response const& answer) {
-  auto const refusal = json::decode<Refusal>(answer.body, answer_limits);
+  auto const refusal = json::decode<GraphRefusal>(answer.body, answer_limits);
   if (!refusal) return std::nullopt;
   auto const text = code_word(refusal->error.code.text);  // without the quotes that some gateways put around it
   auto code = 0;
@@ -144,7 +144,7 @@ std::optional<std::string> whatsapp_body(OutboundMessage const& message) {
 
 SendResult read_whatsapp_answer(http::Response const& answer) {
   if (answer.status >= 200 && answer.status < 300) {
-    auto taken = json::decode<Taken>(answer.body, answer_limits);
+    auto taken = json::decode<GraphAnswer>(answer.body, answer_limits);
     if (!taken || taken->messages.size() != 1 || !is_message_id(taken->messages.front().id)) {
       return Unknown{fmt::format("HTTP {} without a message id", answer.status)};
     }
