@@ -54,6 +54,7 @@ class FakeContext final : public Context {
   ~FakeContext() override;
 
   /// Hands the handler a new event, once. The event comes with an id of its own.
+  /// @throws std::logic_error for a mistake of the test, such as SQL where there is no database, and so do the others.
   template <class H, class Event>
   Result hand(H& handler, Event const& event) {
     receive(Event::type, json::encode(event));
@@ -143,6 +144,7 @@ class FakeContext final : public Context {
   template <class Event, class H>
   Task<> start(H& handler) {
     auto const event = decode<Event>(*this);
+    decoded_ = true;
     if constexpr (HandlesAtOnce<H, Event>) {
       handler.handle(*this, event);
       co_return;
@@ -183,6 +185,7 @@ class FakeContext final : public Context {
   std::int64_t time_ms_ = 1'763'640'000'000;
   std::function<Task<>()> attempt_at_it_;
   std::function<void(Failure const&, UnitOfWork&)> hook_;
+  bool decoded_ = false;
   std::uint32_t attempts_ = 0;
   std::chrono::milliseconds now_{0};
   std::optional<std::chrono::milliseconds> failed_;

@@ -5,11 +5,12 @@ import pathlib
 import sys
 import time
 import unittest
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from fault_case import Feeder, LONG, Load, Message, MESSAGES, declared, eventually  # noqa: E402
 from harness import structured_event  # noqa: E402
-from chat_case import DEAD, RECEIVED, SHOP  # noqa: E402
+from chat_case import DEAD, RECEIVED, REPLIES, REPLY, SHOP  # noqa: E402
 from scenarios import Scenarios  # noqa: E402
 
 # Reached once per event or oftener: any of the first ones will do.
@@ -19,6 +20,7 @@ ON_REBALANCE = ["revoked", "drained", "release"]
 ON_LEFT_ROWS = ["take_over.swept", "take_over.published"]
 IN_RELAY = ["relay.swept", "relay.published", "relay.removed"]
 ON_POISON = ["dead_letter"]
+FAILED = REPLY + "failed.v1"
 PARTITIONS = 12  # of chat.messages
 
 
@@ -84,6 +86,35 @@ class CrashTest(Scenarios):
         letters = [record for record in self.stack.kafka.consume(DEAD) if record.key == poison.conversation]
         self.assertEqual({json.loads(letter.value)["id"] for letter in letters}, {bad["id"]})
         self.note(f"{kills} kills at {len(points)} failpoints, {len(load)} events, {simulator.stats()['answered_again']} answers paid twice")
+
+    def test_a_dead_letter_and_the_end_of_its_stream_come_together_wherever_the_worker_dies(self):
+        simulator = self.simulator()
+        points = ON_POISON + ["commit", "unit.admitted", "unit.commit", "unit.committed", "publish", "publishing"]
+        parked = {}
+        for name in points:
+            message = Message(f"parked-{uuid.uuid4().hex[:8]}", f"Parked while its worker dies at {name}")
+            event = structured_event(RECEIVED, {"domain": "nobody.example", "session_id": message.session, "text": message.text})
+            parked[event["id"]] = name
+            self.stack.kafka.publish_all(MESSAGES, [(message.conversation, event)])
+            with self.subTest(name):
+                self.dies(self.worker(simulator, wait=False, failpoint=f"{name}:1"))
+        self.worker(simulator)
+        relay = self.stack.start_worker("relay", INTERVAL="100ms", AGE="0s")
+        self.addCleanup(relay.stop)
+
+        def letters():
+            return [id for record in self.stack.kafka.consume(DEAD) if (id := json.loads(record.value).get("id")) in parked]
+
+        def ends():
+            """The ids of the records that end a stream, by the message that they answer."""
+            found = {}
+            for record in self.stack.kafka.consume(REPLIES):
+                if record.headers.get("ce_type") == FAILED:
+                    found.setdefault(record.json["in_reply_to"], set()).add(record.headers["ce_id"])
+            return {id: ids for id, ids in found.items() if id in parked}
+
+        eventually(lambda: set(letters()) == set(parked) and set(ends()) == set(parked), 60, "letters and ends of streams")
+        self.assertEqual({id: len(ids) for id, ids in ends().items()}, dict.fromkeys(parked, 1))
 
     def test_workers_killed_at_random_under_load_lose_double_and_reorder_nothing(self):
         kills = 200 if LONG else 20
