@@ -260,7 +260,7 @@ bring_up_workers() {
   local messages
   mapfile -t messages < <(messages_to_simulator)
   if alive notify; then # it sends where it was told to when it was started
-    # shellcheck disable=SC1090 # written by write_environment
+    # shellcheck disable=SC1090,SC1091 # written by write_environment
     OMNIBUS_MESSAGES=$(. "$run/environment" 2>/dev/null && echo "${OMNIBUS_MESSAGES:-}") || OMNIBUS_MESSAGES=unknown
   else
     OMNIBUS_MESSAGES=$([ "${#messages[@]}" -gt 0 ] && echo simulator || echo providers)
