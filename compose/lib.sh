@@ -86,8 +86,15 @@ until_true() {
 logged() { sed -n 's/.*"msg":"'"$2"'".*"address":"\([^"]*\)".*/\1/p' "$logs/$1.log" 2>/dev/null | tail -n 1 | grep .; }
 answers() { curl -fsS --max-time 2 -o /dev/null "$1"; }
 
+# progress LOG: how far ninja is, such as 42 % (20 of 48 steps).
+progress() {
+  local progress
+  progress=$(sed -n 's|^\[\([0-9]*\)/\([0-9]*\)\].*|\1 \2|p' "$1" | tail -n 1 | awk '{ printf "%d %% (%d of %d steps)", 100 * $1 / $2, $1, $2 }')
+  echo "${progress:-begun}"
+}
+
 # await LOG COMMAND...: in a session of its own, so that a signal to this script ends all of it; its output goes to the
-# log, and a line on how far ninja is comes now and then.
+# log, and every 10 s a line says how far ninja is.
 awaited=''
 await() {
   local log=$1 waited=0 status=0
@@ -97,7 +104,7 @@ await() {
   while kill -0 "$awaited" 2>/dev/null; do
     sleep 0.2
     waited=$((waited + 1))
-    [ $((waited % 75)) -ne 0 ] || say "building $(grep -o '^\[[0-9]*/[0-9]*\]' "$log" | tail -n 1)"
+    [ $((waited % 50)) -ne 0 ] || say "building: $(progress "$log")"
   done
   wait "$awaited" || status=$?
   awaited=''

@@ -106,7 +106,7 @@ class Plan:
         name = f"build-{preset}-{what}"
         if not any(task.name == name for task in self.builds):
             self.builds.append(Task(name, "build", ["cmake", "--build", self.folder(preset), "--target", *targets], limit=7200,
-                                    builds=True, nice=True, step=True))
+                                    lane="build", weight=0, nice=True, step=True))
         return name
 
     def service(self, name, part, command):
@@ -158,7 +158,7 @@ class Plan:
 
     def fault_task(self, name, part, preset, limit, build, arguments):
         environment = {**self.run_folder(name.replace(" ", "-")), **self.binaries(preset)}
-        self.tests.append(Task(name, part, [*FIXED_ADDRESSES, "tests/faults/run", *arguments], limit=limit, after=(build,), weight=2,
+        self.tests.append(Task(name, part, [*FIXED_ADDRESSES, "tests/faults/run", *arguments], limit=limit, after=(build,), lane="faults",
                                environment=environment))
 
     def end_to_end(self, scripts):
@@ -233,4 +233,4 @@ class Plan:
             built = self.build("fuzz", "targets", [f"{each}_fuzz" for each in found])
             minutes = self.options.minutes
             self.tests.append(Task(f"fuzz_{target}", "fuzz", ["tests/fuzz/run", "--no-build", "--minutes", str(minutes), target],
-                                   limit=minutes * 100 + 300, after=(built,), weight=2, one_case=True))
+                                   limit=minutes * 100 + 300, after=(built,), weight=2, nice=True, one_case=True))

@@ -1,4 +1,4 @@
-"""Runs tasks beside each other: builds one at a time, all else in as many slots as the run has."""
+"""Runs tasks beside each other, in as many slots as the run has."""
 import os
 import re
 import signal
@@ -8,6 +8,7 @@ import time
 from counts import Counts, TIMED_OUT, outcome
 from task import Result
 
+LANES = {"build": 1, "faults": 2}  # two builds in one folder would spoil each other; a fault suite has three brokers
 GRACE = 10  # seconds between SIGTERM and SIGKILL for a task past its limit
 # Where sessions share these, not processes, the session is niced as well.
 NICE = ["bash", "-c", 'echo 10 2>/dev/null >/proc/self/autogroup; exec nice -n 10 "$@"', "build"]
@@ -77,9 +78,9 @@ class Running:
 
 
 class Scheduler:
-    """Runs tasks with `slots` for those that are no builds; `report` is called with each Result as it comes.
+    """Runs tasks in `slots`; `report` is called with each Result as it comes.
 
-    A task waits until those of its `after` have ended, then for its slots. The order of the tasks is their priority: one that waits
+    A task waits until those of its `after` have ended, then for its lane, then for its slots. The order of the tasks is their priority: one that waits
     for slots is not overtaken by a later one, so that a heavy task comes to its turn.
     """
 
@@ -120,21 +121,18 @@ class Scheduler:
 
     def startable(self, waiting):
         """Those that can start now, in their order."""
-        free = self.slots - sum(self.weight_of(each.task) for each in self.running if not each.task.builds)
-        building = any(each.task.builds for each in self.running)
+        free = self.slots - sum(self.weight_of(each.task) for each in self.running)
+        places = {lane: width - sum(each.task.lane == lane for each in self.running) for lane, width in LANES.items()}
         chosen = []
         for task in waiting:
-            if not self.done.issuperset(task.after):
-                continue
-            if task.builds:
-                if not building:
-                    building = True
-                    chosen.append(task)
+            if not self.done.issuperset(task.after) or places.get(task.lane, 1) == 0:
                 continue
             if self.weight_of(task) > free:
                 free = 0
                 continue
             free -= self.weight_of(task)
+            if task.lane:
+                places[task.lane] -= 1
             chosen.append(task)
         return chosen
 

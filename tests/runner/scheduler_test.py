@@ -55,11 +55,17 @@ class SchedulerTest(unittest.TestCase):
         self.assertEqual(self.run_tasks(shell("a", PASSED, weight=9))["a"].counts, Counts(passed=2))
 
     def test_builds_run_one_at_a_time_beside_the_programs(self):
-        found = self.run_tasks(shell("one", "sleep 0.2", "build", builds=True, nice=True, step=True),
-                               shell("two", "sleep 0.1", "build", builds=True, step=True),
+        found = self.run_tasks(shell("one", "sleep 0.2", "build", lane="build", weight=0, nice=True, step=True),
+                               shell("two", "sleep 0.1", "build", lane="build", weight=0, step=True),
                                shell("a", f"sleep 0.3; {PASSED}", weight=2))
         self.assertFalse(self.overlap(found["one"], found["two"]))
         self.assertTrue(self.overlap(found["one"], found["a"]))
+
+    def test_a_lane_that_is_full_holds_up_no_other(self):
+        found = self.run_tasks(*(shell(name, f"sleep 0.3; {PASSED}", lane="faults") for name in "abc"), shell("d", PASSED), slots=4)
+        self.assertTrue(self.overlap(found["a"], found["b"]))
+        self.assertFalse(self.overlap(found["a"], found["c"]) and self.overlap(found["b"], found["c"]))
+        self.assertTrue(self.overlap(found["a"], found["d"]))
 
     def test_a_program_waits_for_what_it_needs(self):
         found = self.run_tasks(shell("server", "sleep 0.2", step=True), shell("a", PASSED, after=("server",)))

@@ -11,8 +11,8 @@ class Task:
     """A command in a process group of its own.
 
     part: the row of the closing table. limit: seconds. after: names of the tasks that must have ended before.
-    weight: how many of the run's slots it takes. environment: what is set for it; a function is called when it starts.
-    builds: it takes the lane of the builds, one at a time, and no slot. nice: others get the processors first.
+    weight: how many of the run's slots it takes; lane: of a lane only so many run at a time, see LANES.
+    environment: what is set for it; a function is called when it starts. nice: others get the processors first.
     step: the run needs it and ends when it fails; a step that succeeds counts as no case.
     one_case: a check, not a test program: it counts as one case.
     """
@@ -23,7 +23,7 @@ class Task:
     after: tuple = ()
     weight: int = 1
     environment: dict | Callable[[], dict] = field(default_factory=dict)
-    builds: bool = False
+    lane: str = ""
     nice: bool = False
     step: bool = False
     one_case: bool = False
