@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t max_name = 64;
 constexpr std::size_t max_provider_message_id = 255;
 constexpr std::size_t max_whatsapp_user_id = 160;
-constexpr std::size_t max_text = 16'000;
+constexpr std::size_t max_inbound_text = 16'000;
 
 std::optional<InvalidField> length_if_any(std::string_view field, std::optional<std::string> const& value,
                                           std::size_t most) {
@@ -22,7 +22,7 @@ std::optional<InvalidField> validate(SmsMessageReceived const& message) {
   if (auto invalid = rules::length("provider", message.provider, max_name)) return invalid;
   if (auto invalid = rules::e164("phone_number", message.phone_number)) return invalid;
   if (auto invalid = rules::length("recipient", message.recipient, max_name)) return invalid;
-  if (auto invalid = rules::length("text", message.text, max_text)) return invalid;
+  if (auto invalid = rules::length("text", message.text, max_inbound_text)) return invalid;
   if (auto invalid = rules::time("received_at", message.received_at)) return invalid;
   return length_if_any("provider_message_id", message.provider_message_id, max_provider_message_id);
 }
@@ -34,7 +34,7 @@ std::optional<InvalidField> validate(WhatsappMessageReceived const& message) {
   if (auto invalid = rules::length("recipient", message.recipient, max_name)) return invalid;
   if (auto invalid = rules::length("kind", message.kind, max_name)) return invalid;
   if (!message.text.empty())
-    if (auto invalid = rules::length("text", message.text, max_text)) return invalid;
+    if (auto invalid = rules::length("text", message.text, max_inbound_text)) return invalid;
   if (auto invalid = rules::time("received_at", message.received_at)) return invalid;
   if (!message.phone_number && !message.whatsapp_user_id)
     return InvalidField{"phone_number", "must be there when whatsapp_user_id is not"};

@@ -14,6 +14,8 @@
 namespace omnibus::llm {
 namespace {
 
+using Kind = LlmError::Kind;
+
 using json::append_string;
 
 struct FunctionPart {
@@ -108,7 +110,6 @@ bool holds(std::string_view text, std::string_view part) {
 }
 
 LlmError classify(int status, ErrorPart const& error, std::optional<std::chrono::milliseconds> retry_after) {
-  using Kind = LlmError::Kind;
   auto const code = word(error.code);
   auto const type = word(error.type);
   auto const message = error.message ? std::string_view(error.message->text) : std::string_view{};

@@ -12,11 +12,6 @@ if(MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
-# Most of the work of compiling a file is the headers it includes: six files together take less than half the time. Files of
-# one library therefore must not define the same name in their anonymous namespaces; the tests are exempt.
-set(CMAKE_UNITY_BUILD ${OMNIBUS_UNITY})
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 6)
-
 add_library(omnibus_options INTERFACE)
 target_compile_options(omnibus_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
 if(OMNIBUS_WERROR)
@@ -35,7 +30,7 @@ if(OMNIBUS_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   target_compile_options(omnibus_options INTERFACE --param=ggc-min-heapsize=400000) # kB; GCC collects garbage less often
-  if(OMNIBUS_UNITY) # warns of a class's private parts in an anonymous namespace of what it takes for a header
+  if(OMNIBUS_TOGETHER) # warns of private parts in an anonymous namespace, in what it takes for a header
     target_compile_options(omnibus_options INTERFACE -Wno-subobject-linkage)
   endif()
 endif()

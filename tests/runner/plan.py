@@ -182,10 +182,8 @@ class Plan:
     def unit(self, units, scripts):
         if units:
             self.ctest(units, "unit", 300, [self.build("dev", "unit", self.targets(units))])
-        for path in scripts:
-            environment = {"OMNIBUS_BUILD": self.folder("dev"), **self.binaries("dev")}
-            self.tests.append(Task(str(path), "unit", [sys.executable, "-m", "unittest", path], after=(self.programs_of_dev(),),
-                                   environment=environment))
+        for path in scripts:  # these need nothing that is built
+            self.tests.append(Task(str(path), "unit", [sys.executable, "-m", "unittest", path]))
 
     def on_postgres(self, databases):
         if databases:

@@ -9,7 +9,6 @@
 namespace omnibus::telemetry {
 namespace {
 
-constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t furthest_back_ms = 3'653 * day_ms;
 constexpr std::int64_t most_tokens = 1'000'000'000;
 constexpr std::int64_t most_steps = 1'000'000;

@@ -10,6 +10,9 @@
 
 namespace omnibus::telemetry {
 
+/// A day in ms.
+inline constexpr std::int64_t day_ms = 86'400'000;
+
 using Item = BatchItem<LlmCallCompleted, LlmCallFailed>;
 
 /// What is told of one call, with its time and cost checked. Refers to the item it was read from.

@@ -8,7 +8,6 @@ namespace omnibus::telemetry {
 namespace {
 
 constexpr std::int64_t quarter_ms = 15 * 60 * 1000;
-constexpr std::int64_t day_ms = 24 * 60 * 60 * 1000;
 
 std::int64_t bucket(std::int64_t time_ms, std::int64_t width_ms) {
   return time_ms - time_ms % width_ms;

@@ -59,8 +59,6 @@ constexpr std::string_view columns =
     "output_tokens, cached_input_tokens, reasoning_tokens, usage_estimated, cost_usd, duration_ms, ttft_ms, "
     "iterations, tool_calls, search_calls, search_zero_results, finish_reason, success, error_type, fallback_from";
 
-constexpr std::int64_t day_ms = 24 * 60 * 60 * 1000;
-
 std::optional<std::string_view> unless_empty(std::string_view text) {
   return text.empty() ? std::nullopt : std::optional{text};
 }
