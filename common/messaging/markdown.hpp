@@ -25,9 +25,11 @@ struct Piece {
   std::string text{};
 };
 
-/// Reads headings, lists, fences, `**bold**`, `*italic*`, `_italic_`, `~~strike~~`, `code`, links, images and escapes.
-/// Marks pair up within a line and around words only, so that 2*3*4 and snake_case stay; what does not pair is text.
-/// Blank lines are kept, two in a row and those at either end are not. Time grows with the length of the text.
+/// Reads CommonMark with ~~strike~~; HTML and entities are text. Lines stay as they were written, a blank line between
+/// them too; two in a row and those at either end do not. Marks end and begin again at each end of a line, and none is
+/// open twice. An asterisk between two letters or digits is text, so that 2*3*4 stays.
+/// The caller bounds the text: CommonMark has bodies whose time grows with the square of their length.
+/// @throws std::bad_alloc
 std::vector<Piece> read_markdown(std::string_view text);
 
 }  // namespace omnibus::messaging

@@ -38,6 +38,10 @@ target_compile_definitions(omnibus_asio_options INTERFACE BOOST_ASIO_SEPARATE_CO
                                                            BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
 target_link_libraries(omnibus_asio_options INTERFACE Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
 
+# Debian's CMake file for it also wants md4c-html, which its -dev package does not bring.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(md4c REQUIRED IMPORTED_TARGET md4c)
+
 # No CMake package of its own. `compose/setup` has its headers where Debian's -dev package cannot be installed; the
 # library is then known by its full name only.
 find_path(PHONENUMBER_INCLUDE_DIR phonenumbers/phonenumberutil.h REQUIRED)

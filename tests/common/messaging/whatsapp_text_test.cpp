@@ -29,6 +29,9 @@ TEST_CASE("Markdown becomes WhatsApp's marks") {
   CHECK(rich("[shop](https://shop.example)") == "shop (https://shop.example)");
   CHECK(rich("**[shop](https://shop.example)**") == "*shop (https://shop.example)*");
   CHECK(rich("```js\nlet x = 1;\nlet y;\n```") == "```let x = 1;\nlet y;```");
+  CHECK(rich("**bold\nand _both_\n**") == "**bold\nand _both_\n**");
+  CHECK(rich("**bold\nand _both\nof_ them**") == "*bold*\n*and _both_*\n*_of_ them*");
+  CHECK(rich("**a **b** c** # no heading") == "*a b c* # no heading");
   CHECK(rich("2*3*4 snake_case “quoted” été 😀") == "2*3*4 snake_case “quoted” été 😀");
 }
 
