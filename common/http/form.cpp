@@ -1,27 +1,42 @@
 #include "http/form.hpp"
 
-#include <iterator>
+#include <algorithm>
 
-#include <fmt/format.h>
+#include <boost/url/encode.hpp>
+#include <boost/url/pct_string_view.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
 
 namespace omnibus::http {
 
+namespace urls = boost::urls;
+
+std::string percent_encode(std::string_view text) {
+  return urls::encode(text, urls::unreserved_chars);
+}
+
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
+  auto const encoded = urls::make_pct_string_view(text);
+  if (!encoded || text.find("%00") != std::string_view::npos) return std::nullopt;
+  return encoded->decode(urls::encoding_opts{plus_is_space});
+}
+
+std::optional<Form> read_form(std::string_view text) {
+  Form form;
+  while (!text.empty()) {
+    auto const field = text.substr(0, text.find('&'));
+    text.remove_prefix(std::min(field.size() + 1, text.size()));
+    auto const equals = std::min(field.find('='), field.size());
+    auto name = percent_decode(field.substr(0, equals), true);
+    auto value = percent_decode(field.substr(std::min(equals + 1, field.size())), true);
+    if (!name || !value) return std::nullopt;
+    form.emplace_back(std::move(*name), std::move(*value));
+  }
+  return form;
+}
+
 void append_form(std::string& out, std::string_view name, std::string_view value) {
   if (!out.empty() && out.back() != '?') out += '&';
-  auto const append = [&](std::string_view text) {
-    for (auto const c : text) {
-      auto const plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                         c == '.' || c == '_' || c == '~';
-      if (plain) {
-        out += c;
-      } else {
-        fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
-      }
-    }
-  };
-  append(name);
-  out += '=';
-  append(value);
+  out.append(percent_encode(name)).append("=").append(percent_encode(value));
 }
 
 }  // namespace omnibus::http

@@ -1,5 +1,6 @@
 #include "http/message.hpp"
 
+#include "http/form.hpp"
 #include "json/encode.hpp"
 
 #include <algorithm>
@@ -11,13 +12,6 @@ namespace {
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 }  // namespace
@@ -177,28 +171,6 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
-  std::string decoded;
-  decoded.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_space) {
-      decoded += ' ';
-      continue;
-    }
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    auto const high = hex_value(text[i + 1]);
-    auto const low = hex_value(text[i + 2]);
-    if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
-    decoded += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return decoded;
-}
-
 bool parse_target(Request& request) {
   std::string_view target = request.target;
   if (auto const scheme = target.find("://"); scheme < target.find_first_of("/?")) {  // the form sent to proxies
@@ -211,20 +183,10 @@ bool parse_target(Request& request) {
   auto path = percent_decode(target.substr(0, mark));
   if (!path) return false;
   request.path = std::move(*path);
-  request.query.clear();
-  if (mark == std::string_view::npos) return true;
-  auto rest = target.substr(mark + 1);
-  while (!rest.empty()) {
-    auto const end = rest.find('&');
-    auto const pair = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-    if (pair.empty()) continue;
-    auto const equals = pair.find('=');
-    auto name = percent_decode(pair.substr(0, equals), true);
-    auto value = percent_decode(equals == std::string_view::npos ? "" : pair.substr(equals + 1), true);
-    if (!name || !value) return false;
-    request.query.emplace_back(std::move(*name), std::move(*value));
-  }
+  auto query = read_form(mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1));
+  if (!query) return false;
+  std::erase_if(*query, [](auto const& field) { return field.first.empty() && field.second.empty(); });
+  request.query = std::move(*query);
   return true;
 }
 

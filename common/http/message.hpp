@@ -74,8 +74,6 @@ Response problem(int status, std::string_view title, std::string_view detail = {
 std::string_view reason_phrase(int status);
 /// Equality of ASCII text without regard to case.
 bool equals_ignoring_case(std::string_view left, std::string_view right);
-/// Decodes %XX (and '+' as a space in a query); nothing when an escape is malformed or stands for NUL.
-std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
 
 /// Fills path and query of a request from its target; false when the target is malformed.
 bool parse_target(Request& request);

@@ -1,5 +1,7 @@
 #include "http/router.hpp"
 
+#include "http/form.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 

@@ -1,13 +1,11 @@
 #include "http/url.hpp"
 
-#include "http/message.hpp"
-
-#include <algorithm>
-#include <charconv>
-
+#include <boost/url/parse.hpp>
 #include <fmt/format.h>
 
 namespace omnibus::http {
+
+namespace urls = boost::urls;
 
 std::string Url::authority() const {
   auto const name = host.find(':') == std::string::npos ? host : "[" + host + "]";
@@ -20,38 +18,19 @@ std::string Url::origin() const {
 }
 
 std::optional<Url> parse_url(std::string_view text) {
-  auto const printable = [](char c) { return c > ' ' && c < 0x7f; };
-  if (!std::all_of(text.begin(), text.end(), printable)) return std::nullopt;
+  auto const parsed = urls::parse_uri(text);
+  if (!parsed) return std::nullopt;
+  auto const& uri = *parsed;
+  auto const web = uri.scheme_id() == urls::scheme::http || uri.scheme_id() == urls::scheme::https;
+  if (!web || !uri.has_authority() || uri.has_userinfo()) return std::nullopt;
   Url url;
-  auto const scheme = text.find("://");
-  if (scheme == std::string_view::npos) return std::nullopt;
-  url.secure = equals_ignoring_case(text.substr(0, scheme), "https");
-  if (!url.secure && !equals_ignoring_case(text.substr(0, scheme), "http")) return std::nullopt;
-  url.port = url.secure ? 443 : 80;
-  text.remove_prefix(scheme + 3);
-  auto const path = text.find_first_of("/?#");
-  auto authority = text.substr(0, path);
-  auto target = path == std::string_view::npos ? std::string_view{} : text.substr(path);
-  target = target.substr(0, target.find('#'));
-  url.target = target.starts_with('/') ? std::string(target) : "/" + std::string(target);
-  if (authority.find('@') != std::string_view::npos) return std::nullopt;
-  auto rest = std::string_view{};
-  if (authority.starts_with('[')) {
-    auto const end = authority.find(']');
-    if (end == std::string_view::npos) return std::nullopt;
-    url.host = authority.substr(1, end - 1);
-    rest = authority.substr(end + 1);
-  } else {
-    auto const colon = authority.find(':');
-    url.host = authority.substr(0, colon);
-    rest = colon == std::string_view::npos ? std::string_view{} : authority.substr(colon);
-  }
-  if (url.host.empty()) return std::nullopt;
-  if (rest.empty()) return url;
-  if (rest.front() != ':') return std::nullopt;
-  rest.remove_prefix(1);
-  auto const [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), url.port);
-  if (error != std::errc() || end != rest.data() + rest.size() || url.port == 0) return std::nullopt;
+  url.secure = uri.scheme_id() == urls::scheme::https;
+  url.host = uri.encoded_host_address();  // escapes stay: decoded, they could end a header
+  url.port = uri.has_port() ? uri.port_number() : static_cast<std::uint16_t>(url.secure ? 443 : 80);
+  if (url.host.empty() || url.port == 0) return std::nullopt;
+  if (!uri.encoded_path().empty()) url.target = uri.encoded_path();
+  if (url.target.front() != '/') return std::nullopt;  // Boost takes what follows an IPv6 address for a path
+  if (uri.has_query()) url.target.append("?").append(uri.encoded_query());
   return url;
 }
 

@@ -179,7 +179,7 @@ OrderOrRefusal read_twilio_order(http::Request const& request) {
   if (credential(request, "Basic").empty()) return twilio_error(401, 20003, "Authenticate");
   SubmittedMessage order;
   order.provider = "twilio";
-  for (auto const& [name, value] : form_fields(request.body)) {
+  for (auto const& [name, value] : http::read_form(request.body).value_or(http::Form{})) {
     if (name == "To") order.recipient = value;
     if (name == "From" || name == "MessagingServiceSid") order.sender = value;
     if (name == "Body") order.text = value;
@@ -237,13 +237,6 @@ std::string_view credential(http::Request const& request, std::string_view schem
   auto const fits = header.size() > scheme.size() + 1 && header[scheme.size()] == ' ' &&
                     http::equals_ignoring_case(header.substr(0, scheme.size()), scheme);
   return fits ? header.substr(scheme.size() + 1) : std::string_view{};
-}
-
-std::vector<std::pair<std::string, std::string>> form_fields(std::string_view body) {
-  http::Request read;  // a form is written as a query is
-  read.target = "/?" + std::string(body);
-  if (!http::parse_target(read)) read.query.clear();
-  return read.query;
 }
 
 std::string sign(std::string_view secret, std::string_view body) {

@@ -41,8 +41,6 @@ http::Response twilio_list(std::vector<Acceptance const*> const& acceptances);
 
 /// The credential of an Authorization header of that scheme ("Bearer", "Basic"); empty when there is none.
 std::string_view credential(http::Request const& request, std::string_view scheme);
-/// The fields of a form.
-std::vector<std::pair<std::string, std::string>> form_fields(std::string_view body);
 /// HMAC-SHA256 in lower-case hexadecimal.
 std::string sign(std::string_view secret, std::string_view body);
 

@@ -2,6 +2,7 @@
 
 #include "compose/simulator/answer.hpp"
 #include "compose/simulator/in_flight.hpp"
+#include "http/form.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -175,7 +176,7 @@ std::optional<http::Response> Messaging::refusal_of_person(SubmittedMessage cons
 Task<http::Response> Messaging::grant_token(http::Request const& request) {
   std::string id;
   std::string secret;
-  for (auto const& [name, value] : form_fields(request.body)) {
+  for (auto const& [name, value] : http::read_form(request.body).value_or(http::Form{})) {
     if (name == "client_id") id = value;
     if (name == "client_secret") secret = value;
   }

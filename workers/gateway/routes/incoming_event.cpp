@@ -1,5 +1,6 @@
 #include "workers/gateway/routes/incoming_event.hpp"
 
+#include "http/form.hpp"
 #include "time/time.hpp"
 #include "workers/gateway/door/refusal.hpp"
 
@@ -68,20 +69,9 @@ CloudEvent read_event(http::Request const& request) {
 }
 
 std::string tenant_source(std::string_view domain, std::string_view source) {
-  auto result = "/tenants/" + std::string(domain) + "/";
+  auto const result = "/tenants/" + std::string(domain) + "/";
   if (source.starts_with(result)) return std::string(source);
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  for (char const c : source) {
-    auto const byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || std::string_view("-._~").find(c) != std::string_view::npos) {
-      result += c;
-    } else {
-      result += '%';
-      result += digits[byte >> 4U];
-      result += digits[byte & 15U];
-    }
-  }
-  return result;
+  return result + http::percent_encode(source);
 }
 
 }  // namespace omnibus::gateway

@@ -28,13 +28,13 @@ constexpr std::array statuses{
     StatusName{"delivery_unknown", "unknown"},
 };
 
-std::string_view value_of(Form const& form, std::string_view name) {
+std::string_view value_of(http::Form const& form, std::string_view name) {
   for (auto const& [field, value] : form)
     if (field == name) return value;
   return {};
 }
 
-std::string needed(Form const& form, std::string_view name) {
+std::string needed(http::Form const& form, std::string_view name) {
   auto const value = value_of(form, name);
   if (value.empty()) throw Refusal::invalid(std::string(name), std::string(name) + " must be there");
   return std::string(value);
@@ -46,25 +46,17 @@ bool is_form(http::Request const& request) {
   return request.content_type() == "application/x-www-form-urlencoded";
 }
 
-Form read_form(std::string_view body) {
-  Form form;
-  while (!body.empty()) {
-    auto const end = std::min(body.find('&'), body.size());
-    auto const field = body.substr(0, end);
-    body.remove_prefix(std::min(end + 1, body.size()));
-    auto const equals = std::min(field.find('='), field.size());
-    auto name = http::percent_decode(field.substr(0, equals), true);
-    auto value = http::percent_decode(field.substr(std::min(equals + 1, field.size())), true);
-    if (!name || !value || !json::is_utf8(*name) || !json::is_utf8(*value))
-      throw Refusal::invalid("", "The form is not UTF-8, percent-encoded");
-    if (form.size() == most_fields) throw Refusal::invalid("", "The form has too many fields");
-    form.emplace_back(std::move(*name), std::move(*value));
-  }
-  return form;
+http::Form read_form(std::string_view body) {
+  auto form = http::read_form(body);
+  auto const readable = [](auto const& field) { return json::is_utf8(field.first) && json::is_utf8(field.second); };
+  if (!form || !std::ranges::all_of(*form, readable))
+    throw Refusal::invalid("", "The form is not UTF-8, percent-encoded");
+  if (form->size() > most_fields) throw Refusal::invalid("", "The form has too many fields");
+  return std::move(*form);
 }
 
 std::optional<std::string_view> twilio_signature_fault(std::string_view token, std::string_view address,
-                                                       http::Headers const& headers, Form form) {
+                                                       http::Headers const& headers, http::Form form) {
   auto const header = headers.find("X-Twilio-Signature");
   if (!header || header->empty()) return "missing";
   std::stable_sort(form.begin(), form.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
@@ -77,7 +69,7 @@ std::optional<std::string_view> twilio_signature_fault(std::string_view token, s
   return std::nullopt;
 }
 
-std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, Form const& form) {
+std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, http::Form const& form) {
   auto const number = read_phone_number(rules, "From", value_of(form, "From"));
   if (value_of(form, "Body").empty()) return std::nullopt;
   SmsMessageReceived sms;
@@ -92,7 +84,7 @@ std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, Form cons
   return make_inbound(id, profile_key(rules, sms.phone_number), sms);
 }
 
-std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, Form const& form,
+std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, http::Form const& form,
                                                 std::string_view effect_key) {
   auto const theirs = needed(form, "MessageStatus");
   auto const status =

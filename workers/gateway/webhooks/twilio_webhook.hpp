@@ -1,39 +1,35 @@
 /// `POST /webhooks/sms` and `POST /webhooks/sms/receipts`, as Twilio posts them: forms, signed its own way.
 #pragma once
 
+#include "http/form.hpp"
 #include "http/message.hpp"
 #include "workers/gateway/webhooks/inbound_event.hpp"
 
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace omnibus::gateway {
 
 inline constexpr std::string_view twilio_sms = "twilio_sms";
 
-/// Names and values of a form, in the order they came.
-using Form = std::vector<std::pair<std::string, std::string>>;
-
 /// Whether the request's body is a form, which is what Twilio posts and MTN does not.
 bool is_form(http::Request const& request);
 
 /// @throws Refusal 400 when the body is no form of UTF-8 text, or has more than a hundred fields.
-Form read_form(std::string_view body);
+http::Form read_form(std::string_view body);
 
 /// What is wrong with Twilio's signature, `missing` or `wrong`: HMAC-SHA1 over the address it was told and all fields
 /// by their names, in base64.
 std::optional<std::string_view> twilio_signature_fault(std::string_view token, std::string_view address,
-                                                       http::Headers const& headers, Form form);
+                                                       http::Headers const& headers, http::Form form);
 
 /// Reads a message of a person; nothing for one without words. @throws Refusal 400 or 422 naming the field.
-std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, Form const& form);
+std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, http::Form const& form);
 
 /// Reads a status callback; nothing for a status that is none of a message of ours. The effect key is what stands in
 /// the address that Twilio was given to call. @throws Refusal 400 naming the field.
-std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, Form const& form,
+std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, http::Form const& form,
                                                 std::string_view effect_key = {});
 
 }  // namespace omnibus::gateway

@@ -124,7 +124,7 @@ InboundRules WebhookRoutes::admit(Webhook const& webhook, SignedWebhookSettings 
   return rules;
 }
 
-InboundRules WebhookRoutes::admit_form(Webhook const& webhook, http::Request const& request, Form const& form) {
+InboundRules WebhookRoutes::admit_form(Webhook const& webhook, http::Request const& request, http::Form const& form) {
   auto rules = this->rules(webhook);
   auto const& twilio = settings_.twilio;
   if (twilio.auth_token.empty()) throw not_served(webhook.name, webhook.secret);

@@ -40,7 +40,7 @@ class WebhookRoutes {
 
   /// Each lets in only what is signed, within the tenant's rate. @throws Refusal.
   InboundRules admit(Webhook const& webhook, SignedWebhookSettings const& settings, http::Request const& request);
-  InboundRules admit_form(Webhook const& webhook, http::Request const& request, Form const& form);
+  InboundRules admit_form(Webhook const& webhook, http::Request const& request, http::Form const& form);
   InboundRules admit(Webhook const& webhook, SignatureRule const& rule, http::Request const& request);
   InboundRules rules(Webhook const& webhook) const;
 

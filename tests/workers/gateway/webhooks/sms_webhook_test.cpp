@@ -26,7 +26,7 @@ InboundEvent sms(std::string_view body, InboundRules const& rules = inbound_rule
   return *std::move(event);
 }
 
-Form form(std::string_view body) {
+http::Form form(std::string_view body) {
   return read_form(body);
 }
 
@@ -283,5 +283,5 @@ TEST_CASE("a form that is none is refused, and so is one of too many fields") {
   for (int i = 0; i <= 100; ++i) many += "a=b&";
   CHECK(refusal_of([&] { read_form(many); }).status == 400);
   CHECK(read_form("").empty());
-  CHECK(read_form("a&=b&&c=d=e") == Form{{"a", ""}, {"", "b"}, {"", ""}, {"c", "d=e"}});
+  CHECK(read_form("a&=b&&c=d=e") == http::Form{{"a", ""}, {"", "b"}, {"", ""}, {"c", "d=e"}});
 }
