@@ -40,4 +40,13 @@ TEST_CASE("a request's target is taken apart, whatever is not encoded in its que
   }
 }
 
+TEST_CASE("a status has its reason phrase of today") {
+  CHECK(reason_phrase(200) == "OK");
+  CHECK(reason_phrase(413) == "Content Too Large");
+  CHECK(reason_phrase(422) == "Unprocessable Content");
+  CHECK(reason_phrase(425) == "Too Early");
+  CHECK(reason_phrase(431) == "Request Header Fields Too Large");
+  for (auto const status : {-1, 0, 299, 600}) CHECK(reason_phrase(status) == "Unknown");
+}
+
 }  // namespace omnibus::http
