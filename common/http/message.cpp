@@ -6,10 +6,19 @@
 #include <algorithm>
 
 #include <boost/beast/http/status.hpp>
-#include <fmt/format.h>
+#include <boost/describe/class.hpp>
 
 namespace omnibus::http {
 namespace {
+
+struct ProblemDetails {
+  std::string type = "about:blank";
+  std::string title;
+  std::int32_t status = 0;
+  std::optional<std::string> detail;
+  std::optional<std::string> field;
+};
+BOOST_DESCRIBE_STRUCT(ProblemDetails, (), (type, title, status, detail, field))
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -74,19 +83,12 @@ Response text_response(int status, std::string body, std::string content_type) {
 }
 
 Response problem(int status, std::string_view title, std::string_view detail, std::string_view field) {
-  std::string body = "{\"type\":\"about:blank\",\"title\":";
-  json::append_string(body, title.empty() ? reason_phrase(status) : title);
-  fmt::format_to(std::back_inserter(body), ",\"status\":{}", status);
-  if (!detail.empty()) {
-    body += ",\"detail\":";
-    json::append_string(body, detail);
-  }
-  if (!field.empty()) {
-    body += ",\"field\":";
-    json::append_string(body, field);
-  }
-  body += '}';
-  return Response{status, {{"Content-Type", "application/problem+json"}}, std::move(body)};
+  ProblemDetails details;
+  details.title = title.empty() ? reason_phrase(status) : title;
+  details.status = status;
+  if (!detail.empty()) details.detail = detail;
+  if (!field.empty()) details.field = field;
+  return Response{status, {{"Content-Type", "application/problem+json"}}, json::encode(details)};
 }
 
 std::string_view reason_phrase(int status) {

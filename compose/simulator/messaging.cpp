@@ -71,7 +71,7 @@ void Messaging::add_routes(http::Router& router) {
     http::Response response;
     try {
       faults_ = SendFaultPlan(parse_fault_rules<SendFaultKind>(request.body), settings_.seed);
-      response = http::json_response(200, fmt::format("{{\"rules\":{}}}", faults_.size()));
+      response = http::json_response(200, boost::json::serialize(boost::json::object{{"rules", faults_.size()}}));
     } catch (std::invalid_argument const& error) {
       response = http::problem(422, {}, error.what(), "rules");
     }

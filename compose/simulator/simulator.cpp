@@ -284,7 +284,7 @@ Task<http::Response> Simulator::set_faults(http::Request const& request) {
   http::Response response;
   try {
     faults_ = FaultPlan(parse_fault_rules(request.body), settings_.seed);
-    response = http::json_response(200, fmt::format("{{\"rules\":{}}}", faults_.size()));
+    response = http::json_response(200, boost::json::serialize(boost::json::object{{"rules", faults_.size()}}));
   } catch (std::invalid_argument const& error) {
     response = http::problem(422, {}, error.what(), "rules");
   }

@@ -13,7 +13,17 @@
 namespace omnibus::notify {
 namespace {
 
-using json::append_string;
+struct MtnMessage {
+  std::string senderAddress;
+  std::vector<std::string> receiverAddress;
+  std::string message;
+  Uuid clientCorrelatorId;
+  std::string serviceCode;
+  bool requestDeliveryReceipt = true;
+};
+BOOST_DESCRIBE_STRUCT(MtnMessage, (),
+                      (senderAddress, receiverAddress, message, clientCorrelatorId, serviceCode,
+                       requestDeliveryReceipt))
 
 struct MtnAnswer {
   std::string statusCode;
@@ -29,18 +39,13 @@ std::optional<std::string> mtn_body(OutboundMessage const& message, MtnSmsSettin
   auto const number = msisdn(message.recipient);
   if (!number || message.text.empty()) return std::nullopt;
   auto const& sender = message.sender.empty() ? settings.sender_id : message.sender;
-  std::string body = R"({"senderAddress":)";
-  append_string(body, sender);
-  body += R"(,"receiverAddress":[)";
-  append_string(body, *number);
-  body += R"(],"message":)";
-  append_string(body, message.text);
-  body += R"(,"clientCorrelatorId":)";
-  append_string(body, to_string(message.effect_key));
-  body += R"(,"serviceCode":)";
-  append_string(body, settings.service_code.empty() ? sender : settings.service_code);
-  body += R"(,"requestDeliveryReceipt":true})";
-  return body;
+  MtnMessage body;
+  body.senderAddress = sender;
+  body.receiverAddress.emplace_back(*number);
+  body.message = message.text;
+  body.clientCorrelatorId = message.effect_key;
+  body.serviceCode = settings.service_code.empty() ? sender : settings.service_code;
+  return json::encode(body);
 }
 
 SendResult read_mtn_answer(http::Response const& answer, Uuid const& effect_key) {

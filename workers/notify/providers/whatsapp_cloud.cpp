@@ -19,6 +19,36 @@ namespace {
 
 using json::append_string;
 
+struct WhatsappWords {
+  bool preview_url = false;
+  std::string body;
+};
+BOOST_DESCRIBE_STRUCT(WhatsappWords, (), (preview_url, body))
+
+struct TemplateParameter {
+  std::string type = "text";
+  std::string text;
+};
+BOOST_DESCRIBE_STRUCT(TemplateParameter, (), (type, text))
+
+struct TemplateComponent {
+  std::string type = "body";
+  std::vector<TemplateParameter> parameters;
+};
+BOOST_DESCRIBE_STRUCT(TemplateComponent, (), (type, parameters))
+
+struct TemplateLanguage {
+  std::string code;
+};
+BOOST_DESCRIBE_STRUCT(TemplateLanguage, (), (code))
+
+struct WhatsappTemplate {
+  std::string name;
+  TemplateLanguage language;
+  std::optional<std::vector<TemplateComponent>> components;
+};
+BOOST_DESCRIBE_STRUCT(WhatsappTemplate, (), (name, language, components))
+
 struct SentMessage {
   std::string id;
 };
@@ -97,23 +127,12 @@ std::optional<int> error_code(http::Response const& answer) {
   return code;
 }
 
-void append_template(std::string& out, Template const& content) {
-  out += R"("type":"template","template":{"name":)";
-  append_string(out, content.name);
-  out += R"(,"language":{"code":)";
-  append_string(out, content.language);
-  out += '}';
-  if (!content.parameters.empty()) {
-    out += R"(,"components":[{"type":"body","parameters":[)";
-    for (auto const& parameter : content.parameters) {
-      if (out.back() != '[') out += ',';
-      out += R"({"type":"text","text":)";
-      append_string(out, parameter);
-      out += '}';
-    }
-    out += "]}]";
-  }
-  out += '}';
+WhatsappTemplate template_of(Template const& content) {
+  WhatsappTemplate made{content.name, {content.language}, {}};
+  if (content.parameters.empty()) return made;
+  auto& parameters = made.components.emplace().emplace_back().parameters;
+  for (auto const& parameter : content.parameters) parameters.push_back({.text = parameter});
+  return made;
 }
 
 }  // namespace
@@ -121,6 +140,7 @@ void append_template(std::string& out, Template const& content) {
 std::optional<std::string> whatsapp_body(OutboundMessage const& message) {
   auto const number = wa_id(message.recipient);
   if (!number && !messaging::is_whatsapp_user_id(message.recipient)) return std::nullopt;
+  // By hand, for its member "template" can have no such name in C++.
   std::string body = R"({"messaging_product":"whatsapp","recipient_type":"individual",)";
   body += number ? R"("to":)" : R"("recipient":)";
   append_string(body, number ? *number : std::string_view(message.recipient));
@@ -129,12 +149,12 @@ std::optional<std::string> whatsapp_body(OutboundMessage const& message) {
     std::size_t size = 0;
     for (auto const& parameter : content->parameters) size += characters(parameter);
     if (content->name.empty() || content->language.empty() || size > most_template_characters) return std::nullopt;
-    append_template(body, *content);
+    body += R"("type":"template","template":)";
+    json::append(body, template_of(*content));
   } else {
     if (message.text.empty() || characters(message.text) > most_characters) return std::nullopt;
-    body += R"("type":"text","text":{"preview_url":false,"body":)";
-    append_string(body, message.text);
-    body += '}';
+    body += R"("type":"text","text":)";
+    json::append(body, WhatsappWords{.body = message.text});
   }
   body += R"(,"biz_opaque_callback_data":)";
   append_string(body, to_string(message.effect_key));
