@@ -1,15 +1,15 @@
 /// Who a bearer token speaks for, remembered for a short while.
 #pragma once
 
+#include "containers/lru_cache.hpp"
+
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 namespace omnibus::gateway {
 
@@ -35,19 +35,14 @@ class TokenCache {
  public:
   using Clock = std::chrono::steady_clock;
 
-  TokenCache(std::size_t capacity, std::chrono::milliseconds time_to_live);
+  TokenCache(std::size_t capacity, std::chrono::milliseconds time_to_live) : principals_(capacity, time_to_live) {}
 
   /// Nothing when the database must be asked; else the principal, or nothing inside for a token known to be bad.
   std::optional<std::optional<Principal>> find(TokenHash const& token, Clock::time_point now);
   void put(TokenHash const& token, std::optional<Principal> principal, Clock::time_point now);
-  std::size_t size() const { return entries_.size(); }
+  std::size_t size() const { return principals_.size(); }
 
  private:
-  struct Entry {
-    TokenHash token;
-    std::optional<Principal> principal;
-    Clock::time_point expires;
-  };
   struct Hash {
     std::size_t operator()(TokenHash const& token) const noexcept;
   };
@@ -56,10 +51,7 @@ class TokenCache {
     bool operator()(TokenHash const& left, TokenHash const& right) const noexcept;
   };
 
-  std::size_t capacity_;
-  std::chrono::milliseconds time_to_live_;
-  std::list<Entry> entries_;  // the most recently used first
-  std::unordered_map<TokenHash, std::list<Entry>::iterator, Hash, Equal> index_;
+  LruCache<TokenHash, std::optional<Principal>, Hash, Equal> principals_;
 };
 
 }  // namespace omnibus::gateway

@@ -1,15 +1,14 @@
 /// Where a stream begins that does not say where.
 #pragma once
 
+#include "containers/lru_cache.hpp"
 #include "uuid/uuid.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 namespace omnibus::gateway {
 
@@ -24,7 +23,7 @@ class UnseenReplies {
     std::uint64_t sequence;  ///< of the first reply nobody has seen
   };
 
-  UnseenReplies(std::size_t capacity, std::chrono::milliseconds time_to_live);
+  UnseenReplies(std::size_t capacity, std::chrono::milliseconds time_to_live) : marks_(capacity, time_to_live) {}
 
   /// A message of the conversation is about to be published; `sequence` is the number of the next reply to arrive. An
   /// earlier mark that is still valid stays where it is.
@@ -32,21 +31,10 @@ class UnseenReplies {
   /// Somebody has been told everything before the reply of that number.
   void seen(Uuid const& conversation_id, std::uint64_t sequence);
   std::optional<Mark> find(Uuid const& conversation_id, Clock::time_point now);
-  std::size_t size() const { return entries_.size(); }
+  std::size_t size() const { return marks_.size(); }
 
  private:
-  struct Entry {
-    Uuid conversation_id;
-    Mark mark;
-    Clock::time_point expires;
-  };
-  using Entries = std::list<Entry>;
-  Entries::iterator find_valid(Uuid const& conversation_id, Clock::time_point now);
-
-  std::size_t capacity_;
-  std::chrono::milliseconds time_to_live_;
-  Entries entries_;  // the most recently posted to first
-  std::unordered_map<Uuid, Entries::iterator> index_;
+  LruCache<Uuid, Mark> marks_;
 };
 
 }  // namespace omnibus::gateway
