@@ -1,11 +1,16 @@
 /// The subcommands of `omnibus`. Each adds itself to the application and leaves its exit code where it ran.
 #pragma once
 
+#include <iosfwd>
+
 namespace CLI {
 class App;
 }
 
 namespace omnibus::cli {
+
+/// Runs `omnibus` with its arguments and returns its exit code; help, version and errors go to `out` and `err`.
+int run(int argc, char const* const* argv, std::ostream& out, std::ostream& err);
 
 void add_topics_command(CLI::App& application, int& exit_code);
 void add_broker_command(CLI::App& application, int& exit_code);

@@ -1,0 +1,46 @@
+#include "workers/cli/commands.hpp"
+
+#include "config/config.hpp"
+
+#include <exception>
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+namespace omnibus::cli {
+
+int run(int argc, char const* const* argv, std::ostream& out, std::ostream& err) {
+  config::Program const program{"omnibus", "Omnibus: conversations as events. The operator's tool."};
+  CLI::App application(std::string(program.summary), std::string(program.name));
+  application.require_subcommand(1);
+  application.set_help_all_flag("--help-all", "Help of all commands");
+  application.set_version_flag("--version", fmt::format("{} {}", program.name, program.version),
+                               "Print the version and end");
+  int exit_code = 0;
+  add_topics_command(application, exit_code);
+  add_broker_command(application, exit_code);
+  add_migrate_command(application, exit_code);
+  add_tenant_command(application, exit_code);
+  add_simulate_command(application, exit_code);
+  add_sms_command(application, exit_code);
+  add_replay_command(application, exit_code);
+  add_tail_command(application, exit_code);
+  add_dlq_command(application, exit_code);
+  add_lag_command(application, exit_code);
+  add_doctor_command(application, exit_code);
+  add_telemetry_command(application, exit_code);
+  add_delivery_command(application, exit_code);
+  try {
+    application.parse(argc, argv);
+  } catch (CLI::ParseError const& error) {
+    // 0 for help and version, else 64 as sysexits.h has it: 1 and 2 are the commands' own answers.
+    return application.exit(error, out, err) == 0 ? 0 : 64;
+  } catch (std::exception const& error) {
+    err << program.name << ": " << error.what() << '\n';
+    return 1;
+  }
+  return exit_code;
+}
+
+}  // namespace omnibus::cli
