@@ -60,9 +60,9 @@ void add_tenant(TenantOptions const& options) {
 void set_tenant_status(TenantOptions const& options, std::string const& status) {
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
-  auto const changed = query.exec("UPDATE tenants SET status = $2, updated_at = now() WHERE domain = $1",
+  auto const updated = query.exec("UPDATE tenants SET status = $2, updated_at = now() WHERE domain = $1",
                                   pqxx::params{options.domain, status});
-  if (changed.affected_rows() == 0) throw std::runtime_error("there is no tenant " + options.domain);
+  if (updated.affected_rows() == 0) throw std::runtime_error("there is no tenant " + options.domain);
   fmt::print("{} is {}\n", options.domain, status);
 }
 
