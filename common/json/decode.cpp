@@ -2,6 +2,7 @@
 
 #include "json/walker.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -14,10 +15,21 @@ using simdjson::ondemand::field;
 using simdjson::ondemand::object;
 using simdjson::ondemand::value;
 
+using detail::UnknownField;
+
+constexpr std::size_t longest_told_name = 64;
+
+/// Whether the name of an unknown field may be told: one that looks like a name and not like a value.
+bool is_identifier(std::string_view name) {
+  auto const is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  return !name.empty() && name.size() <= longest_told_name && is_letter(name.front()) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
+
 /// Fills described structs from one document.
 class Decoder {
  public:
-  explicit Decoder(detail::Walker& walker) : walker_(walker) {}
+  Decoder(detail::Walker& walker, UnknownField unknown) : walker_(walker), unknown_(unknown) {}
 
   bool read_object(object& source, Type const& type, void* target, std::size_t depth);
 
@@ -31,8 +43,10 @@ class Decoder {
   bool read_number(value& source, double& target);
   bool read_uuid(value& source, std::string_view token, Uuid& target);
   bool read_raw(value& source, std::size_t depth, Raw& target);
+  bool refuse_unknown(std::string_view key);
 
   detail::Walker& walker_;
+  UnknownField unknown_;
 };
 
 /// Where a key stands among the fields, or their number. Producers mostly write fields in our order, so the one after
@@ -55,6 +69,7 @@ bool Decoder::read_object(object& source, Type const& type, void* target, std::s
     if (!walker_.key(member, key)) return false;
     auto const position = position_of(key, type.fields, expected);
     if (position == type.fields.size()) {
+      if (unknown_ == UnknownField::refused) return refuse_unknown(key);
       walker_.remember_key(key);
       if (!walker_.skip(member.value(), depth)) return false;
       continue;
@@ -166,12 +181,18 @@ bool Decoder::read_raw(value& source, std::size_t depth, Raw& target) {
   return true;
 }
 
+bool Decoder::refuse_unknown(std::string_view key) {
+  if (!is_identifier(key)) return walker_.refuse("has a field that is not known");
+  return walker_.refuse("is not a known field") || walker_.refused_within(key);
+}
+
 }  // namespace
 
-std::optional<DecodeError> detail::decode(std::string_view text, Limits const& limits, Type const& type, void* target) {
+std::optional<DecodeError> detail::decode(std::string_view text, Limits const& limits, UnknownField unknown,
+                                          Type const& type, void* target) {
   Walker walker(limits);
   object root;
-  if (walker.open(text, root) && Decoder(walker).read_object(root, type, target, 1) && walker.close())
+  if (walker.open(text, root) && Decoder(walker, unknown).read_object(root, type, target, 1) && walker.close())
     return std::nullopt;
   return walker.take_error();
 }

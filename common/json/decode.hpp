@@ -14,8 +14,20 @@ namespace omnibus::json {
 
 namespace detail {
 
+/// What happens to a field that the description does not name.
+enum class UnknownField : bool { ignored, refused };
+
 /// Fills the object that `type` describes; it is left half-filled when an error is returned.
-std::optional<DecodeError> decode(std::string_view text, Limits const& limits, Type const& type, void* object);
+std::optional<DecodeError> decode(std::string_view text, Limits const& limits, UnknownField unknown, Type const& type,
+                                  void* object);
+
+template <class T>
+boost::system::result<T, DecodeError> decode(std::string_view text, Limits const& limits, UnknownField unknown) {
+  static_assert(boost::describe::has_describe_members<T>::value, "only a described struct is a document");
+  boost::system::result<T, DecodeError> value{boost::system::in_place_value};
+  if (auto error = decode(text, limits, unknown, type_of<T>, &*value)) return *std::move(error);
+  return value;
+}
 
 }  // namespace detail
 
@@ -26,10 +38,14 @@ std::optional<DecodeError> decode(std::string_view text, Limits const& limits, T
 /// goes beyond `limits`. Keeps one parser and its buffers per thread; they grow and do not shrink.
 template <class T>
 boost::system::result<T, DecodeError> decode(std::string_view text, Limits const& limits = {}) {
-  static_assert(boost::describe::has_describe_members<T>::value, "only a described struct is a document");
-  boost::system::result<T, DecodeError> value{boost::system::in_place_value};
-  if (auto error = detail::decode(text, limits, type_of<T>, &*value)) return *std::move(error);
-  return value;
+  return detail::decode<T>(text, limits, detail::UnknownField::ignored);
+}
+
+/// The same for what a producer hands in: an unknown field is refused as well, in nested objects too, since it would be
+/// lost. The error names the field where its name is an identifier of at most 64 characters.
+template <class T>
+boost::system::result<T, DecodeError> decode_strictly(std::string_view text, Limits const& limits = {}) {
+  return detail::decode<T>(text, limits, detail::UnknownField::refused);
 }
 
 }  // namespace omnibus::json

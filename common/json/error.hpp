@@ -6,8 +6,7 @@
 
 namespace omnibus::json {
 
-/// Why a document was refused. Safe to log and to hand back to its producer: names fields of ours, never values of
-/// theirs.
+/// Why a document was refused. Safe to log and to hand back to its producer: names fields, never their values.
 struct DecodeError {
   std::string field;   ///< dotted path, as "items.3.price"; empty when it is the document as a whole
   std::string reason;  ///< the sentence's other half, as "must be a string"

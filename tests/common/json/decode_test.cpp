@@ -56,6 +56,26 @@ std::string nested(std::size_t depth) {
 
 }  // namespace
 
+TEST_CASE("strictly decoded, a field that is not known is refused, in nested objects too, and named if it has a name") {
+  auto const refusal = [](std::string_view text) {
+    auto const result = json::decode_strictly<Sample>(text);
+    return result ? "" : result.error().message();
+  };
+  CHECK(refusal(sample()) == "");
+  CHECK(refusal(sample("small", R"(1,"colour_2":[{"deep":null}])")) == "colour_2 is not a known field");
+  CHECK(refusal(sample("item", R"({"name":"n","price":2,"weight":1})")) == "item.weight is not a known field");
+  CHECK(refusal(sample("items", R"([{"name":"n","price":2,"weight":1}])")) == "items.0.weight is not a known field");
+  CHECK(refusal(sample("raw", R"({"anything":{"goes":"here"}})")) == "");
+  for (auto const* name : {"", "+250788123456", "a b", "9", "a.b", "caf\u00e9"}) {
+    CAPTURE(name);
+    CHECK(refusal(sample("small", "1,\"" + std::string(name) + "\":1")) ==
+          "the document has a field that is not known");
+  }
+  CHECK(refusal(sample("small", "1,\"" + std::string(65, 'a') + "\":1")) ==
+        "the document has a field that is not known");
+  CHECK(refusal("{") == "the document is not valid JSON");
+}
+
 TEST_CASE("a document fills a struct, its bases and what is nested in it") {
   auto const result = json::decode<Sample>(sample());
   REQUIRE_MESSAGE(result.has_value(), result.error().message());
