@@ -31,6 +31,10 @@ std::int64_t TopicSpec::max_message_bytes() const {
                                : to_number(told->second).value_or(kafka_default_max_message_bytes);
 }
 
+bool TopicSpec::takes_from_outside(std::string_view event_type) const {
+  return std::find(from_outside.begin(), from_outside.end(), event_type) != from_outside.end();
+}
+
 std::string dead_letter_topic(std::string_view topic) {
   return std::string(topic) += dead_letter_suffix;
 }

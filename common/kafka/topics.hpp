@@ -25,16 +25,20 @@ struct TopicSpec {
   std::string owner;                           ///< who answers for it
   bool pii = false;                            ///< carries personal data
   std::vector<std::string> events;             ///< the ce_type of everything published to it
+  std::vector<std::string> from_outside;       ///< those of its events that tenants may publish over HTTP
   std::vector<std::string> consumers;          ///< the workers that subscribe to it
   bool dead_letter = false;  ///< derived from its source topic's `dead_letters`; keeps the source's key and partitions
 
   std::optional<std::chrono::milliseconds> retention() const;  ///< absent: kept for ever, or not told
   std::int64_t max_message_bytes() const;                      ///< Kafka's default where not told
 
+  bool takes_from_outside(std::string_view event_type) const;
+
   bool operator==(TopicSpec const&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(TopicSpec, (),
-                      (name, key, partitions, replication_factor, configs, owner, pii, events, consumers, dead_letter))
+                      (name, key, partitions, replication_factor, configs, owner, pii, events, from_outside, consumers,
+                       dead_letter))
 
 /// What is wrong with a topics file; the text starts with `file:line: `.
 class TopicsFileError : public std::runtime_error {

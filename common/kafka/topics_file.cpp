@@ -200,6 +200,7 @@ class TopicsFile {
 
   void topic(YAML::Node const& node) {
     TopicSpec spec;
+    YAML::Node from_outside;
     YAML::Node dead_letters;
     std::set<std::string> told;
     each_key(node, "a topic", [&](std::string const& key, YAML::Node const& value) {
@@ -220,6 +221,8 @@ class TopicsFile {
         spec.pii = truth(value, "pii");
       } else if (key == "events") {
         spec.events = list(value, "events", [this](auto const& item, auto const& type) { event(item, type); });
+      } else if (key == "from_outside") {
+        from_outside = value;
       } else if (key == "consumers") {
         spec.consumers = list(value, "consumers", [this](auto const& item, auto const& who) { worker(item, who); });
       } else if (key == "dead_letters") {
@@ -231,6 +234,12 @@ class TopicsFile {
     });
     for (auto const* needed : {"name", "partitions", "owner", "pii", "events", "consumers"})
       if (!told.contains(needed)) refuse(node, fmt::format("topic {} has no {}", spec.name, needed));
+    // Last, since a file may list them before `events`.
+    if (told.contains("from_outside"))
+      spec.from_outside = list(from_outside, "from_outside", [&](auto const& item, auto const& type) {
+        if (std::find(spec.events.begin(), spec.events.end(), type) == spec.events.end())
+          refuse(item, fmt::format("from_outside has {}, which is not among the events of topic {}", type, spec.name));
+      });
     add(node, spec);
     if (told.contains("dead_letters")) add_dead_letters(dead_letters, spec);
   }
@@ -254,6 +263,7 @@ class TopicsFile {
     auto const room = source.max_message_bytes() + dead_letter_headroom;
     spec.configs["max.message.bytes"] = std::to_string(room);
     spec.events.clear();
+    spec.from_outside.clear();
     spec.consumers.clear();
     spec.dead_letter = true;
     if (node.IsMap()) {

@@ -57,6 +57,17 @@ class Contract(unittest.TestCase):
         self.assertEqual(sorted(in_topics), sorted(self.structs))
         self.assertEqual(sorted(in_topics), sorted(in_schemas))
 
+    def test_what_tenants_may_publish_has_a_tenant_and_a_key(self):
+        """The gateway needs both, and does not start without; so it is said here first, with the event's name."""
+        listed = [(topic, event) for topic in self.topics for event in topic.get("from_outside", [])]
+        self.assertTrue(listed)
+        for topic, event in listed:
+            with self.subTest(event):
+                self.assertIn(event, topic["events"])
+                members = self.structs[event]["members"]
+                self.assertEqual(members["domain"]["kind"], "string")
+                self.assertIn("phone_number" if topic["key"] == "profile_key" else topic["key"], members)
+
     def test_schemas_are_schemas_and_named_by_their_type_and_version(self):
         for event_type in self.structs:
             with self.subTest(event_type):

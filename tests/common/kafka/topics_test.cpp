@@ -123,6 +123,35 @@ TEST_CASE("what is wrong with a topics file is said with its line") {
   CHECK(verdict("subjects: []").starts_with("f:1: the file knows no subjects"));
 }
 
+TEST_CASE("what tenants may publish is listed by its topic, among its events, and not by its dead letters") {
+  auto const with = [](std::string const& line) {
+    return replaced("events: [shop.order.placed.v1]",
+                    "events: [shop.order.placed.v1, shop.order.paid.v1]\n    " + line);
+  };
+  auto const catalog = TopicCatalog::parse(with("from_outside: [shop.order.placed.v1]"));
+  CHECK(catalog.find("orders")->takes_from_outside("shop.order.placed.v1"));
+  CHECK_FALSE(catalog.find("orders")->takes_from_outside("shop.order.paid.v1"));
+  CHECK_FALSE(catalog.find("orders")->takes_from_outside(""));
+  CHECK(catalog.find("orders.dlq")->from_outside.empty());
+  CHECK(TopicCatalog::parse(sample).find("orders")->from_outside.empty());
+  auto const before_its_events = replaced("name: orders", "name: orders\n    from_outside: [shop.order.placed.v1]");
+  CHECK(TopicCatalog::parse(before_its_events).find("orders")->takes_from_outside("shop.order.placed.v1"));
+
+  CHECK(verdict(with("from_outside: []")) == "accepted");
+  CHECK(verdict(with("from_outside: [shop.order.placed.v2]")) ==
+        "f:10: from_outside has shop.order.placed.v2, which is not among the events of topic orders");
+  CHECK(verdict(with("from_outside: [shop.order.placed.v1, shop.order.placed.v1]")) ==
+        "f:10: from_outside has shop.order.placed.v1 twice");
+  CHECK(verdict(with("from_outside: true")) == "f:10: from_outside is not a list");
+  CHECK(verdict(with("from_outside: shop.order.placed.v1")) == "f:10: from_outside is not a list");
+  CHECK(verdict(with("from_outside: ~")) == "f:10: from_outside is not a list");
+  CHECK(verdict(with("from_outside: { shop.order.placed.v1: true }")) == "f:10: from_outside is not a list");
+  CHECK(verdict(with("from_outside: ['']")) == "f:10: an item of from_outside is empty");
+  CHECK(verdict(with("from_outside: [[shop.order.placed.v1]]")) == "f:10: an item of from_outside is not a text");
+  CHECK(verdict(with("from_outside: [ALL]")) ==
+        "f:10: from_outside has ALL, which is not among the events of topic orders");
+}
+
 TEST_CASE("one name or event type belongs to one topic") {
   std::string const again(std::string_view(sample).substr(8));
   CHECK(verdict(sample + again) == "f:19: event type shop.order.placed.v1 is of topic orders already");
