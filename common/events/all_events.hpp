@@ -1,0 +1,23 @@
+/// Every event of this folder.
+#pragma once
+
+#include "events/call.hpp"
+#include "events/chat.hpp"
+#include "events/inbound.hpp"
+#include "events/llm.hpp"
+#include "events/notification.hpp"
+
+namespace omnibus {
+
+/// A list of event types, for code that is made for each of them.
+template <class... Event>
+struct EventTypes {};
+
+/// An event that tenants may publish must be here: the gateway checks by this list.
+using AllEvents =
+    EventTypes<ChatMessageReceived, ChatReplyDelta, ChatReplyGenerated, ChatReplyFallback, ChatReplyFailed,
+               ChatReplySuppressed, LlmCallCompleted, LlmCallFailed, CallTerminated, SmsMessageReceived,
+               WhatsappMessageReceived, DeliveryReceiptReceived, NotificationRequested, NotificationSent,
+               NotificationFailed, NotificationSkipped, NotificationInDoubt, NotificationDelivered, NotificationRead>;
+
+}  // namespace omnibus
