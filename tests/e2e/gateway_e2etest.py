@@ -312,12 +312,13 @@ class GatewayTest(unittest.TestCase):
             (message("s"), self.event_headers(type=GENERATED), 403, "type"),
             (message("s"), {**self.event_headers(), "Content-Type": "text/plain"}, 415, "datacontenttype"),
             ("{", self.event_headers(), 400, "data"),
-            ({"domain": SHOP, "session_id": "s"}, self.event_headers(), 400, "data.text"),
-            (message("s", ""), self.event_headers(), 400, "data.text"),
+            ({"domain": SHOP, "session_id": "s"}, self.event_headers(), 422, "data.text"),
+            (message("s", ""), self.event_headers(), 422, "data.text"),
+            ({**message("s"), "txt": "?"}, self.event_headers(), 422, "data.txt"),
             ("[]", {"Content-Type": "application/cloudevents-batch+json"}, 415, "Content-Type"),
             ({**good, "id": 7}, structured, 400, "id"),
             ({key: value for key, value in good.items() if key != "source"}, structured, 400, "source"),
-            ({**good, "data": {**message("s"), "text": 1}}, structured, 400, "data.text"),
+            ({**good, "data": {**message("s"), "text": 1}}, structured, 422, "data.text"),
             ("nonsense", structured, 400, None),
         ]
         for body, headers, status, field in cases:

@@ -14,6 +14,7 @@
 #include "workers/gateway/door/guard.hpp"
 #include "workers/gateway/routes/events_route.hpp"
 #include "workers/gateway/routes/messages_route.hpp"
+#include "workers/gateway/routes/outside_events.hpp"
 #include "workers/gateway/routes/stream_route.hpp"
 #include "workers/gateway/routes/telemetry_route.hpp"
 #include "workers/gateway/routes/transcript_route.hpp"
@@ -54,6 +55,10 @@ void observe(http::Request const& request, std::string_view pattern, int status,
   metrics.histogram<Metric::http_request_duration>(route).observe(std::chrono::duration<double>(took).count());
 }
 
+ProfileKeys profile_keys(WebhookSettings const& settings) {
+  return {settings.profile_key_secret.reveal(), settings.webhook_region};
+}
+
 /// Everything one gateway is made of. All of it but the blocking parts lives on one event loop, run by one thread.
 class Gateway {
  public:
@@ -72,7 +77,8 @@ class Gateway {
         idempotency_(store_, settings_.idempotency_lease, settings_.idempotency_wait),
         visitor_messages_(store_, recent_, unseen_),
         messages_(admission_, visitor_messages_, idempotency_, publisher_),
-        events_(admission_, visitor_messages_, publisher_, topics_),
+        outside_events_(topics_, profile_keys(settings_.webhooks)),
+        events_(admission_, store_, visitor_messages_, publisher_, outside_events_),
         transcript_(admission_, store_, recent_, unseen_),
         telemetry_(admission_, store_),
         stream_(admission_, store_, {recent_, feed_, unseen_, history_}, settings_.stream),
@@ -104,6 +110,7 @@ class Gateway {
   Idempotency idempotency_;
   VisitorMessages visitor_messages_;
   MessagesRoute messages_;
+  OutsideEvents outside_events_;
   EventsRoute events_;
   TranscriptRoute transcript_;
   TelemetryRoute telemetry_;

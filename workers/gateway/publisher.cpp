@@ -17,9 +17,7 @@ kafka::TopicSpec const& topic_of(kafka::TopicCatalog const& topics, std::string 
 }
 
 Refusal refusal_of(kafka::Error const& error, kafka::TopicSpec const& topic, std::string_view event_id) {
-  if (error.code() == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-    return {413, "The event is too large",
-            "Its topic takes at most " + std::to_string(topic.max_message_bytes()) + " bytes"};
+  if (error.code() == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) return Refusal::too_large(topic.max_message_bytes());
   log::warn("an event could not be published",
             {{"event_id", event_id}, {"topic", topic.name}, {"reason", error.what()}});
   return Refusal::unavailable("The event was not acknowledged; send it again with the same id or Idempotency-Key");

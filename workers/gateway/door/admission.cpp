@@ -25,6 +25,14 @@ void Admission::keep_rate(std::string_view domain) {
   throw Refusal(429, "Too many requests", "The domain has used up its rate", {}, wait);
 }
 
+Task<> require_tenant(Store& store, Principal const& principal, std::string const& domain) {
+  if (!principal.may_act_for(domain)) throw Refusal::unknown_domain();
+  if (domain == principal.domain) co_return;
+  auto lookup = store.tenant_exists(domain);
+  auto const exists = co_await std::move(lookup);
+  if (!exists) throw Refusal::unknown_domain();
+}
+
 std::string domain_of(Principal const& principal, http::Request const& request) {
   auto const asked = request.query_value("domain");
   if (!asked) return principal.domain;

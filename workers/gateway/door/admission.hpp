@@ -6,6 +6,7 @@
 #include "observability/metrics.hpp"
 #include "workers/gateway/door/authentication.hpp"
 #include "workers/gateway/door/rate_limit.hpp"
+#include "workers/gateway/store.hpp"
 
 #include <string>
 #include <string_view>
@@ -28,6 +29,10 @@ class Admission {
   RateLimit& rate_limit_;
   Counter rate_limited_;
 };
+
+/// The tenant of what somebody posts: the caller's own, or for an operator any that there is.
+/// @throws Refusal 404, the same for another's tenant and for none.
+Task<> require_tenant(Store& store, Principal const& principal, std::string const& domain);
 
 /// Whose things a read is about: the tenant's own; an operator may name another by `?domain=`.
 /// @throws Refusal 404 when that is not the caller's to see.

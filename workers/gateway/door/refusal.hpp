@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <string>
@@ -34,6 +35,9 @@ struct Refusal : std::exception {
     return {404, "No such tenant", "The token does not speak for a tenant of that domain", "domain"};
   }
   static Refusal no_conversation() { return {404, "No such conversation", {}, "id"}; }
+  static Refusal too_large(std::int64_t most_bytes) {
+    return {413, "The event is too large", "Its topic takes at most " + std::to_string(most_bytes) + " bytes"};
+  }
   static Refusal closed() {
     return {409, "The conversation is closed", "It has been resolved; begin another session", "session_id"};
   }

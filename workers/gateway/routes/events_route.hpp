@@ -3,28 +3,34 @@
 
 #include "concurrency/task.hpp"
 #include "http/message.hpp"
-#include "kafka/topics.hpp"
+#include "kafka/cloud_event.hpp"
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/publisher.hpp"
+#include "workers/gateway/routes/outside_events.hpp"
 #include "workers/gateway/routes/visitor_message.hpp"
+#include "workers/gateway/store.hpp"
 
 namespace omnibus::gateway {
 
-/// Takes a CloudEvent over HTTP, in binary or structured mode, of any type that a tenant may publish: those of the
-/// topics whose owner is the gateway. Answers 202 with the event's id once Kafka has it. The id stays the caller's own,
-/// so that the same event sent again is recognised; the source is moved into the tenant's name space.
+/// Takes a CloudEvent over HTTP, in binary or structured mode, of any type that topics.yaml lists in `from_outside`.
+/// Answers 202 with the event's id once Kafka has it. The id stays the caller's own, so that the same event sent again
+/// is recognised; the source is moved into the tenant's name space.
 class EventsRoute {
  public:
-  EventsRoute(Admission& admission, VisitorMessages& messages, Publisher& publisher, kafka::TopicCatalog const& topics)
-      : admission_(admission), messages_(messages), publisher_(publisher), topics_(topics) {}
+  EventsRoute(Admission& admission, Store& store, VisitorMessages& messages, Publisher& publisher,
+              OutsideEvents const& outside)
+      : admission_(admission), store_(store), messages_(messages), publisher_(publisher), outside_(outside) {}
 
   Task<http::Response> post(http::Request const& request);
 
  private:
+  Task<http::Response> post_message(Principal const& principal, CloudEvent const& event);
+
   Admission& admission_;
+  Store& store_;
   VisitorMessages& messages_;
   Publisher& publisher_;
-  kafka::TopicCatalog const& topics_;
+  OutsideEvents const& outside_;
 };
 
 }  // namespace omnibus::gateway

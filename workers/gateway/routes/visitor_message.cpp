@@ -2,6 +2,7 @@
 
 #include "events/conversation.hpp"
 #include "postgres/errors.hpp"
+#include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/door/refusal.hpp"
 
 #include <exception>
@@ -13,12 +14,8 @@ namespace omnibus::gateway {
 Task<> VisitorMessages::check(Principal const& principal, ChatMessageReceived& message, std::string prefix) {
   if (auto const invalid = validate(message))
     throw Refusal::invalid(prefix + invalid->field, invalid->field + " " + invalid->reason);
-  if (!principal.may_act_for(message.domain)) throw Refusal::unknown_domain();
-  if (message.domain != principal.domain) {
-    auto lookup = store_.tenant_exists(message.domain);
-    auto const exists = co_await std::move(lookup);
-    if (!exists) throw Refusal::unknown_domain();
-  }
+  auto tenancy = require_tenant(store_, principal, message.domain);
+  co_await std::move(tenancy);
   auto const derived = conversation_id_of(message.domain, message.session_id);
   if (message.conversation_id && *message.conversation_id != derived) {
     auto lookup = store_.conversation(message.domain, *message.conversation_id);

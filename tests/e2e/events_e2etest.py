@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Events that a tenant publishes by POST /v1/events: on their topic, handled by their worker, or refused at the door."""
+import hashlib
+import hmac
+import pathlib
+import sys
+import unittest
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from harness import Http, Stack, eventually  # noqa: E402
+
+SHOP, BANK = "shop.example", "bank.example"
+EVENTS = "/v1/events"
+CALL, SMS, WHATSAPP = "omnibus.call.terminated.v1", "omnibus.sms.message.received.v1", "omnibus.whatsapp.message.received.v1"
+TOPICS = {CALL: "calls.terminated", SMS: "sms.inbound", WHATSAPP: "whatsapp.inbound"}
+SECRET = "0123456789abcdef0123456789abcdef"
+STRUCTURED = {"Content-Type": "application/cloudevents+json"}
+
+
+def profile_key(sender, domain=SHOP):
+    return hmac.new(SECRET.encode(), f"{domain}\n{sender}".encode(), hashlib.sha256).digest()[:16].hex()
+
+
+def new_phone():
+    return f"+2507886{uuid.uuid4().int % 100000:05}"
+
+
+def call(phone, **more):
+    return {"domain": SHOP, "call_id": uuid.uuid4().hex, "phone_number": phone, **more}
+
+
+def sms(phone, text, **more):
+    return {"domain": SHOP, "provider": "own", "phone_number": phone, "recipient": "2500", "text": text,
+            "received_at": "2026-11-20T10:00:00Z", **more}
+
+
+def binary_mode(type, id=None):
+    return {"ce-specversion": "1.0", "ce-id": id or uuid.uuid4().hex, "ce-source": "/telephony", "ce-type": type,
+            "Content-Type": "application/json"}
+
+
+class EventsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack()
+        cls.addClassCleanup(cls.stack.close)
+        tokens = [cls.stack.add_tenant(SHOP), cls.stack.add_tenant(BANK), cls.stack.add_tenant(BANK, "operator")]
+        cls.gateway = cls.stack.start_worker("gateway", PROFILE_KEY_SECRET=SECRET, MAX_BODY_BYTES="4MiB")
+        cls.shop, cls.bank, cls.operator = [Http(cls.gateway.address, token) for token in tokens]
+        cls.token = tokens[0]
+        simulator = cls.stack.start_simulator(latency=1, latency_jitter=0)
+        for worker in ("call", "sms"):
+            cls.stack.start_worker(worker, LLM_BASE_URL=simulator.url)
+
+    def records(self, topic, event_id):
+        return [record for record in self.stack.kafka.consume(topic) if record.headers.get("ce_id") == event_id]
+
+    def requests(self, phone):
+        """What the person is to be told, once there is anything."""
+        def look():
+            found = self.stack.database.execute(f"SELECT id FROM profiles WHERE domain = '{SHOP}' AND phone_number = '{phone}'")
+            return found and [record.json for record in self.stack.kafka.consume("notifications.requested") if record.key == found[0][0]]
+        return eventually(look, 30, "a request")
+
+    def assertProblem(self, answer, status, field=None):
+        self.assertEqual(answer.status, status, answer)
+        self.assertEqual(answer.headers["Content-Type"], "application/problem+json", answer)
+        self.assertEqual(answer.json.get("field"), field, answer)
+
+    def test_an_ended_call_is_on_its_topic_when_it_is_accepted_and_its_summary_is_requested_once(self):
+        phone, headers = new_phone(), binary_mode(CALL)
+        data = call(phone, summary="You ordered two mochas.")
+        for _ in range(2):
+            answer = self.shop.post(EVENTS, data, headers)
+            self.assertEqual((answer.status, answer.json), (202, {"event_id": headers["ce-id"]}), answer)
+            self.assertNotIn("Location", answer.headers)
+        record, again = self.records("calls.terminated", headers["ce-id"])
+        self.assertEqual(record.key, profile_key(phone))
+        self.assertEqual(record.json, data)
+        self.assertEqual(record.headers["ce_type"], CALL)
+        self.assertEqual(record.headers["ce_source"], f"/tenants/{SHOP}/%2Ftelephony")
+        self.assertEqual((again.key, again.json, again.headers["ce_source"]), (record.key, record.json, record.headers["ce_source"]))
+        self.assertEqual(self.requests(phone)[0]["body"], "You ordered two mochas.")
+        # The next call of the same person is behind both of the first on one partition, so both have been looked at.
+        self.shop.post(EVENTS, call(phone, summary="You paid."), binary_mode(CALL))
+        bodies = eventually(lambda: (lambda found: found if len(found) > 1 else None)([each["body"] for each in self.requests(phone)]), 30,
+                            "the second summary")
+        self.assertEqual(bodies, ["You ordered two mochas.", "You paid."])
+
+    def test_an_sms_in_structured_mode_is_obeyed(self):
+        phone = new_phone()
+        event = {"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/modem", "type": SMS, "data": sms(phone, "STOP")}
+        answer = self.shop.post(EVENTS, event, STRUCTURED)
+        self.assertEqual((answer.status, answer.json), (202, {"event_id": event["id"]}), answer)
+        record, = self.records("sms.inbound", event["id"])
+        self.assertEqual((record.key, record.json), (profile_key(phone), event["data"]))
+        self.assertEqual(self.requests(phone)[0]["kind"], "opt_out")
+
+    def test_a_whatsapp_message_of_somebody_without_a_number_is_keyed_by_the_user_id(self):
+        headers = binary_mode(WHATSAPP)
+        data = {"domain": SHOP, "provider_message_id": uuid.uuid4().hex, "recipient": "1065", "kind": "text", "text": "STOP",
+                "received_at": "2026-11-20T10:00:00Z", "whatsapp_user_id": "RW.abc123"}
+        self.assertEqual(self.shop.post(EVENTS, data, headers).status, 202)
+        record, = self.records("whatsapp.inbound", headers["ce-id"])
+        self.assertEqual((record.key, record.json), (profile_key("RW.abc123"), data))
+
+    def test_the_tenant_is_the_tokens_and_any_for_an_operator(self):
+        for client, status in ((self.bank, 404), (self.shop, 202), (self.operator, 202)):
+            answer = client.post(EVENTS, call(new_phone()), binary_mode(CALL))
+            self.assertEqual(answer.status, status, answer)
+        theirs = self.bank.post(EVENTS, call(new_phone()), binary_mode(CALL))
+        nobodys = self.bank.post(EVENTS, call(new_phone(), domain="nobody.example"), binary_mode(CALL))
+        self.assertProblem(theirs, 404, "domain")
+        self.assertEqual(theirs.json, nobodys.json)
+        self.assertProblem(self.operator.post(EVENTS, call(new_phone(), domain="nobody.example"), binary_mode(CALL)), 404, "domain")
+
+    def test_what_tenants_may_not_publish_or_breaks_its_schema_is_refused_and_on_no_topic(self):
+        phone = new_phone()
+        good = call(phone)
+        request = {"domain": SHOP, "profile_id": str(uuid.uuid4()), "kind": "help", "channels": ["sms"], "body": "Hello"}
+        receipt = {"provider": "mtn_sms", "status": "delivered", "occurred_at": "2026-11-20T10:00:00Z", "provider_message_id": "1"}
+        cases = [
+            ("omnibus.notification.requested.v1", request, 403, "type"),
+            ("omnibus.delivery.receipt.received.v1", receipt, 403, "type"),
+            ("omnibus.no.such.v1", good, 400, "type"),
+            (CALL, "{", 400, "data"),
+            (CALL, [good], 400, "data"),
+            (CALL, {**good, "call_id": ""}, 422, "data.call_id"),
+            (CALL, {**good, "call_id": 7}, 422, "data.call_id"),
+            (CALL, {**good, "phone_number": "+2507"}, 422, "data.phone_number"),
+            (CALL, {**good, "sumary": "?"}, 422, "data.sumary"),
+            (CALL, {**good, "transcript": [{"speaker": "user"}]}, 422, "data.transcript.0.text"),
+            (SMS, sms(phone, "Hi", received_at="now"), 422, "data.received_at"),
+            (CALL, {**good, "summary": " " * 2_000_000}, 413, None),
+        ]
+        before = {topic: len(self.stack.kafka.consume(topic)) for topic in (*TOPICS.values(), "delivery.receipts")}
+        for type, data, status, field in cases:
+            with self.subTest(type=type, field=field):
+                self.assertProblem(self.shop.post(EVENTS, data, binary_mode(type)), status, field)
+                if data != "{":
+                    event = {"specversion": "1.0", "id": "1", "source": "/w", "type": type, "data": data}
+                    self.assertProblem(self.shop.post(EVENTS, event, STRUCTURED), status, field)
+        self.assertEqual({topic: len(self.stack.kafka.consume(topic)) for topic in before}, before)
+        self.assertNotIn(phone[4:], self.gateway.text())
+
+    def test_without_the_secret_of_its_key_an_event_is_503_and_the_log_names_the_setting(self):
+        gateway = self.stack.start_worker("gateway")
+        self.addCleanup(gateway.stop)
+        self.assertProblem(Http(gateway.address, self.token).post(EVENTS, call(new_phone()), binary_mode(CALL)), 503)
+        eventually(lambda: any(line.get("setting") == "PROFILE_KEY_SECRET" for line in gateway.lines()), 5, "the log line")
+
+
+if __name__ == "__main__":
+    unittest.main()
