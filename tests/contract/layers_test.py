@@ -39,6 +39,11 @@ class LayersTest(unittest.TestCase):
                 if name.startswith("workers/") and not re.fullmatch(r"workers/\w+/events\.hpp", name):
                     self.assertIn(name.split("/")[1], {worker}, f"{file} includes {name}")
 
+    def test_no_handler_includes_the_engine(self):
+        for file, name in included("workers"):
+            if file.name != "main.cpp" and file.parts[1] != "cli":  # a main function joins the two, the tool looks inside
+                self.assertFalse(name.startswith("engine/"), f"{file} includes {name}")
+
     def test_the_list_of_workers_names_every_worker_and_nothing_else(self):
         listed = (ROOT / "workers/list.txt").read_text().splitlines()
         programs = {each.parent.name for each in (ROOT / "workers").glob("*/main.cpp")} - {"cli"}

@@ -77,7 +77,7 @@ BOOST_DESCRIBE_STRUCT(DeliveryDetail, (), (delivery, actions))
 
 constexpr std::int64_t prune_batch = 10'000;  // a transaction each: workers wait for none of them for long
 
-constexpr auto columns = R"(
+constexpr auto delivery_columns = R"(
   SELECT effect_key, state, channel, provider, kind, domain,
          COALESCE(pipeline.masked_recipient(profile_id), 'deleted') AS recipient, request_id,
          to_char(planned_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS planned_at,
@@ -95,7 +95,7 @@ void list(DeliveryOptions const& options) {
   pqxx::nontransaction query{*connection};
   auto const found = postgres::read<ShownDelivery>(
       query,
-      std::string{columns} +
+      std::string{delivery_columns} +
           "WHERE ($1 = '' OR state = $1) AND ($2 = '' OR channel = $2) AND ($3 = '' OR domain = $3)"
           " AND updated_at >= to_timestamp($4::double precision / 1000) ORDER BY d.updated_at DESC LIMIT $5",
       pqxx::params{options.state, options.channel, options.domain, since, options.limit});
@@ -111,7 +111,7 @@ void list(DeliveryOptions const& options) {
 ShownDelivery find(pqxx::nontransaction& query, std::string const& effect_key) {
   if (!parse_uuid(effect_key))
     throw std::runtime_error("give a delivery's effect key, as omnibus delivery ls shows it");
-  auto found = postgres::read_optional<ShownDelivery>(query, std::string{columns} + "WHERE effect_key = $1",
+  auto found = postgres::read_optional<ShownDelivery>(query, std::string{delivery_columns} + "WHERE effect_key = $1",
                                                       pqxx::params{effect_key});
   if (!found) throw std::runtime_error("there is no delivery " + effect_key);
   return *std::move(found);

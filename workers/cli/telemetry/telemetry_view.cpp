@@ -101,7 +101,7 @@ struct Column {
   std::string (*text)(Sums const&);
 };
 
-Column const columns[] = {
+Column const shown_columns[] = {
     {"calls", [](Sums const& sums) { return with_separators(sums.calls); }},
     {"cost", [](Sums const& sums) { return dollars(as_number(sums.cost_usd)); }},
     {"tokens in", [](Sums const& sums) { return with_separators(sums.input_tokens); }},
@@ -123,7 +123,7 @@ void append_table(std::string& out, std::string_view title, std::vector<Line> co
   name_width = std::min(name_width, std::max(narrowest_name, width / 3));
   auto used = name_width + 2;
   std::vector<std::pair<Column const*, std::size_t>> shown;
-  for (auto const& column : columns) {
+  for (auto const& column : shown_columns) {
     auto needed = column.title.size();
     for (auto const& line : lines) needed = std::max(needed, column.text(*line.sums).size());
     if (used + needed + 2 > width) break;

@@ -31,7 +31,7 @@ struct PostedReceipt {
 BOOST_DESCRIBE_STRUCT(PostedReceipt, (), (deliveryStatus, clientCorrelatorId, transactionId, completedDate))
 
 /// MTN's words, and the short forms that SMSCs have for them.
-constexpr std::array statuses{
+constexpr std::array mtn_statuses{
     StatusName{"ACCEPTD", "accepted"},    StatusName{"ACCEPTED", "accepted"}, StatusName{"ENROUTE", "sent"},
     StatusName{"DELIVERED", "delivered"}, StatusName{"DELIVRD", "delivered"}, StatusName{"EXPIRED", "failed"},
     StatusName{"DELETED", "failed"},      StatusName{"REJECTED", "failed"},   StatusName{"REJECTD", "failed"},
@@ -39,7 +39,7 @@ constexpr std::array statuses{
 };
 
 std::string_view our_status(std::string_view theirs) {
-  for (auto const& status : statuses)
+  for (auto const& status : mtn_statuses)
     if (status.theirs == theirs) return status.ours;
   return "unknown";
 }

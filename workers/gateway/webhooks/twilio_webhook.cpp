@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t most_fields = 100;
 
-constexpr std::array statuses{
+constexpr std::array twilio_statuses{
     StatusName{"accepted", "accepted"},
     StatusName{"scheduled", "accepted"},
     StatusName{"queued", "accepted"},
@@ -87,9 +87,9 @@ std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, http::For
 std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, http::Form const& form,
                                                 std::string_view effect_key) {
   auto const theirs = needed(form, "MessageStatus");
-  auto const status =
-      std::find_if(statuses.begin(), statuses.end(), [&](StatusName const& one) { return one.theirs == theirs; });
-  if (status == statuses.end()) return std::nullopt;
+  auto const status = std::find_if(twilio_statuses.begin(), twilio_statuses.end(),
+                                   [&](StatusName const& one) { return one.theirs == theirs; });
+  if (status == twilio_statuses.end()) return std::nullopt;
   DeliveryReceiptReceived receipt;
   receipt.provider = twilio_sms;
   receipt.status = status->ours;

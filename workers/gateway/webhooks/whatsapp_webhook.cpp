@@ -19,7 +19,7 @@ using namespace whatsapp;
 constexpr std::size_t most_events = 2'000;
 constexpr std::array<std::string_view, 12> kinds{"text",     "button",  "interactive", "image",    "video", "audio",
                                                  "document", "sticker", "location",    "contacts", "order", "voice"};
-constexpr std::array<std::string_view, 5> statuses{"accepted", "sent", "delivered", "read", "failed"};
+constexpr std::array<std::string_view, 5> whatsapp_statuses{"accepted", "sent", "delivered", "read", "failed"};
 
 bool is_one_of(auto const& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -113,7 +113,7 @@ class WhatsappReader {
     auto read = json::decode<Status>(raw.text, webhook_limits);
     if (!read) return std::nullopt;
     if (read->status == "played") read->status = "read";  // a voice message that was listened to
-    if (!is_one_of(statuses, read->status)) return std::nullopt;
+    if (!is_one_of(whatsapp_statuses, read->status)) return std::nullopt;
     DeliveryReceiptReceived event;
     event.provider = whatsapp_cloud;
     event.status = std::move(read->status);
