@@ -26,7 +26,8 @@ bool TokenCache::Equal::operator()(TokenHash const& left, TokenHash const& right
 
 std::optional<std::optional<Principal>> TokenCache::find(TokenHash const& token, Clock::time_point now) {
   auto const* const principal = principals_.find(token, now);
-  return principal == nullptr ? std::nullopt : std::optional{*principal};
+  if (principal == nullptr) return std::nullopt;
+  return std::optional<std::optional<Principal>>{std::in_place, *principal};
 }
 
 void TokenCache::put(TokenHash const& token, std::optional<Principal> principal, Clock::time_point now) {
