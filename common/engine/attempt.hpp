@@ -20,7 +20,7 @@ namespace omnibus::engine {
 
 class Engine;
 
-/// One attempt at one delivery. Lives as long as the attempt; belongs to the event loop.
+/// One attempt at one delivery. Lives as long as the attempt; use it on the event loop only.
 class Attempt final : public Context {
  public:
   Attempt(Engine& engine, Delivery& delivery) : engine_{engine}, delivery_{delivery} {}
@@ -40,8 +40,8 @@ class Attempt final : public Context {
   bool still_wanted() const override;
   log::EventFields log_fields() override;
 
-  /// Parks the event as a dead letter with its reason, together with its inbox row and what `also` writes and
-  /// publishes; `also` may be empty, and is not called in an engine without a database.
+  /// Parks the event as a dead letter with its reason, together with its inbox row and the rows and events of `also`.
+  /// `also` may be empty, and is not called in an engine without a database.
   Task<> dead_letter(Failure const& failure, std::function<void(UnitOfWork&)> also);
 
  private:
@@ -59,7 +59,7 @@ class Attempt final : public Context {
 
   Engine& engine_;
   Delivery& delivery_;
-  // Elsewhere, for they are large and few need them: many attempts may be under way.
+  // Separately allocated: they are large and rarely needed, and many attempts may be under way.
   std::unique_ptr<CloudEvent> structured_;  // only of an event in structured mode
   std::optional<EnvelopeView> view_;
   std::unique_ptr<Envelope> envelope_;  // made only when events are derived from this one

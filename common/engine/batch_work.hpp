@@ -1,4 +1,4 @@
-/// What joins a handler of batches to the engine.
+/// Connects a batch handler to the engine.
 #pragma once
 
 #include "engine/handler_work.hpp"
@@ -46,7 +46,7 @@ class TypedItems : public BatchItems {
   std::vector<BatchItem<Events...>> items_;
 };
 
-/// Decodes like HandlerWork and hands over in batches, as BatchHandler says.
+/// Decodes like HandlerWork and passes events on in batches, as BatchHandler describes.
 template <class H>
 class BatchWork : public Work {
  public:

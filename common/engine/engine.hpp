@@ -1,4 +1,4 @@
-/// The engine: joins the consumer, the key-ordered dispatch, the offset frontiers and the database's fence.
+/// The engine: connects the consumer, the key-ordered dispatch, the offset frontiers and the database's fence.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -37,34 +37,34 @@
 namespace omnibus::engine {
 
 struct EngineSettings {
-  std::size_t max_in_flight = 256;          ///< keys that are worked on at once
+  std::size_t max_in_flight = 256;          ///< keys that are handled at once
   std::size_t max_queued_bytes = 64 << 20;  ///< held in memory, in flight or waiting
-  std::size_t max_unpublished = 10'000;     ///< outbox rows the broker has not taken; more hold fetching back
+  std::size_t max_unpublished = 10'000;     ///< outbox rows that the broker has not acknowledged; more pause fetching
   std::chrono::milliseconds commit_interval{500};
-  std::chrono::milliseconds drain_deadline{20'000};  ///< for what runs when a partition is revoked or the worker stops
+  std::chrono::milliseconds drain_deadline{20'000};  ///< for running events, on revocation or stop of the worker
   RecoverabilitySettings recoverability;
 };
 
-/// Where durations go, in seconds; null ones go nowhere. Written by the event loop only.
+/// Histograms of durations, in seconds; a null one is skipped. Written by the event loop only.
 struct Timings {
   LocalHistogram* handler = nullptr;    ///< one attempt
-  LocalHistogram* committed = nullptr;  ///< a transaction of a unit of work, by how it ended
+  LocalHistogram* committed = nullptr;  ///< a transaction of a unit of work, by outcome
   LocalHistogram* failed = nullptr;
   LocalHistogram* in_doubt = nullptr;
 };
 
-/// What an engine stands on; everything outlives it.
+/// What an engine needs; everything outlives it.
 struct Ports {
   kafka::Producer& producer;
   /// Null for an engine without a database: then nothing can be committed and dead letters are published directly.
   postgres::TransactionPool* pool = nullptr;
   Timings timings;
-  /// Told, on the event loop, when the worker has become ready to work and when it no longer is. May be empty.
+  /// Called on the event loop when the worker becomes ready to work and when it stops being ready. May be empty.
   std::function<void(bool)> on_ready = {};
-  /// Told, on the event loop, that the Kafka client is of no use any more: the process must be started anew. May be
+  /// Called on the event loop when the Kafka client cannot be used any more: the process must be restarted. May be
   /// empty.
   std::function<void()> on_fatal = {};
-  /// What is replayed; null in a worker that lives on. Its consumer must tell ends.
+  /// The replay to run; null in a live worker. Its consumer must report the ends of partitions.
   Replay* replay = nullptr;
 };
 
@@ -74,16 +74,16 @@ struct Counters {
   std::atomic<std::uint64_t> retried{0};
   std::atomic<std::uint64_t> deferred{0};
   std::atomic<std::uint64_t> dead_lettered{0};
-  std::atomic<std::uint64_t> dead_malformed{0};  ///< of these, no event or none that fits its schema
+  std::atomic<std::uint64_t> dead_malformed{0};  ///< of these, not an event or not valid by its schema
   std::atomic<std::uint64_t> dead_exhausted{0};  ///< of these, failed too often
   std::atomic<std::uint64_t> fenced{0};
-  std::atomic<std::uint64_t> outages{0};  ///< attempts that met one
+  std::atomic<std::uint64_t> outages{0};  ///< attempts that failed because of an outage
   std::atomic<std::uint64_t> commits{0};  ///< offset commits acknowledged
   std::atomic<std::uint64_t> rebalances{0};
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<std::int64_t> queued{0};
   std::atomic<std::int64_t> queued_bytes{0};
-  std::atomic<std::int64_t> stuck_keys{0};  ///< wait for a retry
+  std::atomic<std::int64_t> stuck_keys{0};  ///< keys that wait for a retry
   std::atomic<std::int64_t> partitions{0};
   std::atomic<std::int64_t> uncommitted{0};  ///< records begun and not yet covered by an acknowledged commit
   std::atomic<std::int64_t> unpublished{0};
@@ -95,7 +95,7 @@ inline void bump(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
   counter.fetch_add(by, std::memory_order_relaxed);
 }
 
-/// Runs one worker on one event loop. Everything but `counters()` belongs to that loop's thread.
+/// Runs one worker on one event loop. Call everything but `counters()` on that loop's thread.
 class Engine : private Processor, private BatchProcessor {
  public:
   Engine(boost::asio::io_context& loop, Identity identity, EngineSettings settings, kafka::ClientSettings client,
@@ -103,27 +103,27 @@ class Engine : private Processor, private BatchProcessor {
   ~Engine() override;
 
   void start();
-  /// Stops fetching, finishes what was begun, commits, publishes and leaves; gives up at the drain deadline. What was
-  /// handled is not delivered again after a stop within the deadline.
-  /// @return false when handlers still run: then the process must end without destroying what they use.
+  /// Stops fetching, finishes the events in flight, commits, publishes and leaves; gives up at the drain deadline.
+  /// Handled events are not delivered again after a stop within the deadline.
+  /// @return false when handlers still run: then the process must end without destroying the objects they use.
   Task<bool> stop();
 
   Counters const& counters() const { return counters_; }
   Identity const& identity() const { return identity_; }
-  /// Up to where each of the partitions it has now is done.
+  /// The position of each assigned partition: everything before it is finished.
   std::vector<kafka::Position> positions() const;
   OutboxPublisher& publisher() { return publisher_; }
   /// @throws Failure (outage), as committer(), in an engine without a database.
   postgres::TransactionPool& pool();
   UnitCommitter& committer();
   Ports& ports() { return ports_; }
-  /// After a commit was refused: asks the group whether the partition is still ours and if so takes it over again.
+  /// After a rejected commit: asks the group whether the partition is still ours and, if so, takes it over again.
   void confirm_membership(Delivery const& delivery);
 
  private:
   using PartitionKey = std::pair<std::string, std::int32_t>;
 
-  // Tidings of the poll thread.
+  // Events from the poll thread.
   void on(Arrived& arrived);
   void on(Assigned& assigned);
   void on(Revoked& revoked);
@@ -132,7 +132,7 @@ class Engine : private Processor, private BatchProcessor {
   void on(Ended& ended);
   void on(Trouble& trouble);
 
-  // Of both processors.
+  // Calls from both processors.
   void left(Delivery& delivery, bool finished) override;
   Task<Verdict> process(Delivery& delivery) override;
   void decode(Batch& batch, Delivery& delivery) override;
@@ -171,7 +171,7 @@ class Engine : private Processor, private BatchProcessor {
   std::optional<UnitCommitter> committer_;
   std::unique_ptr<Dispatch> dispatch_;
   DeliveryPool deliveries_;
-  Delivery passing_;  // what is handled where it arrives
+  Delivery passing_;  // for an event that is handled on arrival
   RetryBudget budget_;
   std::map<PartitionKey, std::shared_ptr<Partition>> partitions_;
   // Partitions that were given up while some of their deliveries still ran.
@@ -184,7 +184,7 @@ class Engine : private Processor, private BatchProcessor {
   boost::asio::steady_timer housekeeping_timer_;
   std::mt19937_64 random_{std::random_device{}()};
   std::size_t commits_in_flight_ = 0;
-  // What Kafka takes with a position unless offset.metadata.max.bytes says otherwise, with some room.
+  // The broker's default limit for an offset's metadata (offset.metadata.max.bytes), with some room.
   std::size_t most_metadata_ = 3'800;
   Counters counters_;
   bool sated_ = false;

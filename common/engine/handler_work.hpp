@@ -1,4 +1,4 @@
-/// What joins a handler of single events to the engine.
+/// Connects a handler of single events to the engine.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -11,14 +11,14 @@
 
 namespace omnibus::engine {
 
-/// Checks that an event which the handler does not list belongs on this topic; it is then left aside.
+/// Checks that an event which the handler does not list belongs on this topic; it is then skipped.
 /// @throws Failure (permanent) when the topic does not carry events of this type.
 void check_carried(Context& context, std::string_view type);
 
-/// Decodes an event and hands it to the handler's function for its type. `H` has
+/// Decodes an event and calls the handler's function for its type. `H` has
 /// `using Events = EventList<...>` and for each of them `Task<> handle(Context&, Event const&)`; a handler that never
 /// waits has `void handle(Context&, Event const&)` for all of them, which costs no coroutine. An event of the topic
-/// that the handler does not list is passed over; one that no topic knows, or that does not decode, is dead-lettered
+/// that the handler does not list is skipped; one that no topic knows, or that does not decode, is dead-lettered
 /// with a reason that names the field.
 template <class H>
 class HandlerWork : public Work {
@@ -38,7 +38,7 @@ class HandlerWork : public Work {
     return (HandlesAtOnce<H, Events> && ...);
   }
 
-  // No coroutine: one frame less for each event that is waited with.
+  // Not a coroutine: one frame less for each event that waits.
   template <class... Events>
   Task<> start(Context& context, EventList<Events...> events) {
     if constexpr (at_once(events)) {

@@ -1,4 +1,4 @@
-/// The thread that drains Kafka and never waits for work.
+/// The thread that polls Kafka and never waits for work.
 #pragma once
 
 #include "kafka/consumer.hpp"
@@ -38,12 +38,12 @@ struct Ended {
 struct Trouble {
   kafka::Error error;
 };
-/// What the poll thread has to say, in the order in which it happened.
+/// The poll thread's messages to the event loop, in the order in which they happened.
 using Tidings = std::variant<Arrived, Assigned, Revoked, Lost, Committed, Ended, Trouble>;
 
-/// Owns the consumer and the one thread that polls it. Hands over to the event loop in batches: one post for whatever
-/// has come together since the last. While more than `max_queued_bytes` are handed over and not yet `consumed`,
-/// messages are left where they are, group events are still served.
+/// Owns the consumer and the thread that polls it. Passes messages to the event loop in batches: one post for all
+/// messages since the last post. While more than `max_queued_bytes` are passed on and not yet `consumed`, it reads no
+/// more messages but still serves group events.
 class PollThread : public kafka::ConsumerListener {
  public:
   /// `sink` is called on the event loop.
@@ -53,15 +53,15 @@ class PollThread : public kafka::ConsumerListener {
   ~PollThread() override;
 
   void start();
-  /// Takes no more messages; group events are still served.
+  /// Reads no more messages; group events are still served.
   void stop_fetching() { fetching_.store(false, std::memory_order_relaxed); }
-  /// Back-pressure besides that of bytes: no messages while any reason is set.
+  /// Back-pressure for other reasons than bytes: no messages while any reason is set.
   enum class Reason : unsigned { uncommitted = 1, sated = 2 };
   void hold_back(Reason reason, bool hold);
-  /// Leaves the group and ends the thread. Blocks until the broker knows; nothing comes to the sink any more.
+  /// Leaves the group and ends the thread. Blocks until the broker knows; then the sink is not called any more.
   void stop();
 
-  /// Event loop: so many bytes of what was handed over are dealt with.
+  /// Event loop: reports that so many of the bytes passed on are processed.
   void consumed(std::size_t bytes);
   std::size_t queued_bytes() const { return queued_bytes_.load(std::memory_order_relaxed); }
   kafka::Consumer& consumer() { return *consumer_; }

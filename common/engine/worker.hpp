@@ -1,4 +1,4 @@
-/// Everything a worker binary is but its handler.
+/// The main program of a worker, for any handler.
 #pragma once
 
 #include "config/config.hpp"
@@ -17,11 +17,11 @@ namespace omnibus {
 
 namespace engine {
 
-/// Makes a worker's work once its resources exist. Called on the main thread, before any event.
+/// Creates a worker's work once its resources exist. Called on the main thread, before any event.
 using MakeWork = std::function<std::unique_ptr<Work>(Resources&)>;
 
 /// Configures, connects, serves /livez, /readyz and /metrics, runs until SIGTERM or SIGINT and stops cleanly.
-/// `settings` are the handler's own, already added.
+/// `settings` already contain the handler's settings.
 /// @return the exit status.
 int run_worker(config::Program const& program, config::Catalogue& settings, int argc, char** argv,
                MakeWork const& make_work);

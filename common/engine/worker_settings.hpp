@@ -15,7 +15,7 @@
 
 namespace omnibus::engine {
 
-/// How a worker joins its group: by what the broker can do, or as told.
+/// How a worker joins its group: chosen by the broker's abilities, or fixed.
 enum class Protocol { automatic, consumer, classic };
 BOOST_DESCRIBE_ENUM(Protocol, automatic, consumer, classic)
 

@@ -1,4 +1,4 @@
-/// The one place where exceptions become failures.
+/// Turns exceptions into failures, for all of the engine.
 #pragma once
 
 #include "handler/failure.hpp"
@@ -8,13 +8,13 @@
 
 namespace omnibus {
 
-/// Thrown where PostgreSQL refused a write because the partition has another owner.
+/// Thrown when PostgreSQL rejected a write because the partition has another owner.
 struct Fenced : std::exception {
   char const* what() const noexcept override { return "another worker has taken this partition over"; }
 };
 
-/// What a handler's exception means: its own Failure as it is, a lost database or broker as an outage, a lost race as
-/// transient, anything else as permanent. Nothing for Fenced, which is no failure of the event.
+/// Turns a handler's exception into a failure: a Failure stays as it is, a lost database or broker is an outage, a lost
+/// race is transient, anything else is permanent. Returns nothing for Fenced: the event itself did not fail.
 std::optional<Failure> classify(std::exception_ptr const& error);
 
 }  // namespace omnibus

@@ -1,4 +1,4 @@
-/// How a handler says that an event could not be handled.
+/// The failures that a handler reports.
 #pragma once
 
 #include <chrono>
@@ -9,32 +9,32 @@
 
 namespace omnibus {
 
-/// Thrown by a handler (`throw Failure::transient("...")`). The reason goes to logs and dead-letter headers: it must
-/// hold nothing of the event's content. Every other exception is turned into one of these at the engine's loop.
+/// Thrown by a handler (`throw Failure::transient("...")`). The reason goes to logs and dead-letter headers, so it must
+/// not contain the event's content. The engine turns every other exception into one of these.
 class Failure : public std::runtime_error {
  public:
   enum class Kind {
     transient,  ///< retry this event after a while; its key waits, other keys go on
-    deferred,   ///< no fault of this event's: again later, count no attempt; its key waits, other keys go on
-    permanent,  ///< will never work: to the dead-letter topic
-    outage      ///< something everybody needs is down: pause, count no attempt, lose nothing
+    deferred,   ///< not caused by this event: retry later, count no attempt; its key waits, other keys go on
+    permanent,  ///< cannot succeed: to the dead-letter topic
+    outage      ///< something that every event needs is down: pause the worker, count no attempt
   };
 
-  /// Will work later. `retry_after` is what the other side asked for; without it the engine backs off by itself.
+  /// May succeed later. `retry_after` is the wait that the other side asked for; without it the engine backs off.
   static Failure transient(std::string const& reason, std::optional<std::chrono::milliseconds> retry_after = {}) {
     return {Kind::transient, "transient", reason, retry_after};
   }
-  /// Will work once something is over that this event can do nothing about and that not everybody needs, such as an
-  /// outage of one of several endpoints. It is tried again for ever, ever more rarely and not before `retry_after`: the
-  /// handler knows when to give up.
+  /// May succeed once a condition ends that this event did not cause and that does not affect every event, such as an
+  /// outage of one of several endpoints. Retries have no limit; they become rarer, and never come before `retry_after`.
+  /// The handler decides when to give up.
   static Failure deferred(std::string const& reason, std::optional<std::chrono::milliseconds> retry_after = {}) {
     return {Kind::deferred, "deferred", reason, retry_after};
   }
-  /// Will never work. `error_class` is a short stable word for dashboards, such as `invalid_json`.
+  /// Cannot succeed. `error_class` is a short stable word for dashboards, such as `invalid_json`.
   static Failure permanent(std::string const& reason, std::string error_class = "permanent") {
     return {Kind::permanent, std::move(error_class), reason, {}};
   }
-  /// A database, broker or endpoint that every event needs is away.
+  /// A database, broker or endpoint that every event needs is unavailable.
   static Failure outage(std::string const& reason) { return {Kind::outage, "outage", reason, {}}; }
 
   Kind kind() const noexcept { return kind_; }

@@ -24,19 +24,19 @@
 
 namespace omnibus {
 
-/// Does with a handler what the engine does with it, one event at a time: hands it an event, commits or lets the commit
-/// fail, has the event come again, parks it after the last attempt, and says what was published. It remembers what was
-/// handled, as the inbox does. SQL is not there: a handler reaches its tables through a store, and a test gives it one
-/// in memory, registered with keep_consistent() so that a failed commit leaves no trace. Belongs to one thread.
+/// Treats a handler as the engine does, one event at a time: hands it an event, commits or makes the commit fail,
+/// delivers the event again, parks it after the last attempt, and returns the published events. It remembers handled
+/// events, as the inbox does. It has no SQL: a handler reaches its tables through a store, and a test passes a store
+/// in memory, registered with keep_consistent() so that a failed commit leaves no trace. Use it from one thread.
 class FakeContext final : public Context {
  public:
-  /// What became of an attempt.
+  /// The outcome of an attempt.
   struct Result {
     enum class Kind {
       handled,
-      waits,     ///< a transient failure: it is tried again, and an attempt is counted
-      deferred,  ///< it is tried again, and no attempt is counted
-      outage,    ///< the worker pauses until whatever is away is back
+      waits,     ///< a transient failure: it is retried, and an attempt is counted
+      deferred,  ///< it is retried, and no attempt is counted
+      outage,    ///< the worker pauses until the outage ends
       fenced,    ///< another worker has the partition
       parked     ///< a dead letter
     };
@@ -53,8 +53,8 @@ class FakeContext final : public Context {
   explicit FakeContext(std::string worker = "test", std::uint32_t max_attempts = 8);
   ~FakeContext() override;
 
-  /// Hands the handler a new event, once. The event comes with an id of its own.
-  /// @throws std::logic_error for a mistake of the test, such as SQL where there is no database, and so do the others.
+  /// Hands the handler a new event, once. The event gets a new id.
+  /// @throws std::logic_error for a mistake in the test, such as SQL without a database, and so do the others.
   template <class H, class Event>
   Result hand(H& handler, Event const& event) {
     receive(Event::type, json::encode(event));
@@ -68,14 +68,14 @@ class FakeContext final : public Context {
     }
     return attempt_now();
   }
-  /// The event comes once more, as after a crash or from a second producer: it is the first attempt again.
+  /// Delivers the event again, as after a crash or from a second producer, as the first attempt.
   Result come_again();
-  /// The next attempt, as the engine makes it `later` than the last one.
+  /// The next attempt, as the engine makes it, `later` than the last one.
   Result try_again(std::chrono::milliseconds later = std::chrono::seconds{1});
-  /// Tries again, `every` so often, until the event is handled, parked or fenced.
+  /// Retries after each interval `every`, until the event is handled, parked or fenced.
   Result try_until_over(std::chrono::milliseconds every = std::chrono::seconds{1});
 
-  /// Lets the next commit fail with this exception after its work has run: nothing of it takes effect.
+  /// Makes the next commit fail with this exception after its work has run: nothing of it takes effect.
   template <class Error>
   void fail_next_commit(Error error) {
     next_commit_ = std::make_exception_ptr(std::move(error));
@@ -85,22 +85,22 @@ class FakeContext final : public Context {
   void fail_next_checkpoint(Error error) {
     next_checkpoint_ = std::make_exception_ptr(std::move(error));
   }
-  /// Puts `state` back to what it was wherever a commit fails. It is copied for each commit, and must outlive this.
+  /// Restores `state` when a commit fails. It is copied for each commit, and must outlive this object.
   template <class State>
   void keep_consistent(State& state) {
     snapshots_.push_back([&state] { return [&state, before = state] { state = before; }; });
   }
-  /// From now on events are handled as in a replay.
+  /// From now on, handles events as in a replay.
   void replay() { replaying_ = true; }
   /// When the following events happen and are written, in ms since 1970.
   void set_time_ms(std::int64_t ms) { time_ms_ = ms; }
 
-  /// What was committed and published, in order, of one type of event.
+  /// The events of one type that were committed and published, in order.
   template <class Event>
   std::vector<Event> published() const {
     return of_type<Event>(published_);
   }
-  /// The same of what was published at once, outside any transaction.
+  /// The same for events that were published at once, outside any transaction.
   template <class Event>
   std::vector<Event> published_now() const {
     return of_type<Event>(published_now_);
@@ -109,13 +109,13 @@ class FakeContext final : public Context {
   std::vector<std::string> published_types() const;
   /// The key of the event that was published last.
   std::string last_published_key() const { return published_.empty() ? std::string{} : published_.back().key; }
-  /// Why the event was parked, when it was.
+  /// Why the event was parked, if it was.
   std::optional<Failure> const& parked() const { return parked_; }
-  /// Why a replay left the event without effect; empty when it did not.
+  /// Why a replay left the event without effect; else empty.
   std::string const& passed_over() const { return passed_over_; }
   /// Commits that took effect, checkpoints included.
   std::size_t commits() const { return commits_; }
-  /// What the handler's timers and clients run on.
+  /// The event loop of the handler's timers and clients.
   boost::asio::io_context& loop() { return loop_; }
 
   EnvelopeView const& event() override { return view_; }
@@ -189,7 +189,7 @@ class FakeContext final : public Context {
   std::uint32_t attempts_ = 0;
   std::chrono::milliseconds now_{0};
   std::optional<std::chrono::milliseconds> failed_;
-  std::exception_ptr next_commit_;  ///< what it fails with
+  std::exception_ptr next_commit_;  ///< the exception it fails with
   std::exception_ptr next_checkpoint_;
   std::vector<std::function<std::function<void()>()>> snapshots_;
   std::set<Uuid> inbox_;

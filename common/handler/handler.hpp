@@ -1,4 +1,4 @@
-/// What a developer writes: a handler for typed events.
+/// The interface for workers: a handler for typed events.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -17,7 +17,7 @@ namespace omnibus {
 template <class... Events>
 struct EventList {};
 
-/// Whether a handler never waits at this event: its `handle` returns nothing instead of a Task, and costs no coroutine.
+/// Whether a handler never waits at this event: `handle` returns void instead of a Task, without a coroutine's cost.
 template <class H, class Event>
 concept HandlesAtOnce = requires(H& handler, Context& context, Event const& event) {
   { handler.handle(context, event) } -> std::same_as<void>;
@@ -29,18 +29,18 @@ concept Handles = HandlesAtOnce<H, Event> || requires(H& handler, Context& conte
   { handler.handle(context, event) } -> std::same_as<Task<>>;
 };
 
-/// Whether a handler has something to write or publish when one of these events is parked as a dead letter:
+/// Whether a handler writes or publishes something when one of these events is parked as a dead letter:
 /// `void gave_up(Context&, Event const&, Failure const&, UnitOfWork&)`. It runs in the transaction that parks the
-/// event, on a thread of the pool: what it writes and publishes takes effect with the dead letter, or not at all. When
-/// it fails for good the event is parked without it. There is no call for an event that does not decode, none in a
-/// replay, and none for handlers of batches.
+/// event, on a thread of the pool: its rows and events are committed together with the dead letter. If it
+/// fails permanently, the event is parked without it. It is not called for an event that does not decode, in a
+/// replay, or for batch handlers.
 template <class H, class Event>
 concept HearsOfGivingUp = requires(H& handler, Context& context, Event const& event, Failure const& failure,
                                    UnitOfWork& unit) {
   handler.gave_up(context, event, failure, unit);
 };
 
-/// The event's data as its struct, valid. @throws Failure (permanent) naming the field that is not.
+/// The event's data as a valid struct. @throws Failure (permanent) that names the invalid field.
 template <class Event>
 Event decode(Context& context) {
   auto decoded = json::decode<Event>(context.data());

@@ -1,4 +1,4 @@
-/// What a handler is made from.
+/// The objects that a handler is constructed from.
 #pragma once
 
 #include "postgres/pool.hpp"
@@ -10,14 +10,14 @@
 
 namespace omnibus {
 
-/// What a handler may stand on; outlives it.
+/// What the engine provides to a handler; outlives the handler.
 struct Resources {
   boost::asio::io_context& loop;
   TransactionPool& pool;
-  /// A replay: no handler may make a client of anything that is paid for or reaches people.
+  /// True in a replay: then a handler must not create a client of anything that costs money or reaches people.
   bool replay = false;
-  Uuid run_id{};  ///< which replay; nil where it is none
-  /// MAX_ATTEMPTS: the failed attempt after which the engine gives an event up.
+  Uuid run_id{};  ///< the id of the replay; nil outside of one
+  /// MAX_ATTEMPTS: after this many failed attempts the engine gives up an event.
   std::uint32_t max_attempts = 8;
 };
 

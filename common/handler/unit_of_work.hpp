@@ -1,4 +1,4 @@
-/// What a handler writes and publishes in one transaction.
+/// The rows and events that a handler writes in one transaction.
 #pragma once
 
 #include "json/encode.hpp"
@@ -16,7 +16,7 @@ class transaction_base;
 namespace omnibus {
 
 /// An open transaction as a handler sees it: everything in it is committed together with the event's inbox row, or not
-/// at all. Lives until the transaction ends, on a thread of the pool. Never keep it.
+/// at all. Lives until the transaction ends, on a thread of the pool. Do not keep a reference to it.
 class UnitOfWork {
  public:
   UnitOfWork() = default;
@@ -24,7 +24,7 @@ class UnitOfWork {
   UnitOfWork& operator=(UnitOfWork const&) = delete;
   virtual ~UnitOfWork() = default;
 
-  /// For SQL. Never commit or abort it.
+  /// For SQL. Do not commit or abort it.
   virtual pqxx::transaction_base& transaction() = 0;
 
   /// Publishes an event to its topic under `key` once this unit is committed, and only then.
@@ -34,15 +34,15 @@ class UnitOfWork {
     publish_event(Event::type, json::encode(event), std::move(key));
   }
 
-  /// Has `Write` write `item` in one statement together with the items of other events that share the transaction, when
-  /// all of them have done their work; then calls `then` with the result for this item. `then` may publish.
+  /// Writes `item` in one statement together with the items of other events that share the transaction, once the work
+  /// of all these events is done. Then calls `then` with the result for this item. `then` may publish.
   /// See postgres::Gathered.
   template <auto Write, class Item, class Then>
   void write_together(Item item, Then then) {
     gathered().template add<Write>(std::move(item), std::move(then));
   }
 
-  /// The key by which the inboxes of its readers will know the event that was published last.
+  /// The key that consumers' inboxes will have for the event that was published last.
   virtual Uuid last_key() const = 0;
 
  private:

@@ -1,4 +1,4 @@
-/// What a cluster holds, and changing it.
+/// Reads and changes the topics and groups of a cluster.
 #pragma once
 
 #include "kafka/client_settings.hpp"
@@ -13,44 +13,44 @@
 
 namespace omnibus::kafka {
 
-/// One setting of a topic as the broker tells it.
+/// One setting of a topic, as the broker reports it.
 struct ConfigState {
   std::string value;
   bool set_on_topic = false;  ///< rather than the broker's own or Kafka's default
 };
 
-/// One topic as the cluster has it.
+/// One topic, as the cluster reports it.
 struct TopicState {
   std::string name;
   std::int32_t partitions = 0;
   std::int32_t replication_factor = 0;
-  std::optional<std::map<std::string, ConfigState>> configs;  ///< absent where the broker does not tell (embedded)
-  std::int32_t leaderless = 0;                                ///< partitions that nobody can read or write now
-  std::int32_t under_replicated = 0;  ///< partitions that have fewer replicas in sync than they should
+  std::optional<std::map<std::string, ConfigState>> configs;  ///< absent if the broker does not report them (embedded)
+  std::int32_t leaderless = 0;                                ///< partitions without a leader: unavailable now
+  std::int32_t under_replicated = 0;  ///< partitions with fewer replicas in sync than they should have
 };
 
 /// The cluster as a whole.
 struct ClusterState {
   std::int32_t brokers = 0;
-  std::vector<TopicState> topics;  ///< Kafka's internal ones left out
+  std::vector<TopicState> topics;  ///< without Kafka's internal ones
 
   TopicState const* find(std::string_view topic) const;
 };
 
-/// The offsets a partition holds: first kept, and the one the next record gets.
+/// The offsets in a partition: the first kept one, and that of the next record.
 struct Watermarks {
   std::int64_t low = 0;
   std::int64_t high = 0;
 };
 
-/// How far a group has come in one partition.
+/// A group's position in one partition.
 struct PartitionLag {
   std::string topic;
   std::int32_t partition = 0;
-  std::int64_t committed = -1;  ///< -1: the group has committed nothing here
+  std::int64_t committed = -1;  ///< -1: the group has no commit here
   Watermarks watermarks;
 
-  /// Records not yet committed; from the first kept one when nothing is committed.
+  /// Records not yet committed; counted from the first kept one if nothing is committed.
   std::int64_t lag() const;
 };
 
@@ -62,17 +62,17 @@ struct GroupState {
   std::vector<TopicPartition> assigned;
 };
 
-/// Asks and changes a cluster. Every call blocks up to the timeout and may come from any thread.
-/// Errors are Error: retriable when no broker answers, permanent (UNSUPPORTED_FEATURE) for what the embedded broker
-/// cannot.
+/// Reads and changes a cluster. Every call blocks up to the timeout and may come from any thread.
+/// Failures are Error: retriable when no broker answers, permanent (UNSUPPORTED_FEATURE) for an operation that the
+/// embedded broker does not support.
 class Admin {
  public:
   explicit Admin(ClientSettings const& settings, std::chrono::milliseconds timeout = std::chrono::seconds(15));
 
-  /// All topics, with their configs where the broker tells them.
+  /// All topics, with their configs if the broker reports them.
   ClusterState cluster() const;
 
-  /// Makes a topic. One that exists is an Error with code TOPIC_ALREADY_EXISTS.
+  /// Creates a topic. If it exists: Error with code TOPIC_ALREADY_EXISTS.
   void create_topic(std::string const& name, std::int32_t partitions, std::int32_t replication_factor,
                     std::map<std::string, std::string> const& configs) const;
 
@@ -94,7 +94,7 @@ class Admin {
   /// These groups, in the order asked for. Not on the embedded broker.
   std::vector<GroupState> describe_groups(std::vector<std::string> const& names) const;
 
-  /// Everything a group has committed. Not on the embedded broker, which must be told the topics: see group_lag().
+  /// All commits of a group. Not on the embedded broker, which needs the topics: see group_lag().
   std::vector<Position> committed(std::string const& group) const;
 
   /// Whether this is librdkafka's built-in broker.

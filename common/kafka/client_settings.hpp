@@ -1,4 +1,4 @@
-/// How every Kafka client of ours connects and logs.
+/// Connection and log settings of every Kafka client.
 #pragma once
 
 #include "config/config.hpp"
@@ -16,9 +16,9 @@
 
 namespace omnibus::kafka {
 
-/// Where the cluster is and who we are to it. `options` are librdkafka's own settings, `name=value` separated by `;`
+/// The cluster's address and our credentials. `options` are librdkafka's own settings, `name=value` separated by `;`
 /// (a `;` inside a value is written `\;`): security.protocol, sasl.*, ssl.* and whatever else an installation needs.
-/// They win over our defaults.
+/// They override our defaults.
 struct ClientSettings {
   std::string brokers = "127.0.0.1:9092";
   std::string client_id = "omnibus";
@@ -46,27 +46,27 @@ struct ClientDeleter {
 /// A librdkafka client. Destroying it waits for its threads.
 using Client = std::unique_ptr<rd_kafka_t, ClientDeleter>;
 
-/// Our defaults, then `settings.options`; librdkafka's own log goes to ours.
-/// @throws Error naming the option that librdkafka refused.
+/// Our defaults, then `settings.options`; librdkafka's log goes to our log.
+/// @throws Error that names the option that librdkafka rejected.
 Configuration make_configuration(ClientSettings const& settings);
 
-/// @throws Error naming the option when librdkafka does not know it or refuses the value.
+/// @throws Error that names the option when librdkafka does not know it or rejects the value.
 void set_option(rd_kafka_conf_t* configuration, std::string const& name, std::string const& value);
 
-/// Sets `name` unless `settings.options` holds it, so that an operator's word is the last one.
+/// Sets `name` unless `settings.options` has it: the operator's value wins.
 /// @throws Error as set_option does.
 void set_default(rd_kafka_conf_t* configuration, ClientSettings const& settings, std::string const& name,
                  std::string const& value);
 
-/// Makes the client; takes the configuration over only when that worked.
+/// Creates the client; takes the configuration over only on success.
 /// @throws Error with librdkafka's reason.
 Client make_client(rd_kafka_type_t type, Configuration configuration);
 
-/// How consumers of one group share partitions: the broker's protocol (KIP-848) or the older one between the clients.
+/// How consumers of one group share partitions: by the broker's protocol (KIP-848) or the older client-side one.
 enum class GroupProtocol { classic, consumer };
 std::string_view to_string(GroupProtocol protocol);
 
-/// What the cluster says it can do.
+/// The features that the cluster reports.
 struct ClusterAbilities {
   bool consumer_protocol = false;  ///< KIP-848: `group.protocol=consumer` works
   bool create_topics = false;
@@ -78,7 +78,7 @@ struct ClusterAbilities {
 /// Whether the client is connected to librdkafka's built-in broker. Blocks up to `timeout` for the first answer.
 bool is_embedded(rd_kafka_t* client, std::chrono::milliseconds timeout);
 
-/// Asks the cluster what it can do, over whatever security `settings` name. Blocks up to `timeout`.
+/// Asks the cluster for its features, with the security that `settings` name. Blocks up to `timeout`.
 /// @throws Error (retriable) when no broker answers in time.
 ClusterAbilities probe_cluster(ClientSettings const& settings, std::chrono::milliseconds timeout);
 

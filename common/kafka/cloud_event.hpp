@@ -17,13 +17,13 @@
 
 namespace omnibus {
 
-/// One header of a record that somebody else holds.
+/// One header of a record, as a view.
 struct HeaderView {
   std::string_view name;
   std::optional<std::string_view> value;
 };
 
-/// A record that somebody else holds, as a librdkafka message.
+/// A record as views, such as of a librdkafka message.
 struct RecordView {
   std::optional<std::string_view> key;
   std::optional<std::string_view> value;
@@ -45,7 +45,7 @@ struct EnvelopeView {
   std::string_view tracestate{};
 };
 
-/// The same, owned, and with the extension attributes we have no member for (named without "ce_").
+/// The same, owned, and with the extension attributes that have no member (named without "ce_").
 struct Envelope {
   std::string id{};
   std::string source{};
@@ -63,7 +63,7 @@ struct Envelope {
   bool operator==(Envelope const&) const = default;
 };
 
-/// An event with what it carries: JSON text for our own, empty when it carries nothing.
+/// An event with its data: JSON text for our own, empty without data.
 struct CloudEvent {
   Envelope envelope;
   std::string data;
@@ -72,46 +72,46 @@ struct CloudEvent {
 EnvelopeView view_of(Envelope const& envelope);
 Envelope to_envelope(EnvelopeView const& view);
 
-/// What is wrong with an envelope, first thing first, or nothing: `id`, `source` and `type` must be there and none
-/// longer than 512 bytes, the others no longer than 1024; all must be UTF-8 without control characters.
+/// Describes the first error in an envelope, or nothing: `id`, `source` and `type` are required, each at most
+/// 512 bytes, the others at most 1024; all must be UTF-8 without control characters.
 std::optional<json::DecodeError> validate(EnvelopeView const& envelope);
 
-/// Whether the record's content-type says that its value is the whole event, attributes included.
+/// Whether the record's content-type says that the value is the whole event with its attributes.
 bool is_structured(RecordView const& record);
 
-/// The attributes of a record in binary mode; allocates nothing unless it refuses. A `traceparent` that is no readable
-/// text is dropped, not refused. Refused besides what `validate` refuses: another specversion than 1.0, an attribute
+/// The attributes of a record in binary mode; allocates nothing unless it rejects. A `traceparent` that is not readable
+/// text is dropped, not rejected. Rejects, besides what `validate` rejects: another specversion than 1.0, an attribute
 /// given twice, more than 256 headers or 64 KiB of them. For records of which `is_structured` is false.
 boost::system::result<EnvelopeView, json::DecodeError> parse_envelope(RecordView const& record);
 
-/// An event in structured mode in its JSON format, as in a record's value or a request's body; `data_base64` is
+/// An event in structured mode in JSON format, as in a record's value or a request's body; `data_base64` is
 /// decoded.
 boost::system::result<CloudEvent, json::DecodeError> parse_structured(std::string_view text,
                                                                       json::Limits const& limits = {});
 
-/// The event a record is, in either mode, with a copy of everything. A record of which `parse_envelope` and its value
-/// tell enough needs no copy.
+/// The record's event, in either mode, as a full copy. No copy is needed when `parse_envelope` and the record's value
+/// are enough.
 boost::system::result<CloudEvent, json::DecodeError> parse_cloud_event(RecordView const& record,
                                                                        json::Limits const& limits = {});
 
-/// A record of an event in binary mode. Extensions and a `traceparent` of the envelope become headers of it.
+/// A record of an event in binary mode. Extensions and the envelope's `traceparent` become headers.
 Record to_binary_record(Envelope const& envelope, std::string_view data, std::string topic, std::string key);
 
-/// What makes an event the same event wherever it is met again: the same exactly when both source and id are.
+/// An event's identity: equal exactly when both source and id are equal.
 Uuid event_key(EnvelopeView const& envelope);
 Uuid event_key(Envelope const& envelope);
 
 /// The dataschema of one of our event types: `urn:omnibus:schema:chat.reply.delta:v1` of `omnibus.chat.reply.delta.v1`.
 std::string data_schema_of(std::string_view type);
 
-/// The envelope of an event that nothing of ours caused: a random id, and the trace of `traceparent` continued, or a
-/// new one begun where that is not one.
+/// The envelope of an event without a parent event: a random id, and the trace of `traceparent` continued, or a
+/// new trace if that is invalid.
 Envelope originate(std::string_view source, std::string_view type, std::string_view traceparent = {},
                    std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
 
 /// The envelope of an event that handling `parent` caused, the `ordinal`th one of this worker. Its id depends on these
-/// three only, so whoever handles the parent again publishes the same event. Its source is "/omnibus/<worker>", its
-/// trace the parent's, one step on, or a new one where the parent has none.
+/// three only, so every worker process that handles the parent publishes the same event. Its source is
+/// "/omnibus/<worker>"; its trace continues the parent's, or is new if the parent has none.
 Envelope derive(Envelope const& parent, std::string_view worker, int ordinal, std::string_view type,
                 std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
 

@@ -1,4 +1,4 @@
-/// What reading and writing CloudEvents share: which attributes there are, and what one may hold. For the
+/// The attributes of CloudEvents and their rules, for reading and writing. For the
 /// implementation of cloud_event.hpp only.
 #pragma once
 
@@ -26,7 +26,7 @@ struct Attribute {
   bool required = false;
 };
 
-/// Those that stand in a `ce_` header. The data's content type and the trace have headers of their own.
+/// Those in a `ce_` header. The data's content type and the trace have headers of their own names.
 inline constexpr std::array attributes{
     Attribute{"id", &EnvelopeView::id, &Envelope::id, 512, true},
     Attribute{"source", &EnvelopeView::source, &Envelope::source, 512, true},
@@ -38,14 +38,14 @@ inline constexpr std::array attributes{
     Attribute{"causationid", &EnvelopeView::causation_id, &Envelope::causation_id},
 };
 
-/// Those that stand elsewhere, or differently in each mode.
+/// Those in another place, or in a different place in each mode.
 inline constexpr std::array other_attributes{
     Attribute{"datacontenttype", &EnvelopeView::data_content_type, &Envelope::data_content_type},
     Attribute{"traceparent", &EnvelopeView::traceparent, &Envelope::traceparent},
     Attribute{"tracestate", &EnvelopeView::tracestate, &Envelope::tracestate},
 };
 
-/// Null when it is none of them. The one after the last one found is tried first, as producers mostly keep to one
+/// Null when it is none of them. Tries the one after the last found first, as producers mostly keep one
 /// order.
 inline Attribute const* find_attribute(std::string_view name, std::size_t expected = 0) {
   if (expected < attributes.size() && attributes[expected].name == name) return &attributes[expected];
@@ -54,10 +54,10 @@ inline Attribute const* find_attribute(std::string_view name, std::size_t expect
   return nullptr;
 }
 
-/// No attribute may hold one, so what is joined by it can be joined in one way only.
+/// No attribute may contain one, so values joined by it are unambiguous.
 inline constexpr std::string_view nul{"\0", 1};
 
-/// The value of the first of that name; empty where there is none.
+/// The value of the first header of that name; empty without one.
 inline std::string_view header_of(RecordView const& record, std::string_view name) {
   for (auto const& header : record.headers)
     if (header.name == name) return header.value.value_or(std::string_view());
@@ -70,10 +70,10 @@ bool is_attribute_name(std::string_view name);
 /// Whether that content type says that the event is in structured mode.
 bool is_structured_type(std::string_view type);
 
-/// What is wrong with an extension attribute; nothing with what has no attribute's name, which is not ours to judge.
+/// Describes the error in an extension attribute. Names that are not attribute names are ignored.
 std::optional<json::DecodeError> check_extension(std::string_view name, std::string_view value);
 std::optional<json::DecodeError> check_header_sizes(std::span<HeaderView const> headers);
-/// Drops a trace that cannot be read: it must not cost the event, and W3C has it begun anew.
+/// Drops an unreadable trace: it must not fail the event, and W3C starts a new trace then.
 void keep_trace(EnvelopeView& envelope);
 
 /// The extension attributes of a record in binary mode.

@@ -1,4 +1,4 @@
-/// A member of a consumer group that is drained in batches and never made to wait for work.
+/// A member of a consumer group that returns messages in batches and never waits for work.
 #pragma once
 
 #include "kafka/client_settings.hpp"
@@ -27,13 +27,13 @@ struct TopicPartition {
   auto operator<=>(TopicPartition const&) const = default;
 };
 
-/// The next offset to read of a partition: everything before it is done.
+/// The next offset to read in a partition: everything before it is finished.
 struct Position {
   static constexpr std::int64_t none = RD_KAFKA_OFFSET_INVALID;
 
   TopicPartition where;
   std::int64_t offset = none;
-  std::string metadata = {};  ///< a text that is kept with it, for whoever reads on from there
+  std::string metadata = {};  ///< text stored with the commit, for the partition's next owner
 };
 
 /// How one member joins and fetches.
@@ -41,12 +41,12 @@ struct ConsumerSettings {
   std::string group;
   std::vector<std::string> topics;
   GroupProtocol protocol = GroupProtocol::consumer;
-  /// A static member's name; empty joins as a dynamic one. A static member that died keeps its partitions until the
-  /// session runs out, and under KIP-848 its successor of the same name is refused until then.
+  /// A static member's name; empty joins as a dynamic one. A static member that crashed keeps its partitions until the
+  /// session runs out; under KIP-848, a new member with its name is rejected until then.
   std::string instance_id;
-  std::chrono::milliseconds session_timeout{10'000};  ///< classic protocol only: KIP-848 has it on the broker
-  std::int64_t prefetch_bytes = 8 << 20;              ///< what librdkafka may hold ahead of us
-  bool tell_ends = false;                             ///< ConsumerListener::on_end is called
+  std::chrono::milliseconds session_timeout{10'000};  ///< classic protocol only: under KIP-848 the broker sets it
+  std::int64_t prefetch_bytes = 8 << 20;              ///< what librdkafka may buffer ahead of us
+  bool tell_ends = false;                             ///< call ConsumerListener::on_end
 };
 
 struct MessageDeleter {
@@ -60,51 +60,51 @@ inline std::int64_t timestamp_ms(rd_kafka_message_t const& message) {
   return rd_kafka_message_timestamp(&message, &type);
 }
 
-/// What a consumer tells its owner, on the thread that calls Consumer::poll, or on that of the call that failed.
+/// Events of a consumer, on the thread that calls Consumer::poll, or on that of the call that failed.
 class ConsumerListener {
  public:
   virtual ~ConsumerListener() = default;
-  /// New partitions, with what was committed for them, which is where reading begins.
+  /// New partitions, with their committed positions, where reading begins.
   virtual void on_assigned(std::vector<Position> partitions) = 0;
   /// Partitions to give back: the member keeps them until Consumer::release is called for them.
   virtual void on_revoked(std::vector<TopicPartition> partitions) = 0;
-  /// Partitions that already belong to somebody else: nothing can be committed any more.
+  /// Partitions that already belong to another member: nothing can be committed any more.
   virtual void on_lost(std::vector<TopicPartition> partitions) = 0;
   /// The broker's answer to Consumer::commit.
   virtual void on_committed(rd_kafka_resp_err_t error, std::vector<Position> positions) = 0;
-  /// Nothing is left to read of a partition, for now; this is where the next record will be. Needs `tell_ends`.
+  /// The end of a partition, for now, with the offset of the next record. Needs `tell_ends`.
   virtual void on_end(Position /*position*/) {}
   virtual void on_error(Error const& error) = 0;
 };
 
-/// Owns the librdkafka consumer. poll() and wait() belong to one thread; every other function may be called from
+/// Owns the librdkafka consumer. Call poll() and wait() on one thread; every other function on
 /// any.
 class Consumer {
  public:
   /// Connects lazily. `listener` must outlive the consumer.
-  /// @throws Error naming the setting that librdkafka refused.
+  /// @throws Error that names the setting that librdkafka rejected.
   Consumer(ClientSettings const& client, ConsumerSettings settings, ConsumerListener& listener);
   ~Consumer();
   Consumer(Consumer const&) = delete;
   Consumer& operator=(Consumer const&) = delete;
 
-  /// Fills `out` with what has already arrived and returns how many; never waits. Without `want_messages` only group
-  /// events are served and messages stay where they are, which is how back-pressure is applied without pausing a
-  /// partition (a pause would throw the prefetched messages away).
+  /// Fills `out` with messages that have already arrived and returns their number; never waits. Without `want_messages`
+  /// only group events are served and messages stay queued. This applies back-pressure without pausing a
+  /// partition (a pause would discard the prefetched messages).
   std::size_t poll(std::span<Message> out, bool want_messages);
   /// Waits until something arrives, wake() is called or `limit` passes.
   void wait(std::chrono::milliseconds limit);
   void wake();
-  /// Fetches no more of this partition until resume(), even when it goes and comes back. Both belong to one thread.
+  /// Stops fetching this partition until resume(), even when it is lost and assigned again. Call both on one thread.
   void pause(TopicPartition const& where);
-  /// One that is not paused goes on undisturbed.
+  /// No effect for a partition that is not paused.
   void resume(TopicPartition const& where);
 
   /// Commits asynchronously; the answer comes to ConsumerListener::on_committed.
   void commit(std::vector<Position> const& positions);
-  /// Ends the revocation of these partitions. What was committed before is sent before they are handed over.
+  /// Ends the revocation of these partitions. Earlier commits are sent before the partitions are handed over.
   void release(std::vector<TopicPartition> const& partitions);
-  /// Leaves the group; blocks until the broker knows. Call poll() no more after it.
+  /// Leaves the group; blocks until the broker knows. Do not call poll() after it.
   void close();
 
  private:
@@ -115,7 +115,7 @@ class Consumer {
 
   ConsumerListener& listener_;
   Client client_;
-  // Group events come by `events_`, messages by `messages_`, so that the one can be served while the other is left to
+  // Group events come through `events_`, messages through `messages_`, so that group events are served while messages
   // wait.
   QueueHandle events_;
   QueueHandle messages_;

@@ -10,17 +10,17 @@
 
 namespace omnibus::kafka {
 
-/// What the embedded broker cannot do, for people: shown when it starts and in the help.
+/// The embedded broker's limits, as text: shown when it starts and in the help.
 std::string_view embedded_broker_limits();
 
 struct EmbeddedBrokerSettings {
   int brokers = 1;
-  std::chrono::milliseconds session_timeout{10'000};  ///< after which a silent member of a KIP-848 group is put out
+  std::chrono::milliseconds session_timeout{10'000};  ///< after which a silent member of a KIP-848 group is removed
   std::chrono::milliseconds heartbeat_interval{1'000};
 };
 
-/// A cluster on random ports of 127.0.0.1 that lives as long as this object, on threads of its own. What was written to
-/// it goes with it.
+/// A cluster on random ports of 127.0.0.1 that lives as long as this object, on separate threads. Its records are lost
+/// with it.
 class EmbeddedBroker {
  public:
   /// Starts with every topic of the catalogue.
@@ -33,17 +33,17 @@ class EmbeddedBroker {
   /// `host:port` of every broker, as clients take it.
   std::string const& bootstrap() const;
 
-  /// Adds a topic; one that is there already is left as it is.
+  /// Adds a topic; an existing one stays unchanged.
   void create_topic(std::string const& name, int partitions);
 
-  /// Takes a broker (numbered from 1) off the network, and brings it back with all it held.
+  /// Takes a broker (numbered from 1) off the network, or brings it back with all its records.
   void set_down(int broker);
   void set_up(int broker);
 
-  /// Every answer comes this much later.
+  /// Delays every answer by this time.
   void set_round_trip(std::chrono::milliseconds time);
 
-  /// The next `count` requests of this kind (Kafka's ApiKey) are answered with this error.
+  /// Answers the next `count` requests of this kind (Kafka's ApiKey) with this error.
   void fail_next(std::int16_t api_key, int error_code, int count = 1);
 
  private:

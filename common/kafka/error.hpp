@@ -10,10 +10,10 @@
 namespace omnibus::kafka {
 
 /// A failure reported by librdkafka or the broker. `retriable()`: the same call may succeed later. `fatal()`: the
-/// client that reported it is of no more use and must be made anew.
+/// client that reported it cannot be used any more and must be created again.
 class Error : public std::runtime_error {
  public:
-  /// Classifies the code itself; `what` is prefixed to librdkafka's text.
+  /// Classifies the code; prefixes `what` to librdkafka's text.
   explicit Error(rd_kafka_resp_err_t code, std::string_view what = {});
   Error(rd_kafka_resp_err_t code, std::string const& message, bool retriable, bool fatal);
 
@@ -27,8 +27,8 @@ class Error : public std::runtime_error {
   bool fatal_;
 };
 
-/// Whether a call that ended with this code may succeed when made again: the broker is away or overloaded, a leader is
-/// being elected, a queue is full. False for what will never pass, such as a record larger than its topic allows.
+/// Whether a call that failed with this code may succeed later: the broker is down or overloaded, a leader is
+/// being elected, a queue is full. False for a lasting error, such as a record larger than its topic allows.
 bool is_retriable(rd_kafka_resp_err_t code) noexcept;
 
 }  // namespace omnibus::kafka

@@ -1,4 +1,4 @@
-/// A point in time as an operator gives it: where a stretch of a topic begins or ends.
+/// A point in time as an operator gives it: where a window of a topic begins or ends.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct Moment {
 };
 
 /// Reads RFC 3339 (2026-11-20T09:00:00Z, with fraction and offset if need be), milliseconds since 1970, `earliest` or
-/// `now`. @throws std::invalid_argument saying what is wanted.
+/// `now`. @throws std::invalid_argument that names the accepted forms.
 Moment parse_moment(std::string_view text);
 
 /// The same in one form: `earliest`, `now` or RFC 3339 in UTC with milliseconds.

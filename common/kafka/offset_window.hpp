@@ -1,4 +1,4 @@
-/// A stretch of time of some topics, as offsets.
+/// A time window of some topics, as offsets.
 #pragma once
 
 #include "kafka/client_settings.hpp"
@@ -21,19 +21,19 @@ struct OffsetRange {
   bool operator==(OffsetRange const&) const = default;
 };
 
-/// Finds offsets by time, and reads and sets those of a group that nobody is a member of. Every call blocks up to the
+/// Finds offsets by time, and reads and sets those of a group without members. Every call blocks up to the
 /// timeout. Errors are Error.
 class OffsetWindow {
  public:
   explicit OffsetWindow(ClientSettings const& settings, std::string const& group = {},
                         std::chrono::milliseconds timeout = std::chrono::seconds{15});
 
-  /// Of every partition of these topics: the records from the first one with a timestamp of at least `from` up to, and
-  /// without, the first with one of at least `to`; of what is committed and kept now. A partition without such records
-  /// has an empty range. @throws Error also for a topic that is not there, and for times on the embedded broker.
+  /// For every partition of these topics: the records from the first one with a timestamp of at least `from` up to, and
+  /// without, the first with one of at least `to`, among committed and kept records. A partition without such records
+  /// has an empty range. @throws Error also for a missing topic, and for times on the embedded broker.
   std::vector<OffsetRange> find(std::vector<std::string> const& topics, Moment const& from, Moment const& to);
 
-  /// What the group has committed for these, in their order; -1 where nothing.
+  /// The group's commits for these, in their order; -1 without a commit.
   std::vector<std::int64_t> committed(std::vector<TopicPartition> const& partitions);
 
   /// Sets the group's offsets. @throws Error (UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH or such) while it has members.
@@ -41,7 +41,7 @@ class OffsetWindow {
 
  private:
   std::vector<TopicPartition> partitions_of(std::string const& topic);
-  /// The offsets of a moment, in the order of the ranges; -1 where it lies behind the last record.
+  /// The offsets of a moment, in the order of the ranges; -1 if it is after the last record.
   std::vector<std::int64_t> offsets_at(std::vector<OffsetRange> const& all, std::int64_t ms);
 
   Client client_;

@@ -1,4 +1,4 @@
-/// Reading a stretch of a topic's partition outside of any group, to its end and no further.
+/// Reads a range of a topic's partition without a consumer group.
 #pragma once
 
 #include "kafka/client_settings.hpp"
@@ -12,24 +12,24 @@
 
 namespace omnibus::kafka {
 
-/// Leaves no trace in the cluster: it joins no group and commits nothing. Reads only what is committed. One thread at
+/// Changes nothing in the cluster: it joins no group and commits nothing. Reads only committed records. One thread at
 /// a time may use it.
 class PartitionReader {
  public:
-  /// `timeout` is how long nothing may arrive before the broker counts as gone.
+  /// After `timeout` without any arrival, the broker counts as gone.
   explicit PartitionReader(ClientSettings const& settings,
                            std::chrono::milliseconds timeout = std::chrono::seconds(15));
   ~PartitionReader();
   PartitionReader(PartitionReader const&) = delete;
   PartitionReader& operator=(PartitionReader const&) = delete;
 
-  /// Gives each record from offset `begin` on and before `end` to `visit`, in order, until that returns false. What
-  /// was removed meanwhile is not missed. @throws Error, and what `visit` throws.
+  /// Calls `visit` for each record from offset `begin` on and before `end`, in order, until it returns false. Records
+  /// that were removed in between are skipped. @throws Error, and what `visit` throws.
   void read(TopicPartition const& where, std::int64_t begin, std::int64_t end,
             std::function<bool(rd_kafka_message_t const&)> const& visit);
 
-  /// The timestamp (ms) of the first record at or after each position; absent where the partition ends before one, or
-  /// none came in time. No partition may be asked for twice in one call.
+  /// The timestamp (ms) of the first record at or after each position; absent if the partition ends before one, or
+  /// none came in time. Do not pass a partition twice in one call.
   std::vector<std::optional<std::int64_t>> first_timestamps(std::vector<Position> const& positions);
 
  private:

@@ -17,7 +17,7 @@
 
 namespace omnibus::kafka {
 
-/// A producer's trade between latency, batch size and how long it tries.
+/// A producer's latency, batch size and delivery timeout.
 struct ProducerSettings {
   std::chrono::milliseconds linger{2};
   std::chrono::milliseconds message_timeout{30'000};
@@ -38,7 +38,7 @@ struct ProducerSettings {
 BOOST_DESCRIBE_STRUCT(ProducerSettings, (),
                       (linger, message_timeout, max_message, queued_records, queued_bytes, compression))
 
-/// How the delivery of one record ended. `error` is null when every in-sync replica has it; it lives as long as the
+/// The delivery result of one record. `error` is null when every in-sync replica has it; it is valid during the
 /// call.
 struct Acknowledgement {
   Error const* error = nullptr;
@@ -46,49 +46,49 @@ struct Acknowledgement {
   std::int64_t offset = -1;
 };
 
-/// An idempotent producer (acks=all, keys placed as Java clients place them). Any thread may call it. Callbacks run on
-/// its one poll thread, in the order of delivery, and must neither block nor throw. After a fatal error it renews its
-/// connection by itself; what was in flight then fails.
+/// An idempotent producer (acks=all, keys placed as by Java clients). Any thread may call it. Callbacks run on
+/// its poll thread, in the order of delivery, and must neither block nor throw. After a fatal error it renews its
+/// connection; records in flight then fail.
 class Producer {
  public:
   using Callback = std::function<void(Acknowledgement const&)>;
 
-  /// Connects in the background: a cluster that is away shows as failing deliveries, not here.
+  /// Connects in the background: an unavailable cluster causes failed deliveries, not an exception here.
   /// @throws Error when an option is refused.
   explicit Producer(ClientSettings const& settings, ProducerSettings const& producer_settings = {});
 
-  /// Flushes up to a second, then fails what is left; every accepted record's callback has run when this returns.
+  /// Flushes up to a second, then fails the rest; every accepted record's callback has run when this returns.
   ~Producer();
   Producer(Producer const&) = delete;
   Producer& operator=(Producer const&) = delete;
 
-  /// Hands the record over; copies what it needs before it returns. `callback` (may be empty) runs exactly once, unless
-  /// this throws, and then never.
+  /// Passes the record on; copies what it needs before it returns. `callback` (may be empty) runs exactly once, or
+  /// never if this throws.
   /// @throws Error: retriable when the queue is full (back-pressure: wait for deliveries), permanent when the record
   /// can never be sent, e.g. is too large.
   void produce(Record const& record, Callback callback);
 
-  /// How often it has been renewed. What failed with a connection has been reported before the next one counts.
+  /// How often the connection was renewed. Failures of a connection are reported before the next one counts.
   std::uint64_t generation() const;
-  /// Likewise, but only over that connection, for whom order is dear: what failed with it goes first on the next.
-  /// @throws Error as produce does, and a retriable one once `generation` is over.
+  /// Likewise, but only over that connection, for callers that need order: failed records go first on the next one.
+  /// @throws Error as produce does, and a retriable one once `generation` has ended.
   void produce(Record const& record, Callback callback, std::uint64_t generation);
 
-  /// Hands the record over and resumes on the caller's executor once it is acknowledged. The event loop must outlive
+  /// Publishes the record and resumes on the caller's executor once it is acknowledged. The event loop must outlive
   /// this producer.
   /// @throws Error as produce does, and when the delivery failed.
   Task<> send(Record record);
 
-  /// Hands the records over in their order and resumes once each is acknowledged or has failed. The records must
+  /// Publishes the records in their order and resumes once each is acknowledged or has failed. The records must
   /// outlive the coroutine.
-  /// @throws Error the first failure; the other records may be there.
+  /// @throws Error the first failure; the other records may have been written.
   Task<> send_all(std::span<Record const> records);
 
-  /// Waits until everything handed over has been delivered or has failed. Blocks; not for the event loop.
+  /// Waits until every record has been delivered or has failed. Blocks; not for the event loop.
   /// @return false when `timeout` came first.
   bool flush(std::chrono::milliseconds timeout);
 
-  /// How many records are handed over and not yet delivered or failed.
+  /// Records not yet delivered or failed.
   std::size_t in_flight() const;
 
  private:

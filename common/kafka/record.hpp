@@ -1,4 +1,4 @@
-/// What is written to a topic: bytes, as Kafka knows them.
+/// A record as bytes, for writing to a topic.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace omnibus::kafka {
 
-/// One record header. Kafka allows a name to repeat and a value to be absent, which is not the same as empty.
+/// One record header. Kafka allows repeated names and absent values; an absent value is not an empty one.
 struct Header {
   std::string name;
   std::optional<std::string> value;
@@ -17,8 +17,8 @@ struct Header {
   bool operator==(Header const&) const = default;
 };
 
-/// One record on its way to a topic. An absent value is a tombstone; without a partition the key decides, as it does
-/// for every Java client (murmur2), and a record without key goes anywhere.
+/// One record to be written to a topic. An absent value is a tombstone. Without a partition, the key decides, as for
+/// every Java client (murmur2); a record without key goes to any partition.
 struct Record {
   std::string topic;
   std::optional<std::string> key;
@@ -29,7 +29,7 @@ struct Record {
   bool operator==(Record const&) const = default;
 };
 
-/// Bytes of a batch that holds this record alone, not compressed, in Kafka's message format v2: what
+/// The size of a batch with only this record, not compressed, in Kafka's message format v2: the size that
 /// `max.message.bytes` of its topic limits.
 std::size_t batch_bytes(Record const& record);
 

@@ -1,4 +1,4 @@
-/// A first pass over YAML that somebody else wrote.
+/// A safety check for YAML from outside.
 #pragma once
 
 #include <cstddef>
@@ -8,15 +8,15 @@
 
 namespace omnibus::kafka {
 
-/// YAML that is refused before anything is built from it.
+/// YAML that is rejected before it is parsed.
 class UnsafeYaml : public std::runtime_error {
  public:
   UnsafeYaml(int its_line, std::string const& reason) : std::runtime_error(reason), line(its_line) {}
   int line;  ///< the first is 1
 };
 
-/// Bounds the nesting, and refuses what could make a small text large (anchors, aliases) or ambiguous (tags, a second
-/// document, NUL bytes). @throws UnsafeYaml, and YAML::Exception for what is not YAML.
+/// Limits the nesting, and rejects whatever could make a small text large (anchors, aliases) or ambiguous (tags, a
+/// second document, NUL bytes). @throws UnsafeYaml, and YAML::Exception for text that is not YAML.
 void guard_yaml(std::string const& text, std::size_t deepest_nesting);
 
 }  // namespace omnibus::kafka

@@ -13,14 +13,14 @@ struct OpenAiSettings {
   std::string base_url = "https://api.openai.com/v1";  ///< ends before /chat/completions
   std::string api_key;                                 ///< sent as a bearer token when not empty
   std::size_t max_response_bytes = 1024 * 1024;
-  /// The request's name for the longest answer; older servers know only `max_tokens`.
+  /// The request's field for the longest answer; older servers know only `max_tokens`.
   std::string max_tokens_field = "max_completion_tokens";
 };
 
-/// Asks an endpoint once per call and retries nothing: who retries is the engine, in one place.
+/// Asks an endpoint once per call and does not retry: the engine retries, in one place.
 class OpenAiClient final : public LlmPort {
  public:
-  /// The client must outlive it. @throws std::invalid_argument naming the setting when the address is none.
+  /// The client must outlive it. @throws std::invalid_argument that names the setting when the address is invalid.
   OpenAiClient(http::Client& client, OpenAiSettings settings);
 
   Task<ChatCompletion> complete(ChatRequest request, DeltaSink sink) override;

@@ -1,4 +1,4 @@
-/// What a model's tokens cost.
+/// Prices of models and the cost of their tokens.
 #pragma once
 
 #include "llm/llm.hpp"
@@ -27,14 +27,14 @@ struct Cost {
 class PriceTable {
  public:
   PriceTable() = default;
-  /// The models commonly used, as listed by their provider in 2025, and the simulator's.
+  /// The common models, as listed by their provider in 2025, and the simulator's.
   static PriceTable const& built_in();
   /// Reads `model=input/cached/output` entries, separated by commas, in US dollars per million tokens:
-  /// `gpt-4o-mini=0.15/0.075/0.60`. @throws std::invalid_argument naming the entry that cannot be read.
+  /// `gpt-4o-mini=0.15/0.075/0.60`. @throws std::invalid_argument that names the invalid entry.
   static PriceTable parse(std::string_view text);
 
   void set(std::string model, Price price) { prices_.insert_or_assign(std::move(model), price); }
-  /// The price of the model, or of the one it is a dated version of: `gpt-4o-mini-2024-07-18`, `gpt-4o-latest`.
+  /// The price of the model, or of the one whose dated version it is: `gpt-4o-mini-2024-07-18`, `gpt-4o-latest`.
   std::optional<Price> find(std::string_view model) const;
   Cost cost(std::string_view model, Usage const& usage) const;
 

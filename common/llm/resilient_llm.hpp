@@ -1,4 +1,4 @@
-/// A model behind a circuit breaker, with another one to fall back on.
+/// A model behind a circuit breaker, with a fallback model.
 #pragma once
 
 #include "llm/llm.hpp"
@@ -11,7 +11,7 @@
 
 namespace omnibus::llm {
 
-/// One call of one model, for telemetry: each is told of, the failed ones and those of the fallback model too.
+/// One call of one model, for telemetry: failed calls and calls of the fallback model are reported, too.
 struct LlmAttempt {
   std::string endpoint;
   std::string model;
@@ -21,13 +21,13 @@ struct LlmAttempt {
   std::optional<std::string> fallback_from;  ///< the model that failed before
 };
 
-/// Called on the event loop for every call made; not for one that an open breaker prevented.
+/// Called on the event loop for every call made; not for a call that an open breaker prevented.
 using AttemptObserver = std::function<void(LlmAttempt const&)>;
 
-/// Asks the request's model; when that fails in a way that another model may not, or its breaker is open, asks the
-/// fallback model. Once pieces of an answer were handed out, a failure is not covered up by another answer. Makes at
-/// most one call per model and waits for nothing. Cheap: make one per request where the observer needs to know whose
-/// it is. Inner port and breakers must outlive it.
+/// Asks the request's model. If it fails in a way that another model may not, or its breaker is open, asks the
+/// fallback model. Once parts of an answer were passed on, a failure is not hidden by another answer. Makes at
+/// most one call per model and does not wait. Cheap: create one per request if the observer needs to know the
+/// request. Inner port and breakers must outlive it.
 class ResilientLlm final : public LlmPort {
  public:
   using Clock = CircuitBreaker::Clock;

@@ -1,4 +1,4 @@
-/// Rows into a table by COPY in PostgreSQL's binary format, which neither side has to print or read as text.
+/// Writes rows into a table by COPY in PostgreSQL's binary format, which needs no conversion to or from text.
 #pragma once
 
 #include "uuid/uuid.hpp"
@@ -32,18 +32,18 @@ struct Nano {
   std::int64_t count;
 };
 
-/// One COPY. Rows are on their way to the server while later ones are still to be told. Between the construction and
-/// complete() the transaction can be used for nothing else.
+/// One COPY. Rows are sent to the server while later ones are still being added. Between the construction and
+/// complete() the transaction cannot be used for anything else.
 ///
-/// Each value must be of the very type of its column: bool, int32_t for int, int64_t for bigint, text, Uuid, Timestamp,
-/// Date, Nano for numeric, and an optional of these where it may be null.
+/// Each value must have exactly the type of its column: bool, int32_t for int, int64_t for bigint, text, Uuid,
+/// Timestamp, Date, Nano for numeric, and an optional of these if it may be null.
 class BinaryCopy {
  public:
   /// @param target `table (column, ...)` or `table`, as SQL
   BinaryCopy(pqxx::transaction_base& transaction, std::string_view target);
   BinaryCopy(BinaryCopy const&) = delete;
   BinaryCopy& operator=(BinaryCopy const&) = delete;
-  /// What was not completed has failed, and the transaction with it.
+  /// Without complete(), the COPY fails, and the transaction with it.
   ~BinaryCopy();
 
   template <class... Values>

@@ -1,4 +1,4 @@
-/// What operators did with dead letters: who may act on one, and that it is done once.
+/// Records of what operators did with dead letters. They ensure that each letter is acted on once.
 #pragma once
 
 #include "uuid/uuid.hpp"
@@ -18,30 +18,30 @@ class transaction_base;
 
 namespace omnibus::postgres {
 
-/// A letter, where it lies, and the event that its worker has in its inbox for it.
+/// A dead letter, its position, and the key of its event in its worker's inbox.
 struct LetterKey {
   Uuid id;
   std::string topic;
   std::int32_t partition = 0;
   std::int64_t offset = 0;
   std::string consumer;
-  std::optional<Uuid> event_key;  ///< absent for what is no event: nothing is recognised by it
+  std::optional<Uuid> event_key;  ///< absent when the record is not an event: then no inbox has it
 };
 
 enum class LetterAction { redriven, dropped };
 BOOST_DESCRIBE_ENUM(LetterAction, redriven, dropped)
 std::string_view to_string(LetterAction action);
 
-/// The compare-and-set of every action: takes the letter within the caller's transaction, or tells that somebody else
-/// has taken it (false). Waits for one who is taking it. A letter that is redriven is forgotten by its worker's inbox.
+/// The compare-and-set of every action: takes the letter within the caller's transaction. @return false when it was
+/// already taken. Waits for a transaction that is taking it. A redriven letter is removed from its worker's inbox.
 bool take_letter(pqxx::transaction_base& transaction, LetterKey const& letter, LetterAction action,
                  std::string_view actor);
 
-/// What was done with the letters of a dead-letter topic; the others are open.
+/// The actions on the letters of a dead-letter topic; letters without an action are open.
 std::unordered_map<Uuid, LetterAction> letter_actions(pqxx::connection& connection, std::string_view topic);
 
-/// The right to send letters of one partition, held against other operators so that the order of a key is kept. Waits
-/// for whoever has it; the server gives it back when the connection ends.
+/// The lock for redriving the letters of one partition; it keeps the order of a key when several operators work. Waits
+/// for the current holder; the server releases it when the connection ends.
 class PartitionTurn {
  public:
   PartitionTurn(pqxx::connection& connection, std::string_view topic, std::int32_t partition);

@@ -1,4 +1,4 @@
-/// What a failed database call means for the one who made it.
+/// Classifies failed database calls.
 #pragma once
 
 #include <exception>
@@ -6,22 +6,22 @@
 
 namespace omnibus::postgres {
 
-/// What to do about a failed database call.
+/// How to react to a failed database call.
 enum class DatabaseError {
-  outage,     ///< The database cannot serve this now, whoever asks (gone, locked): wait, and count no attempt.
+  outage,     ///< The database cannot serve any caller now (gone, locked): wait, and count no attempt.
   transient,  ///< This transaction lost a race (deadlock, serialization) or took too long: run it again soon.
   permanent,  ///< The same call will fail again: constraint, syntax, permission.
-  in_doubt,   ///< The connection was lost during COMMIT: it may have happened. Admitting the event again tells.
+  in_doubt,   ///< The connection was lost during COMMIT, which may have succeeded. Admit the event again to find out.
 };
 
-/// Sorts an exception thrown by libpqxx, or by our own calls on top of it, into one of the four. What is not of the
-/// database at all is permanent.
+/// Classifies an exception thrown by libpqxx, or by our own calls on top of it, as one of the four. An exception from
+/// outside the database is permanent.
 DatabaseError classify_database_error(std::exception const& error) noexcept;
 
-/// Whether an exception comes from the database at all, as opposed to from the work done between its calls.
+/// Whether an exception comes from the database, and not from the work done between its calls.
 bool is_database_error(std::exception const& error) noexcept;
 
-/// Sorts an SQLSTATE, five characters as in the PostgreSQL manual, appendix A.
+/// Classifies an SQLSTATE, five characters as in the PostgreSQL manual, appendix A.
 DatabaseError classify_sqlstate(std::string_view sqlstate) noexcept;
 
 /// The four in lower case, for logs and metrics.

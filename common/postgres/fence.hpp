@@ -1,4 +1,4 @@
-/// Who owns a partition, as far as the database is concerned: what stops a worker that was paused and woke up.
+/// The ownership of partitions in the database. It stops a worker that was paused and lost its partitions.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ struct FencedPartition {
   bool operator==(FencedPartition const&) const = default;
 };
 
-/// Takes partitions over in one round trip and returns the epoch of each, in the order given. It waits for the
-/// transactions that earlier owners have open; every later one of theirs ends as `fenced`.
+/// Takes partitions over in one round trip and returns the epoch of each, in the order given. Waits for open
+/// transactions of earlier owners; each later one of theirs ends as `fenced`.
 /// @throws as libpqxx, also when a partition's transactions do not end within the statement time-out.
 std::vector<std::int64_t> take_over(pqxx::connection& connection, std::string_view consumer,
                                     std::vector<FencedPartition> const& partitions, std::string_view owner);

@@ -1,4 +1,4 @@
-/// Writes of many units of work that are made in one statement.
+/// Writes of many units of work in one statement.
 #pragma once
 
 #include <functional>
@@ -14,12 +14,12 @@ class transaction_base;
 
 namespace omnibus::postgres {
 
-/// Collects, for one transaction, what its units want written together, and writes it when all have had their say.
+/// Collects the joint writes of a transaction's units, and runs them after the work of all units.
 class Gathered {
  public:
   /// `Write` is a function `std::vector<Result>(pqxx::transaction_base&, std::vector<Item> const&)` that writes items
-  /// in one statement and gives a result for each, in their order. `then(Result)` is called once it has; it may
-  /// publish. What it refers to must live until the transaction ends.
+  /// in one statement and returns a result for each, in their order. Then `then(Result)` is called; it may
+  /// publish. Objects that it refers to must live until the transaction ends.
   template <auto Write, class Item, class Then>
   void add(Item item, Then then) {
     using Mine = Rows<Write, Item>;
@@ -30,7 +30,7 @@ class Gathered {
     rows.thens.push_back(std::move(then));
   }
 
-  /// Writes what was collected. @throws what the writes throw.
+  /// Writes the collected items. @throws what the writes throw.
   void write(pqxx::transaction_base& transaction) {
     for (auto& [type, statement] : std::exchange(statements_, {})) statement->write(transaction);
   }

@@ -21,22 +21,22 @@
 
 namespace omnibus::postgres {
 
-/// Collects what coroutines want written while an earlier write is under way, and writes it all with the next one:
-/// alone, an item waits for nobody. An item's submitter resumes when it is committed. Belongs to the event loop, and
+/// Collects the items that coroutines submit during a write, and writes them together with the next write. An item
+/// that is alone is written at once. Its submitter resumes when it is committed. Use it on the event loop only; it
 /// must outlive its submitters.
 template <class Item, class Result>
 class GroupCommit {
  public:
-  /// Writes items and gives a result for each, in their order. Runs on a thread of the pool.
+  /// Writes items and returns a result for each, in their order. Runs on a thread of the pool.
   using Write = std::function<std::vector<Result>(pqxx::connection&, std::vector<Item> const&)>;
 
   GroupCommit(boost::asio::io_context& loop, TransactionPool& pool, Write write, std::size_t most = 256,
               std::size_t parallel = 2)
       : loop_{loop}, pool_{pool}, write_{std::move(write)}, most_{most}, parallel_{parallel} {}
 
-  /// @throws what the write threw, to everyone whose items were in it.
+  /// @throws the write's exception, to every submitter whose items were in it.
   Task<Result> submit(Item item) {
-    // Owned by who writes, and not by this coroutine, which its signal keeps: left alone at a crash, neither would end.
+    // Owned by the writer and not by this coroutine, which its signal keeps: at a crash, neither would be freed.
     auto& slot = *waiting_.emplace_back(std::make_unique<Slot>());
     slot.item = std::move(item);
     if (running_ < parallel_) {

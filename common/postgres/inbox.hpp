@@ -1,4 +1,4 @@
-/// Which events a worker has processed: what makes its effect happen once.
+/// The events that a worker has processed: ensures that each takes effect once.
 #pragma once
 
 #include "uuid/uuid.hpp"
@@ -15,20 +15,20 @@ class transaction_base;
 
 namespace omnibus::postgres {
 
-/// What became of a claim to an event.
+/// The outcome of a claim to an event.
 enum class InboxVerdict { admitted, duplicate, fenced };
 
 /// Claims one event within the caller's transaction. Waits for a transaction that is claiming the same one.
 InboxVerdict admit(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
                    Uuid const& event_id, std::string_view topic, std::int32_t partition, std::int64_t epoch);
 
-/// Whether a worker has processed an event. For commits in doubt: where a transaction that claims the event is still
+/// Whether a worker has processed an event. For commits in doubt: if a transaction that claims the event is still
 /// running on the server, this waits for its end. Holds no claim afterwards.
 bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid const& run_id, Uuid const& event_id);
 
-/// Forgets events processed longer ago than `age`, and deletions and what was done with dead letters twice as long ago;
-/// at most `limit` of each. The age must exceed the longest retention of any topic, or an event that is delivered again
-/// is processed again. @return the largest number: when it is the limit, there may be more
+/// Deletes events processed longer ago than `age`; deletions and actions on dead letters after twice that time;
+/// at most `limit` of each. `age` must exceed the longest retention of any topic; otherwise an event that is delivered
+/// again is processed again. @return the largest number: when it is the limit, there may be more
 std::int64_t prune_inbox(pqxx::connection& connection, std::chrono::hours age, std::int64_t limit);
 
 }  // namespace omnibus::postgres

@@ -15,7 +15,7 @@ class connection;
 
 namespace omnibus::postgres {
 
-/// A migration that cannot be read or applied; says which file, and which line of it.
+/// A migration that cannot be read or applied; names the file and line.
 struct MigrationError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -28,8 +28,8 @@ struct SqlStatement {
   bool operator==(SqlStatement const&) const = default;
 };
 
-/// Cuts a script at the semicolons that end statements: not those in quotes, dollar quotes, comments, parentheses or
-/// the body of a function. Lines count from `first_line`. Without the semicolons; empty ones are left out.
+/// Splits a script at the semicolons that end statements: not those in quotes, dollar quotes, comments, parentheses or
+/// the body of a function. Lines count from `first_line`. Semicolons and empty statements are left out.
 std::vector<SqlStatement> split_sql(std::string_view script, std::size_t first_line = 1);
 
 /// One direction of a migration.
@@ -40,7 +40,7 @@ struct MigrationBlock {
 
 /// One file.
 struct Migration {
-  std::string version;  ///< The digits its name begins with.
+  std::string version;  ///< The digits at the start of its name.
   std::string file;     ///< Its name, without folder.
   std::string sha256;   ///< Of its bytes, in hex.
   MigrationBlock up;
@@ -55,38 +55,38 @@ Migration parse_migration(std::string file, std::string_view text);
 /// @throws MigrationError also when two have the same version, or there is no such folder.
 std::vector<Migration> load_migrations(std::filesystem::path const& folder);
 
-/// `migrations` in the working directory if there, else that of the source tree this was built from.
+/// `migrations` in the working directory if it exists, else that of the source tree this was built from.
 std::filesystem::path default_migrations_folder();
 
-/// Where a migration stands in a database.
+/// The state of a migration in a database.
 enum class MigrationState {
   pending,
   applied,
-  changed,  ///< Applied, but the file is not what it was.
-  missing,  ///< Applied, but there is no such file.
+  changed,  ///< Applied, but the file has changed since.
+  missing,  ///< Applied, but its file is missing.
 };
 
-/// A version and where it stands.
+/// A version and its state.
 struct MigrationStatus {
   std::string version;
   std::string file;  ///< Empty when missing.
   MigrationState state = MigrationState::pending;
 };
 
-/// Applies migrations to one database. What is applied is kept in dbmate's table, schema_migrations, so that either
-/// tool can go on where the other stopped; checksums are in a table of our own. Migrators of the same database wait
+/// Applies migrations to one database. Applied ones are listed in dbmate's table, schema_migrations, so that either
+/// tool can continue after the other; checksums are in a separate table. Migrators of the same database wait
 /// for each other. The connection must outlive it and belong to a role that may create roles and schemas.
 class Migrator {
  public:
-  /// `report` is told the file name as each migration ends.
+  /// `report` is called with the file name as each migration ends.
   Migrator(pqxx::connection& connection, std::vector<Migration> migrations,
            std::function<void(std::string_view file)> report = {});
 
   /// Applies all pending migrations; returns how many.
-  /// @throws MigrationError when one fails, or one that is applied has been changed since.
+  /// @throws MigrationError when one fails, or when an applied one has been changed since.
   std::size_t up();
 
-  /// Undoes the `count` latest; returns how many there were to undo.
+  /// Reverts the `count` latest; returns how many were reverted.
   /// @throws MigrationError as up(), and when a file is missing.
   std::size_t down(std::size_t count);
 

@@ -1,4 +1,4 @@
-/// Records that wait in the database to be published: written with the effect, published right after it, removed then.
+/// Records in the database that wait to be published: written with the effect, published right after, then removed.
 #pragma once
 
 #include "kafka/record.hpp"
@@ -17,7 +17,7 @@ class transaction_base;
 
 namespace omnibus::postgres {
 
-/// One record in pipeline.outbox. Ids of one key's rows grow in the order in which they were written.
+/// One record in pipeline.outbox. The ids of one key's rows increase in the order of writing.
 struct OutboxRow {
   std::int64_t id = 0;
   kafka::Record record;
@@ -25,19 +25,19 @@ struct OutboxRow {
   bool operator==(OutboxRow const&) const = default;
 };
 
-/// Whose rows they are: the worker and the partition whose event caused them.
+/// The source of rows: the worker and the partition of the event that caused them.
 struct OutboxSource {
   std::string consumer;
   std::string topic;
   std::int32_t partition = 0;
 };
 
-/// Headers as the bytes kept in pipeline.outbox.headers: their number, then per header the length and bytes of its
+/// Headers as the bytes stored in pipeline.outbox.headers: their number, then per header the length and bytes of its
 /// name and value; lengths are 32 bits, big endian, and -1 for an absent value. Order and repeats are kept.
 std::string encode_headers(std::vector<kafka::Header> const& headers);
 
 /// The reverse of encode_headers().
-/// @throws std::invalid_argument when these are not bytes that encode_headers() wrote.
+/// @throws std::invalid_argument for bytes that encode_headers() did not write.
 std::vector<kafka::Header> decode_headers(std::string_view bytes);
 
 /// The one INSERT that writes all rows, for a caller that sends it together with other statements.
@@ -50,28 +50,28 @@ struct OutboxRows {
   std::span<OutboxRow const> rows;
 };
 
-/// The same for rows of several sources, of which at least one has any.
+/// The same for rows of several sources, at least one of them with rows.
 std::string outbox_insert(pqxx::connection const& connection, std::span<OutboxRows const> groups);
 
 /// The rows that an earlier owner of a partition committed and did not publish, oldest first. Call it after taking the
-/// partition over, when nobody else can add to them.
+/// partition over, when no other worker can add rows.
 std::vector<OutboxRow> take_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
                                         std::size_t limit);
 
-/// The same, and locked against the relay until the transaction ends: for rows that nobody takes over. Waits for a
-/// relay that is publishing one; what it has published is not among them.
+/// The same, and locked against the relay until the transaction ends: for rows whose partition has no next owner. Waits
+/// for a relay that is publishing one; rows it has published are not returned.
 std::vector<OutboxRow> lock_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
                                         std::size_t limit);
 
-/// The oldest rows of anyone that were written at least `age` ago, locked until the transaction ends. None while
-/// another transaction has swept: two would publish rows of one key beside each other.
+/// The oldest rows of any source that were written at least `age` ago, locked until the transaction ends. Empty while
+/// another transaction has swept: two could publish rows of one key out of order.
 std::vector<OutboxRow> sweep_outbox(pqxx::transaction_base& transaction, std::chrono::milliseconds age,
                                     std::size_t limit);
 
 /// Removes published rows within the caller's transaction; rows already gone are no error.
 void remove_published(pqxx::transaction_base& transaction, std::span<std::int64_t const> ids);
 
-/// Removes published rows in one round trip and a transaction of its own, which a crash may undo: they are then
+/// Removes published rows in one round trip and a separate transaction. A crash may undo it: the rows are then
 /// published again, with the same ids.
 void remove_published(pqxx::connection& connection, std::span<std::int64_t const> ids);
 

@@ -1,4 +1,4 @@
-/// Blocking database work, kept off the event loop.
+/// Runs blocking database work off the event loop.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -25,26 +25,26 @@ struct PoolUnavailable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// How a TransactionPool connects and how much it holds.
+/// Connection and size of a TransactionPool.
 struct PoolSettings {
   std::string url;                                      ///< libpq URL or key=value string.
-  std::size_t size = 8;                                 ///< Threads, each with a connection of its own.
+  std::size_t size = 8;                                 ///< Threads, each with one connection.
   std::size_t max_queued = 65536;                       ///< Jobs that wait; one more throws PoolUnavailable.
   std::string application_name = "omnibus";             ///< Shown in pg_stat_activity.
-  std::int64_t statement_timeout_ms = 30000;            ///< 0: none. Of it a lock is waited for two thirds, so that a
-                                                        ///< table that is locked is told from a slow statement.
+  std::int64_t statement_timeout_ms = 30000;            ///< 0: none. A lock is waited for two thirds of it, so that a
+                                                        ///< locked table is distinguished from a slow statement.
   std::int64_t idle_in_transaction_timeout_ms = 15000;  ///< Ends a paused worker's transaction, so that its successor
                                                         ///< need not wait for it. 0: none.
   std::int64_t connect_timeout_s = 5;                   ///< For one attempt to connect.
   std::function<void(pqxx::connection&)> on_connect;    ///< Runs on every new connection: prepare statements here.
-  /// Told after each job how long it waited and how long it ran, on the pool's thread. Must not throw.
+  /// Called after each job with its waiting time and its running time, on the pool's thread. Must not throw.
   std::function<void(std::chrono::nanoseconds queued, std::chrono::nanoseconds ran)> observe;
 };
 
 /// N threads, each with its own connection, that run blocking libpqxx work for coroutines.
 ///
-/// Connections are opened by the first job that needs them and again after they broke; a job that meets a broken
-/// connection fails and is never run twice. Any thread may call run(); the pool must outlive its callers' coroutines,
+/// Connections are opened by the first job that needs one, and again after a connection broke. A job that meets a
+/// broken connection fails and is not repeated. Any thread may call run(); the pool must outlive callers' coroutines,
 /// and be closed before the io_context they run on is destroyed.
 class TransactionPool {
  public:
@@ -54,9 +54,9 @@ class TransactionPool {
   /// Closes.
   ~TransactionPool();
 
-  /// Runs `work(connection)` on a thread of the pool and resumes on the caller's executor with what it returned.
-  /// Cancelling the caller does not stop work that was queued.
-  /// @throws whatever `work` threw, pqxx::broken_connection when the database cannot be reached, PoolUnavailable.
+  /// Runs `work(connection)` on a thread of the pool and resumes on the caller's executor with its result.
+  /// Cancelling the caller does not stop queued work.
+  /// @throws what `work` threw, pqxx::broken_connection when the database cannot be reached, PoolUnavailable.
   template <class F>
   Task<std::invoke_result_t<F&, pqxx::connection&>> run(F work) {
     using Result = std::invoke_result_t<F&, pqxx::connection&>;
@@ -73,13 +73,13 @@ class TransactionPool {
     }
   }
 
-  /// How many jobs run at once.
+  /// The number of jobs that run at once.
   std::size_t size() const;
 
   /// Jobs waiting for a thread.
   std::size_t queued() const;
 
-  /// Takes no new work, finishes what is queued and joins the threads. Blocks; may be called more than once.
+  /// Accepts no new work, finishes queued work and joins the threads. Blocks; may be called more than once.
   void close();
 
  private:
@@ -91,7 +91,7 @@ class TransactionPool {
   std::unique_ptr<State> state_;
 };
 
-/// Connects as the pool does: time-outs, keep-alives and application name set. For work outside a pool.
+/// Connects as the pool does: with time-outs, keep-alives and application name. For work outside a pool.
 /// @throws pqxx::broken_connection
 std::unique_ptr<pqxx::connection> connect(PoolSettings const& settings);
 

@@ -42,8 +42,8 @@
 
 namespace omnibus::postgres {
 
-/// A query and the struct that its rows are read into do not fit: a column is missing, given twice, NULL or of another
-/// type. `what()` names column and struct. No other event or attempt would make it fit.
+/// A query's columns do not match the struct of its rows: a column is missing, given twice, NULL or of another
+/// type. `what()` names column and struct. A retry cannot succeed.
 struct RowError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -60,7 +60,7 @@ inline constexpr bool is_vector = false;
 template <class T>
 inline constexpr bool is_vector<std::vector<T>> = true;
 
-/// Where the column `name` stands. @throws RowError, unless there is exactly one.
+/// The position of the column `name`. @throws RowError, unless there is exactly one.
 pqxx::row_size_type column_of(pqxx::result const& rows, std::string_view name, std::type_info const& row_type);
 /// @throws RowError unless the result has one column.
 void check_single_column(pqxx::result const& rows, std::type_info const& row_type);
@@ -108,7 +108,7 @@ T read_field(pqxx::field const& field) {
 template <class Row>
 concept DescribedRow = boost::describe::has_describe_members<Row>::value;
 
-/// Reads the rows of one result, whose only column is a value.
+/// Reads the rows of one result with a single column, which is a value.
 template <class Row>
 class RowReader {
  public:
@@ -117,7 +117,7 @@ class RowReader {
   Row operator()(pqxx::row const& row) const { return read_field<Row, Row>(row[0]); }
 };
 
-/// Reads the rows of one result, having looked up the column of each member.
+/// Reads the rows of one result; looks up the column of each member once.
 template <DescribedRow Row>
 class RowReader<Row> {
  public:

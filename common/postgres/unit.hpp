@@ -19,10 +19,10 @@ class transaction_base;
 
 namespace omnibus::postgres {
 
-/// Which event is processed by whom, and by what right: the epoch that take_over() gave for its partition.
+/// An event, its worker, and the worker's right to it: the epoch that take_over() gave for its partition.
 struct AdmitKey {
   std::string consumer;
-  Uuid run_id;  ///< Nil, except in a replay: each run has an inbox of its own.
+  Uuid run_id;  ///< Nil, except in a replay: each run has a separate inbox.
   Uuid event_id;
   std::string topic;
   std::int32_t partition = 0;
@@ -33,7 +33,7 @@ struct AdmitKey {
 enum class CommitOutcome {
   committed,  ///< Everything was written.
   duplicate,  ///< The event had been processed before; nothing was written and the work did not run.
-  fenced,     ///< The partition belongs to another worker now; nothing was written and the work did not run.
+  fenced,     ///< The partition now belongs to another worker; nothing was written and the work did not run.
 };
 
 /// How a unit of work ended, and the records to publish now if it was committed.
@@ -42,7 +42,7 @@ struct CommitResult {
   std::vector<OutboxRow> published;  ///< In the order of publish(). Remove the rows once the broker has them.
 };
 
-/// What business code sees of an open transaction. Lives until that is committed or rolled back; never keep it.
+/// An open transaction, as business code sees it. Lives until the commit or rollback; do not keep it.
 class OpenUnit {
  public:
   /// `gathered` is shared by all units of the transaction.
@@ -50,16 +50,16 @@ class OpenUnit {
   OpenUnit(OpenUnit const&) = delete;
   OpenUnit& operator=(OpenUnit const&) = delete;
 
-  /// For the business rows. Never commit or abort it.
+  /// For the business rows. Do not commit or abort it.
   pqxx::transaction_base& transaction() { return transaction_; }
 
-  /// What all units of the transaction want written in one statement, after the work of each.
+  /// The writes that all units of the transaction make in one statement, after the work of each.
   Gathered& gathered() { return gathered_; }
 
-  /// Publishes a record if, and only if, this unit commits.
+  /// Publishes a record only if this unit commits.
   void publish(kafka::Record record) { records_.push_back(std::move(record)); }
 
-  /// What publish() has collected so far; run_unit() takes it.
+  /// The records published so far; run_unit() takes them.
   std::vector<kafka::Record>& records() { return records_; }
 
  private:
@@ -69,10 +69,10 @@ class OpenUnit {
 };
 
 /// Admits the event, runs `work` and commits it with the inbox row and the outbox rows: two round trips, plus what
-/// `work` itself makes. An exception of `work` rolls everything back and comes out of here.
-/// @throws pqxx::in_doubt_error when the connection was lost during COMMIT: run the same unit again, and either it was
-/// not committed and is now, or the outcome is `duplicate` and what `attempted` has kept is in the outbox, to be
-/// published. Else as libpqxx throws.
+/// `work` itself makes. If `work` throws, everything is rolled back and the exception is passed on.
+/// @throws pqxx::in_doubt_error when the connection was lost during COMMIT. Then run the same unit again: either it
+/// commits now, or the outcome is `duplicate` and the rows in `attempted` are in the outbox and must be
+/// published. Other exceptions are those of libpqxx.
 CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(OpenUnit&)> const& work,
                       std::vector<OutboxRow>* attempted = nullptr);
 
@@ -80,17 +80,17 @@ CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::fu
 struct Unit {
   AdmitKey key;
   std::function<void(OpenUnit&)> work;
-  std::vector<OutboxRow>* attempted = nullptr;  ///< kept for a commit in doubt
+  std::vector<OutboxRow>* attempted = nullptr;  ///< filled for a commit in doubt
 };
 
-/// Runs units of one consumer and run in one transaction, each by its own right and as run_unit() would, and commits
-/// them together: results in the order given. Of units of one event the first is admitted. Locks are waited for only
-/// briefly, so that a unit which has to wait for somebody else holds up no other: when that or anything else fails,
-/// none of them is committed, and each is to be run by itself.
+/// Runs units of one consumer and run in one transaction, each admitted separately as in run_unit(), and commits
+/// them together: results in the order given. Of units of one event the first is admitted. Waits for locks are
+/// short, so that a unit that must wait does not delay the others. If a wait or anything else fails,
+/// none of them is committed; run each alone then.
 /// @throws as run_unit(), for all of them.
 std::vector<CommitResult> run_units(pqxx::connection& connection, std::span<Unit const* const> units);
 
-/// A partition that a batch has events of.
+/// A partition with events in a batch.
 struct Claim {
   std::string topic;
   std::int32_t partition = 0;
@@ -103,12 +103,12 @@ struct BatchKey {
   Uuid run_id;
   std::vector<Claim> claims;    ///< Every partition that has events in the batch, at least one.
   std::vector<Uuid> event_ids;  ///< May repeat: then only the first of them is new.
-  /// Without, no event ids are given and no inbox rows written: the work recognises by itself what it has applied.
+  /// If false, no event ids are given and no inbox rows written: the work itself detects repeated events.
   bool inbox = true;
 };
 
-/// Admits a batch in one statement and commits `work` with the inbox and outbox rows. `work` is told for each of
-/// `event_ids` whether it is new, and does not run when none is (`duplicate`) or one claim has been lost (`fenced`).
+/// Admits a batch in one statement and commits `work` with the inbox and outbox rows. `work` gets for each of
+/// `event_ids` whether it is new. It does not run when none is new (`duplicate`) or one claim is lost (`fenced`).
 /// Outbox rows belong to the first claim.
 /// @throws as run_unit()
 CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,

@@ -1,4 +1,4 @@
-/// The events that handling one event causes.
+/// The events that a handler publishes for one event.
 #pragma once
 
 #include "kafka/cloud_event.hpp"
@@ -10,19 +10,19 @@
 
 namespace omnibus::engine {
 
-/// Makes the events that handling one event causes. Their ids depend on that event, the worker and the order in which
-/// they are made, so that a second attempt makes the same ones.
+/// Creates the events that handling one event causes. Their ids depend on that event, the worker and the order of
+/// creation, so that a second attempt creates the same ids.
 class EventMaker {
  public:
-  /// `series` tells apart what is numbered independently, such as the parts of a stream. `parent` outlives it.
+  /// `series` separates events that are numbered independently, such as the parts of a stream. `parent` outlives it.
   EventMaker(Envelope const& parent, std::string_view worker, std::string_view series = {})
       : parent_{parent}, worker_{series.empty() ? worker : std::string{worker} + '/' + std::string{series}} {}
 
   /// @throws Failure (permanent) when no topic carries this type, or when the record exceeds its topic's limit.
   kafka::Record make(std::string_view type, std::string_view data, std::string key);
-  /// The key by which the inboxes of its readers will know the one made last.
+  /// The key that consumers' inboxes will have for the event created last.
   Uuid last_key() const;
-  /// Numbers the next one.
+  /// Sets the number of the next event.
   void number(int ordinal) { ordinal_ = ordinal; }
 
  private:

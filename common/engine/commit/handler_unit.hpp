@@ -12,11 +12,11 @@
 
 namespace omnibus::engine {
 
-/// Joins a transaction of PostgreSQL with the events that are made in it. Lives until that transaction ends, on a
+/// Joins a PostgreSQL transaction with the events that are created in it. Lives until that transaction ends, on a
 /// thread of the pool.
 class HandlerUnit final : public UnitOfWork {
  public:
-  /// With `suppressed` nothing is published, only counted there.
+  /// With `suppressed` nothing is published; the publications are counted there.
   HandlerUnit(postgres::OpenUnit& unit, EventMaker events, std::uint64_t* suppressed = nullptr)
       : unit_{unit}, events_{std::move(events)}, suppressed_{suppressed} {}
 

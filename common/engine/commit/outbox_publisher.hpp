@@ -1,4 +1,4 @@
-/// Publishes what was committed, and forgets it once the broker has it.
+/// Publishes committed outbox rows, and deletes each once the broker has acknowledged it.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -17,23 +17,23 @@
 
 namespace omnibus::engine {
 
-/// Rows are published in the order in which they are given, also when some fail and go again, and removed from the
-/// outbox in batches after the broker acknowledged them. What is not removed when the process dies is published again
-/// by whoever takes its partition over, with the same event ids. Belongs to the event loop.
+/// Publishes rows in the given order, also when some fail and are retried. Removes rows from the outbox in batches,
+/// once the broker acknowledged them. If the process dies, the partition's next owner publishes the remaining rows with
+/// the same event ids. Use it on the event loop only.
 class OutboxPublisher {
  public:
-  /// Without a pool rows have no place in a database and are only published.
+  /// Without a pool, rows are not stored in a database and are only published.
   OutboxPublisher(boost::asio::io_context& loop, kafka::Producer& producer, postgres::TransactionPool* pool);
   ~OutboxPublisher();
 
   void publish(std::vector<postgres::OutboxRow> rows);
-  /// Resumes when everything given so far is acknowledged and removed, or at `deadline`. @return whether all was.
+  /// Resumes when all rows given so far are acknowledged and removed, or at `deadline`. @return whether all were.
   Task<bool> drain(std::chrono::steady_clock::time_point deadline);
   /// Rows that the broker has not acknowledged yet.
   std::size_t unpublished() const { return unpublished_; }
 
  private:
-  /// A row that waits to be handed to the producer. The earlier one is given, the lower its number.
+  /// A row that waits for the producer. Rows are numbered in the order given.
   struct Waiting {
     std::uint64_t number;
     postgres::OutboxRow row;

@@ -1,4 +1,4 @@
-/// Commits units of work, those that come together in one transaction.
+/// Commits units of work. Concurrent units share a transaction.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -12,16 +12,16 @@
 
 namespace omnibus::engine {
 
-/// While few are at work each unit has a transaction of its own; what comes meanwhile shares the next one, so that
-/// under load a commit's cost is shared, too. Whoever fails in company is tried alone: an event's failure is its own.
-/// Belongs to the event loop, and must outlive those who commit.
+/// At low load each unit commits alone. Units that arrive during a commit share the next transaction, and under load
+/// also its cost. If a shared transaction fails, each unit is tried alone: one event cannot fail another.
+/// Use it on the event loop only; it must outlive its callers.
 class UnitCommitter {
  public:
   UnitCommitter(boost::asio::io_context& loop, postgres::TransactionPool& pool);
 
-  /// Commits it, in company or alone. @throws as postgres::run_unit().
+  /// Commits it, alone or together with others. @throws as postgres::run_unit().
   Task<postgres::CommitResult> commit(postgres::Unit const& unit);
-  /// The same in a transaction of its own: for one that failed before, and may do so again.
+  /// Commits it in a separate transaction, for a unit that failed before and may fail again.
   Task<postgres::CommitResult> commit_alone(postgres::Unit const& unit);
 
  private:

@@ -1,4 +1,4 @@
-/// Deliveries that take effect together.
+/// Deliveries that are committed together.
 #pragma once
 
 #include "engine/dispatch/delivery.hpp"
@@ -21,16 +21,16 @@ class Context;
 
 namespace omnibus::engine {
 
-/// The decoded events of a batch; what the typed batch handler looks like from the engine. Kept and cleared, so that a
-/// batch re-uses the memory of an earlier one.
+/// The decoded events of a batch, as the engine sees a typed batch handler. It is cleared and reused, so that a batch
+/// reuses the memory of an earlier one.
 class BatchItems {
  public:
   virtual ~BatchItems() = default;
-  /// Decodes one more event. @return false for one of the topic that the handler does not list. @throws Failure
+  /// Decodes one more event. @return false if the handler does not list this event type of the topic. @throws Failure
   virtual bool add(Context& context) = 0;
   virtual std::size_t size() const = 0;
   virtual void clear() = 0;
-  /// Applies those chosen, by their position. On a thread of the pool; may run again.
+  /// Applies the chosen items, by position. On a thread of the pool; may run again.
   virtual void apply(pqxx::transaction_base& transaction, std::span<std::size_t const> chosen) = 0;
 };
 
@@ -38,8 +38,8 @@ struct BatchEntry {
   static constexpr auto no_item = static_cast<std::size_t>(-1);
 
   Delivery* delivery = nullptr;
-  std::size_t item = no_item;  ///< its position among the items; none of an event that was passed over
-  Uuid event_key{};            ///< nil when the handler has a key of its own
+  std::size_t item = no_item;  ///< its position among the items; none for a skipped event
+  Uuid event_key{};            ///< nil when the handler has its own key
   std::exception_ptr error;    ///< why it could not be decoded
   bool finished = false;
 };
@@ -47,7 +47,7 @@ struct BatchEntry {
 struct Batch {
   std::vector<BatchEntry> entries;
   std::unique_ptr<BatchItems> items;
-  bool paused = false;  ///< an outage keeps it from being committed
+  bool paused = false;  ///< an outage delays the commit
 
   void clear() {
     entries.clear();

@@ -1,4 +1,4 @@
-/// Starts deliveries many at a time.
+/// Starts deliveries in batches.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -14,21 +14,21 @@
 
 namespace omnibus::engine {
 
-/// What a batch dispatcher runs batches through. Called on the event loop.
+/// The processor that a batch dispatcher calls. Called on the event loop.
 class BatchProcessor : public Leaving {
  public:
-  /// Decodes a delivery into the batch: adds its entry. Must not throw.
+  /// Decodes a delivery into the batch: adds an entry. Must not throw.
   virtual void decode(Batch& batch, Delivery& delivery) = 0;
   /// Commits the batch and marks each entry finished, or not when its partition was given up. Must not throw.
   virtual Task<> commit(Batch& batch) = 0;
 };
 
-/// A batch is committed while the next is decoded: everything that came meanwhile is in it, up to `most`. One begins as
-/// soon as none is under way; another beside it, where there may be any, only once it is full. Batches begin in the
-/// order of arrival; those beside each other end in any.
+/// A batch is committed while the next is decoded, which holds everything that arrived in between, up to `most`.
+/// A batch begins as soon as none is under way. If several may run, a further one begins only when it is full. Batches
+/// begin in the order of arrival; concurrent ones end in any order.
 class BatchDispatcher : public Dispatch {
  public:
-  /// @param items empty ones, at least two: for the batch that is filled, and for as many as may be committed at once
+  /// @param items empty ones, at least two: one to fill, and one for each batch that may commit at the same time
   BatchDispatcher(boost::asio::io_context& loop, std::size_t most, std::vector<std::unique_ptr<BatchItems>> items,
                   BatchProcessor& processor);
 

@@ -1,4 +1,4 @@
-/// One record on its way through a worker.
+/// One record from its arrival to its commit.
 #pragma once
 
 #include "engine/dispatch/offset_frontier.hpp"
@@ -17,20 +17,20 @@ using Clock = std::chrono::steady_clock;
 struct Partition;
 
 /// A record from its arrival until it is finished or given back. Deliveries live in a DeliveryPool and are linked into
-/// the queue of their key; they belong to the event loop.
+/// the queue of their key. Use them on the event loop only.
 struct Delivery {
   ReceivedRecord record;
   Partition* partition = nullptr;
-  Delivery* next = nullptr;  ///< behind it in the queue of the same key
+  Delivery* next = nullptr;  ///< the next one in the queue of the same key
   std::uint64_t key_hash = 0;
   OffsetFrontier::Sequence sequence = 0;
-  std::int64_t epoch = 0;          ///< the partition's when this attempt began
-  std::uint32_t attempts = 0;      ///< how often it was tried and failed, outages and deferrals not counted
-  std::uint32_t deferrals = 0;     ///< how often in a row it was deferred
-  Clock::time_point first_failed;  ///< of the first failed attempt; meaningless before
-  bool waiting = false;            ///< for its retry time
-  bool resolved = false;           ///< its inbox row is committed: nothing may be done for it again
-  bool not_handled = false;        ///< in a replay: passed over or failed
+  std::int64_t epoch = 0;          ///< the partition's epoch when this attempt began
+  std::uint32_t attempts = 0;      ///< failed attempts, without outages and deferrals
+  std::uint32_t deferrals = 0;     ///< deferrals in a row
+  Clock::time_point first_failed;  ///< time of the first failed attempt; undefined before
+  bool waiting = false;            ///< waits for its retry time
+  bool resolved = false;           ///< its inbox row is committed: it must not be handled again
+  bool not_handled = false;        ///< in a replay: skipped or failed
 
   std::string_view key() const { return record.key(); }
   bool has_key() const { return record.key().data() != nullptr; }
@@ -39,7 +39,7 @@ struct Delivery {
   std::int64_t offset() const { return record.offset(); }
 };
 
-/// What a record counts for against the byte limit: what librdkafka or we keep beside its key and value included.
+/// What a record counts against the byte limit, with the memory that librdkafka or we use beside its key and value.
 inline std::size_t held_bytes(std::size_t key_size, std::size_t value_size) {
   constexpr std::size_t beside = 384;  // about what librdkafka 2.14 allocates for a message, and what headers take
   return value_size + key_size + sizeof(Delivery) + beside;
@@ -51,7 +51,7 @@ inline std::size_t held_bytes(ReceivedRecord const& record) {
   return held_bytes(record.key().size(), record.value().size());
 }
 
-/// Re-uses deliveries, so that an event costs no allocation once the pool has grown to what is in flight.
+/// Reuses deliveries: an event costs no allocation once the pool has reached the number in flight.
 class DeliveryPool {
  public:
   Delivery& take() {

@@ -26,14 +26,14 @@ struct Verdict {
     done,    ///< finished: its offset may be committed
     retry,   ///< again after `delay`; its key waits
     outage,  ///< again once the outage is over
-    hold,    ///< again once its partition is open again
-    abandon  ///< not finished and not to be tried here again; nothing after it of its partition is started either
+    hold,    ///< again when its partition is open again
+    abandon  ///< not finished, not to be retried here; no later delivery of its partition is started either
   };
   Kind kind;
   std::chrono::milliseconds delay{0};
 };
 
-/// What the dispatcher runs deliveries through. Called on the event loop.
+/// The processor that the dispatcher calls. Called on the event loop.
 class Processor : public Leaving {
  public:
   /// One attempt. Must not throw.
@@ -41,8 +41,8 @@ class Processor : public Leaving {
 };
 
 /// Deliveries of one key run one after the other in the order of submit(); up to `max_in_flight` keys run at once. A
-/// delivery that waits for a retry blocks its own key only and takes no place among those in flight. Everything is
-/// O(1) per event but the O(log n) of a retry's timer.
+/// delivery that waits for a retry blocks only its key and does not count as in flight. Everything is O(1) per event,
+/// except a retry's timer, which is O(log n).
 class Dispatcher : public Dispatch {
  public:
   struct Settings {

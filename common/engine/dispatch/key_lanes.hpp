@@ -10,9 +10,9 @@
 
 namespace omnibus::engine {
 
-/// A queue per key that has something in flight. The head of a queue is the only one of its key that may run; the
-/// others wait behind it. Every operation is O(1). Keys are told apart by a 64-bit hash: two keys that collide share a
-/// queue, which costs them concurrency and nothing else. Not thread-safe: it belongs to the event loop.
+/// A queue for each key that has something in flight. Only the head of a queue may run; the
+/// others wait behind it. Every operation is O(1). Keys are identified by a 64-bit hash: two keys that collide share a
+/// queue and lose only concurrency. Not thread-safe: use it on the event loop only.
 class KeyLanes {
  public:
   /// Queues a delivery. @return true when it is the head of its key and may run now.
@@ -26,7 +26,7 @@ class KeyLanes {
     return false;
   }
 
-  /// Takes the head of a key out. @return the next of its key, which may run now, or null.
+  /// Removes the head of a key. @return the next of its key, which may run now, or null.
   Delivery* pop(Delivery& head) {
     --queued_;
     auto const lane = lanes_.find(head.key_hash);

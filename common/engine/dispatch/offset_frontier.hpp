@@ -1,4 +1,4 @@
-/// Which offset of one partition may be committed.
+/// Finds the offset of a partition that may be committed.
 #pragma once
 
 #include <bit>
@@ -9,19 +9,19 @@
 
 namespace omnibus::engine {
 
-/// Records are begun in offset order and finished in any; the frontier is the first one not finished, and everything
+/// Records begin in offset order and finish in any order. The frontier is the first unfinished one; everything
 /// before it may be committed. Offsets may have gaps (compaction, transaction markers). All operations are O(1)
-/// amortised. Not thread-safe: it belongs to the event loop.
+/// amortised. Not thread-safe: use it on the event loop only.
 class OffsetFrontier {
  public:
-  /// Position of a record among all that were begun, counted from 0.
+  /// Position of a record among all begun records, counted from 0.
   using Sequence = std::uint64_t;
 
   /// Adds a record; offsets must ascend. `timestamp_ms` is the record's own time, for `oldest_open_ms`.
   Sequence begin(std::int64_t offset, std::int64_t timestamp_ms = 0);
-  /// Marks it done. Doing so twice is an error of the caller.
+  /// Marks it finished. Do not call it twice for one record.
   void finish(Sequence sequence);
-  /// begin() and finish() in one, for a record that is done already.
+  /// begin() and finish() in one, for a record that is finished already.
   void pass(std::int64_t offset) {
     if (base_ != end_) return finish(begin(offset));
     base_ = ++end_;
@@ -29,21 +29,21 @@ class OffsetFrontier {
     position_ = offset + 1;
   }
 
-  /// The next offset to read if we stopped now; nothing before the first record is finished.
+  /// The next offset to read if we stopped now; nothing until the first record is finished.
   std::optional<std::int64_t> position() const { return position_ < 0 ? std::nullopt : std::optional{position_}; }
-  /// Where reading would go on: the position, or before anything is finished the first record begun; 0 without any.
+  /// Where reading would continue: the position, or before anything is finished the first record begun; 0 without any.
   std::int64_t next_offset() const;
   /// The offset of the last record begun, -1 without any.
   std::int64_t newest_offset() const { return newest_; }
-  /// The first sequence not finished.
+  /// The first unfinished sequence.
   Sequence base() const { return base_; }
   /// One past the last sequence begun.
   Sequence end() const { return end_; }
-  /// How many lie between the frontier and the newest, finished or not.
+  /// Records between the frontier and the newest, finished or not.
   std::size_t open() const { return static_cast<std::size_t>(end_ - base_); }
-  /// How many of these are finished: what would be read again after a crash for the sake of the others.
+  /// The finished ones among them, which a crash would deliver again.
   std::size_t ahead() const { return ahead_; }
-  /// The timestamp of the oldest record not finished.
+  /// The timestamp of the oldest unfinished record.
   std::optional<std::int64_t> oldest_open_ms() const;
 
   /// Calls `visit(first, last)` with the offsets of each run of finished records beyond the frontier, in order, until
@@ -70,7 +70,7 @@ class OffsetFrontier {
   Sequence next(Sequence sequence, bool done) const;
   void grow();
 
-  // A ring and a ring of bits beside it, so that a long run is walked 64 records at a time. Sizes are powers of two.
+  // A ring and a parallel ring of bits, so that a long run is walked 64 records at a time. Sizes are powers of two.
   std::vector<Entry> ring_ = std::vector<Entry>(bits);
   std::vector<std::uint64_t> done_ = std::vector<std::uint64_t>(1);
   Sequence base_ = 0;

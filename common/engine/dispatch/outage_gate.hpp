@@ -1,4 +1,4 @@
-/// Waiting for something that everybody needs.
+/// Pauses work during an outage.
 #pragma once
 
 #include <algorithm>
@@ -7,8 +7,8 @@
 
 namespace omnibus::engine {
 
-/// Closed by the first outage; lets one probe through after a delay that doubles up to a limit, and opens when a probe
-/// ends in anything but an outage. Time is passed in. Not thread-safe: it belongs to the event loop.
+/// Closed by the first outage. Lets one probe through after a delay that doubles up to a limit. Opens when a probe
+/// ends without an outage. Time is passed in. Not thread-safe: use it on the event loop only.
 class OutageGate {
  public:
   using Clock = std::chrono::steady_clock;
@@ -17,14 +17,14 @@ class OutageGate {
       : first_{first_delay}, longest_{longest_delay}, delay_{first_delay} {}
 
   bool open() const { return state_ == State::open; }
-  /// Whether a probe is out.
+  /// Whether a probe is running.
   bool probing() const { return state_ == State::probing; }
-  /// When the next probe may go; nothing while the gate is open or a probe is out.
+  /// When the next probe may start; nothing while the gate is open or a probe is running.
   std::optional<Clock::time_point> probe_at() const {
     return state_ == State::closed ? std::optional{probe_at_} : std::nullopt;
   }
 
-  /// Asks to start one piece of work. While closed only the due probe is let through.
+  /// Asks to start one piece of work. While closed, only the due probe may start.
   bool admit(Clock::time_point now) {
     if (state_ == State::open) return true;
     if (state_ == State::probing || now < probe_at_) return false;
@@ -40,7 +40,7 @@ class OutageGate {
     probe_at_ = now + delay_;
   }
 
-  /// A piece of work ended otherwise: whatever was away is back. @return true when this opened the gate.
+  /// A piece of work ended in any other way: the outage is over. @return true when this opened the gate.
   bool passed() {
     if (state_ == State::open) return false;
     state_ = State::open;

@@ -1,4 +1,4 @@
-/// One partition that this worker owns.
+/// A partition that this worker owns.
 #pragma once
 
 #include "engine/dispatch/delivery.hpp"
@@ -14,31 +14,31 @@
 
 namespace omnibus::engine {
 
-/// From its assignment until its last delivery is gone. Belongs to the event loop.
+/// Lives from the assignment until the last delivery is gone. Use it on the event loop only.
 struct Partition {
   static constexpr auto no_limit = std::numeric_limits<OffsetFrontier::Sequence>::max();
 
   kafka::TopicPartition where;
   OffsetFrontier frontier;
 
-  /// What PostgreSQL fences by; known once the partition was taken over.
+  /// The fence's key in PostgreSQL; known once the partition is taken over.
   std::int64_t epoch = 0;
-  /// Taken over and swept: its deliveries may start. Until then they are held.
+  /// Taken over and its outbox swept: deliveries may start. Until then they are held.
   bool open = false;
-  /// Somebody else's: nothing of it may be written or committed any more.
+  /// Lost to another worker: nothing of it may be written or committed any more.
   bool lost = false;
-  /// The last commit was to find out whether the group still counts us in.
+  /// The last commit was made to find out whether the group still counts us as a member.
   bool confirming = false;
-  /// It still does: the fence is being raised again, and what is refused meanwhile was begun before.
+  /// It still does. The fence is being raised again; writes rejected until then were begun before.
   bool taking_over = false;
 
   /// Deliveries from here on are given back instead of started: set when it is drained.
   OffsetFrontier::Sequence drain_limit = no_limit;
   /// One past the newest delivery that was ever started.
   OffsetFrontier::Sequence started = 0;
-  /// What an earlier owner had finished beyond its position.
+  /// Records beyond its position that an earlier owner had finished.
   DoneAhead done_ahead;
-  /// The position last sent to the broker with how much was finished beyond it, and the position it acknowledged.
+  /// The position last sent to the broker with the number finished beyond it, and the position it acknowledged.
   std::int64_t sent = -1;
   std::size_t sent_ahead = 0;
   std::int64_t committed = -1;
@@ -51,9 +51,9 @@ struct Partition {
   bool read_to_end = false;
 
   bool draining() const { return drain_limit != no_limit; }
-  /// Whether it is worth while to go on with it: it is neither lost nor being given up.
+  /// Whether to continue with it: it is neither lost nor being given up.
   bool wanted() const { return !lost && !draining(); }
-  /// Whether a delivery of it that does not run is given back rather than started or kept waiting.
+  /// Whether a delivery of it that does not run is given back instead of started or held.
   bool gives_back(OffsetFrontier::Sequence sequence) const {
     return lost || sequence >= drain_limit || (draining() && !open);
   }

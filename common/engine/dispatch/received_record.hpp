@@ -1,4 +1,4 @@
-/// A record as a worker keeps it.
+/// A consumed record, as a worker keeps it.
 #pragma once
 
 #include "engine/dispatch/record_headers.hpp"
@@ -13,16 +13,16 @@
 
 namespace omnibus::engine {
 
-/// At first librdkafka's message, which costs nothing to take over but holds the whole response it came in; a copy in
-/// one allocation once it is kept for longer. What it returns as a view lives until copy() or its end.
+/// At first librdkafka's message, which needs no copy but keeps the whole fetch response in memory. copy() replaces it
+/// by one allocation. Returned views are valid until copy() or the end of this object.
 class ReceivedRecord {
  public:
   ReceivedRecord() = default;
   explicit ReceivedRecord(kafka::Message message) : message_{std::move(message)} {}
 
-  /// Copies key, value and headers and lets go of the message.
+  /// Copies key, value and headers and releases the message.
   void copy();
-  /// Gives the message back; null when it was copied.
+  /// Returns the message; null when it was copied.
   kafka::Message take_message() { return std::move(message_); }
   void reset() {
     message_.reset();
@@ -58,7 +58,7 @@ class ReceivedRecord {
   };
   static constexpr std::uint32_t absent = 0xffffffff;
 
-  /// Of the copy: fixed(), then key and value, then names and values of the headers, each behind its size.
+  /// Of the copy: fixed(), then key and value, then the names and values of the headers, each with its size in front.
   static std::optional<std::string_view> field(char const*& at);
   Fixed const& fixed() const { return *reinterpret_cast<Fixed const*>(copy_.get()); }
   char const* headers() const;

@@ -9,7 +9,7 @@
 
 namespace omnibus::engine {
 
-/// Calls `visit(name, value)` for each header in order; an absent value is no value. What it is given lives as long as
+/// Calls `visit(name, value)` for each header in order; an absent value is no value. The views are valid as long as
 /// the message.
 template <class Visit>
 void for_each_header(rd_kafka_message_t const& message, Visit&& visit) {

@@ -1,4 +1,4 @@
-/// Deliveries that wait for a moment.
+/// Deliveries that wait for a point in time.
 #pragma once
 
 #include "engine/dispatch/delivery.hpp"
@@ -11,7 +11,7 @@
 namespace omnibus::engine {
 
 /// Retry times of many keys behind one timer of the event loop: a binary heap, earliest first. Time is passed in. Not
-/// thread-safe: it belongs to the event loop.
+/// thread-safe: use it on the event loop only.
 class TimerQueue {
  public:
   void add(Clock::time_point when, Delivery& delivery) {
@@ -23,7 +23,7 @@ class TimerQueue {
     return heap_.empty() ? std::nullopt : std::optional{heap_.front().when};
   }
 
-  /// Takes one whose time has come, or null.
+  /// Removes one whose time has come, or returns null.
   Delivery* pop_due(Clock::time_point now) {
     if (heap_.empty() || heap_.front().when > now) return nullptr;
     std::ranges::pop_heap(heap_, later);
@@ -32,7 +32,7 @@ class TimerQueue {
     return due;
   }
 
-  /// Takes out all for which `predicate(delivery)` holds, due or not.
+  /// Removes all for which `predicate(delivery)` is true, due or not.
   template <class Predicate>
   std::vector<Delivery*> take_if(Predicate predicate) {
     std::vector<Delivery*> taken;

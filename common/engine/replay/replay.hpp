@@ -1,4 +1,4 @@
-/// A replay as the engine sees it: where the window ends in each partition, and what became of its events.
+/// A replay as the engine sees it: the end of the window in each partition, and the outcome of its events.
 #pragma once
 
 #include "kafka/consumer.hpp"
@@ -14,24 +14,24 @@
 
 namespace omnibus::engine {
 
-/// A replay goes through a window of the log once more and re-computes what the worker keeps. It publishes nothing and
-/// parks nothing: both are counted here instead. Belongs to the event loop.
+/// A replay consumes a window of the log again and recomputes the worker's rows. It does not publish or park
+/// anything: both are counted here instead. Use it on the event loop only.
 class Replay {
  public:
   enum class Outcome {
     handled,
-    skipped,    ///< passed over by the handler, for a reason
+    skipped,    ///< skipped by the handler, for a reason
     failed,     ///< would have been dead-lettered
-    suppressed  ///< not an event but a publication that was not made
+    suppressed  ///< not an event but a suppressed publication
   };
-  /// How many events of each outcome and reason.
+  /// The number of events by outcome and reason.
   using Counts = std::map<std::pair<Outcome, std::string>, std::uint64_t>;
 
   explicit Replay(std::span<kafka::OffsetRange const> window) {
     for (auto const& [where, from, to] : window) ends_.emplace(where, to);
   }
 
-  /// The first offset of this partition that is not the replay's; 0 for one that came after the replay was planned.
+  /// The end of the window in this partition; 0 for a partition that was added after the replay was planned.
   std::int64_t end_of(kafka::TopicPartition const& where) const {
     auto const found = ends_.find(where);
     return found == ends_.end() ? 0 : found->second;
@@ -40,9 +40,9 @@ class Replay {
   void count(Outcome outcome, std::string_view reason = {}, std::uint64_t events = 1) {
     if (events > 0) counts_[{outcome, std::string{reason}}] += events;
   }
-  /// What was counted since the last time.
+  /// Takes the counts since the last call.
   Counts take() { return std::exchange(counts_, {}); }
-  /// Counts again what could not be kept.
+  /// Adds counts back that could not be stored.
   void give_back(Counts const& counts) {
     for (auto const& [key, events] : counts) counts_[key] += events;
   }

@@ -1,4 +1,4 @@
-/// What a worker's command line asks for when it is to replay.
+/// The replay options of a worker's command line.
 #pragma once
 
 #include "kafka/moment.hpp"
@@ -15,8 +15,8 @@ class App;
 namespace omnibus::engine {
 
 struct ReplayArguments {
-  std::string run;                    ///< empty only of a dry run
-  std::optional<kafka::Moment> from;  ///< absent: as the run began
+  std::string run;                    ///< empty only in a dry run
+  std::optional<kafka::Moment> from;  ///< absent: as when the run began
   std::optional<kafka::Moment> to;
   std::vector<std::string> topics;  ///< of the worker's; empty for all of them
   bool dry_run = false;
@@ -27,11 +27,11 @@ struct ReplayArguments {
 /// cannot be used.
 void add_replay_options(CLI::App& application, std::string_view worker, std::optional<ReplayArguments>& replay);
 
-/// @throws std::invalid_argument unless the window has a beginning before its end.
+/// @throws std::invalid_argument unless the window's beginning is before its end.
 void check_window(kafka::Moment const& from, kafka::Moment const& to);
 
-/// The topics a replay of this worker reads: all of its own, or of these only those asked for.
-/// @throws std::invalid_argument for one that the worker does not read, or a worker that reads none.
+/// The topics that a replay of this worker reads: all of the worker's, or the given ones.
+/// @throws std::invalid_argument for a topic that the worker does not read, or a worker without topics.
 std::vector<std::string> replay_topics(std::string_view worker, std::vector<std::string> const& asked);
 
 }  // namespace omnibus::engine

@@ -1,4 +1,4 @@
-/// How fast a long piece of work goes.
+/// Measures the speed of a replay.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@ class Pace {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds window{10};
 
-  /// So much was done by now, counted from the beginning.
+  /// Records the amount done by now, counted from the beginning.
   void add(Clock::time_point now, std::uint64_t done) {
     samples_.emplace_back(now, done);
     while (samples_.size() > 2 && now - samples_[1].first >= window) samples_.pop_front();

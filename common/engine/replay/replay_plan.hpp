@@ -1,4 +1,4 @@
-/// What a replay would go through, before any of it.
+/// A replay's partitions, offsets, events and bytes, before it runs.
 #pragma once
 
 #include "kafka/client_settings.hpp"
@@ -26,16 +26,16 @@ BOOST_DESCRIBE_STRUCT(PlannedPartition, (), (topic, partition, from, to, events)
 struct ReplayPlan {
   std::string worker, from, to;
   std::vector<PlannedPartition> partitions;
-  std::int64_t events = 0;  ///< as many as there are offsets: a compacted topic has fewer
+  std::int64_t events = 0;  ///< the number of offsets: a compacted topic has fewer events
   std::int64_t bytes = 0;   ///< keys, values and headers, estimated from the first records of each partition
 };
 BOOST_DESCRIBE_STRUCT(ReplayPlan, (), (worker, from, to, partitions, events, bytes))
 
-/// Looks at the cluster and changes nothing. Blocks. @throws kafka::Error, std::invalid_argument as replay_topics().
+/// Reads the cluster and changes nothing. Blocks. @throws kafka::Error, std::invalid_argument as replay_topics().
 ReplayPlan plan_replay(kafka::ClientSettings const& client, std::string const& worker,
                        std::vector<std::string> const& topics, kafka::Moment const& from, kafka::Moment const& to);
 
-/// For people: a table and a line of totals.
+/// As text for people: a table and a line of totals.
 std::string to_text(ReplayPlan const& plan);
 
 }  // namespace omnibus::engine

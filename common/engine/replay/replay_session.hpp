@@ -17,9 +17,9 @@
 
 namespace omnibus::engine {
 
-/// Begins a run or goes on with it: its window is fixed once, in the database and as the offsets of its own group, so
-/// that any number of processes can share it and any of them may die. Then keeps the progress and shows it: a log line
-/// every few seconds, and on a terminal a line that stays.
+/// Begins or resumes a run. Its window is fixed once, in the database and as the offsets of its consumer group, so that
+/// any number of processes can share it and a crash of any does no harm. Then stores and shows the progress: a log line
+/// every few seconds, and on a terminal a status line.
 class ReplaySession {
  public:
   /// Exit statuses.
@@ -27,19 +27,19 @@ class ReplaySession {
   static constexpr int ended_with_failures = 3;
   static constexpr int not_ended = 4;
 
-  /// Blocks. `live_group` is the worker's own, after which the replay's is named; `member` names this process.
-  /// @throws std::runtime_error for a role that may publish, for a run that is another's, for a window that changed.
+  /// Blocks. `live_group` is the worker's group, from which the replay's is named; `member` names this process.
+  /// @throws std::runtime_error for a role that may publish, a run of another worker, or a window that changed.
   ReplaySession(ReplayArguments const& arguments, std::string const& worker, std::string const& live_group,
                 std::string member, kafka::ClientSettings const& client, postgres::PoolSettings database);
 
   ReplayRun const& run() const { return run_; }
   Replay& replay() { return *replay_; }
-  /// Nothing of the window is left.
+  /// Whether the window is complete.
   bool ended() const { return status_.ended_at.has_value(); }
 
-  /// Keeps what the engine did until the whole window is done, by whomever. Belongs to the event loop.
+  /// Stores the engine's progress until all processes have completed the window. Use it on the event loop only.
   Task<> watch(Engine const& engine, postgres::TransactionPool& pool);
-  /// Keeps the rest, once the engine has stopped (null when there was none), and says how it ended. Blocks.
+  /// Stores the rest, once the engine has stopped (null when there was none), and reports how it ended. Blocks.
   /// @return the exit status.
   int finish(Engine const* engine);
 

@@ -1,4 +1,4 @@
-/// What the database knows of replays: who goes through which window, and how far.
+/// The database's record of replays: their windows and their progress.
 #pragma once
 
 #include "engine/replay/replay.hpp"
@@ -26,7 +26,7 @@ struct ReplayRun {
   std::vector<std::string> topics;
   std::string from, to;  ///< as kafka::to_string(Moment) writes them
 
-  /// The name space of its inbox.
+  /// The namespace of its inbox.
   Uuid id() const;
 };
 BOOST_DESCRIBE_STRUCT(ReplayRun, (), (run, worker, group, topics, from, to))
@@ -46,7 +46,7 @@ struct ReplayOutcome {
 };
 BOOST_DESCRIBE_STRUCT(ReplayOutcome, (), (outcome, reason, events))
 
-/// How a replay stands, over all processes that work on it. Numbers of offsets: a compacted topic has fewer events.
+/// The state of a replay, over all its processes. Counts are of offsets: a compacted topic has fewer events.
 struct ReplayStatus {
   std::string run, worker, group;
   std::vector<std::string> topics;
@@ -56,9 +56,9 @@ struct ReplayStatus {
   std::optional<std::string> ended_at;
   std::int64_t events = 0;
   std::int64_t done = 0;
-  std::int64_t processes = 0;                ///< at work now
+  std::int64_t processes = 0;                ///< running now
   double per_second = 0;                     ///< of these processes together; of the whole run once it has ended
-  std::optional<std::int64_t> seconds_left;  ///< absent while nobody works on it
+  std::optional<std::int64_t> seconds_left;  ///< absent while no process works on it
   std::int64_t handled = 0;
   std::int64_t skipped = 0;
   std::int64_t failed = 0;
@@ -68,10 +68,10 @@ BOOST_DESCRIBE_STRUCT(ReplayStatus, (),
                       (run, worker, group, topics, from, to, state, started_by, started_at, ended_at, events, done,
                        processes, per_second, seconds_left, handled, skipped, failed, suppressed))
 
-/// What a replay's role may do that none may: "insert into pipeline.outbox" and such. Empty when it is fit.
+/// Rights that a replay's role must not have: "insert into pipeline.outbox" and such. Empty when the role is fit.
 std::string forbidden_right(pqxx::transaction_base& transaction);
 
-/// Keeps every other process from beginning the same run, until the transaction ends.
+/// Prevents every other process from beginning the same run, until the transaction ends.
 void lock_run(pqxx::transaction_base& transaction, std::string_view run);
 std::optional<ReplayRun> find_run(pqxx::transaction_base& transaction, std::string_view run);
 void create_run(pqxx::transaction_base& transaction, ReplayRun const& run, std::string_view started_by,
@@ -79,17 +79,17 @@ void create_run(pqxx::transaction_base& transaction, ReplayRun const& run, std::
 std::vector<ReplayPartition> partitions_of(pqxx::transaction_base& transaction, std::string_view run);
 std::vector<ReplayOutcome> outcomes_of(pqxx::transaction_base& transaction, std::string_view run);
 
-/// What one process did since it last said so.
+/// The progress of one process since its last report.
 struct ReplayReport {
   std::string member;
   double per_second = 0;
   std::vector<kafka::Position> positions;
   Replay::Counts counts;
 };
-/// Keeps it; the run has ended when every partition was gone through.
+/// Stores the progress; the run has ended when every partition is complete.
 void save(pqxx::transaction_base& transaction, std::string_view run, ReplayReport const& report);
 
-/// One run, or every one, the newest first.
+/// One run, or all runs, the newest first.
 std::vector<ReplayStatus> replay_status(pqxx::transaction_base& transaction, std::optional<std::string> const& run);
 
 }  // namespace omnibus::engine
