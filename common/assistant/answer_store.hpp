@@ -1,4 +1,4 @@
-/// Where the answers of models are kept.
+/// Stores the answers of models.
 #pragma once
 
 #include "assistant/recorded_answer.hpp"
@@ -11,21 +11,21 @@
 
 namespace omnibus::assistant {
 
-/// Keeps the answer to each step of an event, so that it is paid for once. Belongs to the event loop; what takes a unit
-/// of work is called on a thread of the pool.
+/// Stores the answer to each step of an event, so that it is paid for once. Use it on the event loop; functions with a
+/// unit of work run on a thread of the pool.
 class AnswerStore {
  public:
   virtual ~AnswerStore() = default;
 
-  /// The answer kept for a step of the context's event, if there is one.
+  /// The stored answer for a step of the context's event, if there is one.
   virtual Task<std::optional<RecordedAnswer>> find(Context& context, std::string_view step) = 0;
-  /// Keeps an answer, unless one is kept.
+  /// Stores an answer, unless one is stored.
   virtual void record(UnitOfWork& unit, Uuid const& event_key, std::string_view step, RecordedAnswer const& answer) = 0;
-  /// Forgets the answers to an event that reached no person: a replay must not store them.
+  /// Deletes the answers to an event that reached no person: a replay must not store them.
   virtual void forget(UnitOfWork& unit, Uuid const& event_key) = 0;
 };
 
-/// Keeps them in pipeline.llm_responses.
+/// Stores answers in pipeline.llm_responses.
 class PostgresAnswers final : public AnswerStore {
  public:
   Task<std::optional<RecordedAnswer>> find(Context& context, std::string_view step) override;

@@ -17,23 +17,23 @@
 
 namespace omnibus::assistant {
 
-/// Whose turn it is that a model is asked for.
+/// The tenant, conversation and step for which a model is asked.
 struct Turn {
   std::string domain;
-  Uuid conversation;      ///< also the key of the events that tell of its calls
-  std::string step = {};  ///< tells apart the answers that one event takes; empty when it takes one
+  Uuid conversation;      ///< also the key of the events about its calls
+  std::string step = {};  ///< distinguishes the answers of one event; empty when it takes one
 };
 
-/// Owns the way to the model. Belongs to the event loop.
+/// Owns the connection to the model. Use it on the event loop only.
 class Model {
  public:
-  /// Asks over the OpenAI wire, and keeps the answers in PostgreSQL.
-  /// @throws std::invalid_argument when LLM_BASE_URL is no address.
+  /// Asks over the OpenAI wire, and stores the answers in PostgreSQL.
+  /// @throws std::invalid_argument when LLM_BASE_URL is not a valid address.
   Model(Resources& resources, ModelSettings const& settings);
   /// Asks through `port`.
   Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, std::unique_ptr<AnswerStore> answers);
 
-  /// Asks once (and the fallback model, if that fails), hands the answer's pieces to `sink` as they come, publishes
+  /// Asks once (and the fallback model, if that fails), passes the answer's pieces to `sink` as they arrive, publishes
   /// every call's event, and records the answer together with the event of its call. @throws llm::LlmError.
   Task<RecordedAnswer> ask(Context& context, Turn turn, std::vector<llm::Message> prompt, std::vector<llm::Tool> tools,
                            llm::DeltaSink sink);
@@ -42,11 +42,11 @@ class Model {
   Task<std::optional<RecordedAnswer>> find_answer(Context& context, std::string_view step) {
     return answers_->find(context, step);
   }
-  /// Forgets the answers to an event that reached no person: a replay must not store them.
+  /// Deletes the answers to an event that reached no person: a replay must not store them.
   void forget_answers(UnitOfWork& unit, Uuid const& event_key) { answers_->forget(unit, event_key); }
 
-  /// What to do without an answer. @return the reason to tell of, when waiting is over.
-  /// @throws Failure to try again: transient, or an outage while no model may even be asked.
+  /// Decides what follows without an answer. @return the reason for giving up, once the waiting time is over.
+  /// @throws Failure to retry: transient, or an outage while every model is blocked by its circuit breaker.
   std::string give_up(Context const& context, llm::LlmError const& error) const;
 
  private:

@@ -1,4 +1,4 @@
-/// As much of the end of something as a model is shown. Pure.
+/// The newest items that fit into a model's budget. Pure.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace omnibus::assistant {
 
-/// Where the newest of `items` begin that cost at most `budget` together; none beyond the first that does not fit.
+/// The start of the newest `items` that cost at most `budget` together; stops at the first that does not fit.
 template <class Items, class Cost>
 auto newest_within(Items const& items, std::int64_t budget, Cost cost) {
   auto oldest = items.end();

@@ -1,4 +1,4 @@
-/// A model's answer as it is kept: paid for once, used by every later attempt and by replays.
+/// A model's stored answer: paid for once, used by every later attempt and by replays.
 #pragma once
 
 #include "events/llm.hpp"
@@ -21,7 +21,7 @@ struct RecordedToolCall {
 };
 BOOST_DESCRIBE_STRUCT(RecordedToolCall, (), (id, name, arguments))
 
-/// With the record of the call that was paid for it.
+/// With the record of the call that produced it.
 struct RecordedAnswer {
   std::string text;
   std::string model;
@@ -30,7 +30,7 @@ struct RecordedAnswer {
 };
 BOOST_DESCRIBE_STRUCT(RecordedAnswer, (), (text, model, call, tool_calls))
 
-/// What an answer is recorded under: the event itself when it takes but one, and else the event and the step.
+/// The key of a stored answer: the event's if it takes only one, else derived from the event and the step.
 Uuid request_key(Uuid const& event_key, std::string_view step);
 
 }  // namespace omnibus::assistant

@@ -13,7 +13,7 @@
 
 namespace omnibus::assistant {
 
-/// A base of such a worker's own settings.
+/// The base of such a worker's settings.
 struct ModelSettings {
   std::string llm_base_url = "http://127.0.0.1:8090/v1";
   Secret llm_api_key;
@@ -43,7 +43,7 @@ struct ModelSettings {
       config::Doc{"llm_max_attempts", "Failed attempts after which a person gets the fallback text", 1, 1000},
   };
 
-  /// The bearer token in force.
+  /// The bearer token to use.
   Secret const& api_key() const { return llm_api_key.empty() ? openai_api_key : llm_api_key; }
 };
 BOOST_DESCRIBE_STRUCT(ModelSettings, (),

@@ -1,4 +1,4 @@
-/// What an operator asks a process: is it alive, is it ready, how is it doing.
+/// The operator's endpoints of a process: alive, ready, metrics.
 #pragma once
 
 #include <atomic>
@@ -8,11 +8,11 @@
 
 namespace omnibus::http {
 
-/// Serves `/livez`, `/readyz` and `/metrics` on a thread and an event loop of its own, so that a busy worker answers
-/// too. A process is ready when every check registered says so; without checks it is.
+/// Serves `/livez`, `/readyz` and `/metrics` on a separate thread and event loop, so that a busy worker also
+/// answers. A process is ready when every registered check is, or when there are none.
 class AdminServer {
  public:
-  /// One condition of being ready. Set it from any thread; it may outlive the server.
+  /// One readiness check. Set it from any thread; it may outlive the server.
   class Check {
    public:
     explicit Check(std::string name) : name_(std::move(name)) {}
@@ -26,7 +26,7 @@ class AdminServer {
   };
 
   /// Binds, logs `metrics listening` with the address, and serves until destroyed. Port 0 takes any free one.
-  /// @throws boost::system::system_error naming the address when it cannot be had.
+  /// @throws boost::system::system_error with the address when it cannot be bound.
   AdminServer(std::string address, std::uint16_t port);
   /// Closes everything and joins the thread.
   ~AdminServer();
@@ -35,7 +35,7 @@ class AdminServer {
 
   /// Registers a check, not ready at first, that `/readyz` shows by this name. Thread-safe.
   std::shared_ptr<Check> add_check(std::string name);
-  /// The port that is listened on.
+  /// The listening port.
   std::uint16_t port() const;
 
  private:

@@ -1,4 +1,4 @@
-/// The HTTP/1.1 client behind every call to the outside: keep-alive connections per host, one deadline per request,
+/// The HTTP/1.1 client for all outgoing calls: keep-alive connections per host, one deadline per request,
 /// and little memory for each request that waits.
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace omnibus::http {
 
-/// Why a request has no whole response.
+/// Why a request has no complete response.
 class ClientError : public std::runtime_error {
  public:
   enum class Kind {
@@ -26,12 +26,12 @@ class ClientError : public std::runtime_error {
     timeout,    ///< the deadline passed
     closed,     ///< the connection broke in the middle
     too_large,  ///< the response exceeds its limit
-    protocol,   ///< what came is not HTTP/1.1
+    protocol,   ///< the peer's bytes are not HTTP/1.1
     cancelled,  ///< the coroutine was cancelled or the client destroyed
   };
   ClientError(Kind kind, std::string const& reason, bool sent) : runtime_error(reason), kind_(kind), sent_(sent) {}
   Kind kind() const { return kind_; }
-  /// Whether any of the request may have reached the other side.
+  /// Whether any part of the request may have reached the other side.
   bool sent() const { return sent_; }
 
  private:
@@ -43,7 +43,7 @@ struct HttpClientSettings {
   std::chrono::milliseconds connect_timeout{5000};      ///< name, connection and handshake, per address
   std::chrono::milliseconds keep_alive_timeout{30000};  ///< of an idle connection
   std::chrono::milliseconds name_lifetime{30000};       ///< how long a resolved name is used
-  std::size_t max_connections_per_host = 20000;         ///< requests beyond it wait in order
+  std::size_t max_connections_per_host = 20000;         ///< further requests wait in order
   std::size_t max_connecting_per_host = 256;            ///< handshakes under way at once
   std::size_t max_head_bytes = 32 * 1024;
   std::string ca_file;  ///< PEM; empty: the certificates of the system
@@ -60,17 +60,17 @@ struct ClientRequest {
 
 class ClientPool;
 
-/// Takes a response as it comes. Called on the client's thread; an exception ends the request and reaches its caller.
+/// Takes a response as it arrives. Called on the client's thread; an exception ends the request and reaches its caller.
 class ResponseReader {
  public:
   virtual ~ResponseReader() = default;
   virtual void head(ResponseHead const& head) = 0;
-  /// Takes a piece of the body; false to have seen enough, which ends the request well and closes the connection.
+  /// Takes a piece of the body. False stops reading: the request succeeds and the connection is closed.
   virtual bool body(std::string_view piece) = 0;
 };
 
-/// Sends requests and retries nothing, but for one case: a kept connection that turns out to be dead before a single
-/// byte was sent is replaced once. Used only from the one thread that runs its context, which must outlive it.
+/// Sends requests without retrying, except in one case: a kept connection that turns out to be dead before a
+/// byte was sent is replaced once. Use it only on the thread that runs its context, which must outlive it.
 /// Requests are cancelled by cancelling their coroutine.
 class Client {
  public:
@@ -80,7 +80,7 @@ class Client {
   Client(Client const&) = delete;
   Client& operator=(Client const&) = delete;
 
-  /// Sends a request and hands the response to the reader, which must live until the task ends. The request is taken
+  /// Sends a request and passes the response to the reader, which must live until the task ends. The request is taken
   /// over at once, the task may start later. @throws ClientError, std::invalid_argument for a header with a line break.
   Task<> send(ClientRequest const& request, ResponseReader& reader);
   /// Sends a request and collects the whole response. @throws ClientError

@@ -28,7 +28,7 @@ namespace omnibus::http {
 class ClientConnection;
 struct ClientHost;
 
-/// How a waiting coroutine is woken, whatever the type of its handler.
+/// Wakes a waiting coroutine, for any type of its handler.
 struct ClientWaiter {
   virtual ~ClientWaiter() = default;
   virtual void wake() = 0;
@@ -38,7 +38,7 @@ struct QueueTag;
 using QueueHook = boost::intrusive::list_base_hook<boost::intrusive::tag<QueueTag>,
                                                    boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-/// One request on its way. Lives in the frame of the coroutine that waits for it.
+/// One request in progress. Lives in the frame of the coroutine that waits for it.
 struct ClientExchange : WheelEntry, QueueHook {
   ClientExchange(ClientPool& its_pool, ClientHost& its_host) : pool(its_pool), host(its_host) {}
   ClientExchange(ClientExchange const&) = delete;
@@ -55,7 +55,7 @@ struct ClientExchange : WheelEntry, QueueHook {
   ClientHost& host;
   ResponseReader* reader = nullptr;
   ClientConnection* connection = nullptr;
-  std::string wire;  // the request as it is sent; given back once all of it is
+  std::string wire;  // the request as it is sent; freed once all of it is
   std::size_t sent = 0;
   std::size_t received = 0;
   std::size_t max_response_bytes = 0;
@@ -79,14 +79,14 @@ class ClientConnection
   ClientConnection(ClientPool& pool, ClientHost& host);
 
   void open();
-  /// Gives an idle connection an exchange. False when it is dead: then nothing of the exchange was sent.
+  /// Gives an idle connection an exchange. False when the connection is dead: then nothing of the exchange was sent.
   bool carry(ClientExchange& exchange);
   /// Whether an idle connection is still open and silent.
   bool alive();
   void close();
-  /// The connect or keep-alive time is over.
+  /// The connect or keep-alive timeout expired.
   void expire();
-  /// The exchange leaves before its end; the connection cannot be used any more.
+  /// The exchange is abandoned before its end; the connection cannot be used any more.
   void abandon();
 
   State state() const { return state_; }
@@ -146,11 +146,11 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   void submit(ClientExchange& exchange, std::chrono::milliseconds deadline);
   /// Ends an exchange and wakes its coroutine.
   void finish(ClientExchange& exchange, std::exception_ptr failure);
-  /// Ends an exchange that may be queued or under way.
+  /// Ends an exchange that may be queued or in progress.
   void fail(ClientExchange& exchange, ClientError::Kind kind, std::string const& reason);
   void leave_queue(ClientExchange& exchange);
   void requeue(ClientExchange& exchange);
-  /// Brings waiting exchanges and connections together, opening connections where they lack.
+  /// Assigns waiting exchanges to connections, and opens connections if needed.
   void pump(ClientHost& host);
   void opened(ClientConnection& connection, ClientHost& host);
   void open_failed(ClientHost& host, std::string const& reason);
@@ -184,7 +184,7 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
                          boost::intrusive::constant_time_size<false>>
       connections_;
   std::optional<TlsContext> tls_;
-  std::unique_ptr<std::array<char, 64 * 1024>> buffer_;  // what is read passes through here and is not kept
+  std::unique_ptr<std::array<char, 64 * 1024>> buffer_;  // received bytes pass through here and are not kept
   Clock::time_point busy_until_{};
   std::size_t exchanges_ = 0;
   std::size_t opened_ = 0;

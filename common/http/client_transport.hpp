@@ -23,7 +23,7 @@ class TlsContext {
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
 };
 
-/// Reads and writes without blocking and says what to wait for. TLS works directly on the socket's descriptor, so an
+/// Reads and writes without blocking and reports what to wait for. TLS works directly on the socket's descriptor, so an
 /// idle connection holds no buffers.
 class ClientTransport {
  public:
@@ -43,7 +43,7 @@ class ClientTransport {
   Result handshake();
   Result read(char* to, std::size_t size);
   Result write(std::string_view bytes);
-  /// What went wrong in the handshake, for people.
+  /// The handshake's error, as text for people.
   std::string failure() const;
   void close();
 

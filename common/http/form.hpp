@@ -1,4 +1,4 @@
-/// Forms, and queries, which are written alike. Pure.
+/// Forms and queries, which share one format. Pure.
 #pragma once
 
 #include <optional>
@@ -19,7 +19,7 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
 
 /// Reads `name=value&name=value`; nothing when an escape is malformed.
 std::optional<Form> read_form(std::string_view text);
-/// `name=value`, percent-encoded, after an `&` where something but a query's `?` stands before it.
+/// Appends `name=value`, percent-encoded, with an `&` in front unless `out` is empty or ends with a query's `?`.
 void append_form(std::string& out, std::string_view name, std::string_view value);
 
 }  // namespace omnibus::http

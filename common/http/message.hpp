@@ -1,4 +1,4 @@
-/// What travels over HTTP, free of any library's types: headers, requests, responses, problem answers.
+/// HTTP messages, without any library's types: headers, requests, responses, problem responses.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace omnibus::http {
 
-/// Header fields in the order they came; names compare without regard to case.
+/// Header fields in the order of arrival; names compare without regard to case.
 class Headers {
  public:
   using Field = std::pair<std::string, std::string>;
@@ -38,10 +38,10 @@ class Headers {
   std::vector<Field> fields_;
 };
 
-/// A request as a handler sees it: whole, within the limits of the server, and decoded.
+/// A request as a handler sees it: complete, within the limits of the server, and decoded.
 struct Request {
   std::string method;  ///< "GET", "POST", ...; a HEAD request that a GET route serves keeps "HEAD"
-  std::string target;  ///< as it was sent, with the query
+  std::string target;  ///< as sent, with the query
   std::string path;    ///< without the query, percent-decoded
   std::vector<std::pair<std::string, std::string>> query;       ///< decoded, in order
   std::vector<std::pair<std::string, std::string>> parameters;  ///< those of the route, decoded
@@ -67,7 +67,7 @@ struct Response {
 Response json_response(int status, std::string body);
 /// A response whose body is plain text.
 Response text_response(int status, std::string body, std::string content_type = "text/plain; charset=utf-8");
-/// An RFC 9457 answer (`application/problem+json`): type, title, status, detail and, when it is about one, the field.
+/// An RFC 9457 answer (`application/problem+json`): type, title, status, detail and, if a field is wrong, its name.
 Response problem(int status, std::string_view title, std::string_view detail = {}, std::string_view field = {});
 
 /// The standard reason phrase; "Unknown" for a status nobody registered.

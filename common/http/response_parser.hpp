@@ -1,4 +1,4 @@
-/// An incremental parser of HTTP/1.1 responses. Pure, no IO, holds no body.
+/// An incremental parser of HTTP/1.1 responses. Pure, no IO, stores no body.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +9,11 @@
 
 namespace omnibus::http {
 
-/// Status and header fields of a response, as views of what was received.
+/// Status and header fields of a response, as views of the received bytes.
 class ResponseHead {
  public:
   int status() const { return status_; }
-  /// The first field of that name, without regard to case, without blanks around it.
+  /// The first field of that name, without regard to case, without spaces around it.
   std::optional<std::string_view> find(std::string_view name) const;
   /// All header lines.
   std::string_view text() const { return text_; }
@@ -24,8 +24,8 @@ class ResponseHead {
   std::string_view text_;
 };
 
-/// Takes the bytes of one response after the other, however they are cut, and hands out its head and the pieces of its
-/// body. Interim (1xx) responses are skipped. What two readers could understand differently is an error.
+/// Takes the bytes of consecutive responses, in chunks of any size, and returns the head and the pieces of the
+/// body. Interim (1xx) responses are skipped. An ambiguous response is an error.
 /// Beast's basic_parser leaves a line that was cut for its caller to keep and put together, takes twice the time for a
 /// chunk that comes alone, and reads a response of an unknown transfer coding until the peer closes.
 class ResponseParser {
@@ -34,16 +34,16 @@ class ResponseParser {
     need_more,  ///< all input is consumed
     head,       ///< head() holds status and headers until the next call
     body,       ///< body() holds a piece of the body until the next call
-    done,       ///< the response is complete; what is left of the input does not belong to it
+    done,       ///< the response is complete; the rest of the input does not belong to it
     failed,     ///< not HTTP/1.x, or over a limit
   };
 
   /// Prepares for the response to a request; a response to HEAD has no body.
   void begin(bool to_head_request, std::size_t max_head_bytes);
   Step next(std::string_view& input);
-  /// Whether the response is complete when the peer closes now: it has no other end.
+  /// Whether the response is complete when the peer closes now: only the close ends it.
   bool complete_at_close() const { return state_ == State::until_close; }
-  /// Whether anything of the response has come.
+  /// Whether any part of the response has arrived.
   bool begun() const { return state_ != State::head || !held_.empty(); }
   /// Whether the connection can carry another request after this response.
   bool keep_alive() const { return keep_alive_; }
@@ -80,7 +80,7 @@ class ResponseParser {
   std::size_t max_head_bytes_ = 0;
   std::size_t line_bytes_ = 0;
   std::uint64_t remaining_ = 0;
-  std::string held_;  // the beginning of a head that has not come whole
+  std::string held_;  // the beginning of an incomplete head
   ResponseHead head_;
   std::string_view body_;
 };

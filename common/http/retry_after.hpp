@@ -1,4 +1,4 @@
-/// When a server wants to be asked again. Pure.
+/// The wait that a server asks for. Pure.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-/// Which handler answers which request.
+/// Maps requests to handlers.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -13,7 +13,7 @@
 
 namespace omnibus::http {
 
-/// A response that is written piece by piece, for as long as the peer stays: server-sent events, long downloads.
+/// A response that is written piece by piece while the peer is connected: server-sent events, long downloads.
 /// Lives as long as its handler runs; used only on the executor the handler runs on.
 class Stream {
  public:
@@ -22,14 +22,14 @@ class Stream {
   /// Sends status and headers. The body is chunked (or ends with the connection for an HTTP/1.0 peer).
   /// @throws boost::system::system_error when the peer is gone.
   virtual Task<> start(int status, Headers headers) = 0;
-  /// Sends a piece of the body; resumes once the kernel took it, so a slow reader slows its writer.
+  /// Sends a piece of the body; resumes once the kernel has accepted it, so a slow reader slows its writer.
   /// @throws boost::system::system_error when the peer is gone or took longer than the write timeout.
   virtual Task<> write(std::string_view piece) = 0;
   /// Answers with an ordinary response instead of a stream; only before start().
   virtual Task<> respond(Response response) = 0;
-  /// Resets the connection, so that the peer sees it break. For those who simulate bad weather.
+  /// Resets the connection, so that the peer sees a broken connection. For simulating faults.
   virtual void reset() = 0;
-  /// True once the peer has closed, a write failed, or the server is stopping: end the handler soon.
+  /// True once the peer has closed, a write failed, or the server is stopping: then end the handler soon.
   virtual bool closed() const = 0;
   /// Calls back once when closed() becomes true (at once when it is), on the handler's executor. One callback at a
   /// time.
@@ -43,7 +43,7 @@ using Handler = std::function<Task<Response>(Request const&)>;
 /// Answers a request with a stream. Request and stream outlive the coroutine.
 using StreamHandler = std::function<Task<>(Request const&, Stream&)>;
 
-/// Routes by method and path. A pattern is made of literal segments and `{name}` segments, each of which matches one
+/// Routes by method and path. A pattern consists of literal segments and `{name}` segments, each of which matches one
 /// non-empty segment: `/v1/conversations/{id}`. Literals win over parameters. Filled before the server starts, then
 /// only read, from any thread.
 class Router {

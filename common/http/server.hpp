@@ -17,7 +17,7 @@
 
 namespace omnibus::http {
 
-/// Limits of a server. What exceeds one is answered and closed, never served in part.
+/// Limits of a server. A request over a limit is answered and closed, never served in part.
 struct ServerSettings {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;                               ///< 0: any free one, see Server::port()
@@ -32,14 +32,14 @@ struct ServerSettings {
   int backlog = 4096;
 };
 
-/// Told of every answered request: the route's pattern (empty when none matched), the status and the time it took.
-/// Called on the connection's executor, possibly from several threads at once.
+/// Called for every answered request with the route's pattern (empty when none matched), the status and the duration,
+/// on the connection's executor, possibly from several threads at once.
 using RequestObserver =
     std::function<void(Request const& request, std::string_view pattern, int status, std::chrono::nanoseconds took)>;
 
-/// Serves a Router. Each connection has a strand of its own, so the executor's context may be run by several threads.
-/// Pipelined requests are answered one after the other; those that wait stay in the kernel, so their number is bounded.
-/// Handlers that throw are answered with a 500 that tells nothing of the inside.
+/// Serves a Router. Each connection has its own strand, so the executor's context may be run by several threads.
+/// Pipelined requests are answered one after the other; waiting ones stay in the kernel, so their number is bounded.
+/// If a handler throws, the response is a 500 without internal details.
 class Server {
  public:
   Server(boost::asio::any_io_executor executor, ServerSettings settings, Router router, RequestObserver observer = {});
@@ -48,14 +48,14 @@ class Server {
   Server(Server const&) = delete;
   Server& operator=(Server const&) = delete;
 
-  /// Binds and begins to accept. @throws boost::system::system_error naming the address when it cannot be had.
+  /// Binds and starts to accept. @throws boost::system::system_error with the address when it cannot be bound.
   void start();
-  /// The port that is listened on; valid after start().
+  /// The listening port; valid after start().
   std::uint16_t port() const;
   /// Connections that are open now.
   std::size_t connections() const;
-  /// Stops accepting, closes idle connections, tells streams to end, lets running requests finish until the deadline
-  /// and then cuts them off.
+  /// Stops accepting, closes idle connections, asks streams to end, lets running requests finish until the deadline
+  /// and then closes them.
   Task<> stop(std::chrono::milliseconds deadline);
 
   class Implementation;

@@ -19,7 +19,7 @@ namespace omnibus::http {
 
 class ServerConnection;
 
-/// What the connections of one server share. Any thread may use it.
+/// The shared state of one server's connections. Any thread may use it.
 class ServerConnections {
  public:
   ServerConnections(ServerSettings its_settings, Router its_router, RequestObserver its_observer)
@@ -31,7 +31,7 @@ class ServerConnections {
   void enter(ServerConnection* connection);
   void leave(ServerConnection* connection);
   std::size_t count() const;
-  /// Has each do this, soon and on its own strand.
+  /// Runs this for each, soon and on its own strand.
   void each(void (ServerConnection::*act)());
 
   ServerSettings const settings;
@@ -47,7 +47,7 @@ class ServerConnections {
   std::unordered_set<ServerConnection*> connections_;
 };
 
-/// One connection: reads a request, has it answered, reads the next. Lives in its own coroutine, on its own strand.
+/// One connection: reads a request, has it answered, reads the next. Lives in a coroutine on its own strand.
 class ServerConnection final : public Stream, public std::enable_shared_from_this<ServerConnection> {
  public:
   ServerConnection(boost::asio::ip::tcp::socket socket, std::shared_ptr<ServerConnections> server)
@@ -61,9 +61,9 @@ class ServerConnection final : public Stream, public std::enable_shared_from_thi
   /// Answers 503 and closes. Spawn it on the socket's strand.
   static Task<> reject(std::shared_ptr<ServerConnection> self);
 
-  /// The server stops: an idle connection ends, a stream is told to.
+  /// The server stops: an idle connection ends, a stream is asked to end.
   void begin_stop();
-  /// Ends it, whatever it does.
+  /// Ends it in any state.
   void cut();
   boost::asio::any_io_executor executor() { return socket_.get_executor(); }
 

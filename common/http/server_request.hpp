@@ -1,4 +1,4 @@
-/// What a server makes of the head of a request, and what it refuses. Pure, no IO.
+/// Checks the head of a request. Pure, no IO.
 #pragma once
 
 #include "http/message.hpp"
@@ -12,14 +12,14 @@
 
 namespace omnibus::http {
 
-/// Method, target and headers, as they came.
+/// Method, target and headers, as received.
 Request take_head(boost::beast::http::request_header<> const& head);
 
-/// Why a request of this head is not served; nothing when it is. Fills path and query. `version` is 10 or 11.
-/// What two readers could understand differently is refused: between a proxy and us it would smuggle a request.
+/// Why a request with this head is rejected; nothing when it is served. Fills path and query. `version` is 10 or 11.
+/// An ambiguous head is rejected: a proxy in front of us could read it differently (request smuggling).
 std::optional<Response> objection(unsigned version, Request& request);
 
-/// What is wrong with a request that cannot be read; nothing when there is nobody to tell.
+/// The response to a request that cannot be parsed; nothing when the peer has gone.
 std::optional<Response> refusal(boost::system::error_code const& failure, ServerSettings const& settings);
 
 }  // namespace omnibus::http

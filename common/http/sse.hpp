@@ -14,27 +14,27 @@ struct SseLimits {
   std::size_t max_event_bytes = 1024 * 1024;  ///< of all data lines of one event
 };
 
-/// Parses a stream of server-sent events as its bytes come, however they are cut: in the middle of a line ending, of a
+/// Parses a stream of server-sent events in chunks of any size: also split in the middle of a line ending, of a
 /// character, of a field. Holds at most one line and one event.
 class SseParser {
  public:
   enum class Step {
     event,      ///< an event is complete: event(), data() and id() hold it until the next call
     need_more,  ///< all input is consumed
-    too_large,  ///< a line or an event exceeds its limit; the parser is of no further use
+    too_large,  ///< a line or an event exceeds its limit; the parser cannot be used any more
   };
 
   explicit SseParser(SseLimits limits = {}) : limits_(limits) {}
 
-  /// Consumes input up to the end of the next event. Call again with what is left until it needs more.
+  /// Consumes input up to the end of the next event. Call again with the remaining input until it needs more.
   Step next(std::string_view& input);
 
-  /// Type of the event; "message" when the stream named none.
+  /// Type of the event; "message" when the stream gave none.
   std::string_view event() const { return event_.empty() ? std::string_view("message") : event_; }
   std::string_view data() const { return data_; }
-  /// The last id seen, also by an earlier event.
+  /// The last id seen, possibly from an earlier event.
   std::string_view id() const { return id_; }
-  /// The reconnection time the stream asked for last, in milliseconds.
+  /// The latest reconnection time from the stream, in milliseconds.
   std::optional<std::uint64_t> retry() const { return retry_; }
 
  private:
@@ -44,21 +44,21 @@ class SseParser {
   void reset_event();
 
   SseLimits limits_;
-  std::string line_;  // the beginning of a line whose end has not come yet
+  std::string line_;  // the beginning of an incomplete line
   std::string event_;
   std::string data_;
   std::string id_;
   std::optional<std::uint64_t> retry_;
-  bool begun_ = false;  // past the first line, which may open with a byte order mark
+  bool begun_ = false;  // past the first line, which may start with a byte order mark
   bool has_data_ = false;
-  bool complete_ = false;      // the event has been handed out
-  bool after_return_ = false;  // a line feed now belongs to the line before
+  bool complete_ = false;      // the event has been returned
+  bool after_return_ = false;  // a line feed now belongs to the previous line
   bool failed_ = false;
 };
 
 /// Appends one event; data of several lines becomes several data fields. Line breaks in event or id are dropped.
 void append_sse_event(std::string& out, std::string_view event, std::string_view data, std::string_view id = {});
-/// Appends a comment, which keeps a connection alive and is seen by no client.
+/// Appends a comment, which keeps a connection alive; clients ignore it.
 void append_sse_comment(std::string& out, std::string_view comment);
 
 }  // namespace omnibus::http

@@ -1,4 +1,4 @@
-/// Many deadlines for the price of one timer. Pure: the time is passed in.
+/// Many deadlines with one timer. Pure: the time is passed in.
 #pragma once
 
 #include <algorithm>
@@ -11,13 +11,13 @@
 
 namespace omnibus::http {
 
-/// A deadline that is a member or a base of what expires. Leaves its wheel when it is destroyed.
+/// A deadline, as a member or a base of the object that expires. Leaves its wheel when it is destroyed.
 struct WheelEntry : boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
   std::chrono::steady_clock::time_point deadline;
 };
 
-/// Keeps entries by the tick they expire in; setting and leaving cost O(1), allocate nothing, and touch no timer of the
-/// operating system. Expiry is late by at most one tick. Not thread-safe.
+/// Keeps entries by the tick in which they expire; setting and leaving cost O(1), allocate nothing, and use no timer of
+/// the operating system. Expiry is late by at most one tick. Not thread-safe.
 class TimerWheel {
  public:
   using Clock = std::chrono::steady_clock;
@@ -25,7 +25,7 @@ class TimerWheel {
 
   explicit TimerWheel(Clock::time_point now) : turned_(tick_of(now)) {}
 
-  /// Sets or moves an entry's deadline. The entry stays its owner's.
+  /// Sets or moves an entry's deadline. The caller keeps ownership of the entry.
   void set(WheelEntry& entry, Clock::time_point deadline) {
     entry.unlink();
     entry.deadline = deadline;
@@ -34,7 +34,7 @@ class TimerWheel {
   }
   static void clear(WheelEntry& entry) { entry.unlink(); }
 
-  /// Takes every entry whose deadline has passed off the wheel and calls `expired` with it. The callback may set, clear
+  /// Removes every entry whose deadline has passed and calls `expired` with it. The callback may set, clear
   /// and destroy any entry.
   template <class Expired>
   void turn(Clock::time_point now, Expired&& expired) {

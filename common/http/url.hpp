@@ -1,4 +1,4 @@
-/// Where a client's request goes.
+/// The address of a client's request.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,13 @@ struct Url {
   std::uint16_t port = 80;
   std::string target = "/";  ///< path and query
 
-  /// Scheme, host and port: what a connection belongs to.
+  /// Scheme, host and port, by which connections are shared.
   std::string origin() const;
-  /// The Host header: the port is left out when it is the scheme's own.
+  /// The Host header: without the port when it is the scheme's default.
   std::string authority() const;
 };
 
-/// Nothing when the text is not an absolute http(s) address, or holds user data, blanks or control characters.
+/// Nothing when the text is not an absolute http(s) address, or has user data, spaces or control characters.
 std::optional<Url> parse_url(std::string_view text);
 
 }  // namespace omnibus::http

@@ -8,11 +8,11 @@
 
 namespace omnibus::messaging::gsm7 {
 
-/// Septets that a UTF-16 unit takes: 1, or 2 for `^{}[]~|\€` and form feed, which stand behind an escape; 0 when it is
-/// not of the alphabet. The escape itself is none: it is no character.
+/// Septets of a UTF-16 unit: 1, or 2 for `^{}[]~|\€` and form feed, which need an escape; 0 when it is
+/// not in the alphabet. The escape itself is not a character, so it is not in the alphabet.
 std::uint8_t septets(char16_t unit);
 
-/// Septets of a text; nothing when a character is not of the alphabet.
+/// Septets of a text; nothing when a character is not in the alphabet.
 std::optional<std::size_t> septets(std::u16string_view text);
 
 }  // namespace omnibus::messaging::gsm7

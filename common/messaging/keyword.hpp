@@ -5,12 +5,12 @@
 
 namespace omnibus::messaging {
 
-/// What a person may always say, whatever the conversation is about.
+/// The keywords that always work, in any conversation.
 enum class Keyword { stop, start, help };
 
-/// The keyword that a message is: STOP, STOPALL, UNSUBSCRIBE, CANCEL, END, QUIT or ARRÊT; START or UNSTOP; HELP, AIDE
-/// or INFO. Nothing but the keyword may be in the message; case, accents, punctuation, blanks and emoji make no
-/// difference. YES is none: it answers too many other questions.
+/// The keyword of a message: STOP, STOPALL, UNSUBSCRIBE, CANCEL, END, QUIT or ARRÊT; START or UNSTOP; HELP, AIDE
+/// or INFO. The message may contain nothing else; case, accents, punctuation, spaces and emoji make no
+/// difference. YES is not a keyword: it answers too many other questions.
 std::optional<Keyword> keyword(std::string_view message);
 
 /// `STOP`, `START` or `HELP`

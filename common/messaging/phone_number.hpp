@@ -1,4 +1,4 @@
-/// Phone numbers: E.164 where they are stored and sent to, masked wherever else they are shown.
+/// Phone numbers: E.164 in storage and for sending, masked everywhere else.
 #pragma once
 
 #include <compare>
@@ -8,28 +8,28 @@
 
 namespace omnibus::messaging {
 
-/// One phone number. It has no formatter and no operator<<, so that it is not logged by accident: say `masked()`.
+/// One phone number. It has no formatter and no operator<<, so that it is not logged by accident: use `masked()`.
 class PhoneNumber {
  public:
   /// Reads a number as people and providers write it: `+250 788 123 456`, `00250788123456`, or with a region (`RW`) as
-  /// it is dialled there, `0788 123 456`. Nothing when it cannot be dialled from abroad: too short or too long for its
+  /// dialled there, `0788 123 456`. Nothing when it cannot be dialled from abroad: too short or too long for its
   /// country, a short code, a sender's name, letters, an extension, more than 64 bytes. May be called from any thread.
   static std::optional<PhoneNumber> parse(std::string_view text, std::string_view region = {});
 
-  /// The number of a WhatsApp id: digits alone (`250788123456`) or a JID (`250788123456@s.whatsapp.net`, with or
-  /// without a device). Nothing for groups, broadcasts and ids that hide the number. What WhatsApp writes in its own
-  /// way, as Mexico's 521, becomes the country's.
+  /// The number of a WhatsApp id: digits only (`250788123456`) or a JID (`250788123456@s.whatsapp.net`, with or
+  /// without a device). Nothing for groups, broadcasts and ids that hide the number. WhatsApp's own
+  /// spelling, such as Mexico's 521, is converted to the country's.
   static std::optional<PhoneNumber> from_whatsapp(std::string_view id);
 
-  /// `+250788123456`: what tables and events hold.
+  /// `+250788123456`: the form in tables and events.
   std::string const& e164() const { return e164_; }
   /// `250788123456`: WhatsApp's wa_id, and the MSISDN that MTN takes.
   std::string_view digits() const { return std::string_view{e164_}.substr(1); }
   /// `+2507*****56`
   std::string masked() const;
 
-  /// Whether the number lies in a range that is known to be in use. The list is as old as the installed libphonenumber,
-  /// so that a number that is not may still be somebody's.
+  /// Whether the number is in a range that is known to be in use. The list is as old as the installed libphonenumber,
+  /// so a number outside of it may still exist.
   bool in_use() const { return in_use_; }
 
   friend bool operator==(PhoneNumber const& left, PhoneNumber const& right) { return left.e164_ == right.e164_; }
@@ -42,17 +42,17 @@ class PhoneNumber {
   bool in_use_;
 };
 
-/// Whether it is WhatsApp's other name for a person, known to one business only: `RW.`, in a parent's name `RW.ENT.`,
+/// Whether it is WhatsApp's user id, known to one business only: `RW.`, in a parent's name `RW.ENT.`,
 /// and up to 128 letters and digits.
 bool is_whatsapp_user_id(std::string_view text);
 
-/// Whether the text is E.164: a plus and 2 to 15 digits, the first no zero.
+/// Whether the text is E.164: a plus and 2 to 15 digits, the first not zero.
 bool is_e164(std::string_view text);
 
-/// An E.164 number as it may be shown, `+2507*****56`; anything else, and what is too short to hide enough, shows less.
+/// An E.164 number in masked form, `+2507*****56`; any other text, or a number too short to mask, shows fewer digits.
 std::string mask_phone_number(std::string_view e164);
 
-/// Whether a setting's value is a region that national numbers can be read in: `RW`, `FR`.
+/// Whether a setting's value is a region for reading national numbers: `RW`, `FR`.
 bool is_region(std::string_view text);
 
 }  // namespace omnibus::messaging

@@ -1,4 +1,4 @@
-/// How an SMS is counted, divided and cut.
+/// Counts, divides and cuts an SMS.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@ enum class SmsEncoding { gsm7, ucs2 };
 /// `GSM-7` or `UCS-2`
 std::string_view name(SmsEncoding encoding);
 
-/// What a message holds: septets of GSM-7, UTF-16 code units of UCS-2. A message of several parts has less in each, for
-/// the header by which they are joined again.
+/// The size of a message: septets of GSM-7, UTF-16 code units of UCS-2. In a message of several parts each holds less,
+/// because of the header that joins them.
 struct SmsCapacity {
   std::size_t alone;
   std::size_t in_parts;
@@ -32,10 +32,10 @@ constexpr std::size_t sms_max_length_3_segments(SmsEncoding encoding) {
 struct SmsSize {
   SmsEncoding encoding = SmsEncoding::gsm7;
   std::size_t units = 0;
-  std::size_t parts = 0;  ///< what the operator bills; 0 of an empty text
+  std::size_t parts = 0;  ///< the parts that the operator bills; 0 for an empty text
 };
 
-/// Counts a text as it stands. Time grows with its length.
+/// Counts a text without conversion. Time grows with its length.
 SmsSize sms_size(std::string_view text);
 
 struct SmsPart {
@@ -44,12 +44,12 @@ struct SmsPart {
   std::size_t left = 0;  ///< units that would still fit
 };
 
-/// Divides a text into as many parts as `sms_size` counts, never within an escape or a surrogate pair, and of all ways
-/// to do so takes one that splits the fewest graphemes, and then the fewest words. The parts joined are the text.
+/// Divides a text into as many parts as `sms_size` counts, never within an escape or a surrogate pair. Chooses the
+/// division that splits the fewest graphemes, and then the fewest words. The parts joined are the text.
 std::vector<SmsPart> sms_parts(std::string_view text);
 
-/// The text, or as much of it as fits in so many parts with an ellipsis at its end (three dots in GSM-7), cut after a
-/// word where one ends nearby.
+/// The text, or the beginning that fits into so many parts with an ellipsis at its end (three dots in GSM-7), cut after
+/// a word if one ends nearby.
 std::string cut_sms(std::string_view text, std::size_t max_parts = sms_max_segments);
 
 }  // namespace omnibus::messaging

@@ -10,19 +10,19 @@
 
 namespace omnibus::messaging {
 
-/// A message as it goes out by SMS.
+/// A message as it is sent by SMS.
 struct SmsText {
   std::string text;
   SmsSize size;
-  std::vector<Replacement> replaced{};  ///< what GSM-7 has no character for
-  bool cut = false;                     ///< an ellipsis stands for the rest
+  std::vector<Replacement> replaced{};  ///< characters that GSM-7 lacks
+  bool cut = false;                     ///< an ellipsis replaces the rest
 };
 
-/// The longest body that is looked at, in bytes; of a longer one the beginning.
+/// The longest body that is read, in bytes; a longer one is cut to it.
 inline constexpr std::size_t max_body = 16 * 1024;
 
-/// Makes a body of simple Markdown, or with WhatsApp's marks, into an SMS: plain, in GSM-7 where it can be, and at most
-/// `max_parts` long. Empty when nothing of it can be read.
+/// Converts a body of simple Markdown, or with WhatsApp's marks, into an SMS: plain, in GSM-7 if possible, and at most
+/// `max_parts` long. Empty when it has no readable text.
 SmsText sms_text(std::string_view body, std::size_t max_parts = sms_max_segments);
 
 }  // namespace omnibus::messaging

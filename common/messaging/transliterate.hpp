@@ -1,4 +1,4 @@
-/// One character outside GSM-7 makes a whole message cost more than twice as much: most can be said within it.
+/// Replaces characters outside GSM-7: a single one makes the whole message cost more than twice as much.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace omnibus::messaging {
 
-/// A character that another text stands for; an empty one when it was left out.
+/// A character and its replacement; an empty one when it was left out.
 struct Replacement {
   std::string from;
   std::string to;
@@ -17,14 +17,14 @@ struct Replacement {
 
 struct Transliteration {
   std::string text;
-  bool gsm7 = false;                    ///< whether all of it is of the GSM-7 alphabet
-  std::vector<Replacement> replaced{};  ///< in the order of their first place in the text
+  bool gsm7 = false;                    ///< whether all of it is in the GSM-7 alphabet
+  std::vector<Replacement> replaced{};  ///< in the order of their first position in the text
 };
 
-/// Writes a text in GSM-7 where all of it can be: quotes, dashes and blanks plain, accents that the alphabet lacks left
-/// out, ligatures and symbols spelled, emoji dropped unless nothing would be left. A text with more than that to it, as
-/// one in Arabic, stays as it is, emoji included: it would cost the same. Either way it comes back composed (NFC), as
-/// UTF-8 and without control characters but line feeds.
+/// Converts a text to GSM-7 if all of it can be: plain quotes, dashes and spaces, accents that the alphabet lacks left
+/// out, ligatures and symbols spelled out, emoji dropped unless nothing would be left. Any other text, such as
+/// one in Arabic, stays unchanged, with its emoji: it would cost the same. The result is composed (NFC), in
+/// UTF-8 and without control characters except line feeds.
 Transliteration to_gsm7(std::string_view text);
 
 }  // namespace omnibus::messaging

@@ -34,15 +34,15 @@ BOOST_DESCRIBE_STRUCT(Session, (), (id, profile_id, status, context, version, ca
 Session get_or_create_session(pqxx::transaction_base& transaction, Uuid const& profile, Channel channel,
                               std::string_view status = "active", std::optional<std::string> const& call_id = {});
 
-/// The person's open session, untouched. Nothing when there is none, or it has expired.
+/// The person's open session, unchanged. Nothing when there is none, or it has expired.
 std::optional<Session> get_active_session(pqxx::transaction_base& transaction, Uuid const& profile);
 
-/// Nothing when the session is closed, or gone.
+/// Nothing when the session is closed or deleted.
 std::optional<Session> update_session_status(pqxx::transaction_base& transaction, Uuid const& session,
                                              std::string_view status);
 
-/// Merges a JSON object into the context, member by member. With a version, only if that is still the context's.
-/// Nothing when it is not, when the session is closed, or when the context would grow beyond 16 KiB.
+/// Merges a JSON object into the context, member by member. With a version, only if the context still has it.
+/// Nothing when it has not, when the session is closed, or when the context would grow beyond 16 KiB.
 std::optional<Session> merge_session_context(pqxx::transaction_base& transaction, Uuid const& session,
                                              std::string_view patch, std::optional<std::int32_t> version = {});
 
