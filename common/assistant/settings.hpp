@@ -29,15 +29,15 @@ struct ModelSettings {
 
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
-      config::Doc{"llm_base_url", "OpenAI-compatible endpoint, http or https, ending before /chat/completions"},
-      config::Doc{"llm_api_key", "Bearer token for it"},
-      config::Doc{"openai_api_key", "The same, where LLM_API_KEY is not set"},
+      config::Doc{"llm_base_url", "OpenAI-compatible endpoint, http or https, without /chat/completions"},
+      config::Doc{"llm_api_key", "Bearer token for the endpoint"},
+      config::Doc{"openai_api_key", "The bearer token if LLM_API_KEY is not set"},
       config::Doc{"llm_model", "Model asked first"},
-      config::Doc{"llm_fallback_model", "Model asked when that one fails; empty for none"},
-      config::Doc{"llm_deadline", "Longest time for one answer, all of it", 0.1, 3600},
+      config::Doc{"llm_fallback_model", "Model asked when the first one fails; empty: none"},
+      config::Doc{"llm_deadline", "Longest time for one complete answer", 0.1, 3600},
       config::Doc{"llm_max_tokens", "Longest answer asked for, in tokens", 1, 1'000'000},
       config::Doc{"llm_max_response", "Longest answer accepted, in bytes on the wire", 1024, 1073741824.0},
-      config::Doc{"llm_connections", "Connections to the endpoint at most", 1, 100'000},
+      config::Doc{"llm_connections", "Most connections to the endpoint", 1, 100'000},
       config::Doc{"llm_give_up_after", "A person gets the fallback text after waiting this long for the model", 0,
                   86400},
       config::Doc{"llm_max_attempts", "Failed attempts after which a person gets the fallback text", 1, 1000},

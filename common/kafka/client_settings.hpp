@@ -27,7 +27,7 @@ struct ClientSettings {
   static constexpr std::string_view prefix = "KAFKA_";
   static constexpr std::array docs{
       config::Doc{"brokers", "Kafka's bootstrap addresses, host:port separated by commas"},
-      config::Doc{"client_id", "Name shown by the brokers' own logs and metrics"},
+      config::Doc{"client_id", "Name of this client in the brokers' logs and metrics"},
       config::Doc{"options",
                   "More options of librdkafka, name=value separated by ; such as security.protocol=SASL_SSL"},
   };

@@ -27,11 +27,11 @@ struct ProducerSettings {
   std::string compression = "lz4";
 
   static constexpr std::array docs{
-      config::Doc{"linger", "How long a record waits for company before its batch is sent", 0, 1},
-      config::Doc{"message_timeout", "From publishing to giving up, all retries included", 0.1, 3600},
-      config::Doc{"max_message", "The largest record accepted; each topic's own limit holds as well", 1024, 1 << 30},
-      config::Doc{"queued_records", "Records not yet acknowledged before publishing is refused for now", 1, 10'000'000},
-      config::Doc{"queued_bytes", "Likewise in bytes", 1 << 20, 2e12},
+      config::Doc{"linger", "How long a record waits for others to share its batch", 0, 1},
+      config::Doc{"message_timeout", "Time from publishing to giving up, all retries included", 0.1, 3600},
+      config::Doc{"max_message", "The largest record accepted; each topic's own limit applies, too", 1024, 1 << 30},
+      config::Doc{"queued_records", "Unacknowledged records at which publishing is rejected for now", 1, 10'000'000},
+      config::Doc{"queued_bytes", "The same limit in bytes", 1 << 20, 2e12},
       config::Doc{"compression", "none, lz4, zstd, gzip or snappy"},
   };
 };

@@ -28,14 +28,14 @@ struct CallSettings : assistant::ModelSettings {
   static constexpr std::array docs{
       config::Doc{
           "call_summary_wait",
-          "How long a call without summary and transcript waits for its row in call_summaries; takes 6 of MAX_ATTEMPTS",
+          "How long a call without summary and transcript waits for its row in call_summaries; uses 6 of MAX_ATTEMPTS",
           0, 1800},
       config::Doc{"call_summary_expires_after", "A summary that could not be sent within this time is not sent", 60,
                   604800},
-      config::Doc{"transcript_tokens",
-                  "Most of a transcript that a model is shown, in estimated tokens; the end counts", 64, 1'000'000},
+      config::Doc{"transcript_tokens", "Longest transcript in the prompt, in estimated tokens; the end is kept", 64,
+                  1'000'000},
       config::Doc{"instructions", "The system prompt for a summary"},
-      config::Doc{"generic_text", "What is sent when there is no summary"},
+      config::Doc{"generic_text", "The text sent when there is no summary"},
   };
 };
 BOOST_DESCRIBE_STRUCT(CallSettings, (assistant::ModelSettings),

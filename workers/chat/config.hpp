@@ -25,7 +25,7 @@ struct ChatSettings : assistant::ModelSettings {
   static constexpr std::array docs{
       config::Doc{"history_tokens", "Budget of the prompt, history included, in estimated tokens", 64, 10'000'000},
       config::Doc{"instructions", "The system prompt"},
-      config::Doc{"fallback_text", "What a visitor is told when no model answers"},
+      config::Doc{"fallback_text", "The text for a visitor when no model answers"},
   };
 };
 BOOST_DESCRIBE_STRUCT(ChatSettings, (assistant::ModelSettings), (history_tokens, instructions, fallback_text))

@@ -29,15 +29,15 @@ struct LimitSettings {
   std::uint32_t rate_limit_burst = 2000;
 
   static constexpr std::array docs{
-      config::Doc{"max_header_bytes", "Headers of one request; more is 431", 1024, 1 << 20},
-      config::Doc{"max_body_bytes", "Body of one request; more is 413", 1024, 16 << 20},
-      config::Doc{"max_connections", "Connections open at once; one more is 503", 1, 1'000'000},
+      config::Doc{"max_header_bytes", "Most bytes of one request's headers; above: 431", 1024, 1 << 20},
+      config::Doc{"max_body_bytes", "Most bytes of one request's body; above: 413", 1024, 16 << 20},
+      config::Doc{"max_connections", "Connections open at once; above: 503", 1, 1'000'000},
       config::Doc{"header_timeout", "From a request's first byte to its last header; then 408", 0.1, 600},
       config::Doc{"body_timeout", "For a request's whole body; then 408", 0.1, 600},
       config::Doc{"keep_alive_timeout", "Between two requests of a connection; then it is closed", 0.1, 3600},
-      config::Doc{"write_timeout", "For one answer, or one piece of a stream, to be taken; then closed", 0.1, 600},
-      config::Doc{"rate_limit_per_second", "Requests of one domain in the long run; more is 429; 0 for no limit", 0,
-                  1e9},
+      config::Doc{"write_timeout", "Time for the client to read a response, or a piece of a stream; then closed", 0.1,
+                  600},
+      config::Doc{"rate_limit_per_second", "Requests of one domain on average; above: 429; 0: no limit", 0, 1e9},
       config::Doc{"rate_limit_burst", "Requests of one domain at once", 1, 1e9},
   };
 };
@@ -56,13 +56,14 @@ struct StreamSettings {
   std::chrono::milliseconds open_wait{3'000};
 
   static constexpr std::array docs{
-      config::Doc{"per_tenant", "Streams one tenant may have open at once; one more is 429", 1, 1'000'000},
-      config::Doc{"heartbeat", "A comment is sent when nothing else was for this long", 0.1, 600},
-      config::Doc{"max_buffer", "What may wait for one slow reader; more and its stream ends", 4096, 64 << 20},
-      config::Doc{"recent", "The newest replies kept in memory, from which streams resume", 65536, 1e11},
-      config::Doc{"unseen", "How long a stream opened after a post still begins with the replies to it", 0, 3600},
-      config::Doc{"look_back", "How far back a stream begins that names no position and follows no post here", 0, 3600},
-      config::Doc{"open_wait", "How long a stream waits for its conversation to be stored before it is 404", 0, 60},
+      config::Doc{"per_tenant", "Streams that one tenant may have open at once; above: 429", 1, 1'000'000},
+      config::Doc{"heartbeat", "After this time without data, a stream sends a comment", 0.1, 600},
+      config::Doc{"max_buffer", "Bytes that may wait for one slow reader; above, its stream ends", 4096, 64 << 20},
+      config::Doc{"recent", "Bytes of the newest replies kept in memory, from which streams resume", 65536, 1e11},
+      config::Doc{"unseen", "A stream opened within this time after a post begins with the replies to it", 0, 3600},
+      config::Doc{"look_back", "How far back a stream begins without a position and without a post to this gateway", 0,
+                  3600},
+      config::Doc{"open_wait", "How long a stream waits for its conversation to be stored; then 404", 0, 60},
   };
 };
 BOOST_DESCRIBE_STRUCT(StreamSettings, (), (per_tenant, heartbeat, max_buffer, recent, unseen, look_back, open_wait))
@@ -85,17 +86,17 @@ struct Settings : config::ProcessSettings {
   WebhookSettings webhooks;
 
   static constexpr std::array docs{
-      config::Doc{"http_listen", "HOST:PORT the API is served on; port 0 takes a free one"},
+      config::Doc{"http_listen", "HOST:PORT of the API; port 0 takes a free one"},
       config::Doc{"database_connections", "Connections to PostgreSQL", 1, 1000},
-      config::Doc{"database_timeout", "For one statement, and to connect", 0.1, 60},
+      config::Doc{"database_timeout", "Time for one statement, and to connect", 0.1, 60},
       config::Doc{"publish_timeout", "How long Kafka may take to acknowledge an event; then 503", 0.1, 300},
-      config::Doc{"token_cache",
-                  "How long a token is believed after it was looked up, so also how long a revoked one works", 0, 3600},
-      config::Doc{"idempotency_lease", "How long the claimant of an Idempotency-Key has before another takes over", 1,
+      config::Doc{"token_cache", "How long a looked-up token is cached, and so how long a revoked one may still work",
+                  0, 3600},
+      config::Doc{"idempotency_lease", "How long a request may hold its Idempotency-Key before another takes over", 1,
                   600},
-      config::Doc{"idempotency_wait", "How long a request waits for the claimant of its Idempotency-Key; then 503", 0.1,
+      config::Doc{"idempotency_wait", "How long a request waits for the holder of its Idempotency-Key; then 503", 0.1,
                   600},
-      config::Doc{"drain", "How long a stop waits for requests that run", 0, 600},
+      config::Doc{"drain", "How long a stop waits for running requests", 0, 600},
   };
 };
 BOOST_DESCRIBE_STRUCT(Settings, (config::ProcessSettings),

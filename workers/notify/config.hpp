@@ -27,27 +27,27 @@ struct NotifySettings : ProviderSettings {
 
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
-      config::Doc{
-          "sms_delivery_policy",
-          "What becomes of an SMS nobody knows the fate of: at_most_once leaves it in doubt, at_least_once sends "
-          "it again"},
-      config::Doc{"whatsapp_delivery_policy", "The same of a WhatsApp message"},
+      config::Doc{"sms_delivery_policy",
+                  "If it is unknown whether an SMS was accepted: at_most_once leaves it in doubt, at_least_once sends "
+                  "it again"},
+      config::Doc{"whatsapp_delivery_policy", "The same for a WhatsApp message"},
       config::Doc{"whatsapp_template_name",
                   "Approved template with one parameter, for people who have not written for 24 hours; empty: they are "
                   "skipped"},
-      config::Doc{"whatsapp_template_language", "Language it was approved in"},
-      config::Doc{"whatsapp_template_characters", "What the template's own words leave of 1,024", 1, 1024},
+      config::Doc{"whatsapp_template_language", "Language of the approved template"},
+      config::Doc{"whatsapp_template_characters",
+                  "Characters for the parameter: 1,024 without the template's own words", 1, 1024},
       config::Doc{"claim_lease",
-                  "How long the deliveries of a worker that died wait for another; longer than SEND_DEADLINE, by what "
-                  "writing down takes",
+                  "How long the deliveries of a crashed worker wait for another; longer than SEND_DEADLINE by the time "
+                  "for recording the result",
                   1, 3600},
       config::Doc{"send_max_attempts", "Attempts after which a refused message has failed; below MAX_ATTEMPTS", 1,
                   1000},
       config::Doc{"send_give_up_after",
-                  "A message that its provider, being away, or our limits keep back has failed so long after it was "
-                  "asked for; no attempt is counted until then",
+                  "A message held back by an unavailable provider or by our limits fails this long after it was "
+                  "requested; no attempt is counted until then",
                   1, 2'592'000},
-      config::Doc{"spend_cap_per_day", "What one tenant's messages of a day (UTC) may cost; 0 for no cap", 0, 1e9},
+      config::Doc{"spend_cap_per_day", "Highest cost of one tenant's messages per day (UTC); 0: no cap", 0, 1e9},
   };
 };
 BOOST_DESCRIBE_STRUCT(NotifySettings, (ProviderSettings),

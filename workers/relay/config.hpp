@@ -20,7 +20,7 @@ struct RelaySettings : config::ProcessSettings {
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
       config::Doc{"interval", "Time between two sweeps that found nothing", 0.05, 3600},
-      config::Doc{"age", "How old a row must be before it counts as left behind", 0, 86400},
+      config::Doc{"age", "The age at which a row counts as left behind", 0, 86400},
       config::Doc{"batch", "Rows published in one transaction", 1, 100'000},
   };
 };

@@ -31,17 +31,19 @@ struct SmsSettings : assistant::ModelSettings {
 
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
-      config::Doc{"history_messages", "Messages of the session that the model is shown", 0, 200},
-      config::Doc{"history_tokens", "Budget of these messages, in estimated tokens; the newest count", 0, 10'000'000},
+      config::Doc{"history_messages", "Messages of the session in the prompt", 0, 200},
+      config::Doc{"history_tokens", "Budget of these messages, in estimated tokens; the newest are kept", 0,
+                  10'000'000},
       config::Doc{"tool_rounds", "How often a model may call tools before it has to answer", 0, 16},
-      config::Doc{"replies_per_hour",
-                  "Messages of this worker to one person within an hour; beyond them it keeps what they write and does "
-                  "not answer, since two machines would answer each other for ever. 0: no limit",
-                  0, 100'000},
+      config::Doc{
+          "replies_per_hour",
+          "Messages of this worker to one person within an hour. Above that it stores what the person writes and "
+          "does not answer, so that two machines do not answer each other endlessly. 0: no limit",
+          0, 100'000},
       config::Doc{"reply_expires_after", "A reply that could not be sent within this time is not sent", 60, 604800},
       config::Doc{"instructions", "The system prompt"},
-      config::Doc{"fallback_text", "What a person is told when no model answers"},
-      config::Doc{"opt_out_text", "The answer to STOP, the last message over that channel"},
+      config::Doc{"fallback_text", "The text for a person when no model answers"},
+      config::Doc{"opt_out_text", "The answer to STOP, which is the last message over that channel"},
       config::Doc{"opt_in_text", "The answer to START"},
       config::Doc{"help_text", "The answer to HELP"},
   };

@@ -25,18 +25,18 @@ struct SignedWebhookSettings {
   bool unsigned_allowed = false;
 
   static constexpr std::array docs{
-      config::Doc{"secret", "Signs requests with HMAC-SHA256; empty: they are answered 503"},
-      config::Doc{"secret_previous", "Signs them, too, for as long as the secret is being replaced"},
+      config::Doc{"secret", "Key of the requests' HMAC-SHA256 signature; empty: answered 503"},
+      config::Doc{"secret_previous", "The previous secret, also accepted while it is being replaced"},
       config::Doc{"signature_header", "The header with the signature"},
-      config::Doc{"signature_prefix", "What is before it there, such as sha256="},
-      config::Doc{"signature_encoding", "How it is written: hex or base64"},
+      config::Doc{"signature_prefix", "The text before the signature, such as sha256="},
+      config::Doc{"signature_encoding", "The signature's encoding: hex or base64"},
       config::Doc{"timestamp_header",
-                  "A header with the time of signing, which is then signed before the body with a "
-                  "dot between; empty: the body alone is"},
-      config::Doc{"tolerance", "How far that time may be from now; then 401", 1, 86400},
+                  "The header with the time of signing; then the time, a dot and the body "
+                  "are signed; empty: only the body"},
+      config::Doc{"tolerance", "How far that time may be from now; above: 401", 1, 86400},
       config::Doc{"unsigned_allowed",
-                  "Takes requests of anybody, without a look at signatures: for networks that "
-                  "only the provider reaches"},
+                  "Accepts requests without checking the signature: for networks that "
+                  "only the provider can reach"},
   };
 
   /// The rule they follow; without secrets when none is set.
@@ -58,11 +58,10 @@ struct WhatsappWebhookSettings {
   std::string phone_number_id;
 
   static constexpr std::array docs{
-      config::Doc{"app_secret",
-                  "Secret of the Meta app, by which its webhooks are signed; empty: they are answered 503"},
-      config::Doc{"app_secret_previous", "Signs them, too, for as long as the secret is being replaced"},
-      config::Doc{"verify_token", "What Meta must say in the handshake of the webhook; empty: it is answered 503"},
-      config::Doc{"phone_number_id", "Only what is about this number of ours is taken; empty: about any"},
+      config::Doc{"app_secret", "Secret of the Meta app, which signs its webhooks; empty: answered 503"},
+      config::Doc{"app_secret_previous", "The previous secret, also accepted while it is being replaced"},
+      config::Doc{"verify_token", "The token that Meta must send in the webhook handshake; empty: answered 503"},
+      config::Doc{"phone_number_id", "Accept only events about this number of ours; empty: about any"},
   };
 
   SignatureRule rule() const {
@@ -79,9 +78,9 @@ struct TwilioWebhookSettings {
   std::string webhook_base_url;
 
   static constexpr std::array docs{
-      config::Doc{"auth_token", "Token of the account, by which its webhooks are signed; empty: they are answered 503"},
+      config::Doc{"auth_token", "Token of the account, which signs its webhooks; empty: answered 503"},
       config::Doc{"webhook_base_url",
-                  "Where Twilio reaches this gateway, ending before /webhooks: it signs the whole address"},
+                  "Address at which Twilio reaches this gateway, without /webhooks: it signs the full URL"},
   };
 };
 BOOST_DESCRIBE_STRUCT(TwilioWebhookSettings, (), (auth_token, webhook_base_url))
@@ -98,12 +97,11 @@ struct WebhookSettings {
   TwilioWebhookSettings twilio;
 
   static constexpr std::array docs{
-      config::Doc{"webhook_domain",
-                  "The tenant that all webhooks of this gateway belong to; empty: they are answered 503"},
-      config::Doc{"webhook_region", "Where phone numbers without a country code are dialled, as RW"},
+      config::Doc{"webhook_domain", "The tenant of all webhooks of this gateway; empty: answered 503"},
+      config::Doc{"webhook_region", "The country of phone numbers without a country code, such as RW"},
       config::Doc{"profile_key_secret",
                   "Hashes phone numbers into Kafka keys; at least 16 bytes, the same on every "
-                  "gateway, and never changed: the order within a key hangs on it"},
+                  "gateway, and never changed, as it determines the keys' order"},
   };
 };
 BOOST_DESCRIBE_STRUCT(WebhookSettings, (),

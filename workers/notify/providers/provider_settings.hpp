@@ -28,12 +28,12 @@ struct WhatsAppSettings {
   std::int64_t price_micros = 0;
 
   static constexpr std::array docs{
-      config::Doc{"base_url", "Graph API with its version, ending before /PHONE_NUMBER_ID/messages"},
+      config::Doc{"base_url", "Graph API with its version, without /PHONE_NUMBER_ID/messages"},
       config::Doc{"access_token", "Token of a system user; empty: nothing is sent over WhatsApp"},
-      config::Doc{"phone_number_id", "Id of the number that messages come from"},
-      config::Doc{"rate_per_second", "Messages in the long run; 0 for no limit", 0, 1e6},
-      config::Doc{"recipient_interval", "Between two messages to one person; 0 for no limit", 0, 3600},
-      config::Doc{"price_micros", "Of one message, in millionths of the spend cap's currency", 0, 1e12},
+      config::Doc{"phone_number_id", "Id of the sender's phone number"},
+      config::Doc{"rate_per_second", "Messages per second on average; 0: no limit", 0, 1e6},
+      config::Doc{"recipient_interval", "Time between two messages to one person; 0: no limit", 0, 3600},
+      config::Doc{"price_micros", "Price of one message, in millionths of the spend cap's currency", 0, 1e12},
   };
 };
 BOOST_DESCRIBE_STRUCT(WhatsAppSettings, (),
@@ -48,12 +48,12 @@ struct MtnSmsSettings {
   bool honours_key = false;
 
   static constexpr std::array docs{
-      config::Doc{"base_url", "MTN's API, ending before /v1/oauth and /v3/sms"},
+      config::Doc{"base_url", "MTN's API, without /v1/oauth and /v3/sms"},
       config::Doc{"api_key", "Client id (consumer key); empty: nothing is sent over MTN"},
       config::Doc{"api_secret", "Client secret (consumer secret)"},
-      config::Doc{"sender_id", "Whom people see as the sender: up to 11 letters and digits, or a short code"},
-      config::Doc{"service_code", "Short code MTN knows the sender by; empty: the sender id"},
-      config::Doc{"honours_key", "MTN has agreed that a clientCorrelatorId sent again is not delivered again"},
+      config::Doc{"sender_id", "The sender that people see: up to 11 letters and digits, or a short code"},
+      config::Doc{"service_code", "MTN's short code for the sender; empty: the sender id"},
+      config::Doc{"honours_key", "MTN has agreed to deliver a repeated clientCorrelatorId only once"},
   };
 };
 BOOST_DESCRIBE_STRUCT(MtnSmsSettings, (), (base_url, api_key, api_secret, sender_id, service_code, honours_key))
@@ -67,13 +67,14 @@ struct TwilioSettings {
   std::chrono::milliseconds look_up_after{60'000};
 
   static constexpr std::array docs{
-      config::Doc{"base_url", "Twilio's API, ending before /2010-04-01"},
-      config::Doc{"account_sid", "Account; empty: nothing is sent over Twilio"},
-      config::Doc{"auth_token", "Its token"},
+      config::Doc{"base_url", "Twilio's API, without /2010-04-01"},
+      config::Doc{"account_sid", "Account id; empty: nothing is sent over Twilio"},
+      config::Doc{"auth_token", "Token of the account"},
       config::Doc{"from", "Number in E.164, alphanumeric sender, or the SID of a messaging service (MG...)"},
       config::Doc{"webhook_base_url",
-                  "Where Twilio reaches the gateway, ending before /webhooks; empty: no delivery receipts"},
-      config::Doc{"look_up_after", "A message that is not in Twilio's list this long after it was sent never was", 0,
+                  "Address at which Twilio reaches the gateway, without /webhooks; empty: no delivery receipts"},
+      config::Doc{"look_up_after",
+                  "If a message is missing in Twilio's list this long after it was sent, it was never accepted", 0,
                   86400},
   };
 };
@@ -87,9 +88,10 @@ struct SmsProviderSettings {
 
   static constexpr std::array docs{
       config::Doc{"provider", "mtn or twilio"},
-      config::Doc{"rate_per_second", "Messages in the long run; 0 for no limit", 0, 1e6},
-      config::Doc{"recipient_interval", "Between two messages to one person; 0 for no limit", 0, 3600},
-      config::Doc{"segment_price_micros", "Of one part of an SMS, in millionths of the spend cap's currency", 0, 1e12},
+      config::Doc{"rate_per_second", "Messages per second on average; 0: no limit", 0, 1e6},
+      config::Doc{"recipient_interval", "Time between two messages to one person; 0: no limit", 0, 3600},
+      config::Doc{"segment_price_micros", "Price of one part of an SMS, in millionths of the spend cap's currency", 0,
+                  1e12},
   };
 };
 BOOST_DESCRIBE_STRUCT(SmsProviderSettings, (), (provider, rate_per_second, recipient_interval, segment_price_micros))
@@ -103,12 +105,12 @@ struct SendSettings {
   std::chrono::milliseconds breaker_open_time{60'000};
 
   static constexpr std::array docs{
-      config::Doc{"deadline", "For one message: connecting, sending and the provider's answer", 0.1, 600},
-      config::Doc{"longest_wait", "A message whose turn under the rate limits is later than this is tried again later",
-                  0, 600},
-      config::Doc{"connections", "Connections to one provider at most", 1, 100'000},
-      config::Doc{"breaker_failures", "Failures of a provider in a row after which it is left alone", 1, 1'000'000},
-      config::Doc{"breaker_open_time", "For how long it is", 0.001, 3600},
+      config::Doc{"deadline", "Time for one message: connecting, sending and the provider's answer", 0.1, 600},
+      config::Doc{"longest_wait", "A message that the rate limits delay for longer than this is retried later", 0, 600},
+      config::Doc{"connections", "Most connections to one provider", 1, 100'000},
+      config::Doc{"breaker_failures", "Failures of a provider in a row after which its circuit breaker opens", 1,
+                  1'000'000},
+      config::Doc{"breaker_open_time", "How long the circuit breaker stays open", 0.001, 3600},
   };
 };
 BOOST_DESCRIBE_STRUCT(SendSettings, (), (deadline, longest_wait, connections, breaker_failures, breaker_open_time))
