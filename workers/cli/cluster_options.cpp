@@ -10,7 +10,7 @@ void add_cluster_options(CLI::App& command, ClusterOptions& options) {
       ->capture_default_str();
   command.add_option("--kafka-options", options.options, "More options of librdkafka, name=value separated by ;")
       ->envname("KAFKA_OPTIONS");
-  command.add_option("--timeout", options.timeout_seconds, "Seconds each request may take")
+  command.add_option("--timeout", options.timeout_seconds, "Time limit of each request, in seconds")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
 }

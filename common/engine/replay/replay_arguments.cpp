@@ -55,9 +55,9 @@ void add_replay_options(CLI::App& application, std::string_view worker, std::opt
                       "begins with a letter or digit");
                 given().run = run;
               },
-              "Go through a window of the topics once more, under this name (again: go on with it), and end;\n"
-              "as the role of REPLAY_DATABASE_URL; publishes nothing. Ends with 0, with 3 when events failed,\n"
-              "with 4 when it was stopped before its end")
+              "Consume a window of the topics again, under this name (the same name resumes it), and end;\n"
+              "uses the role of REPLAY_DATABASE_URL; publishes nothing. Exit code 0, 3 when events failed,\n"
+              "4 when it was stopped before its end")
           ->type_name("RUN"),
       application
           .add_option_function<std::string>(
@@ -67,7 +67,7 @@ void add_replay_options(CLI::App& application, std::string_view worker, std::opt
       application
           .add_option_function<std::string>(
               "--to", [given](std::string const& text) { given().to = moment("--to", text); },
-              "Where it ends, this moment not included; or now")
+              "Where the window ends, exclusive; or now")
           ->type_name("T"),
       application
           .add_option_function<std::vector<std::string>>(
@@ -76,7 +76,7 @@ void add_replay_options(CLI::App& application, std::string_view worker, std::opt
                 for (auto const& topic : topics)
                   if (std::ranges::find(given().topics, topic) == given().topics.end()) given().topics.push_back(topic);
               },
-              "Only this topic of the worker's; may be given more than once")
+              "Only this topic of the worker; may be repeated")
           ->allow_extra_args(false)
           ->type_name("TOPIC"),
       application

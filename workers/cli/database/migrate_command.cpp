@@ -71,8 +71,8 @@ int status(MigrateOptions const& options) {
 }  // namespace
 
 void add_migrate_command(CLI::App& application, int& exit_code) {
-  auto* command = application.add_subcommand(
-      "migrate", "Bring a database's schema up to date with migrations/, in the format of dbmate");
+  auto* command =
+      application.add_subcommand("migrate", "Update a database's schema by the files in migrations/ (dbmate's format)");
   command->require_subcommand(1);
   command->footer("The role must be allowed to create roles and schemas: a superuser, or an owner with CREATEROLE.");
   auto const options = std::make_shared<MigrateOptions>();
@@ -84,7 +84,7 @@ void add_migrate_command(CLI::App& application, int& exit_code) {
     return subcommand;
   };
   add("up", "Apply all pending migrations")->callback([options] { up(*options); });
-  auto* undo = add("down", "Undo the latest migrations");
+  auto* undo = add("down", "Revert the latest migrations");
   undo->add_option("count", options->count, "How many")->capture_default_str()->check(CLI::PositiveNumber);
   undo->callback([options] { down(*options); });
   add("status", "List migrations as applied, pending, changed or missing; exit code 1 for the last two")

@@ -126,9 +126,9 @@ void list_tokens(TenantOptions const& options) {
 
 void add_tenant_command(CLI::App& application, int&) {
   auto const options = std::make_shared<TenantOptions>();
-  auto* tenant = application.add_subcommand("tenant", "The customers whose conversations these are");
+  auto* tenant = application.add_subcommand("tenant", "Manage tenants, the customers that own conversations");
   tenant->require_subcommand(1);
-  auto* token = application.add_subcommand("token", "The bearer tokens of the gateway's callers");
+  auto* token = application.add_subcommand("token", "Manage bearer tokens for the gateway");
   token->require_subcommand(1);
   auto const add = [&](CLI::App* command, char const* name, char const* help) {
     auto* subcommand = command->add_subcommand(name, help);
@@ -153,8 +153,8 @@ void add_tenant_command(CLI::App& application, int&) {
   add(tenant, "ls", "List tenants")->callback([options] { list_tenants(*options); });
 
   auto* create = add(token, "create", "Make a token and print it, this once: only its SHA-256 is kept");
-  create->add_option("--domain", options->domain, "The tenant it is for")->required();
-  create->add_option("--role", options->role, "What its holder may do")
+  create->add_option("--domain", options->domain, "The token's tenant")->required();
+  create->add_option("--role", options->role, "The token's rights")
       ->check(CLI::IsMember({"tenant", "operator"}))
       ->capture_default_str();
   create->callback([options] { create_token(*options); });
@@ -162,7 +162,7 @@ void add_tenant_command(CLI::App& application, int&) {
   revoke->add_option("token", options->token, "The token, or its id as ls shows it")->required();
   revoke->callback([options] { revoke_token(*options); });
   auto* list = add(token, "ls", "List tokens by the first digits of their hash");
-  list->add_option("--domain", options->domain, "Of this tenant only");
+  list->add_option("--domain", options->domain, "Only this tenant");
   list->callback([options] { list_tokens(*options); });
 }
 

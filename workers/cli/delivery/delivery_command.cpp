@@ -109,8 +109,7 @@ void list(DeliveryOptions const& options) {
 
 /// @throws std::runtime_error when there is none.
 ShownDelivery find(pqxx::nontransaction& query, std::string const& effect_key) {
-  if (!parse_uuid(effect_key))
-    throw std::runtime_error("give a delivery's effect key, as omnibus delivery ls shows it");
+  if (!parse_uuid(effect_key)) throw std::runtime_error("give a delivery's effect key: omnibus delivery ls shows it");
   auto found = postgres::read_optional<ShownDelivery>(query, std::string{delivery_columns} + "WHERE effect_key = $1",
                                                       pqxx::params{effect_key});
   if (!found) throw std::runtime_error("there is no delivery " + effect_key);
@@ -166,7 +165,7 @@ BOOST_DESCRIBE_STRUCT(KnownRequest, (),
 /// The request as its worker knew it, for one channel, to be handled again: the same event, with the words it had.
 /// @throws std::runtime_error when these are gone.
 kafka::Record request_of(KnownRequest const& known) {
-  if (!known.content) throw std::runtime_error("what it said is not kept any more: it cannot be sent again");
+  if (!known.content) throw std::runtime_error("its text is not stored any more: it cannot be sent again");
   auto envelope = originate(known.request_source, NotificationRequested::type);
   envelope.id = known.request_id;
   NotificationRequested request;
@@ -187,15 +186,15 @@ void resolve(DeliveryOptions const& options, int& exit_code) {
     auto const seen = find(query, options.effect_key);
     attempt = seen.attempt;
     if (seen.state != options.expected)
-      throw std::runtime_error(fmt::format("the delivery is {}, not {}: look at it with omnibus delivery show {}",
-                                           seen.state, options.expected, options.effect_key));
+      throw std::runtime_error(fmt::format("the delivery is {}, not {}: run omnibus delivery show {}", seen.state,
+                                           options.expected, options.effect_key));
   }
   pqxx::work transaction{*connection};
   auto const resolved = postgres::read_optional<KnownRequest>(
       transaction, "SELECT * FROM pipeline.resolve_delivery($1, $2, $3, $4, $5)",
       pqxx::params{options.effect_key, options.expected, attempt, options.says, actor()});
   if (!resolved) {
-    fmt::print(stderr, "nothing done: the delivery has changed meanwhile, or {} cannot be said of it\n", options.says);
+    fmt::print(stderr, "nothing done: the delivery has changed since, or its state does not allow {}\n", options.says);
     exit_code = 1;
     return;
   }
@@ -218,12 +217,11 @@ std::int64_t prune(pqxx::connection& connection, std::string const& moment, std:
     transaction.commit();
     return pruned;
   } catch (pqxx::insufficient_privilege const&) {
-    throw std::runtime_error(
-        "this role may not do that: set DATABASE_URL or --database to one of the role omnibus_operator");
+    throw std::runtime_error("this role lacks the right: set DATABASE_URL or --database to the role omnibus_operator");
   } catch (pqxx::sql_error const& error) {
     if (error.sqlstate() != "22023") throw;
     throw std::runtime_error(
-        "--before: a request of the last 30 days may come again, and must be known then: give an earlier date");
+        "--before: a request of the last 30 days may be delivered again and must still be known: give an earlier date");
   }
 }
 
@@ -251,7 +249,7 @@ void drop(DeliveryOptions const& options) {
 }  // namespace
 
 void add_delivery_command(CLI::App& application, int& exit_code) {
-  auto* command = application.add_subcommand("delivery", "Messages to people, and those whose fate nobody knows");
+  auto* command = application.add_subcommand("delivery", "List messages to people, and settle messages in doubt");
   command->require_subcommand(1);
   auto const options = std::make_shared<DeliveryOptions>();
   auto const add = [&](char const* name, char const* help) {
@@ -260,13 +258,15 @@ void add_delivery_command(CLI::App& application, int& exit_code) {
     return subcommand;
   };
   auto* ls = add("ls", "List deliveries, the latest change first");
-  ls->add_option("--state", options->state, "Only these")
+  ls->add_option("--state", options->state, "Only deliveries in this state")
       ->check(CLI::IsMember(
           {"planned", "claimed", "dispatching", "in_doubt", "accepted", "skipped", "failed", "delivered", "read"}));
-  ls->add_option("--channel", options->channel, "Only this one")->check(CLI::IsMember({"whatsapp", "sms"}));
-  ls->add_option("--domain", options->domain, "Of this tenant only");
+  ls->add_option("--channel", options->channel, "Only this channel")->check(CLI::IsMember({"whatsapp", "sms"}));
+  ls->add_option("--domain", options->domain, "Only this tenant");
   ls->add_option("--since", options->since, "A time, or how long ago")->capture_default_str();
-  ls->add_option("--limit", options->limit, "At most so many")->check(CLI::Range(1, 100'000))->capture_default_str();
+  ls->add_option("--limit", options->limit, "List at most this many")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
   ls->add_flag("--json", options->json, "As JSON");
   ls->callback([options] { list(*options); });
 
@@ -274,11 +274,11 @@ void add_delivery_command(CLI::App& application, int& exit_code) {
     subcommand->add_option("effect_key", options->effect_key, "As ls shows it")->required();
     return subcommand;
   };
-  auto* shown = with_key(add("show", "Everything that is known of one"));
+  auto* shown = with_key(add("show", "Show all details of one delivery"));
   shown->add_flag("--json", options->json, "As JSON");
   shown->callback([options] { show(*options); });
 
-  auto* resolved = with_key(add("resolve", "Say what became of one, or have it sent again; needs the role operator"));
+  auto* resolved = with_key(add("resolve", "Record a delivery's outcome, or send it again; needs the role operator"));
   resolved->add_option("says", options->says, "accepted, failed or resend")
       ->required()
       ->check(CLI::IsMember({"accepted", "failed", "resend"}));
@@ -287,9 +287,9 @@ void add_delivery_command(CLI::App& application, int& exit_code) {
       ->capture_default_str();
   resolved->callback([options, &exit_code] { resolve(*options, exit_code); });
 
-  auto* dropped = add("drop", "Forget deliveries that ended long ago; needs the role operator");
+  auto* dropped = add("drop", "Delete deliveries that ended long ago; needs the role operator");
   dropped->add_option("--before", options->before, "The first day (UTC) to keep, as 2026-11-20")->required();
-  dropped->add_flag("--dry-run", options->dry_run, "Say how many there are and change nothing");
+  dropped->add_flag("--dry-run", options->dry_run, "Print the number of deliveries and change nothing");
   dropped->callback([options] { drop(*options); });
 }
 

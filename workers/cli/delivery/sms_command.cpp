@@ -123,20 +123,20 @@ void print(SegmentsReport const& report, SmsOptions const& options) {
 }  // namespace
 
 void add_sms_command(CLI::App& application, int&) {
-  auto* sms = application.add_subcommand("sms", "How a message goes out by SMS");
+  auto* sms = application.add_subcommand("sms", "Show how a message is sent by SMS");
   sms->require_subcommand(1);
-  auto* command = sms->add_subcommand("segments", "Show a message as it is sent: encoding, parts, and what they cost");
+  auto* command = sms->add_subcommand("segments", "Show a message as it is sent: encoding, parts and cost");
   command->footer(
-      "Formatting is stripped and the text is written in GSM-7 where it can be, as the notify worker does. A part "
+      "Formatting is removed and the text is encoded in GSM-7 if possible, as in the notify worker. A part "
       "holds "
       "160 septets of GSM-7 or 70 UTF-16 units of UCS-2, and 153 or 67 when there are several.");
   auto const options = std::make_shared<SmsOptions>();
-  command->add_option("text", options->text, "The message (from standard input when it is not given)");
-  command->add_option("--max", options->max_parts, "Cut to so many parts; 0 for no limit")
+  command->add_option("text", options->text, "The message; default: standard input");
+  command->add_option("--max", options->max_parts, "Cut to this many parts; 0: no limit")
       ->check(CLI::Range(0, 255))
       ->capture_default_str();
-  command->add_option("--price", options->price, "Price of a part, as 0.0085: tells the cost of all");
-  command->add_flag("--as-is", options->as_is, "Count the text as it stands, unformatted and with all its characters");
+  command->add_option("--price", options->price, "Price of one part, such as 0.0085, to print the total cost");
+  command->add_flag("--as-is", options->as_is, "Count the text without conversion");
   command->add_flag("--json", options->json, "One line of JSON");
   command->callback([options] {
     auto const price = options->price.empty() ? std::nullopt : std::optional{read_price(options->price)};

@@ -15,7 +15,7 @@ namespace omnibus::cli {
 namespace {
 
 void add_selection(CLI::App& command, DlqOptions& options, bool topic_required) {
-  command.add_option("--topic", options.topic, "The topic the letters came from, such as chat.messages")
+  command.add_option("--topic", options.topic, "The original topic of the letters, such as chat.messages")
       ->required(topic_required);
   command.add_option("--partition", options.partition,
                      "Only of these partitions of the dead-letter topic, as 3 or 0-5");
@@ -45,12 +45,12 @@ std::string DlqOptions::letters_topic() const {
 }
 
 void add_dlq_command(CLI::App& application, int& exit_code) {
-  auto* dlq = application.add_subcommand("dlq", "Look at dead letters, send them again, or put them aside");
+  auto* dlq = application.add_subcommand("dlq", "List, redrive or drop dead letters");
   dlq->require_subcommand(1);
   dlq->footer(
-      "A letter is redriven once, whoever asks how often: its original key, value, id and headers go back to their "
-      "topic, its worker forgets that it gave up, and the workers that have handled the event recognise it. One that "
-      "fails again is a new letter, with its number of redrives. Redrive and drop need the database role "
+      "A letter is redriven exactly once, even if the command is repeated: its original key, value, id and headers go "
+      "back to the topic, its worker handles the event again, and workers that have handled it skip it. An event that "
+      "fails again becomes a new letter, with its number of redrives. Redrive and drop need the database role "
       "omnibus_operator.");
   auto const options = std::make_shared<DlqOptions>();
   auto const add = [&](char const* name, char const* help, auto run) {
@@ -65,32 +65,34 @@ void add_dlq_command(CLI::App& application, int& exit_code) {
     return command;
   };
 
-  auto* ls = add("ls", "Count letters by class and list the newest", [](DlqOptions& told) {
+  auto* ls = add("ls", "Count letters by error class and list the newest", [](DlqOptions& told) {
     if (told.limit == 0) told.limit = 50;
     return list_letters(told);
   });
   add_selection(*ls, *options, false);
-  ls->add_option("--state", options->state, "Only these")->check(CLI::IsMember({"open", "redriven", "dropped"}));
-  ls->add_option("--limit", options->limit, "How many to list (50)")->check(CLI::Range(1, 1'000'000));
+  ls->add_option("--state", options->state, "Only letters in this state")
+      ->check(CLI::IsMember({"open", "redriven", "dropped"}));
+  ls->add_option("--limit", options->limit, "List at most this many (50)")->check(CLI::Range(1, 1'000'000));
 
-  auto* showing = add("show", "Show one letter: where it failed, why, and its headers", show_letter);
-  showing->add_option("--topic", options->topic, "The topic it came from, such as chat.messages")->required();
+  auto* showing = add("show", "Show one letter: its origin, the reason and the headers", show_letter);
+  showing->add_option("--topic", options->topic, "The original topic, such as chat.messages")->required();
   showing->add_option("letter", options->place, "PARTITION/OFFSET, as ls shows it")->required();
-  showing->add_flag("--payload", options->payload, "Its payload as well, which may hold personal data");
+  showing->add_flag("--payload", options->payload, "Show the payload as well, which may contain personal data");
 
   auto const add_acting = [&](char const* name, char const* help, postgres::LetterAction action) {
     auto* command = add(name, help, [action](DlqOptions& told) { return act_on_letters(told, action); });
     add_selection(*command, *options, true);
-    command->add_option("--limit", options->limit, "Not more than so many")->check(CLI::PositiveNumber);
-    command->add_option("--rate", options->rate, "Not faster than so many a second, as 50/s");
-    command->add_flag("--dry-run", options->dry_run, "Say what would happen and change nothing");
-    command->add_flag("--yes", options->yes, "Do not ask");
+    command->add_option("--limit", options->limit, "At most this many letters")->check(CLI::PositiveNumber);
+    command->add_option("--rate", options->rate, "At most this many per second, such as 50/s");
+    command->add_flag("--dry-run", options->dry_run, "Print what would happen and change nothing");
+    command->add_flag("--yes", options->yes, "Do not ask for confirmation");
     return command;
   };
-  add_acting("redrive", "Send letters again. Exit code 0, or 2 when some of them have to stay",
+  add_acting("redrive", "Redrive letters. Exit code 0, or 2 when some cannot be redriven",
              postgres::LetterAction::redriven)
-      ->add_flag("--skip-order", options->skip_order, "Send a letter although an earlier one of its key stays behind");
-  add_acting("drop", "Put letters aside for good; they stay readable until their topic's retention takes them",
+      ->add_flag("--skip-order", options->skip_order,
+                 "Redrive a letter even if an earlier one of its key cannot be redriven");
+  add_acting("drop", "Drop letters for good; they stay readable until their topic's retention ends",
              postgres::LetterAction::dropped);
 }
 

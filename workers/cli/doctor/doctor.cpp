@@ -55,14 +55,14 @@ std::string_view to_string(Finding::Status status) {
 
 Finding judge_broker(kafka::ClusterAbilities const& abilities) {
   if (abilities.embedded)
-    return Finding::warn(
-        "the embedded broker answers",
-        "it keeps everything in memory and is for demos and tests: point KAFKA_BROKERS at Apache Kafka "
-        "for anything else");
+    return Finding::warn("the embedded broker answers",
+                         "it keeps everything in memory and is for demos and tests: set KAFKA_BROKERS to Apache Kafka "
+                         "for production");
   if (!abilities.consumer_protocol)
-    return Finding::warn("answers, without KIP-848 groups",
-                         "groups use the older protocol, which stops all members when one comes or goes: Apache Kafka "
-                         "4.0 or newer has the other");
+    return Finding::warn(
+        "answers, without KIP-848 groups",
+        "groups use the older protocol, which interrupts all members when one joins or leaves: Apache Kafka "
+        "4.0 or newer has the new one");
   return Finding::ok("answers, with KIP-848 groups");
 }
 
@@ -85,21 +85,21 @@ Finding judge_replication(kafka::ClusterState const& cluster, bool embedded) {
   auto const brokers = fmt::format("{} broker{}", cluster.brokers, cluster.brokers == 1 ? "" : "s");
   if (!leaderless.empty())
     return Finding::fail(fmt::format("{}; no leader for partitions of {}", brokers, some_of(leaderless)),
-                         "nobody can read or write them until a broker that has them is back: start it");
+                         "they cannot be read or written until a broker that has them is back: start it");
   if (!impossible.empty())
     return Finding::fail(
         fmt::format("{}; min.insync.replicas exceeds the replicas of {}", brokers, some_of(impossible)),
         "nothing can be published to them: run omnibus topics plan");
   if (!behind.empty())
     return Finding::warn(fmt::format("{}; replicas out of sync for {}", brokers, some_of(behind)),
-                         "a broker is away or slow: one more may stop publishing");
+                         "a broker is down or slow: if one more fails, publishing may stop");
   if (!single.empty() && !embedded)
     return Finding::warn(fmt::format("{}; a single replica of {}", brokers, some_of(single)),
-                         "what that broker loses is lost: run three brokers, and Kafka's reassignment tool to "
+                         "records that this broker loses are lost: run three brokers, and Kafka's reassignment tool to "
                          "replication_factor of topics.yaml");
   if (!brittle.empty())
     return Finding::warn(fmt::format("{}; min.insync.replicas is all replicas of {}", brokers, some_of(brittle)),
-                         "publishing stops with the first broker that is away: give them more replicas");
+                         "publishing stops when one broker is down: give them more replicas");
   return Finding::ok(
       fmt::format("{}, {} topics, every partition has its leader and replicas", brokers, cluster.topics.size()));
 }
@@ -116,7 +116,7 @@ Finding judge_topics(kafka::TopicPlan const& plan) {
                              : "run omnibus topics apply");
   if (!different.empty())
     return Finding::warn(fmt::format("other than topics.yaml: {}", some_of(different)),
-                         "omnibus topics plan shows how, omnibus topics apply makes what needs nobody's decision");
+                         "omnibus topics plan lists the differences, omnibus topics apply makes the safe changes");
   return Finding::ok("as topics.yaml has them");
 }
 
@@ -131,8 +131,8 @@ Finding judge_database(DatabaseState const& state) {
                          "raise max_connections, or lower DATABASE_POOL of the workers");
   if (state.superuser)
     return Finding::warn(seen + ", a superuser",
-                         "fine for migrations; workers and operators have roles of their own (omnibus_chat, "
-                         "omnibus_operator): row-level security does not hold a superuser back");
+                         "fine for migrations; workers and operators use separate roles (omnibus_chat, "
+                         "omnibus_operator), as row-level security does not apply to a superuser");
   return Finding::ok(seen);
 }
 
@@ -169,7 +169,7 @@ Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt) {
   std::string advice;
   if (late > 0)
     advice =
-        "start omnibus-notify, see its log for what providers refuse, and omnibus delivery ls --state planned (or "
+        "start omnibus-notify, read its log for provider errors, and run omnibus delivery ls --state planned (or "
         "claimed, dispatching)";
   if (in_doubt > 0)
     advice += std::string{late > 0 ? "; " : ""} +
@@ -191,7 +191,7 @@ Finding judge_record_clock(std::optional<double> seconds_ahead) {
     return Finding::ok(fmt::format("the newest record is {:.0f} s old", std::max(0.0, -*seconds_ahead)));
   auto const seen = fmt::format("a record is stamped {:.1f} s ahead of our clock", *seconds_ahead);
   auto const advice =
-      "synchronise the clocks of this machine and of whoever publishes: ages, retention and replays go by them";
+      "synchronise the clocks of this machine and of all producers: ages, retention and replays depend on them";
   return *seconds_ahead < large_skew ? Finding::warn(seen, advice) : Finding::fail(seen, advice);
 }
 
@@ -200,7 +200,7 @@ Finding judge_models(int status, std::string_view body, std::string const& model
     return Finding::fail(fmt::format("refuses us with {}", status), "set LLM_API_KEY to a key it accepts");
   if (status == 404 || status == 405)
     return Finding::warn(fmt::format("answers {} to GET /models", status),
-                         "reachable; it lists no models, or LLM_BASE_URL does not end before /chat/completions");
+                         "reachable; it lists no models, or LLM_BASE_URL wrongly includes /chat/completions");
   if (status == 429) return Finding::warn("answers 429", "the quota of LLM_API_KEY is used up for now");
   if (status != 200)
     return Finding::fail(fmt::format("answers {}", status), "see the endpoint's own status; is LLM_BASE_URL right?");
@@ -211,7 +211,7 @@ Finding judge_models(int status, std::string_view body, std::string const& model
   auto const known = std::ranges::any_of(list->data, [&](ServedModel const& each) { return each.id == model; });
   if (!known)
     return Finding::warn(fmt::format("has {} models, {} not among them", list->data.size(), printable(model, 100)),
-                         "set LLM_MODEL to one it has");
+                         "set LLM_MODEL to one of its models");
   return Finding::ok(fmt::format("has {}", printable(model, 100)));
 }
 

@@ -89,8 +89,8 @@ Finding check_migrations(DoctorOptions const& told) {
   try {
     return judge_migrations(postgres::Migrator{*connection, postgres::load_migrations(folder)}.status());
   } catch (pqxx::insufficient_privilege const&) {
-    return Finding::warn("this role may not read what is applied",
-                         "give --database (DATABASE_URL) of the role that migrates");
+    return Finding::warn("this role may not read the applied migrations",
+                         "set --database (DATABASE_URL) to the role that migrates");
   }
 }
 
@@ -103,7 +103,7 @@ Finding check_table(DoctorOptions const& told, std::string_view sql, Finding (*j
     return judge(postgres::read_one<Row>(query, sql));
   } catch (pqxx::insufficient_privilege const&) {
     return Finding::warn("this role may not read it",
-                         "give --database of the role omnibus_operator or omnibus_readonly");
+                         "set --database to the role omnibus_operator or omnibus_readonly");
   } catch (pqxx::undefined_table const&) {
     return Finding::fail("there is none", "run omnibus migrate up");
   } catch (pqxx::sql_error const& error) {
@@ -175,7 +175,7 @@ Finding check_model(DoctorOptions const& told) {
     if (failed) std::rethrow_exception(failed);
   } catch (http::ClientError const& error) {
     return Finding::fail(fmt::format("no answer from {}: {}", url->origin(), error.what()),
-                         "check LLM_BASE_URL, and that this machine may reach it");
+                         "check LLM_BASE_URL, and that this machine can reach it");
   }
   return judge_models(response.status, response.body, told.llm_model);
 }

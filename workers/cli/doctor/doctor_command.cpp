@@ -101,21 +101,21 @@ int run(std::shared_ptr<DoctorOptions> const& options) {
 
 void add_doctor_command(CLI::App& application, int& exit_code) {
   auto* command = application.add_subcommand(
-      "doctor", "Look at Kafka, the database, topics, migrations, clocks and the model, and say what to do");
+      "doctor", "Check Kafka, the database, topics, migrations, clocks and the model, and say what to do");
   auto const options = std::make_shared<DoctorOptions>();
   options->cluster.timeout_seconds = 5;
   command->footer(
-      "Changes nothing. Exit code 0 when nothing fails (warnings included), 2 when something does. The model's key is "
+      "Changes nothing. Exit code 0 if no check fails (warnings do not count), else 2. The model's key is "
       "read from LLM_API_KEY, else from OPENAI_API_KEY, and never shown.");
   add_cluster_options(*command, options->cluster);
   add_database_option(*command, options->database);
-  command->add_option("--file", options->topics_file, "The topics file; without it the one this binary was built with");
+  command->add_option("--file", options->topics_file, "The topics file; default: the one built into this binary");
   command->add_option("--dir", options->migrations,
                       "The folder of migrations; by default ./migrations, or that of the source");
   command->add_option("--llm-url", options->llm_base_url, "OpenAI-compatible endpoint")
       ->envname("LLM_BASE_URL")
       ->capture_default_str();
-  command->add_option("--llm-model", options->llm_model, "The model workers ask")
+  command->add_option("--llm-model", options->llm_model, "The model that workers use")
       ->envname("LLM_MODEL")
       ->capture_default_str();
   command->add_flag("--json", options->json, "One JSON object instead of text");

@@ -190,16 +190,17 @@ void add_lag_command(CLI::App& application, int& exit_code) {
   command->add_option("--group", options->groups, "Only this group; may be given again");
   command->add_option("--topic", options->topics, "Only this topic; may be given again");
   auto* const watch =
-      command->add_option("--watch", options->watch_seconds, "Again every so many seconds (2), until it is interrupted")
+      command->add_option("--watch", options->watch_seconds, "Repeat every so many seconds (2) until interrupted")
           ->expected(0, 1)
           ->default_str("2")
           ->check(CLI::Range(1, 3600));
   command
-      ->add_option("--fail-over", options->fail_over,
-                   "End with exit code 2 when a partition (of no replay) is further behind: in events as 1000, or in "
-                   "time as 30s or 5m, for which an unknown age counts as too old")
+      ->add_option(
+          "--fail-over", options->fail_over,
+          "Exit with code 2 when a partition (replays excluded) lags more than this: in events such as 1000, or in "
+          "time such as 30s or 5m; an unknown age counts as too old")
       ->excludes(watch);
-  command->add_flag("--json", options->json, "One line of JSON for each look");
+  command->add_flag("--json", options->json, "One line of JSON per report");
   command->callback([options, &exit_code] {
     log::configure("omnibus", log::Level::off);  // what goes wrong is said once, on stderr
     exit_code = run(*options);

@@ -122,8 +122,7 @@ void list(ReplayCommandOptions const& options) {
 void add_replay_command(CLI::App& application, int&) {
   auto const options = std::make_shared<ReplayCommandOptions>();
   auto* replay = application.add_subcommand(
-      "replay",
-      "What a replay would go through, and how those that were begun stand; omnibus-<worker> --replay begins one");
+      "replay", "Plan a replay, and show the state of replays; omnibus-<worker> --replay begins one");
   replay->require_subcommand(1);
   auto const add = [&](char const* name, char const* help) {
     auto* command = replay->add_subcommand(name, help);
@@ -131,7 +130,7 @@ void add_replay_command(CLI::App& application, int&) {
     return command;
   };
 
-  auto* planning = add("plan", "Partitions, offsets, events and bytes of a window; changes nothing");
+  auto* planning = add("plan", "Show partitions, offsets, events and bytes of a window; changes nothing");
   planning->add_option("--worker", options->worker, "The worker, such as chat")->required();
   planning->add_option("--topic", options->topics, "Only this topic of the worker's; may be given more than once")
       ->allow_extra_args(false);
@@ -140,12 +139,12 @@ void add_replay_command(CLI::App& application, int&) {
   add_cluster_options(*planning, options->cluster);
   planning->callback([options] { plan(*options); });
 
-  auto* status = add("status", "How far a replay is, at what rate, for how long still, and what became of its events");
-  status->add_option("run", options->run, "Its name")->required();
+  auto* status = add("status", "Show a replay's progress, rate, time left and the outcome of its events");
+  status->add_option("run", options->run, "The name of the replay")->required();
   add_database_option(*status, options->database);
   status->callback([options] { show_status(*options); });
 
-  auto* listing = add("ls", "All replays, the newest first");
+  auto* listing = add("ls", "List all replays, the newest first");
   add_database_option(*listing, options->database);
   listing->callback([options] { list(*options); });
 }

@@ -100,15 +100,16 @@ void add_messaging_options(CLI::App& command, SimulateOptions& options) {
       ->capture_default_str();
   command.add_option(
       "--send-faults", options.send_faults,
-      "As --faults, of message providers. Kinds: latency (ms=) rate_limit (retry_after=) error (status=) "
-      "reset, and accept_error accept_reset accept_hang (ms=) accept_garbage, which take the message first. "
+      "Like --faults, for message providers. Kinds: latency (ms=) rate_limit (retry_after=) error (status=) "
+      "reset, and accept_error accept_reset accept_hang (ms=) accept_garbage, which accept the message first. "
       "Conditions: every= probability= match= provider= (whatsapp, mtn, mtn_token, twilio) times=");
-  command.add_flag("--honour-key", messaging.honour_key, "A message whose key is known is not taken again");
+  command.add_flag("--honour-key", messaging.honour_key, "Accept a message with a known key only once");
   command.add_option("--no-whatsapp", messaging.no_whatsapp,
-                     "Who has none: a share of people (0.1), or the end of their numbers (*99)");
-  command.add_option("--outside-window", messaging.outside_window, "Who gets nothing but templates; as above");
-  command.add_option("--undeliverable", receipts.undeliverable, "Whose messages are taken and do not arrive; as above");
-  command.add_option("--token-lifetime", options.token_lifetime, "Seconds that MTN's tokens are good for")
+                     "People without WhatsApp: a share of people (0.1), or the end of their numbers (*99)");
+  command.add_option("--outside-window", messaging.outside_window, "People who accept only templates; as above");
+  command.add_option("--undeliverable", receipts.undeliverable,
+                     "People whose messages are accepted but do not arrive; as above");
+  command.add_option("--token-lifetime", options.token_lifetime, "Lifetime of MTN's tokens in seconds")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command.add_option("--webhooks", receipts.webhooks, "Base URL of the gateway that gets delivery receipts");
@@ -116,14 +117,15 @@ void add_messaging_options(CLI::App& command, SimulateOptions& options) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
-      .add_option("--receipt-spread", options.receipt_spread, "Each up to so many milliseconds later, which shuffles")
+      .add_option("--receipt-spread", options.receipt_spread,
+                  "Delay each receipt by up to so many milliseconds more, which changes their order")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command.add_option("--receipts-twice", receipts.twice, "Share of receipts that are sent twice")
       ->check(CLI::Range(0.0, 1.0));
-  command.add_option("--sms-signature-header", receipts.sms_header, "Header that signs MTN's receipts")
+  command.add_option("--sms-signature-header", receipts.sms_header, "Header with the signature of MTN's receipts")
       ->capture_default_str();
-  command.add_option("--sms-signature-prefix", receipts.sms_prefix, "What stands before the signature in it")
+  command.add_option("--sms-signature-prefix", receipts.sms_prefix, "The text before the signature in that header")
       ->capture_default_str();
   // Not on the command line, where everybody sees them.
   if (auto const* const secret = std::getenv("WHATSAPP_APP_SECRET")) receipts.whatsapp_secret = secret;
@@ -137,7 +139,7 @@ void add_messaging_options(CLI::App& command, SimulateOptions& options) {
 void add_simulate_command(CLI::App& application, int& exit_code) {
   auto* command = application.add_subcommand(
       "simulate",
-      "Serve a made-up OpenAI-compatible language model, and WhatsApp, MTN and Twilio, until SIGTERM or SIGINT");
+      "Simulate an OpenAI-compatible language model, and WhatsApp, MTN and Twilio, until SIGTERM or SIGINT");
   auto const options = std::make_shared<SimulateOptions>();
   command->add_option("--address", options->address, "Address to listen on")->capture_default_str();
   command->add_option("--port", options->port, "Port to listen on; 0 takes any free one")->capture_default_str();

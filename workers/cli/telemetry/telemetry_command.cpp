@@ -46,34 +46,34 @@ void as_owner(Change const& change) {
     change();
   } catch (pqxx::insufficient_privilege const&) {
     throw std::runtime_error(
-        "this role may not do that: set DATABASE_URL or --database to one of the database's owner (omnibus_owner, or a "
+        "this role lacks the right: set DATABASE_URL or --database to the database's owner (omnibus_owner, or a "
         "superuser)");
   }
 }
 
 void add_rebuild(CLI::App& command, std::shared_ptr<TelemetryOptions> const& options) {
-  auto* const rebuild_command = command.add_subcommand("rebuild", "Compute sums anew from the calls, day by day (UTC)");
+  auto* const rebuild_command =
+      command.add_subcommand("rebuild", "Recompute aggregates from the calls, day by day (UTC)");
   add_database_option(*rebuild_command, options->database);
   rebuild_command->add_option("--from", options->from, "The first day, as 2026-11-20")->required();
   rebuild_command->add_option("--to", options->to, "The last day")->required();
   rebuild_command->add_flag("--reprice", options->reprice,
-                            "Compute the cost of each call first, by the newest list of prices");
-  rebuild_command->add_option("--price-version", options->price_version, "By this list");
+                            "Recompute the cost of each call first, by the newest price list");
+  rebuild_command->add_option("--price-version", options->price_version, "Use this price list");
   rebuild_command->add_flag("--json", options->json, "Print one JSON object");
-  rebuild_command->footer(
-      "It may run while workers do. A call whose model has no price keeps the cost that it came with.");
+  rebuild_command->footer("It may run while workers run. A call whose model has no price keeps its original cost.");
   rebuild_command->callback([options] { as_owner([&] { rebuild_telemetry(*options); }); });
 }
 
 void add_prices_command(CLI::App& command, std::shared_ptr<TelemetryOptions> const& options) {
   auto* const prices = command.add_subcommand(
-      "prices", "The newest list of prices: version, model, from when, and dollars per million tokens in/cached/out");
+      "prices", "Show the newest price list: version, model, first day, and dollars per million tokens in/cached/out");
   add_database_option(*prices, options->database);
-  prices->add_option("--price-version", options->price_version, "This list");
-  auto* const add = prices->add_subcommand("add", "Make a new list: the newest with these prices");
+  prices->add_option("--price-version", options->price_version, "Show this list");
+  auto* const add = prices->add_subcommand("add", "Create a new list: the newest one with these prices");
   add_database_option(*add, options->database);
   add->add_option("prices", options->prices, "model=in/cached/out,... in dollars per million tokens")->required();
-  add->add_option("--from", options->from, "The day from which they hold")->required();
+  add->add_option("--from", options->from, "The day from which the prices apply")->required();
   add->callback([options] { as_owner([&] { add_prices(*options); }); });
   prices->callback([prices, options] {
     if (prices->get_subcommands().empty()) list_prices(*options);
@@ -85,26 +85,26 @@ void add_prices_command(CLI::App& command, std::shared_ptr<TelemetryOptions> con
 void add_telemetry_command(CLI::App& application, int&) {
   auto const options = std::make_shared<TelemetryOptions>();
   auto* const command = application.add_subcommand(
-      "telemetry", "What calls of models took: tokens, cost, latency, with a chart of the trend");
+      "telemetry", "Show tokens, cost and latency of model calls, with a chart of the trend");
   add_database_option(*command, options->database);
   command->add_option("--from", options->from,
                       "A time such as 2026-11-20T12:00:00Z, or a date; by default a day before --to");
-  command->add_option("--to", options->to, "The end, itself not included; by default now");
+  command->add_option("--to", options->to, "The end, exclusive; by default now");
   command->add_option("--granularity", options->granularity, "15m, 1h or 1d; by default 1h");
-  command->add_option("--domain", options->domain, "Of this tenant only");
-  command->add_option("--model", options->model, "Of this model only, as it was asked for");
+  command->add_option("--domain", options->domain, "Only this tenant");
+  command->add_option("--model", options->model, "Only this model, as named in the request");
   static std::map<std::string, Measure> const measures{{"calls", Measure::calls},
                                                        {"errors", Measure::errors},
                                                        {"tokens", Measure::tokens},
                                                        {"cost", Measure::cost},
                                                        {"p95", Measure::p95}};
-  command->add_option("--chart", options->measure, "What the chart shows: calls, errors, tokens, cost or p95")
+  command->add_option("--chart", options->measure, "The measure of the chart: calls, errors, tokens, cost or p95")
       ->transform(CLI::CheckedTransformer(measures).description(""));
   command->add_flag("--ascii", options->ascii, "Draw without Unicode");
   command->add_flag("--json", options->json, "Print one JSON object, as GET /v1/telemetry answers");
   add_rebuild(*command, options);
   add_prices_command(*command, options);
-  auto* const drop_command = command->add_subcommand("drop", "Forget the calls of old days; their sums stay");
+  auto* const drop_command = command->add_subcommand("drop", "Delete the calls of old days; their aggregates stay");
   add_database_option(*drop_command, options->database);
   drop_command->add_option("--before", options->before, "The first day to keep, as 2026-11-20")->required();
   drop_command->callback([options] { as_owner([&] { drop_telemetry(*options); }); });

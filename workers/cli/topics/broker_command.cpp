@@ -57,10 +57,10 @@ void add_broker_command(CLI::App& application, int& exit_code) {
       "broker", "Run the embedded broker with the topics of topics.yaml until SIGTERM or SIGINT");
   auto const options = std::make_shared<BrokerOptions>();
   command->footer(std::string(kafka::embedded_broker_limits()));
-  command->add_option("--file", options->file, "The topics file; without it the one this binary was built with");
+  command->add_option("--file", options->file, "The topics file; default: the one built into this binary");
   command->add_option("--ready-file", options->ready_file,
                       "Write the bootstrap address here once it answers; removed at the end");
-  command->add_option("--brokers", options->broker.brokers, "How many brokers the cluster has")
+  command->add_option("--brokers", options->broker.brokers, "Number of brokers in the cluster")
       ->check(CLI::Range(1, 9))
       ->capture_default_str();
   command->callback([options, &exit_code] { exit_code = run(*options); });

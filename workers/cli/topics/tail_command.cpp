@@ -165,10 +165,11 @@ kafka::Client connect(TailOptions const& options) {
 
 void add_tail_command(CLI::App& application, int&) {
   auto* command = application.add_subcommand(
-      "tail", "Print the events of a topic as they arrive, a line of JSON each, until it is interrupted");
+      "tail", "Print the events of a topic as they arrive, one line of JSON each, until interrupted");
   auto const options = std::make_shared<TailOptions>();
   command->add_option("topic", options->topic, "The topic, such as chat.replies")->required();
-  command->add_flag("--from-beginning", options->from_beginning, "Begin with what is there, not with what comes");
+  command->add_flag("--from-beginning", options->from_beginning,
+                    "Begin with the oldest event in the topic, not with new ones");
   command->add_option("--brokers", options->client.brokers, "Bootstrap addresses")
       ->envname("KAFKA_BROKERS")
       ->capture_default_str();

@@ -96,11 +96,11 @@ int apply(TopicsOptions const& options) {
   print(plan);
   for (auto const& change : plan.changes) {
     if (!change.reorders_keys() || options.accept_reordering) continue;
-    fmt::print(
-        stderr,
-        "omnibus: {} is keyed by {}: with more partitions, later records of a key go elsewhere than earlier ones "
-        "and may overtake them. Nothing was changed. --accept-reordering does it all the same.\n",
-        change.topic.name, change.topic.key);
+    fmt::print(stderr,
+               "omnibus: {} is keyed by {}: with more partitions, later records of a key may go to another partition "
+               "than earlier "
+               "ones and may overtake them. Nothing was changed. Use --accept-reordering to do it anyway.\n",
+               change.topic.name, change.topic.key);
     return 1;
   }
   int left = 0;
@@ -124,12 +124,12 @@ int apply(TopicsOptions const& options) {
 }  // namespace
 
 void add_topics_command(CLI::App& application, int& exit_code) {
-  auto* topics = application.add_subcommand("topics", "Hold a cluster to topics.yaml");
+  auto* topics = application.add_subcommand("topics", "Compare a cluster with topics.yaml, and change it to match");
   topics->require_subcommand(1);
   auto const options = std::make_shared<TopicsOptions>();
   auto const add = [&](std::string const& name, std::string const& help, std::function<int(TopicsOptions const&)> run) {
     auto* command = topics->add_subcommand(name, help);
-    command->add_option("--file", options->file, "The topics file; without it the one this binary was built with");
+    command->add_option("--file", options->file, "The topics file; default: the one built into this binary");
     command->callback([options, run = std::move(run), &exit_code] {
       log::configure("omnibus", log::Level::off);  // what goes wrong is said once, on stderr
       exit_code = run(*options);
@@ -144,17 +144,17 @@ void add_topics_command(CLI::App& application, int& exit_code) {
         ->add_option("--kafka-options", options->client_options,
                      "More options of librdkafka, name=value separated by ;")
         ->envname("KAFKA_OPTIONS");
-    command->add_option("--timeout", options->timeout_seconds, "Seconds each request may take")
+    command->add_option("--timeout", options->timeout_seconds, "Time limit of each request, in seconds")
         ->check(CLI::Range(1, 3600))
         ->capture_default_str();
   };
-  add("validate", "Check the file. Exit code 0, or 1 with the line that is wrong", validate);
+  add("validate", "Check the file. Exit code 0, or 1 with the wrong line", validate);
   add_cluster(
-      add("plan", "Show what differs, change nothing. Exit code 0 without difference, 2 with, 1 on failure", plan));
+      add("plan", "Show the differences, change nothing. Exit code 0 without difference, 2 with, 1 on failure", plan));
   auto* apply_command =
       add("apply",
-          "Create what is missing, set configs, add partitions. Never deletes a topic or config, never shrinks. Exit "
-          "code 0, or 2 when a difference needs a person",
+          "Create missing topics, set configs, add partitions. Never deletes a topic or config, never shrinks. Exit "
+          "code 0, or 2 when a difference needs an operator",
           [](TopicsOptions const& told) { return apply(told); });
   add_cluster(apply_command);
   apply_command->add_flag("--accept-reordering", options->accept_reordering,
