@@ -157,7 +157,7 @@ Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitio
     // Only what is removed lets the next ones be read. The partition stays closed until all are out.
     auto publishing = publisher_.drain(Clock::now() + sweep_deadline);
     co_await std::move(publishing);
-    throw Failure::outage("more records of an earlier owner are to be published");
+    throw Failure::outage("records of an earlier owner are still to be published");
   }
 }
 

@@ -39,7 +39,7 @@ std::optional<Failure> classify(std::exception_ptr const& error) {
   } catch (std::exception const& failed) {
     // An exception nobody foresaw may quote the event: only its type is passed on.
     if (!postgres::is_database_error(failed))
-      return Failure::permanent("unforeseen " + boost::core::demangle(typeid(failed).name()), "exception");
+      return Failure::permanent("unexpected exception " + boost::core::demangle(typeid(failed).name()), "exception");
     // The text of a database error may quote values: only its kind is passed on.
     switch (postgres::classify_database_error(failed)) {
       case DatabaseError::outage:
@@ -50,7 +50,7 @@ std::optional<Failure> classify(std::exception_ptr const& error) {
       case DatabaseError::in_doubt:
         return Failure::outage("the connection was lost during a commit");
       case DatabaseError::permanent:
-        return Failure::permanent("the database refused the change", "database");
+        return Failure::permanent("the database rejected the change", "database");
     }
     return Failure::permanent("database", "database");
   } catch (...) {

@@ -41,7 +41,7 @@ void Router::insert(Route route, std::string_view pattern) {
   }
   for (auto const& other : routes_) {
     if (other.method == route.method && other.pattern == route.pattern) {
-      throw std::invalid_argument("a route is given twice: " + route.method + " " + route.pattern);
+      throw std::invalid_argument("a route is registered twice: " + route.method + " " + route.pattern);
     }
   }
   routes_.push_back(std::move(route));

@@ -67,7 +67,7 @@ void append_escape(std::string& out, char c) {
 }
 
 void append_double(std::string& out, double value) {
-  if (!std::isfinite(value)) throw std::invalid_argument("JSON has no form for an infinite double, or for none");
+  if (!std::isfinite(value)) throw std::invalid_argument("JSON cannot represent an infinite double or NaN");
   fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}"), value);
 }
 

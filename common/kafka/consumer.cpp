@@ -163,7 +163,7 @@ void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_ka
     // librdkafka would ask for the positions by itself, and not tell us what was committed with them.
     if (auto const failed = rd_kafka_committed(client, list, position_timeout_ms)) {
       self.listener_.on_error(
-          Error{failed, "what is committed could not be read; events that are done may come again"});
+          Error{failed, "the committed offsets could not be read; finished events may be delivered again"});
       for (auto& each : std::span{list->elems, static_cast<std::size_t>(list->cnt)}) {
         each.offset = Position::none;
         each.err = RD_KAFKA_RESP_ERR_NO_ERROR;

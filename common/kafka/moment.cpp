@@ -26,7 +26,7 @@ Moment parse_moment(std::string_view text) {
     std::int64_t ms = 0;
     auto const read = std::from_chars(text.data(), text.data() + text.size(), ms);
     if (read.ec != std::errc{} || ms < earliest_ms || ms > latest_ms)
-      throw std::invalid_argument(fmt::format("{} is no number of milliseconds since 1970", text.substr(0, 32)));
+      throw std::invalid_argument(fmt::format("{} is not a number of milliseconds since 1970", text.substr(0, 32)));
     return {Moment::Kind::time, ms};
   }
   if (auto const ms = parse_time_ms(text)) return {Moment::Kind::time, *ms};

@@ -95,7 +95,8 @@ class Producer::Implementation {
     }
     finish_one();
     if (over)
-      throw Error(RD_KAFKA_RESP_ERR__RETRY, fmt::format("record to {} is after those that failed", record.topic));
+      throw Error(RD_KAFKA_RESP_ERR__RETRY,
+                  fmt::format("record to {} must wait for earlier ones that failed", record.topic));
     // A client that met a fatal error refuses everything with that error's code, as if it were the record's own.
     auto const code = rd_kafka_error_is_fatal(failure) != 0 ? RD_KAFKA_RESP_ERR__FATAL : rd_kafka_error_code(failure);
     rd_kafka_error_destroy(failure);

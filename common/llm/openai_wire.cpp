@@ -89,7 +89,7 @@ constexpr std::int64_t max_tool_calls = 128;
 Document read(std::string_view text) {
   auto document = json::decode<Document>(text, {.bytes = 16 * 1024 * 1024});
   if (!document)
-    throw LlmError(LlmError::Kind::protocol, "the answer is not as it should be: " + document.error().message());
+    throw LlmError(LlmError::Kind::protocol, "the answer has the wrong format: " + document.error().message());
   return std::move(*document);
 }
 
@@ -263,7 +263,7 @@ std::string AnswerAssembler::take_chunk(std::string_view json) {
 
 void AnswerAssembler::take_whole(std::string_view json) {
   take_chunk(json);
-  if (!finished()) throw LlmError(LlmError::Kind::protocol, "the answer has no choice that ended");
+  if (!finished()) throw LlmError(LlmError::Kind::protocol, "the answer has no finished choice");
 }
 
 ChatCompletion AnswerAssembler::finish(std::int64_t estimated_input) {

@@ -46,7 +46,8 @@ class Gathered {
     using Results = decltype(Write(std::declval<pqxx::transaction_base&>(), std::declval<std::vector<Item> const&>()));
     void write(pqxx::transaction_base& transaction) override {
       auto results = Write(transaction, items);
-      if (results.size() != items.size()) throw std::logic_error("a gathered write has not as many results as items");
+      if (results.size() != items.size())
+        throw std::logic_error("a gathered write returned another number of results than items");
       for (std::size_t i = 0; i < results.size(); ++i) thens[i](std::move(results[i]));
     }
     std::vector<Item> items;

@@ -16,13 +16,13 @@ pqxx::row_size_type column_of(pqxx::result const& rows, std::string_view name, s
   for (pqxx::row_size_type column = 0; column < rows.columns(); ++column) {
     if (rows.column_name(column) != name) continue;
     if (found)
-      throw RowError(fmt::format("the query has two columns {0}, and {1}::{0} is one: name them apart with AS", name,
+      throw RowError(fmt::format("the query has two columns {0}, and {1}::{0} is one: rename one with AS", name,
                                  name_of(row_type)));
     found = column;
   }
   if (!found)
     throw RowError(
-        fmt::format("the query has no column {0} for {1}::{0}: name one so with AS", name, name_of(row_type)));
+        fmt::format("the query has no column {0} for {1}::{0}: name a column with AS", name, name_of(row_type)));
   return *found;
 }
 

@@ -74,9 +74,10 @@ Query read_query(QueryText const& text, std::int64_t now_ms) {
   query.from_ms = floor_to(from, width);
   query.to_ms = floor_to(to - 1, width) + width;
   if (auto const buckets = (query.to_ms - query.from_ms) / width; buckets > most_buckets)
-    throw InvalidQuery{"from", fmt::format("That is {} buckets of {}, and at most {} are shown: ask for a coarser "
-                                           "granularity or a shorter range",
-                                           buckets, to_string(query.granularity), most_buckets)};
+    throw InvalidQuery{"from",
+                       fmt::format("The range has {} buckets of {}, but at most {} are allowed: ask for a coarser "
+                                   "granularity or a shorter range",
+                                   buckets, to_string(query.granularity), most_buckets)};
   return query;
 }
 

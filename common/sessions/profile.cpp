@@ -65,7 +65,7 @@ Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_
     profile.created = inserted.affected_rows() == 1;
     found = find(transaction, domain, identity);
   }
-  if (found.empty()) throw Failure::transient("the profile was deleted as it was found");
+  if (found.empty()) throw Failure::transient("the profile was deleted while it was read");
   profile.id = found[0].id;
   profile.allows_sms = found[0].allows_sms;
   profile.allows_whatsapp = found[0].allows_whatsapp;

@@ -67,7 +67,7 @@ Uuid name_uuid(Uuid const& space, std::initializer_list<std::string_view> parts)
                 EVP_DigestUpdate(sha1.context, space.bytes.data(), space.bytes.size()) == 1;
   for (auto const part : parts) hashed = hashed && EVP_DigestUpdate(sha1.context, part.data(), part.size()) == 1;
   hashed = hashed && EVP_DigestFinal_ex(sha1.context, digest.data(), nullptr) == 1;
-  if (!hashed) throw std::runtime_error("OpenSSL refused SHA-1, which name-based UUIDs need");
+  if (!hashed) throw std::runtime_error("OpenSSL does not allow SHA-1, which name-based UUIDs need");
   Uuid uuid;
   std::memcpy(uuid.bytes.data(), digest.data(), uuid.bytes.size());
   set_version(uuid, 5);

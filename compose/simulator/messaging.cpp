@@ -249,7 +249,7 @@ Task<http::Response> Messaging::set_people(http::Request const& request) {
       } else if (name == "latency_ms" && value.is_int64() && value.get_int64() >= 0) {
         settings_.latency = milliseconds(value.get_int64());
       } else {
-        throw std::invalid_argument(fmt::format("'{}' cannot be set so", name));
+        throw std::invalid_argument(fmt::format("'{}' has an invalid value", name));
       }
     }
   } catch (std::invalid_argument const& error) {

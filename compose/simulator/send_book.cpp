@@ -77,7 +77,7 @@ PeopleRule::PeopleRule(std::string_view text) {
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), share_);
   if (error != std::errc() || end != text.data() + text.size() || !(share_ >= 0 && share_ <= 1)) {
     throw std::invalid_argument(
-        fmt::format("'{}' says nothing of people: a share between 0 and 1, or * and the end of a number", text));
+        fmt::format("'{}' selects no people: give a share between 0 and 1, or * and the end of a number", text));
   }
 }
 

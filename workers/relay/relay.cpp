@@ -67,7 +67,7 @@ void sweep_until_told(RelaySettings const& settings, kafka::Producer& producer, 
 
 std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, SweepSettings const& settings) {
   // Else all of it would be handed over once more, in every sweep while the broker is away.
-  if (!producer.flush(settings.patience)) throw std::runtime_error("the broker has not taken what it was given before");
+  if (!producer.flush(settings.patience)) throw std::runtime_error("the broker has not acknowledged earlier records");
   auto const generation = producer.generation();
   // The rows stay locked until the broker has them.
   pqxx::work transaction{connection};

@@ -63,7 +63,8 @@ std::int64_t time_of(Item const& item) {
   auto const written = item.timestamp_ms;
   auto const believed = written < 0 || (item.time_ms <= written + day_ms && item.time_ms >= written - furthest_back_ms);
   auto const time = believed ? item.time_ms : written;
-  if (time < 0 || time > last_time_ms) throw Failure::permanent("its time is not one that telemetry keeps", "clock");
+  if (time < 0 || time > last_time_ms)
+    throw Failure::permanent("its time is outside the range that telemetry stores", "clock");
   return time;
 }
 

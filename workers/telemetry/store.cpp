@@ -132,7 +132,8 @@ void open_days(pqxx::transaction_base& transaction, std::vector<Call> const& cal
   try {
     transaction.exec("SELECT pipeline.open_telemetry_days($1::date[])", pqxx::params{std::move(dates).text()});
   } catch (pqxx::sql_error const& error) {
-    if (error.sqlstate() == "22008") throw Failure::permanent("its time is not one that telemetry keeps", "clock");
+    if (error.sqlstate() == "22008")
+      throw Failure::permanent("its time is outside the range that telemetry stores", "clock");
     throw;
   }
 }

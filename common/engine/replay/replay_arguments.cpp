@@ -31,10 +31,10 @@ kafka::Moment moment(char const* option, std::string const& text) {
 /// @throws std::invalid_argument for options that make no sense together. `first` is one that was given.
 void check(ReplayArguments const& replay, std::string_view worker, std::string const& first) {
   if (replay.run.empty() && !replay.dry_run)
-    throw std::invalid_argument(fmt::format("{}: is for replays: give --replay RUN as well", first));
+    throw std::invalid_argument(fmt::format("{}: only for replays; add --replay RUN", first));
   if (replay.dry_run && (!replay.from || !replay.to)) throw std::invalid_argument("--dry-run: needs --from and --to");
   if (replay.from.has_value() != replay.to.has_value())
-    throw std::invalid_argument("--replay: takes --from and --to, or neither to go on with a run");
+    throw std::invalid_argument("--replay: takes --from and --to together, or neither to resume a run");
   if (replay.from) check_window(*replay.from, *replay.to);
   replay_topics(worker, replay.topics);
 }

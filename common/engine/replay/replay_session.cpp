@@ -26,7 +26,7 @@ constexpr std::chrono::seconds log_interval{5};
 void check_same(ReplayRun const& found, std::string const& worker, ReplayArguments const& arguments) {
   auto const refuse = [&](std::string_view what, std::string const& was) {
     throw std::runtime_error(fmt::format(
-        "--replay: the run {} was begun {} {}: take another name, or go on with what it is", found.run, what, was));
+        "--replay: the run {} was begun {} {}: take another name, or resume it unchanged", found.run, what, was));
   };
   if (found.worker != worker) refuse("by the worker", found.worker);
   if (arguments.from && (to_string(*arguments.from) != found.from || to_string(*arguments.to) != found.to))
@@ -54,7 +54,7 @@ void set_offsets(kafka::OffsetWindow& offsets, std::vector<ReplayPartition> cons
   } catch (kafka::Error const& error) {
     if (error.retriable()) throw;
     throw std::runtime_error(
-        fmt::format("the offsets of the group {} cannot be set, is it in use? {}", group, error.what()));
+        fmt::format("the offsets of the group {} cannot be set; is it in use? {}", group, error.what()));
   }
 }
 
@@ -88,7 +88,7 @@ void ReplaySession::begin(pqxx::transaction_base& transaction, ReplayArguments c
   } else {
     if (!arguments.from)
       throw std::runtime_error(
-          fmt::format("--replay: there is no run {} to go on with; give --from and --to to begin it", run_.run));
+          fmt::format("--replay: there is no run {} to resume; give --from and --to to begin it", run_.run));
     run_.topics = replay_topics(run_.worker, arguments.topics);
     run_.from = to_string(*arguments.from);
     run_.to = to_string(*arguments.to);

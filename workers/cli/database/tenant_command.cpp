@@ -53,7 +53,7 @@ void add_tenant(TenantOptions const& options) {
         query.exec("INSERT INTO tenants (domain) VALUES ($1) ON CONFLICT DO NOTHING", pqxx::params{options.domain});
     fmt::print("{} {}\n", options.domain, added.affected_rows() == 1 ? "added" : "is a tenant already");
   } catch (pqxx::check_violation const&) {
-    throw std::runtime_error(options.domain + " is no domain: lower-case letters, digits, dots and hyphens only");
+    throw std::runtime_error(options.domain + " is not a domain: lower-case letters, digits, dots and hyphens only");
   }
 }
 
@@ -97,14 +97,14 @@ void revoke_token(TenantOptions const& options) {
   // A token itself, or as many of the first digits of its hash as `ls` shows.
   auto const hash = options.token.starts_with("omnibus_") ? sha256_hex(options.token) : options.token;
   if (hash.size() < 12 || hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
-    throw std::runtime_error("give a token, or its id as omnibus token ls shows it");
+    throw std::runtime_error("give a token, or its id: omnibus token ls shows it");
   }
   auto const revoked = query.exec(
       "UPDATE api_tokens SET revoked_at = COALESCE(revoked_at, now()) WHERE starts_with(encode(token_sha256, 'hex'), "
       "$1)",
       pqxx::params{hash});
   if (revoked.affected_rows() == 0) throw std::runtime_error("there is no such token");
-  fmt::print("revoked; a gateway may know it for some seconds more\n");
+  fmt::print("revoked; a gateway may accept it for some seconds more\n");
 }
 
 void list_tokens(TenantOptions const& options) {

@@ -73,7 +73,7 @@ std::string read_stdin() {
 sms::SmsText message_of(SmsOptions const& options) {
   auto text = options.text ? *options.text : read_stdin();
   if (text.size() > sms::max_body)
-    throw std::runtime_error(fmt::format("a message of more than {} bytes: give less of it", sms::max_body));
+    throw std::runtime_error(fmt::format("the message has more than {} bytes: shorten it", sms::max_body));
   if (!json::is_utf8(text)) throw std::runtime_error("the message is not UTF-8");
   auto const max_parts = options.max_parts == 0 ? sms::max_body : options.max_parts;
   if (!options.as_is) return sms::sms_text(text, max_parts);

@@ -20,7 +20,8 @@ SegmentPrice read_price(std::string_view text) {
   auto const whole = text.substr(0, point);
   auto fraction = std::string{point == std::string_view::npos ? "0" : text.substr(point + 1)};
   if (!digits(whole, decimals) || !digits(fraction, decimals))
-    throw std::invalid_argument(fmt::format("--price {}: an amount as 0.0085, with at most six decimals", text));
+    throw std::invalid_argument(
+        fmt::format("--price {}: give an amount such as 0.0085, with at most six decimals", text));
   fraction.resize(decimals, '0');
   return {std::stoll(std::string{whole}) * 1'000'000 + std::stoll(fraction)};
 }

@@ -31,12 +31,12 @@ double read_rate(std::string text) {
   char* end = nullptr;
   auto const rate = std::strtod(text.c_str(), &end);
   if (end == text.c_str() || *end != '\0' || !(rate > 0) || rate > 1e6)
-    throw std::invalid_argument("--rate takes letters per second, as 50/s");
+    throw std::invalid_argument("--rate takes letters per second, such as 50/s");
   return rate;
 }
 
 bool confirmed(std::string const& question) {
-  if (isatty(STDIN_FILENO) == 0) throw std::runtime_error(question + ": nobody is there to ask, so give --yes");
+  if (isatty(STDIN_FILENO) == 0) throw std::runtime_error(question + ": standard input is not a terminal; give --yes");
   fmt::print(stderr, "{} [y/N] ", question);
   std::string answer;
   std::getline(std::cin, answer);

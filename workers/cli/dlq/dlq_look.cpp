@@ -32,7 +32,7 @@ LetterActions actions_of(pqxx::connection* database, std::string const& topic) {
 
 std::unique_ptr<pqxx::connection> connect_if_told(DlqOptions const& options) {
   if (!options.database.empty()) return connect(options.database);
-  fmt::print(stderr, "omnibus: without DATABASE_URL or --database nobody knows which letters are still open\n");
+  fmt::print(stderr, "omnibus: set DATABASE_URL or --database; the state of dead letters is stored there\n");
   return nullptr;
 }
 
@@ -57,7 +57,7 @@ std::pair<std::int32_t, std::int64_t> read_place(std::string const& text) {
   if (middle == end || first.ptr != middle || second.ptr != end || second.ec != std::errc{} || partition < 0 ||
       offset < 0)
     throw std::invalid_argument(
-        fmt::format("{} is no letter: give PARTITION/OFFSET, as omnibus dlq ls shows it", printable(text, 64)));
+        fmt::format("{} is not a letter: give PARTITION/OFFSET, as omnibus dlq ls shows it", printable(text, 64)));
   return {partition, offset};
 }
 
@@ -121,7 +121,7 @@ int show_letter(DlqOptions const& options) {
   auto const database = connect_if_told(options);
   auto const details = details_of(*letter, actions_of(database.get(), topic), options.payload);
   if (options.payload)
-    fmt::print(stderr, "omnibus: what follows is what people wrote: it may hold personal data, and is not for a log\n");
+    fmt::print(stderr, "omnibus: the payload follows; it may contain personal data, so keep it out of logs\n");
   if (options.json)
     fmt::print("{}\n", json::encode(details));
   else

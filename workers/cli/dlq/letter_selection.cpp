@@ -32,7 +32,7 @@ Range read_range(std::string_view option, std::string_view text) {
   if (last) range.to = *last;
   if (!right || range.from > range.to)
     throw std::invalid_argument(
-        fmt::format("{} takes a number or a range as 7, 7-12, 7- or -12, not {}", option, printable(text, 64)));
+        fmt::format("{} takes a number or a range such as 7, 7-12, 7- or -12, not {}", option, printable(text, 64)));
   return range;
 }
 

@@ -161,7 +161,7 @@ Finding judge_outbox(std::int64_t rows, double oldest_seconds) {
   if (rows == 0) return Finding::ok("empty");
   auto const seen = fmt::format("{} records wait, the oldest for {:.0f} s", rows, oldest_seconds);
   if (oldest_seconds < old_row) return Finding::ok(seen);
-  return Finding::warn(seen, "nobody publishes them: start omnibus-relay, and see its log for what Kafka refuses");
+  return Finding::warn(seen, "they are not being published: start omnibus-relay, and read its log for Kafka's errors");
 }
 
 Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt) {

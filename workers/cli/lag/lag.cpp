@@ -66,7 +66,7 @@ LagLimit read_lag_limit(std::string_view text) {
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), events);
   if (error != std::errc{} || end != text.data() + text.size() || events < 0)
     throw std::invalid_argument(
-        fmt::format("--fail-over takes a number of events, or a time as 30s or 5m, not {}", printable(text, 64)));
+        fmt::format("--fail-over takes a number of events, or a time such as 30s or 5m, not {}", printable(text, 64)));
   return {events, {}};
 }
 

@@ -35,7 +35,7 @@ std::optional<std::int32_t> price_list(pqxx::connection& connection, TelemetryOp
       "SELECT price_version FROM pipeline.llm_prices WHERE $1::int IS NULL OR price_version = $1 "
       "ORDER BY price_version DESC LIMIT 1",
       pqxx::params{options.price_version});
-  if (!found) throw std::runtime_error("there is no such list of prices: see omnibus telemetry prices");
+  if (!found) throw std::runtime_error("there is no such price list: see omnibus telemetry prices");
   return found;
 }
 
@@ -56,7 +56,8 @@ void rebuild_telemetry(TelemetryOptions const& options) {
   auto const first = day_of("from", *options.from);
   auto const last = day_of("to", *options.to);
   if (last < first) throw std::runtime_error("--to: it must not be before --from");
-  if (last - first >= most_days) throw std::runtime_error(fmt::format("--from: more than {} days at once", most_days));
+  if (last - first >= most_days)
+    throw std::runtime_error(fmt::format("--from: the range has more than {} days: give a later --from", most_days));
   auto const connection = connect(options.database);
   Rebuilt rebuilt;
   rebuilt.price_version = price_list(*connection, options);
@@ -73,7 +74,7 @@ void rebuild_telemetry(TelemetryOptions const& options) {
     } catch (pqxx::sql_error const& error) {
       if (error.sqlstate() != "22008") throw;
       throw std::runtime_error(fmt::format(
-          "the calls of {} were dropped, so its sums stay as they are: begin with a later --from", date_of(day)));
+          "the calls of {} were dropped, so its aggregates cannot be rebuilt: give a later --from", date_of(day)));
     }
     transaction.commit();
     ++rebuilt.days;
@@ -100,7 +101,7 @@ void drop_telemetry(TelemetryOptions const& options) {
     fmt::print("{} day{} dropped; their sums stay\n", dropped, dropped == 1 ? "" : "s");
   } catch (pqxx::sql_error const& error) {
     if (error.sqlstate() != "22023") throw;
-    throw std::runtime_error("--before: the calls of today are still coming, so today is the latest");
+    throw std::runtime_error("--before: today is the latest possible day, as its calls are still arriving");
   }
 }
 

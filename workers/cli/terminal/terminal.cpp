@@ -134,8 +134,9 @@ std::optional<std::int64_t> read_seconds(std::string_view text) {
 std::int64_t read_time(std::string_view text, std::int64_t now) {
   if (auto const seconds = read_seconds(text)) return now - *seconds * 1000;
   if (auto const date = read_date(text)) return *date;
-  throw std::invalid_argument(fmt::format(
-      "{} is no time: give one as 2026-11-20T10:00:00Z, or so long ago as 90s, 30m, 2h or 7d", printable(text, 64)));
+  throw std::invalid_argument(
+      fmt::format("{} is not a time: give one such as 2026-11-20T10:00:00Z, or an age such as 90s, 30m, 2h or 7d",
+                  printable(text, 64)));
 }
 
 }  // namespace omnibus::cli

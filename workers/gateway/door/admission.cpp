@@ -22,7 +22,7 @@ void Admission::keep_rate(std::string_view domain) {
   auto const wait = rate_limit_.acquire(domain, RateLimit::Clock::now());
   if (!wait) return;
   rate_limited_.add();
-  throw Refusal(429, "Too many requests", "The domain has used up its rate", {}, wait);
+  throw Refusal(429, "Too many requests", "The domain has exceeded its rate limit", {}, wait);
 }
 
 Task<> require_tenant(Store& store, Principal const& principal, std::string const& domain) {

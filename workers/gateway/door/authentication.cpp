@@ -40,7 +40,7 @@ Authentication::Authentication(Store& store, std::chrono::milliseconds time_to_l
 Task<Principal> Authentication::principal(std::optional<std::string_view> authorization) {
   if (!authorization) throw unauthorized("Send Authorization: Bearer <token>");
   auto const token = bearer_token(*authorization);
-  if (!token) throw unauthorized("The header is not of the form Bearer <token>");
+  if (!token) throw unauthorized("The header must have the form Bearer <token>");
   auto const hash = hash_token(*token);
   auto known = cache_.find(hash, TokenCache::Clock::now());
   if (!known) {
@@ -48,7 +48,7 @@ Task<Principal> Authentication::principal(std::optional<std::string_view> author
     known = co_await std::move(lookup);
     cache_.put(hash, *known, TokenCache::Clock::now());
   }
-  if (!*known) throw unauthorized("The token is not known or was revoked");
+  if (!*known) throw unauthorized("The token is unknown or revoked");
   co_return **known;
 }
 

@@ -27,7 +27,7 @@ Refusal not_valid(json::DecodeError const& error) {
 /// here is held to the standard.
 CloudEvent with_time(CloudEvent event, std::string field) {
   if (event.envelope.time.empty() || parse_time_ms(event.envelope.time)) return event;
-  throw Refusal::invalid(std::move(field), "It is no time of RFC 3339, such as 2026-11-20T12:00:00Z");
+  throw Refusal::invalid(std::move(field), "It must be an RFC 3339 time such as 2026-11-20T12:00:00Z");
 }
 
 CloudEvent read_binary(http::Request const& request) {
@@ -59,10 +59,10 @@ CloudEvent read_binary(http::Request const& request) {
 CloudEvent read_event(http::Request const& request) {
   auto const type = request.content_type();
   if (type.starts_with("application/cloudevents-batch"))
-    throw Refusal(415, "Batches of events are not taken", "Send one event in each request", "Content-Type");
+    throw Refusal(415, "Batches of events are not accepted", "Send one event in each request", "Content-Type");
   if (!type.starts_with("application/cloudevents")) return read_binary(request);
   if (type != "application/cloudevents" && type != "application/cloudevents+json")
-    throw Refusal(415, "Only the JSON event format is understood", "Send application/cloudevents+json", "Content-Type");
+    throw Refusal(415, "Only the JSON event format is accepted", "Send application/cloudevents+json", "Content-Type");
   auto event = parse_structured(request.body, {.bytes = request.body.size()});  // the server has bounded it
   if (!event) throw not_valid(event.error());
   return with_time(*std::move(event), "time");

@@ -63,7 +63,7 @@ struct StreamRoute::Place {
   Place(StreamRoute& route, std::string domain) : route_(route), domain_(std::move(domain)) {
     auto& taken = route_.places_[domain_];
     if (taken >= route_.settings_.per_tenant)
-      throw Refusal(429, "Too many streams", "The domain has as many streams open as it may have", {}, 5s);
+      throw Refusal(429, "Too many streams", "The domain has reached its limit of open streams", {}, 5s);
     ++taken;
     route_.streams_.add(1);
   }

@@ -91,7 +91,7 @@ std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::str
   if (auto const key = parse_uuid(posted->clientCorrelatorId.value_or(""))) receipt.effect_key = to_string(*key);
   if (!receipt.provider_message_id && !receipt.effect_key) {
     if (posted->clientCorrelatorId) return std::nullopt;
-    throw Refusal::invalid("clientCorrelatorId", "clientCorrelatorId must be there");
+    throw Refusal::invalid("clientCorrelatorId", "clientCorrelatorId is missing");
   }
   if (receipt.status == "failed") receipt.error_code = std::move(posted->deliveryStatus);
   auto const& message = receipt.effect_key ? *receipt.effect_key : *receipt.provider_message_id;

@@ -36,7 +36,7 @@ std::string_view value_of(http::Form const& form, std::string_view name) {
 
 std::string needed(http::Form const& form, std::string_view name) {
   auto const value = value_of(form, name);
-  if (value.empty()) throw Refusal::invalid(std::string(name), std::string(name) + " must be there");
+  if (value.empty()) throw Refusal::invalid(std::string(name), std::string(name) + " is missing");
   return std::string(value);
 }
 

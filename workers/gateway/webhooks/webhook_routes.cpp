@@ -53,7 +53,7 @@ void check_settings(WebhookSettings const& settings) {
   if (secret > 0 && secret < shortest_key_secret)
     throw config::ConfigError("PROFILE_KEY_SECRET must have at least 16 bytes");
   if (!messaging::is_region(settings.webhook_region))
-    throw config::ConfigError("WEBHOOK_REGION must be a region of phone numbers, as RW");
+    throw config::ConfigError("WEBHOOK_REGION must be a region of phone numbers, such as RW");
   if (!settings.webhook_domain.empty())
     if (auto const invalid = rules::domain("WEBHOOK_DOMAIN", settings.webhook_domain))
       throw config::ConfigError(invalid->field + " " + invalid->reason);
@@ -62,13 +62,13 @@ void check_settings(WebhookSettings const& settings) {
 Refusal not_served(std::string_view webhook, std::string_view setting) {
   log::warn("a webhook is not served", {{"webhook", webhook}, {"setting", setting}});
   Metrics::process().counter<Metric::webhook_refusals>(webhook, "not_served").add();
-  return {503, "The webhook is not set up", "It lacks a setting, which the gateway's log names"};
+  return {503, "The webhook is not set up", "A setting is missing; the gateway's log names it"};
 }
 
 Refusal unsigned_request(std::string_view webhook, std::string_view event, std::string_view fault) {
   log::warn("a webhook's signature was refused", {{"event", event}, {"webhook", webhook}, {"reason", fault}});
   Metrics::process().counter<Metric::webhook_refusals>(webhook, fault).add();
-  return {401, "The request is not signed as it must be"};
+  return {401, "The request's signature is missing or wrong"};
 }
 
 bool is_challenge(std::string_view text) {
@@ -92,7 +92,7 @@ WebhookRoutes::WebhookRoutes(WebhookSettings const& settings, Admission& admissi
   for (auto const& [webhook, signing] :
        {std::pair{&calls, &settings.calls_webhook}, {&mtn_messages, &settings.mtn_webhook}})
     if (signing->unsigned_allowed)
-      log::warn("a webhook takes requests of anybody", {{"webhook", webhook->name}, {"setting", webhook->secret}});
+      log::warn("a webhook accepts unsigned requests", {{"webhook", webhook->name}, {"setting", webhook->secret}});
 }
 
 InboundRules WebhookRoutes::rules(Webhook const& webhook) const {
@@ -203,11 +203,11 @@ Task<http::Response> WebhookRoutes::get_whatsapp(http::Request const& request) {
   if (token.empty()) throw not_served(whatsapp.name, "WHATSAPP_VERIFY_TOKEN");
   auto const challenge = request.query_value("hub.challenge").value_or("");
   if (request.query_value("hub.mode") != "subscribe" || !is_challenge(challenge))
-    throw Refusal::invalid("hub.challenge", "The handshake is hub.mode=subscribe with a hub.challenge");
+    throw Refusal::invalid("hub.challenge", "The handshake needs hub.mode=subscribe and a hub.challenge");
   if (!same_secret(request.query_value("hub.verify_token").value_or(""), token.reveal())) {
     log::warn("a webhook's handshake was refused", {{"webhook", whatsapp.name}, {"setting", "WHATSAPP_VERIFY_TOKEN"}});
     Metrics::process().counter<Metric::webhook_refusals>(whatsapp.name, "wrong").add();
-    throw Refusal(403, "The verify token is another one", {}, "hub.verify_token");
+    throw Refusal(403, "The verify token does not match", {}, "hub.verify_token");
   }
   co_return http::text_response(200, std::string(challenge));
 }

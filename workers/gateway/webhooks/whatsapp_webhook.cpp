@@ -64,7 +64,7 @@ class WhatsappReader {
     if (!things) return;
     for (auto const& thing : *things) {
       if (batch_.events.size() + batch_.passed_over >= most_events)
-        throw Refusal(413, "The payload tells of too many things");
+        throw Refusal(413, "The payload has too many entries");
       std::optional<InboundEvent> event;
       try {
         event = read(thing);

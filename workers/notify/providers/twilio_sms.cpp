@@ -170,7 +170,8 @@ TwilioSms::TwilioSms(http::Client& client, TwilioSettings settings, std::int64_t
   auto const word = std::all_of(sid.begin(), sid.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   });
-  if (sid.empty() || sid.size() > 64 || !word) throw std::invalid_argument("not an account: set TWILIO_ACCOUNT_SID");
+  if (sid.empty() || sid.size() > 64 || !word)
+    throw std::invalid_argument("not a Twilio account SID: set TWILIO_ACCOUNT_SID");
   if (settings_.auth_token.empty()) throw std::invalid_argument("Twilio needs a token: set TWILIO_AUTH_TOKEN");
   if (settings_.from.empty()) throw std::invalid_argument("Twilio needs a sender: set TWILIO_FROM");
   while (settings_.webhook_base_url.ends_with('/')) settings_.webhook_base_url.pop_back();

@@ -193,7 +193,7 @@ WhatsAppCloud::WhatsAppCloud(http::Client& client, WhatsAppSettings settings, st
     : client_(client), settings_(std::move(settings)), deadline_(deadline) {
   auto const& id = settings_.phone_number_id;
   auto const digits = std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
-  if (id.empty() || !digits) throw std::invalid_argument("not the id of a number: set WHATSAPP_PHONE_NUMBER_ID");
+  if (id.empty() || !digits) throw std::invalid_argument("not the id of a phone number: set WHATSAPP_PHONE_NUMBER_ID");
   url_ = address_of(settings_.base_url, "/" + id + "/messages", "WHATSAPP_BASE_URL");
 }
 
