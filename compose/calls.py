@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Posts ended calls to the gateway as telephony would, answers each summary by SMS as its person would, writes by WhatsApp
-for one of them, and waits until everybody has been told; then shows that one person's thread across the three channels.
+"""Posts ended calls to the gateway as a telephony system would, answers each summary by SMS as its person would, writes by
+WhatsApp for one of them, and waits until all messages are sent. Then shows one person's messages across the three channels.
 
-Reads JSON lines with `utterances`, a list of objects with `speaker` and `text`, and `conversation_id` where there is one, as
-Taskmaster-4 has them (github.com/google-research-datasets/Taskmaster). The people are made up, a number for each call, so it
-goes on only where messages go to the simulator. Where things are is taken from the environment: OMNIBUS_GATEWAY,
+Reads JSON lines with `utterances`, a list of objects with `speaker` and `text`, and an optional `conversation_id`, as in
+Taskmaster-4 (github.com/google-research-datasets/Taskmaster). The people are invented, one number for each call, so it
+runs only if messages go to the simulator. The addresses come from the environment: OMNIBUS_GATEWAY,
 OMNIBUS_DATABASE, OMNIBUS_LLM, OMNIBUS_MESSAGES and OMNIBUS_WEBHOOK_SECRET. Exit status 0 only when each person got every
-message once and none that was not asked for.
+requested message once, and no other message.
 """
 
 import argparse
@@ -35,7 +35,7 @@ ENDED = ("sent", "delivered", "read")
 
 
 class Call:
-    """A call of the file, and the person who is made up for it."""
+    """A call of the file, and an invented person for it."""
 
     def __init__(self, line, number, path, run, first_phone):
         try:
@@ -50,7 +50,7 @@ class Call:
 
 
 def read_calls(path, limit):
-    # Numbers of a run of its own: whoever was called in an earlier one is somebody else.
+    # Each run has its own numbers, so that its people are not those of an earlier run.
     run, first_phone = secrets.token_hex(3), 250780000000 + secrets.randbelow(9_000) * 1_000
     calls = []
     try:
@@ -70,7 +70,7 @@ def read_calls(path, limit):
 
 
 def post(path, body, header="X-Signature", prefix=""):
-    """A signed webhook, tried again while the gateway asks for it."""
+    """Posts a signed webhook, and retries while the gateway asks for it."""
     raw = json.dumps(body).encode()
     signature = prefix + hmac.new(os.environ["OMNIBUS_WEBHOOK_SECRET"].encode(), raw, hashlib.sha256).hexdigest()
     request = urllib.request.Request(os.environ["OMNIBUS_GATEWAY"] + path, raw, {"Content-Type": "application/json", header: signature})
@@ -102,7 +102,7 @@ def whatsapp_message(phone, text):
 
 
 def simulated():
-    """What the simulator counts of messages. Refused where messages go elsewhere: made-up numbers may be somebody's."""
+    """The simulator's counts of messages. Fails if real providers are set: an invented number may belong to a person."""
     if os.environ.get("OMNIBUS_MESSAGES") != "simulator":
         raise Trouble("messages go to real providers here, and these people are made up: run it without --llm-url and without "
                       "WHATSAPP_ACCESS_TOKEN, MTN_SMS_API_KEY and TWILIO_ACCOUNT_SID")
@@ -122,7 +122,7 @@ class Deliveries:
         self.people = "(" + ", ".join(f"'{call.phone}'" for call in calls) + ")"
 
     def counts(self):
-        """How many messages of each direction, channel, kind and status there are."""
+        """The number of messages by direction, channel, kind and status."""
         rows = self.database.rows(
             "SELECT json_build_array(l.direction, l.channel, l.kind, l.status, count(*)) FROM message_delivery_log l"
             f" JOIN profiles p ON p.id = l.profile_id WHERE p.phone_number IN {self.people} GROUP BY l.direction, l.channel, l.kind,"
@@ -130,7 +130,7 @@ class Deliveries:
         return {tuple(row[:4]): row[4] for row in rows}
 
     def await_sent(self, channel, kind, wanted, what):
-        """Until as many have ended, however; progress as it comes."""
+        """Waits until this many have ended in any state; prints the progress."""
         moved_at, last = time.monotonic(), -1
         while True:
             counts = self.counts()
@@ -150,7 +150,7 @@ class Deliveries:
             f" FROM message_delivery_log l JOIN profiles p ON p.id = l.profile_id WHERE p.phone_number = '{phone}' ORDER BY l.created_at")
 
     def await_receipts(self, phone):
-        """Until the providers have told of everything that was sent to one person, or had their time: receipts may be lost."""
+        """Waits for the receipts of all messages to one person, up to a limit: receipts may be lost."""
         deadline = time.monotonic() + RECEIPTS
         while any(status == "sent" for _, _, _, _, status, _, _ in self.thread(phone)) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -183,7 +183,7 @@ def show_thread(call, deliveries):
 
 
 def compare(calls, deliveries, taken_before):
-    """Prints what was to be sent beside what was. Returns how much of it differs."""
+    """Prints the expected counts beside the actual ones. Returns how many differ."""
     counts = deliveries.counts()
     wanted = {("whatsapp", "call_summary"): len(calls), ("sms", "call_summary"): len(calls), ("sms", "reply"): len(calls),
               ("whatsapp", "reply"): 1}
@@ -203,8 +203,8 @@ def compare(calls, deliveries, taken_before):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--input", required=True, help="JSON lines with utterances")
-    parser.add_argument("--limit", type=int, default=0, help="at most so many calls; 0 for all")
-    parser.add_argument("--check", action="store_true", help="only see whether the input can be read")
+    parser.add_argument("--limit", type=int, default=0, help="at most this many calls; 0: all")
+    parser.add_argument("--check", action="store_true", help="only check that the input can be read")
     arguments = parser.parse_args()
 
     calls = read_calls(arguments.input, arguments.limit)

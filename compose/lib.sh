@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034 # the variables of the environment file are used by name
 # What compose/demo, compose/up and compose/down share: the run folder, the processes in it, and bringing them up.
-# Sourced, never run. The caller sets `me` (its name in messages) and runs under `set -euo pipefail`.
+# To be sourced, not run. The caller sets `me` (its name in messages) and runs under `set -euo pipefail`.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 mkdir -p "${OMNIBUS_RUN_DIR:-$root/compose/.run}"
 run=$(cd "${OMNIBUS_RUN_DIR:-$root/compose/.run}" && pwd)
@@ -8,22 +8,22 @@ export OMNIBUS_RUN_DIR=$run
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 # clones of one machine share what was compiled
 logs=$run/logs
 build=$root/build/release
-bin=${OMNIBUS_BIN:-$build/bin} # with OMNIBUS_BIN these binaries are taken as they are: no set-up, no build
+bin=${OMNIBUS_BIN:-$build/bin} # OMNIBUS_BIN uses existing binaries: no set-up, no build
 mapfile -t workers <"$root/workers/list.txt" # each a binary omnibus-NAME, in the order they are started and stopped
 processes=("${workers[@]}" simulator broker) # in the order they are stopped
 
-trap '' PIPE # whoever read our output and left must not keep us from stopping what we started
+trap '' PIPE # if the reader of our output is gone, we still stop what we started
 say() { printf '%s: %s\n' "${me:-compose}" "$*" >&2 2>/dev/null || true; }
 fail() { say "$*"; exit 1; }
 
-# One command at a time works on a run folder. Whatever is started gets no share in the lock: see 7>&-.
+# Only one command at a time may use a run folder. Started processes do not inherit the lock: see 7>&-.
 lock_run_folder() {
   exec 7>"$run/lock"
   flock -w "${1:-1}" 7 || fail "another compose/demo, compose/up or compose/down is at work in $run"
 }
 
 # Processes:
-# A process is known by its id and its start time, so that an id given to another one since is never taken for it.
+# A process is identified by its id and its start time, as the system reuses ids.
 start_time() { sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" && $1 != "X" { print $20 }'; }
 alive() {
   local pid begun
@@ -31,7 +31,7 @@ alive() {
   [ -n "$begun" ] && [ "$(start_time "$pid")" = "$begun" ]
 }
 
-# start NAME COMMAND...: in a session of its own, its output in $logs/NAME.log.
+# start NAME COMMAND...: runs it in a new session, with its output in $logs/NAME.log.
 start() {
   local name=$1 pid
   shift
@@ -43,7 +43,7 @@ start() {
   echo "$pid $(start_time "$pid")" >"$run/processes/$name"
 }
 
-# stop NAME SECONDS: SIGTERM, and SIGKILL for one that does not go within that time, which fails.
+# stop NAME SECONDS: sends SIGTERM; if the process still runs after that time, sends SIGKILL and fails.
 stop() {
   local name=$1 limit=$2 pid waited=0 status=0
   if alive "$name"; then
@@ -64,13 +64,13 @@ stop() {
   return "$status"
 }
 
-show_log() { # show_log NAME: the last of what a process said
+show_log() { # show_log NAME: the last lines of a process's log
   say "the last lines of $logs/$1.log:"
   tail -n 15 "$logs/$1.log" 2>/dev/null | cut -c1-600 >&2 || true
 }
 died() { show_log "$1"; fail "$1 $2; its whole log is $logs/$1.log"; }
 
-# until_true NAME SECONDS WHAT COMMAND...: until the command succeeds; fails when the process ends or the time is over.
+# until_true NAME SECONDS WHAT COMMAND...: waits until the command succeeds; fails when the process ends or time is up.
 until_true() {
   local name=$1 limit=$2 what=$3 waited=0
   shift 3
@@ -113,7 +113,7 @@ await() {
 end_awaited() { [ -z "$awaited" ] || kill -TERM -- "-$awaited" 2>/dev/null || true; }
 
 # Set-up and build:
-# prepare BROKER: installs and builds what is needed.
+# prepare BROKER: installs packages and builds the binaries.
 prepare() {
   [ -z "${OMNIBUS_BIN:-}" ] || return 0
   local purpose=demo
@@ -135,10 +135,10 @@ prepare() {
 }
 
 # What runs:
-# The last two options that brought it up, one NAME=VALUE line each, are in $run/options.
+# The options of what runs, one NAME=VALUE line each, are in $run/options.
 option() { sed -n "s/^$1=//p" "$run/options" 2>/dev/null; }
 
-# settle_options: fills `kafka` and `llm_url` from what runs; something else than what runs is refused.
+# settle_options: sets `kafka` and `llm_url` from what runs; fails if other values were given.
 settle_options() {
   if [ -e "$run/options" ]; then
     if [ -n "$kafka" ] && [ "$kafka" != "$(option kafka)" ]; then fail "it runs with --kafka $(option kafka); stop it first with compose/down"; fi
@@ -183,7 +183,7 @@ bring_up_database() {
   OMNIBUS_DATABASE=$("$root/compose/postgres" url readonly)
 }
 
-# bring_up_tenant DOMAIN TOKEN: prints the token, a new one where none is given.
+# bring_up_tenant DOMAIN TOKEN: prints the token, a new one if none is given.
 bring_up_tenant() {
   local domain=$1 token=$2
   DATABASE_URL=$("$root/compose/postgres" url)
@@ -204,7 +204,7 @@ bring_up_tenants() {
 }
 
 random_secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
-# What providers sign their webhooks with, and what keys are made of: made up once for what runs.
+# The secrets of webhook signatures and of Kafka keys: generated once per run.
 bring_up_secrets() {
   OMNIBUS_WEBHOOK_SECRET='' OMNIBUS_PROFILE_KEY_SECRET=''
   if [ -e "$run/environment" ]; then
@@ -255,7 +255,7 @@ stop_workers() {
   for name in "${workers[@]}"; do stop "$name" 40 || status=1; done
   return "$status"
 }
-# messages_to_simulator: settings of notify that send to the simulator, where one runs and no real provider is set.
+# messages_to_simulator: notify's settings for the simulator, if it runs and no real provider is set.
 messages_to_simulator() {
   local base=${OMNIBUS_LLM%/v1}
   alive simulator && [ -z "${WHATSAPP_ACCESS_TOKEN:-}${MTN_SMS_API_KEY:-}${TWILIO_ACCOUNT_SID:-}" ] || return 0
@@ -266,7 +266,7 @@ bring_up_workers() {
   local name
   local messages
   mapfile -t messages < <(messages_to_simulator)
-  if alive notify; then # it sends where it was told to when it was started
+  if alive notify; then # it sends to the provider that was set when it started
     # shellcheck disable=SC1090,SC1091 # written by write_environment
     OMNIBUS_MESSAGES=$(. "$run/environment" 2>/dev/null && echo "${OMNIBUS_MESSAGES:-}") || OMNIBUS_MESSAGES=unknown
   else
@@ -300,7 +300,7 @@ write_environment() {
   mv "$run/environment.new" "$run/environment"
 }
 
-# bring_up: whatever does not run yet, for `kafka` and `llm_url`. Running already is fine.
+# bring_up: starts whatever does not run yet, for `kafka` and `llm_url`.
 bring_up() {
   mkdir -p "$logs"
   [ -e "$run/options" ] || rm -f "$logs"/*.log # of an earlier one

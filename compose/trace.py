@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Publishes the calls of a language model's trace to llm.calls, waits until they are in the rollups, shows these, and
-holds them against the trace's own sums.
+"""Publishes the calls of a language model's trace to llm.calls, waits until they are in the rollups, shows the
+rollups, and compares them with the trace's own sums.
 
-Reads CSV with the columns TIMESTAMP, ContextTokens and GeneratedTokens, as the Azure Public Dataset has them
+Reads CSV with the columns TIMESTAMP, ContextTokens and GeneratedTokens, as in the Azure Public Dataset
 (github.com/Azure/AzurePublicDataset, AzureLLMInferenceDataset2023). Each row becomes one event, with the row's own time
-and with ids that are the same whenever the same file is published. What a trace does not tell is said in the output:
-model and price, and how long a call took. Where things are is taken from the environment: OMNIBUS_KAFKA, OMNIBUS_DATABASE
+and with ids that are the same whenever the same file is published. Model, price and duration are not in a trace; the
+output shows the values used instead. The addresses come from the environment: OMNIBUS_KAFKA, OMNIBUS_DATABASE
 and OMNIBUS_BIN. Exit status 0 only when every sum agrees.
 """
 
@@ -42,7 +42,7 @@ class Call:
 
     def __init__(self, row, number, path):
         try:
-            # Seven places of a second come, six are read.
+            # The file has seven digits of a second, datetime reads six.
             self.at = datetime.datetime.fromisoformat(row[COLUMNS[0]].strip()[:26]).replace(tzinfo=datetime.timezone.utc)
             self.input, self.output = int(row[COLUMNS[1]]), int(row[COLUMNS[2]])
         except (ValueError, TypeError, AttributeError) as error:
@@ -96,7 +96,7 @@ def omnibus(*arguments):
 
 
 def list_price():
-    """Dollars per million tokens in and out, from the list of prices in the database."""
+    """Dollars per million tokens in and out, from the price list in the database."""
     for line in omnibus("telemetry", "prices").splitlines():
         _, model, _, prices = line.split()
         if model == MODEL:
@@ -151,7 +151,7 @@ def sums_of(calls, price):
 
 
 def compare(calls, price, domain, from_, to):
-    """Prints what the file says beside what the rollups say. Returns how many of them differ."""
+    """Prints the file's values beside the rollups' values. Returns how many differ."""
     report = json.loads(omnibus("telemetry", "--json", "--domain", domain, "--from", iso(from_), "--to", iso(to), "--granularity", "1d"))
     own, kept = sums_of(calls, price), report["totals"]
     durations = sorted(call.duration for call in calls)
@@ -183,8 +183,8 @@ def compare(calls, price, domain, from_, to):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--input", required=True, help="CSV with TIMESTAMP, ContextTokens and GeneratedTokens")
-    parser.add_argument("--limit", type=int, default=0, help="at most so many calls; 0 for all")
-    parser.add_argument("--check", action="store_true", help="only see whether the input can be read")
+    parser.add_argument("--limit", type=int, default=0, help="at most this many calls; 0: all")
+    parser.add_argument("--check", action="store_true", help="only check that the input can be read")
     arguments = parser.parse_args()
 
     calls = read_trace(arguments.input, arguments.limit)
@@ -192,7 +192,7 @@ def main():
         return
     trace = hashlib.sha256(pathlib.Path(arguments.input).read_bytes()).hexdigest()
     name = re.sub(r"[^a-z0-9]+", "-", pathlib.Path(arguments.input).stem.lower()).strip("-")[:40] or "trace"
-    domain = f"{name}-{trace[:6]}-{len(calls)}.example"  # of its own, so that its sums are of nothing else
+    domain = f"{name}-{trace[:6]}-{len(calls)}.example"  # a separate tenant, so that its aggregates contain nothing else
     price = list_price()
     database = Database(os.environ["OMNIBUS_DATABASE"])
     began = time.monotonic()
@@ -215,7 +215,7 @@ def main():
             print(shown if chart == "calls" else "\n".join(shown.split("\n\n")[2].splitlines()), flush=True)
         wrong = compare(calls, price, domain, from_, to)
         print(flush=True)
-    except BrokenPipeError:  # whoever read has seen enough
+    except BrokenPipeError:  # the reader is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     if wrong:
