@@ -83,6 +83,11 @@ FakeContext::Result FakeContext::come_again() {
   return attempt_now();
 }
 
+FakeContext::Result FakeContext::redrive() {
+  inbox_.erase(event_key_);
+  return come_again();
+}
+
 FakeContext::Result FakeContext::try_again(std::chrono::milliseconds later) {
   now_ += later;
   return attempt_now();
@@ -120,9 +125,18 @@ FakeContext::Result FakeContext::settle(std::exception_ptr const& error) {
 }
 
 FakeContext::Result FakeContext::park(Failure const& failure) {
-  write(event_key_, "gave_up", [&](UnitOfWork& unit) {
-    if (hook_ && decoded_) hook_(failure, unit);
-  });
+  try {
+    write(event_key_, "gave_up", [&](UnitOfWork& unit) {
+      if (hook_ && decoded_) hook_(failure, unit);
+    });
+  } catch (...) {
+    auto const refusal = classify(std::current_exception());
+    if (!refusal) return {Kind::fenced};
+    if (refusal->kind() != Failure::Kind::permanent)
+      return {refusal->kind() == Failure::Kind::outage ? Kind::outage : Kind::waits, refusal->what(),
+              refusal->error_class(), refusal->retry_after()};
+    write(event_key_, "gave_up", [](UnitOfWork&) {});  // parked without what the handler adds, as the engine does
+  }
   parked_ = failure;
   return {Kind::parked, failure.what(), failure.error_class(), {}};
 }

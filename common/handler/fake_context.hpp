@@ -70,6 +70,8 @@ class FakeContext final : public Context {
   }
   /// Delivers the event again, as after a crash or from a second producer, as the first attempt.
   Result come_again();
+  /// An operator redrives the event after it was parked: it is handled as if it had never been.
+  Result redrive();
   /// The next attempt, as the engine makes it, `later` than the last one.
   Result try_again(std::chrono::milliseconds later = std::chrono::seconds{1});
   /// Retries after each interval `every`, until the event is handled, parked or fenced.
