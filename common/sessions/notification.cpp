@@ -3,8 +3,11 @@
 #include "messaging/sms_text.hpp"
 #include "messaging/whatsapp_text.hpp"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <pqxx/pqxx>
 
@@ -25,6 +28,12 @@ void request_notification(UnitOfWork& unit, NotificationRequested const& request
         pqxx::params{omnibus::to_string(effect_key(key, channel)), omnibus::to_string(request.profile_id), session,
                      channel, request.kind, words, omnibus::to_string(key)});
   }
+}
+
+bool can_be_told(Failure const& failure) {
+  static constexpr std::array<std::string_view, 4> silent{"unknown_tenant", "inactive_tenant", "unknown_profile",
+                                                          "deleted_session"};
+  return std::ranges::find(silent, failure.error_class()) == silent.end();
 }
 
 }  // namespace omnibus::sessions

@@ -5,7 +5,6 @@
 #include "observability/metrics.hpp"
 #include "sessions/notification.hpp"
 #include "time/time.hpp"
-#include "workers/call/store.hpp"
 #include "workers/call/transcript.hpp"
 
 #include <algorithm>
@@ -23,14 +22,7 @@ Task<> CallHandler::handle(Context& context, CallTerminated const& call) {
   auto finding = find_or_make_summary(context, call);
   auto const told = co_await std::move(finding);
   std::optional<sessions::Session> session;
-  auto committing = context.commit([&](UnitOfWork& unit) {
-    session = open_follow_up(unit, call, told);
-    NotificationRequested request{call.domain, session->profile_id, "call_summary", {"whatsapp", "sms"}, {}};
-    request.body = fit_body(told.value_or(settings_.generic_text));
-    request.session_id = session->id;
-    request.expires_at = format_time_ms(context.time_ms() + settings_.call_summary_expires_after.count());
-    sessions::request_notification(unit, request);
-  });
+  auto committing = context.commit([&](UnitOfWork& unit) { session = follow_up(context, call, told, unit); });
   auto const committed = co_await std::move(committing);
   if (!committed) co_return;  // it was handled before
   Metrics::process().counter<Metric::sessions_last_channel>("voice").add();
@@ -42,7 +34,7 @@ Task<> CallHandler::handle(Context& context, CallTerminated const& call) {
 
 Task<std::optional<std::string>> CallHandler::find_or_make_summary(Context& context, CallTerminated const& call) {
   if (call.summary) co_return call.summary;
-  auto finding = find_summary(context, call);
+  auto finding = store_->find_summary(context, call);
   auto found = co_await std::move(finding);
   if (found) co_return found;
   auto const has_words = call.transcript && !call.transcript->empty();
@@ -74,6 +66,23 @@ Task<std::optional<std::string>> CallHandler::await_summary(Context& context, Ca
   if (context.attempt() > looks || context.failing_for() >= wait) co_return std::nullopt;
   throw Failure::transient("the call's summary is not written yet",
                            std::max(wait / static_cast<int>(looks), std::chrono::milliseconds{1}));
+}
+
+sessions::Session CallHandler::follow_up(Context& context, CallTerminated const& call,
+                                         std::optional<std::string> const& told, UnitOfWork& unit) {
+  auto session = store_->open_follow_up(unit, call, told);
+  NotificationRequested request{call.domain, session.profile_id, "call_summary", {"whatsapp", "sms"}, {}};
+  request.body = fit_body(told.value_or(settings_.generic_text));
+  request.session_id = session.id;
+  request.expires_at = format_time_ms(context.time_ms() + settings_.call_summary_expires_after.count());
+  store_->request_notification(unit, request);
+  return session;
+}
+
+void CallHandler::gave_up(Context& context, CallTerminated const& call, Failure const& failure, UnitOfWork& unit) {
+  if (!sessions::can_be_told(failure)) return;
+  // Without the summary, which may be what the database refused.
+  follow_up(context, call, {}, unit);
 }
 
 }  // namespace omnibus::call

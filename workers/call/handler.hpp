@@ -5,10 +5,13 @@
 #include "events/call.hpp"
 #include "handler/handler.hpp"
 #include "workers/call/config.hpp"
+#include "workers/call/store.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace omnibus::call {
 
@@ -22,19 +25,27 @@ class CallHandler {
   using Settings = CallSettings;
   using Events = EventList<CallTerminated>;
 
-  CallHandler(Resources& resources, CallSettings const& settings) : settings_{settings} {
-    if (!resources.replay) model_.emplace(resources, settings);
-  }
+  CallHandler(Resources& resources, CallSettings const& settings)
+      : CallHandler{settings, std::make_unique<PostgresCalls>(),
+                    resources.replay ? nullptr : std::make_unique<assistant::Model>(resources, settings)} {}
+  /// @param model null in a replay.
+  CallHandler(CallSettings const& settings, std::unique_ptr<CallStore> store, std::unique_ptr<assistant::Model> model)
+      : settings_{settings}, store_{std::move(store)}, model_{std::move(model)} {}
 
   Task<> handle(Context& context, CallTerminated const& call);
+  /// Opens the session to be followed up and asks for the general text when no attempt succeeded.
+  void gave_up(Context& context, CallTerminated const& call, Failure const& failure, UnitOfWork& unit);
 
  private:
   Task<std::optional<std::string>> find_or_make_summary(Context& context, CallTerminated const& call);
   Task<std::optional<std::string>> summarise(Context& context, CallTerminated const& call);
   Task<std::optional<std::string>> await_summary(Context& context, CallTerminated const& call);
+  sessions::Session follow_up(Context& context, CallTerminated const& call, std::optional<std::string> const& told,
+                              UnitOfWork& unit);
 
   CallSettings const settings_;
-  std::optional<assistant::Model> model_;  // none in a replay
+  std::unique_ptr<CallStore> store_;
+  std::unique_ptr<assistant::Model> model_;  // null in a replay
 };
 
 }  // namespace omnibus::call

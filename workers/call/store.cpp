@@ -1,10 +1,9 @@
 #include "workers/call/store.hpp"
 
-#include "events/notification.hpp"
-#include "handler/failure.hpp"
 #include "json/encode.hpp"
 #include "json/raw.hpp"
 #include "postgres/rows.hpp"
+#include "sessions/notification.hpp"
 #include "sessions/profile.hpp"
 
 #include <boost/describe/class.hpp>
@@ -24,7 +23,7 @@ BOOST_DESCRIBE_STRUCT(CallContext, (), (call_id, call_summary))
 
 }  // namespace
 
-Task<std::optional<std::string>> find_summary(Context& context, CallTerminated const& call) {
+Task<std::optional<std::string>> PostgresCalls::find_summary(Context& context, CallTerminated const& call) {
   auto reading = context.read([&](pqxx::connection& connection) {
     pqxx::nontransaction query{connection};
     return postgres::read_optional<std::string>(query,
@@ -34,7 +33,8 @@ Task<std::optional<std::string>> find_summary(Context& context, CallTerminated c
   co_return co_await std::move(reading);
 }
 
-sessions::Session open_follow_up(UnitOfWork& unit, CallTerminated const& call, std::optional<std::string> const& told) {
+sessions::Session PostgresCalls::open_follow_up(UnitOfWork& unit, CallTerminated const& call,
+                                                std::optional<std::string> const& told) {
   auto& transaction = unit.transaction();
   CallContext kept{call.call_id, {}};
   if (told) json::append_string(kept.call_summary.text, fit_bytes(*told, max_kept));
@@ -44,6 +44,10 @@ sessions::Session open_follow_up(UnitOfWork& unit, CallTerminated const& call, s
   auto const merged = sessions::merge_session_context(transaction, session.id, json::encode(kept));
   // A context that is full stays as it is: the person is told all the same.
   return merged.value_or(session);
+}
+
+void PostgresCalls::request_notification(UnitOfWork& unit, NotificationRequested const& request) {
+  sessions::request_notification(unit, request);
 }
 
 }  // namespace omnibus::call
