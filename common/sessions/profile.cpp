@@ -79,6 +79,10 @@ Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_
   return profile;
 }
 
+bool is_known(pqxx::transaction_base& transaction, std::string_view domain, PersonIdentity const& identity) {
+  return !find(transaction, domain, identity).empty();
+}
+
 void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& profile, std::int64_t at_ms) {
   // A provider's clock may be ahead; the window is not opened for longer by it.
   transaction.exec(

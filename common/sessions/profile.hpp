@@ -43,6 +43,9 @@ struct Profile {
 Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_view domain,
                                PersonIdentity const& identity);
 
+/// Whether the person is known. If so, no other transaction can delete the person before this one ends.
+bool is_known(pqxx::transaction_base& transaction, std::string_view domain, PersonIdentity const& identity);
+
 /// A message has come by WhatsApp: the person has it, and free text may be sent for 24 hours. `at_ms` is when, in ms
 /// since 1970; an older one takes nothing back.
 void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& profile, std::int64_t at_ms);

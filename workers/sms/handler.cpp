@@ -4,10 +4,15 @@
 #include "sessions/notification.hpp"
 #include "time/time.hpp"
 
+#include <optional>
 #include <utility>
 
 namespace omnibus::sms {
 namespace {
+
+tools::SessionState state_of(sessions::Session const& session) {
+  return {session.id, session.status, session.context};
+}
 
 bool may_be_answered(Inbound const& said, sessions::Profile const& profile) {
   return said.channel == sessions::Channel::sms ? profile.allows_sms : profile.allows_whatsapp;
@@ -49,20 +54,20 @@ Task<> SmsHandler::take(Context& context, Inbound said) {
 Task<> SmsHandler::obey(Context& context, Inbound const& said, messaging::Keyword keyword) {
   auto withheld = false;
   auto committing = context.commit([&](UnitOfWork& unit) {
-    auto const conversation = receive(unit, context.event_key(), said);
+    auto const conversation = store_->receive(unit, context.event_key(), said);
     auto const& profile = conversation.profile;
     auto const answer_with = [&](std::string kind, std::string const& text) {
-      withheld = is_enough(count_recent_replies(unit.transaction(), profile.id));
+      withheld = is_enough(store_->count_recent_replies(unit, profile.id));
       if (withheld) return;
       request(unit, context, said, conversation, std::move(kind), {channel_of(said)}, text);
     };
     switch (keyword) {
       case messaging::Keyword::stop:
-        sessions::opt_out(unit.transaction(), profile, said.channel);
+        store_->opt_out(unit, profile, said.channel);
         if (!may_be_answered(said, profile)) return;  // told before; a machine may say it to every answer
         return answer_with("opt_out", settings_.opt_out_text);
       case messaging::Keyword::start:
-        sessions::opt_in(unit.transaction(), profile, said.channel);
+        store_->opt_in(unit, profile, said.channel);
         return answer_with("opt_in", settings_.opt_in_text);
       case messaging::Keyword::help:
         return answer_with("help", settings_.help_text);
@@ -74,10 +79,11 @@ Task<> SmsHandler::obey(Context& context, Inbound const& said, messaging::Keywor
 }
 
 Task<> SmsHandler::answer(Context& context, Inbound const& said) {
-  auto receiving = context.checkpoint("received", [&](UnitOfWork& unit) { receive(unit, context.event_key(), said); });
+  auto receiving =
+      context.checkpoint("received", [&](UnitOfWork& unit) { store_->receive(unit, context.event_key(), said); });
   auto const first = co_await std::move(receiving);
   if (first) count(said);
-  auto reading = read_conversation(context, settings_.history_messages);
+  auto reading = store_->read(context, settings_.history_messages);
   auto const conversation = co_await std::move(reading);
   auto const answerable = !said.text.empty() && may_be_answered(said, conversation.profile);
   if (!answerable || is_enough(conversation.recent_replies)) {
@@ -86,7 +92,7 @@ Task<> SmsHandler::answer(Context& context, Inbound const& said) {
     if (answerable && ended) tell_withheld(context);
     co_return;
   }
-  tools::MessagingTools tools{{conversation.session.id, conversation.session.status, conversation.session.context}};
+  tools::MessagingTools tools{state_of(conversation.session)};
   std::string text;
   try {
     auto asking = ask(context, said, conversation, tools);
@@ -141,7 +147,7 @@ Task<> SmsHandler::reply(Context& context, Inbound const& said, Dialogue const& 
                          tools::MessagingTools const& tools, std::string const& text) {
   std::optional<Kept> kept;
   auto committing = context.commit([&](UnitOfWork& unit) {
-    kept = keep(unit, conversation, said.channel, tools);
+    kept = store_->keep(unit, conversation, said.channel, tools);
     request(unit, context, said, conversation, "reply", {channel_of(said)}, text);
     for (auto const& wish : tools.messages())
       request(unit, context, said, conversation, "message", wish.channels, wish.body);
@@ -152,13 +158,38 @@ Task<> SmsHandler::reply(Context& context, Inbound const& said, Dialogue const& 
   if (kept->closed) Metrics::process().histogram<Metric::session_duration>().observe(kept->session.age_s);
 }
 
+void SmsHandler::gave_up(Context& context, SmsMessageReceived const& message, Failure const& failure,
+                         UnitOfWork& unit) {
+  hand_over(context, inbound(message), failure, unit);
+}
+
+void SmsHandler::gave_up(Context& context, WhatsappMessageReceived const& message, Failure const& failure,
+                         UnitOfWork& unit) {
+  hand_over(context, inbound(message), failure, unit);
+}
+
+void SmsHandler::hand_over(Context& context, Inbound const& said, Failure const& failure, UnitOfWork& unit) {
+  if (!sessions::can_be_told(failure)) return;
+  auto const conversation = store_->receive_if_known(unit, context.event_key(), said);
+  if (!conversation) return;
+  tools::MessagingTools tools{state_of(conversation->session)};
+  tools.hand_over();
+  store_->keep(unit, *conversation, said.channel, tools);
+  auto const& profile = conversation->profile;
+  // STOP is obeyed whatever failed, and is never answered with an excuse.
+  if (messaging::keyword(said.text) == messaging::Keyword::stop) return store_->opt_out(unit, profile, said.channel);
+  if (said.text.empty() || !may_be_answered(said, profile)) return;
+  if (is_enough(store_->count_recent_replies(unit, profile.id))) return;
+  request(unit, context, said, *conversation, "reply", {channel_of(said)}, settings_.fallback_text);
+}
+
 void SmsHandler::request(UnitOfWork& unit, Context& context, Inbound const& said, Dialogue const& conversation,
                          std::string kind, std::vector<std::string> channels, std::string body) const {
   NotificationRequested wanted{said.domain, conversation.profile.id, std::move(kind), std::move(channels),
                                fit_body(body)};
   wanted.session_id = conversation.session.id;
   wanted.expires_at = format_time_ms(context.time_ms() + settings_.reply_expires_after.count());
-  sessions::request_notification(unit, wanted);
+  store_->request_notification(unit, wanted);
 }
 
 }  // namespace omnibus::sms

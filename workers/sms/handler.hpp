@@ -10,9 +10,12 @@
 #include "workers/sms/inbound.hpp"
 #include "workers/sms/store.hpp"
 
-#include <optional>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace omnibus::sms {
 
@@ -27,12 +30,18 @@ class SmsHandler {
   using Settings = SmsSettings;
   using Events = EventList<SmsMessageReceived, WhatsappMessageReceived>;
 
-  SmsHandler(Resources& resources, SmsSettings const& settings) : settings_{settings} {
-    if (!resources.replay) model_.emplace(resources, settings);
-  }
+  SmsHandler(Resources& resources, SmsSettings const& settings)
+      : SmsHandler{settings, std::make_unique<PostgresDialogues>(),
+                   resources.replay ? nullptr : std::make_unique<assistant::Model>(resources, settings)} {}
+  /// @param model null in a replay.
+  SmsHandler(SmsSettings const& settings, std::unique_ptr<DialogueStore> store, std::unique_ptr<assistant::Model> model)
+      : settings_{settings}, store_{std::move(store)}, model_{std::move(model)} {}
 
   Task<> handle(Context& context, SmsMessageReceived const& message);
   Task<> handle(Context& context, WhatsappMessageReceived const& message);
+  /// Hands the session to a person and says so when no attempt succeeded.
+  void gave_up(Context& context, SmsMessageReceived const& message, Failure const& failure, UnitOfWork& unit);
+  void gave_up(Context& context, WhatsappMessageReceived const& message, Failure const& failure, UnitOfWork& unit);
 
  private:
   Task<> take(Context& context, Inbound said);
@@ -45,11 +54,13 @@ class SmsHandler {
                                            bool with_tools);
   Task<> reply(Context& context, Inbound const& said, Dialogue const& conversation, tools::MessagingTools const& tools,
                std::string const& text);
+  void hand_over(Context& context, Inbound const& said, Failure const& failure, UnitOfWork& unit);
   void request(UnitOfWork& unit, Context& context, Inbound const& said, Dialogue const& conversation, std::string kind,
                std::vector<std::string> channels, std::string body) const;
 
   SmsSettings const settings_;
-  std::optional<assistant::Model> model_;  // none in a replay
+  std::unique_ptr<DialogueStore> store_;
+  std::unique_ptr<assistant::Model> model_;  // null in a replay
 };
 
 }  // namespace omnibus::sms

@@ -2,6 +2,7 @@
 
 #include "handler/failure.hpp"
 #include "postgres/rows.hpp"
+#include "sessions/notification.hpp"
 
 #include <algorithm>
 
@@ -39,9 +40,16 @@ BOOST_DESCRIBE_STRUCT(DialogueRow, (),
                       (profile_id, allows_sms, allows_whatsapp, session_id, status, context, version, directions,
                        contents))
 
+std::int64_t count_replies(pqxx::transaction_base& transaction, Uuid const& profile) {
+  return transaction.query_value<std::int64_t>(
+      "SELECT count(*) FROM message_delivery_log WHERE profile_id = $1 AND direction = 'outbound'"
+      " AND kind <> 'call_summary' AND created_at > now() - interval '1 hour'",
+      pqxx::params{to_string(profile)});
+}
+
 }  // namespace
 
-Dialogue receive(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) {
+Dialogue PostgresDialogues::receive(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) {
   auto& transaction = unit.transaction();
   Dialogue conversation;
   conversation.profile = sessions::find_or_create_profile(transaction, said.domain, said.sender);
@@ -57,7 +65,18 @@ Dialogue receive(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) {
   return conversation;
 }
 
-Dialogue read_conversation(pqxx::connection& connection, Uuid const& event_key, std::int32_t history) {
+std::optional<Dialogue> PostgresDialogues::receive_if_known(UnitOfWork& unit, Uuid const& event_key,
+                                                            Inbound const& said) {
+  auto& transaction = unit.transaction();
+  if (!sessions::is_known(transaction, said.domain, said.sender)) return std::nullopt;
+  auto const session_deleted = transaction.query_value<bool>(
+      "SELECT EXISTS (SELECT FROM message_delivery_log WHERE effect_key = $1 AND session_id IS NULL)",
+      pqxx::params{to_string(event_key)});
+  if (session_deleted) return std::nullopt;
+  return receive(unit, event_key, said);
+}
+
+Dialogue PostgresDialogues::read_over(pqxx::connection& connection, Uuid const& event_key, std::int32_t history) {
   pqxx::nontransaction query{connection};
   auto const row =
       postgres::read_optional<DialogueRow>(query, conversation_query, pqxx::params{to_string(event_key), history});
@@ -74,32 +93,41 @@ Dialogue read_conversation(pqxx::connection& connection, Uuid const& event_key, 
   conversation.session.version = row->version;
   for (auto i = std::min(row->directions.size(), row->contents.size()); i-- > 0;)
     conversation.history.push_back({row->directions[i] == "outbound", row->contents[i]});
-  conversation.recent_replies = count_recent_replies(query, conversation.profile.id);
+  conversation.recent_replies = count_replies(query, conversation.profile.id);
   return conversation;
 }
 
-Task<Dialogue> read_conversation(Context& context, std::int32_t history) {
+Task<Dialogue> PostgresDialogues::read(Context& context, std::int32_t history) {
   auto reading = context.read([key = context.event_key(), history](pqxx::connection& connection) {
-    return read_conversation(connection, key, history);
+    return read_over(connection, key, history);
   });
   co_return co_await std::move(reading);
 }
 
-std::int64_t count_recent_replies(pqxx::transaction_base& transaction, Uuid const& profile) {
-  return transaction.query_value<std::int64_t>(
-      "SELECT count(*) FROM message_delivery_log WHERE profile_id = $1 AND direction = 'outbound'"
-      " AND kind <> 'call_summary' AND created_at > now() - interval '1 hour'",
-      pqxx::params{to_string(profile)});
+std::int64_t PostgresDialogues::count_recent_replies(UnitOfWork& unit, Uuid const& profile) {
+  return count_replies(unit.transaction(), profile);
 }
 
-Kept keep(UnitOfWork& unit, Dialogue const& conversation, sessions::Channel channel,
-          tools::MessagingTools const& tools) {
+void PostgresDialogues::opt_out(UnitOfWork& unit, sessions::Profile const& profile, sessions::Channel channel) {
+  sessions::opt_out(unit.transaction(), profile, channel);
+}
+
+void PostgresDialogues::opt_in(UnitOfWork& unit, sessions::Profile const& profile, sessions::Channel channel) {
+  sessions::opt_in(unit.transaction(), profile, channel);
+}
+
+void PostgresDialogues::request_notification(UnitOfWork& unit, NotificationRequested const& request) {
+  sessions::request_notification(unit, request);
+}
+
+Kept PostgresDialogues::keep(UnitOfWork& unit, Dialogue const& dialogue, sessions::Channel channel,
+                             tools::MessagingTools const& tools) {
   auto& transaction = unit.transaction();
   Kept kept;
-  kept.session = conversation.session;
+  kept.session = dialogue.session;
   if (tools.patches().empty() && !tools.status()) return kept;
   // Locks the person, as whoever closes a session does: it stays open until the end of this transaction.
-  kept.session = sessions::get_or_create_session(transaction, conversation.profile.id, channel);
+  kept.session = sessions::get_or_create_session(transaction, dialogue.profile.id, channel);
   // Member by member, into the context as it is now: what another channel has added meanwhile stays.
   for (auto const& patch : tools.patches()) {
     if (auto merged = sessions::merge_session_context(transaction, kept.session.id, patch)) {

@@ -54,7 +54,7 @@ class TestDialogue {
     said.domain = domain;
     said.sender = {phone};
     said.text = std::move(text);
-    in_unit([&](UnitOfWork& unit) { conversation = receive(unit, event, said); });
+    in_unit([&](UnitOfWork& unit) { conversation = store.receive(unit, event, said); });
     return event;
   }
 
@@ -81,7 +81,7 @@ class TestDialogue {
 
   Texts history(Uuid const& event, std::int32_t most = 20) {
     Texts texts;
-    for (auto const& line : read_conversation(sms, event, most).history)
+    for (auto const& line : PostgresDialogues::read_over(sms, event, most).history)
       texts.push_back((line.ours ? "we: " : "they: ") + line.content);
     return texts;
   }
@@ -93,6 +93,7 @@ class TestDialogue {
   test::TestDatabase database;
   pqxx::connection sms{database.url_as("sms")};
   pqxx::connection notify{database.url_as("notify")};
+  PostgresDialogues store;
   Dialogue conversation;
 };
 
@@ -149,7 +150,7 @@ TEST_CASE("a keyword comes before its answer, which has the same time") {
     said.sender = {phone};
     said.text = "HELP";
     dialogue.in_unit([&](UnitOfWork& unit) {
-      dialogue.conversation = receive(unit, random_uuid(), said);
+      dialogue.conversation = dialogue.store.receive(unit, random_uuid(), said);
       sessions::request_notification(unit, dialogue.wanted("Write to us."));
     });
   }
@@ -164,7 +165,9 @@ TEST_CASE("a keyword comes before its answer, which has the same time") {
 TEST_CASE("messages of the last hour are counted, whatever became of them; what is told of calls is not") {
   TestDialogue dialogue;
   dialogue.write("Hello");
-  auto const replies = [&] { return read_conversation(dialogue.sms, dialogue.write("?"), 1).recent_replies; };
+  auto const replies = [&] {
+    return PostgresDialogues::read_over(dialogue.sms, dialogue.write("?"), 1).recent_replies;
+  };
   CHECK(replies() == 0);
   dialogue.answer("planned");
   dialogue.end(dialogue.answer("sent"), "sent", "sent");

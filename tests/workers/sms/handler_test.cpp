@@ -1,0 +1,353 @@
+// The SMS worker's handler without engine, broker, database and model.
+#include "workers/sms/handler.hpp"
+
+#include "handler/fake_context.hpp"
+#include "tests/common/assistant/fake_answers.hpp"
+#include "tests/workers/sms/fake_dialogues.hpp"
+#include "time/time.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::sms;
+using namespace omnibus::sms::test;
+using Kind = FakeContext::Kind;
+using llm::LlmError;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+constexpr auto phone = "+250788123456";
+
+struct Texting {
+  explicit Texting(bool replay = false, std::int32_t replies_per_hour = 30) {
+    settings.replies_per_hour = replies_per_hour;
+    context.keep_consistent(stored);
+    if (replay) context.replay();
+    handler.emplace(settings, std::make_unique<FakeDialogues>(stored, script), replay ? nullptr : model.make(settings));
+  }
+
+  static SmsMessageReceived sms(std::string text) {
+    SmsMessageReceived message;
+    message.domain = "shop.example";
+    message.provider = "mtn_sms";
+    message.phone_number = phone;
+    message.recipient = "8080";
+    message.text = std::move(text);
+    message.received_at = "2026-11-20T10:00:00Z";
+    return message;
+  }
+  static WhatsappMessageReceived whatsapp(std::string text) {
+    WhatsappMessageReceived message;
+    message.domain = "shop.example";
+    message.provider_message_id = "wamid.1";
+    message.recipient = "1000";
+    message.kind = "text";
+    message.text = std::move(text);
+    message.received_at = "2026-11-20T10:00:00Z";
+    message.phone_number = phone;
+    return message;
+  }
+
+  auto write(std::string text) { return context.hand(*handler, sms(std::move(text))); }
+  /// The database refuses the commit for good.
+  void refuse_commit() { context.fail_next_commit(Failure::permanent("the database refused the change", "database")); }
+  auto write_and_refuse(std::string text) {
+    refuse_commit();
+    return write(std::move(text));
+  }
+  auto& person() { return stored.people.at(phone); }
+  Texts thread() const {
+    Texts lines;
+    for (auto const& line : stored.log) lines.push_back((line.ours ? line.kind + ": " : "they: ") + line.text);
+    return lines;
+  }
+
+  SmsSettings settings;
+  FakeContext context{"sms"};
+  Dialogues stored;
+  FakeDialogues::Script script;
+  assistant::test::FakeModel model{context};
+  std::optional<SmsHandler> handler;
+};
+
+Texts const question_and_answer{"they: Are you open?", "reply: Until six."};
+
+}  // namespace
+
+TEST_CASE("a message is answered the way it came, in the person's session") {
+  Texting texting;
+  texting.context.set_time_ms(1'795'168'800'000);
+  texting.model.script.say("Until six.");
+  SUBCASE("by SMS") {
+    CHECK(texting.write("Are you open?") == Kind::handled);
+    CHECK(texting.stored.log.back().channel == "sms");
+  }
+  SUBCASE("by WhatsApp") {
+    CHECK(texting.context.hand(*texting.handler, Texting::whatsapp("Are you open?")) == Kind::handled);
+    CHECK(texting.stored.log.back().channel == "whatsapp");
+  }
+  CHECK(texting.thread() == question_and_answer);
+  CHECK(texting.context.published_types() ==
+        Texts{"omnibus.llm.call.completed.v1", "omnibus.notification.requested.v1"});
+  auto const request = texting.context.published<NotificationRequested>().at(0);
+  CHECK(request.domain == "shop.example");
+  CHECK(request.profile_id == texting.person().profile.id);
+  CHECK(request.session_id == texting.person().session->id);
+  CHECK(parse_time_ms(*request.expires_at) == 1'795'168'800'000 + 86'400'000);
+  CHECK(texting.context.last_published_key() == to_string(texting.person().profile.id));
+}
+
+TEST_CASE("the model is shown what was said before, without the message itself") {
+  Texting texting;
+  texting.model.script.say("Until six.");
+  texting.model.script.say("No.");
+  REQUIRE(texting.write("Are you open?") == Kind::handled);
+  REQUIRE(texting.write("And on Sunday?") == Kind::handled);
+  auto const& prompt = texting.model.script.asked.at(1).messages;
+  REQUIRE(prompt.size() == 4);
+  CHECK(prompt[1].content == "Are you open?");
+  CHECK(prompt[2].content == "Until six.");
+  CHECK(prompt[3].content == "And on Sunday?");
+}
+
+TEST_CASE("a message that comes a second time is not asked and not answered again") {
+  Texting texting;
+  texting.model.script.say("Until six.");
+  REQUIRE(texting.write("Are you open?") == Kind::handled);
+  CHECK(texting.context.come_again() == Kind::handled);
+  CHECK(texting.model.asked() == 1);
+  CHECK(texting.thread() == question_and_answer);
+  CHECK(texting.context.published<NotificationRequested>().size() == 1);
+}
+
+TEST_CASE("a model that fails for a while: the message is kept and waits, then it is answered") {
+  Texting texting;
+  texting.model.script.failure = LlmError{LlmError::Kind::rate_limited, "slow down", std::chrono::seconds{3}};
+  auto const waiting = texting.write("Are you open?");
+  CHECK(waiting == Kind::waits);
+  CHECK(waiting.retry_after == std::chrono::seconds{3});
+  CHECK(texting.thread() == Texts{"they: Are you open?"});
+  texting.model.script.failure.reset();
+  texting.model.script.say("Until six.");
+  CHECK(texting.context.try_again() == Kind::handled);
+  CHECK(texting.thread() == question_and_answer);
+}
+
+TEST_CASE("a model that fails for good, or stays away: the fallback text, and a person is to come back") {
+  Texting texting;
+  SUBCASE("for good") {
+    texting.model.script.failure = LlmError{LlmError::Kind::invalid_request, "unknown model"};
+    CHECK(texting.write("Are you open?") == Kind::handled);
+  }
+  SUBCASE("for too long") {
+    texting.model.script.failure = LlmError{LlmError::Kind::unavailable, "no connection"};
+    REQUIRE(texting.write("Are you open?") == Kind::waits);
+    CHECK(texting.context.try_until_over(std::chrono::seconds{10}) == Kind::handled);
+  }
+  CHECK(texting.thread() == Texts{"they: Are you open?", "reply: " + texting.settings.fallback_text});
+  CHECK(texting.person().session->status == "follow_up");
+}
+
+TEST_CASE("a tool round: what the model keeps and sends takes effect with its answer") {
+  Texting texting;
+  auto& script = texting.model.script;
+  script.call_tool("session_add_context", R"({"context":{"price":"250k"}})");
+  script.call_tool("messaging_send_whatsapp", R"({"body":"See the listing."})");
+  script.say("Done.");
+  texting.context.fail_next_commit(Failure::outage("the database is away"));
+  CHECK(texting.write("Change price to 250k") == Kind::outage);
+  CHECK(texting.person().session->context == "{}");
+  CHECK(texting.context.try_again() == Kind::handled);
+  CHECK(texting.model.asked() == 3);  // each round was paid for once
+  CHECK(script.asked[1].messages.back().role == "tool");
+  CHECK(script.asked[1].messages.back().content == R"({"kept":true})");
+  CHECK(texting.person().session->context == R"({"price":"250k"})");
+  CHECK(texting.thread() == Texts{"they: Change price to 250k", "reply: Done.", "message: See the listing."});
+  CHECK(texting.stored.log.back().channel == "whatsapp");
+}
+
+TEST_CASE("a model that calls tools for ever has to answer after the last round") {
+  Texting texting;
+  for (int i = 0; i < texting.settings.tool_rounds; ++i) texting.model.script.call_tool("session_get_context", "{}");
+  texting.model.script.say("Done.");
+  CHECK(texting.write("Hello") == Kind::handled);
+  REQUIRE(texting.model.asked() == 5);
+  CHECK_FALSE(texting.model.script.asked[3].tools.empty());
+  CHECK(texting.model.script.asked[4].tools.empty());
+}
+
+TEST_CASE("STOP, HELP and START are obeyed and answered without a model") {
+  Texting texting;
+  CHECK(texting.write("STOP") == Kind::handled);
+  CHECK_FALSE(texting.person().profile.allows_sms);
+  CHECK(texting.person().profile.allows_whatsapp);
+  CHECK(texting.stored.log.back().text == texting.settings.opt_out_text);
+  CHECK(texting.write("stop.") == Kind::handled);
+  CHECK(texting.context.published<NotificationRequested>().size() == 1);  // told before
+  CHECK(texting.write("HELP") == Kind::handled);
+  CHECK(texting.stored.log.back().text == texting.settings.help_text);
+  CHECK(texting.write("START") == Kind::handled);
+  CHECK(texting.person().profile.allows_sms);
+  CHECK(texting.stored.log.back().text == texting.settings.opt_in_text);
+  CHECK(texting.model.asked() == 0);
+}
+
+TEST_CASE("who has opted out is kept and not answered") {
+  Texting texting;
+  REQUIRE(texting.write("STOP") == Kind::handled);
+  CHECK(texting.write("Are you open?") == Kind::handled);
+  CHECK(texting.model.asked() == 0);
+  CHECK(texting.stored.log.back().text == "Are you open?");
+}
+
+TEST_CASE("who had enough answers within the hour is kept and not answered, by keyword or model") {
+  Texting texting{false, 1};
+  texting.model.script.say("Until six.");
+  REQUIRE(texting.write("Are you open?") == Kind::handled);
+  CHECK(texting.write("Are you sure?") == Kind::handled);
+  CHECK(texting.write("HELP") == Kind::handled);
+  CHECK(texting.model.asked() == 1);
+  CHECK(texting.thread() == Texts{"they: Are you open?", "reply: Until six.", "they: Are you sure?", "they: HELP"});
+}
+
+TEST_CASE("a message without words is kept and not answered") {
+  Texting texting;
+  CHECK(texting.context.hand(*texting.handler, Texting::whatsapp("")) == Kind::handled);
+  CHECK(texting.model.asked() == 0);
+  CHECK(texting.thread() == Texts{"they: "});
+}
+
+TEST_CASE("a message that is given up: its person is told by the way it came, and handed over") {
+  Texting texting;
+  texting.model.script.say("Until six.");
+  texting.refuse_commit();
+  SUBCASE("by SMS") {
+    CHECK(texting.write("Are you open?") == Kind::parked);
+    CHECK(texting.stored.log.back().channel == "sms");
+  }
+  SUBCASE("by WhatsApp") {
+    CHECK(texting.context.hand(*texting.handler, Texting::whatsapp("Are you open?")) == Kind::parked);
+    CHECK(texting.stored.log.back().channel == "whatsapp");
+  }
+  REQUIRE(texting.context.parked());
+  CHECK(texting.context.parked()->error_class() == "database");
+  CHECK(texting.thread() == Texts{"they: Are you open?", "reply: " + texting.settings.fallback_text});
+  CHECK(texting.person().session->status == "follow_up");
+  CHECK(texting.context.published<NotificationRequested>().size() == 1);
+}
+
+TEST_CASE("a message that is given up and sent again by an operator") {
+  Texting texting;
+  texting.model.script.say("Until six.");
+  REQUIRE(texting.write_and_refuse("Are you open?") == Kind::parked);
+  auto const told = texting.thread();
+  SUBCASE("is told once, when it is parked again") {
+    texting.refuse_commit();
+    CHECK(texting.context.redrive() == Kind::parked);
+    CHECK(texting.thread() == told);
+    CHECK(texting.person().session->status == "follow_up");
+  }
+  SUBCASE("is answered, when it is handled") {
+    CHECK(texting.context.redrive() == Kind::handled);
+    CHECK(texting.model.asked() == 1);
+    CHECK(texting.stored.log.back().text == "Until six.");
+  }
+}
+
+TEST_CASE("a message that is given up is handed over in silence") {
+  Texting texting{false, 1};
+  texting.model.script.say("Until six.");
+  SUBCASE("when its person has opted out meanwhile") {
+    texting.model.script.on_asked = [&] { texting.person().profile.allows_sms = false; };
+    CHECK(texting.write_and_refuse("Are you open?") == Kind::parked);
+    CHECK(texting.thread() == Texts{"they: Are you open?"});
+  }
+  SUBCASE("when its person had enough answers within the hour") {
+    REQUIRE(texting.write("Are you open?") == Kind::handled);
+    CHECK(texting.write_and_refuse("Are you sure?") == Kind::parked);
+    CHECK(texting.thread() == Texts{"they: Are you open?", "reply: Until six.", "they: Are you sure?"});
+  }
+  SUBCASE("when it has no words") {
+    texting.refuse_commit();
+    CHECK(texting.context.hand(*texting.handler, Texting::whatsapp("")) == Kind::parked);
+    CHECK(texting.thread() == Texts{"they: "});
+  }
+  CHECK(texting.person().session->status == "follow_up");
+}
+
+TEST_CASE("a keyword that is given up") {
+  Texting texting;
+  texting.model.script.say("Until six.");
+  REQUIRE(texting.write("Are you open?") == Kind::handled);
+  SUBCASE("STOP is obeyed, and not answered") {
+    CHECK(texting.write_and_refuse("STOP") == Kind::parked);
+    CHECK_FALSE(texting.person().profile.allows_sms);
+    CHECK(texting.stored.log.back().text == "STOP");
+  }
+  SUBCASE("HELP is answered with the fallback text") {
+    CHECK(texting.write_and_refuse("HELP") == Kind::parked);
+    CHECK(texting.stored.log.back().text == texting.settings.fallback_text);
+  }
+  CHECK(texting.person().session->status == "follow_up");
+}
+
+TEST_CASE("a message is parked even if nothing can be written for it") {
+  Texting texting;
+  texting.model.script.say("Until six.");
+  texting.script.refuses = {"Until six.", texting.settings.fallback_text};
+  CHECK(texting.write("Are you open?") == Kind::parked);
+  CHECK(texting.context.parked()->error_class() == "database");
+  CHECK(texting.thread() == Texts{"they: Are you open?"});
+  CHECK(texting.person().session->status == "active");
+}
+
+TEST_CASE("a message of an unknown tenant is parked, and tells nobody") {
+  Texting texting;
+  texting.stored.tenants.clear();
+  CHECK(texting.write("Are you open?") == Kind::parked);
+  CHECK(texting.context.parked()->error_class() == "unknown_tenant");
+  CHECK(texting.stored.people.empty());
+  CHECK(texting.context.published_types().empty());
+}
+
+TEST_CASE("who was deleted while his message was tried does not come back") {
+  Texting texting;
+  auto& script = texting.model.script;
+  SUBCASE("the person, before the next attempt") {
+    script.failure = LlmError{LlmError::Kind::rate_limited, "slow down"};
+    REQUIRE(texting.write("Are you open?") == Kind::waits);
+    texting.stored.erase_person(phone);
+    CHECK(texting.context.try_again() == Kind::parked);
+    CHECK(texting.context.parked()->error_class() == "deleted_session");
+    CHECK(texting.stored.people.empty());
+  }
+  SUBCASE("the person, in the last attempt") {
+    script.say("Until six.");
+    script.on_asked = [&] { texting.stored.erase_person(phone); };
+    CHECK(texting.write_and_refuse("Are you open?") == Kind::parked);
+    CHECK(texting.stored.people.empty());
+  }
+  SUBCASE("the session, before the next attempt") {
+    script.failure = LlmError{LlmError::Kind::rate_limited, "slow down"};
+    REQUIRE(texting.write("Are you open?") == Kind::waits);
+    texting.stored.delete_session(phone);
+    CHECK(texting.context.try_again() == Kind::parked);
+    CHECK_FALSE(texting.person().session);
+  }
+  SUBCASE("the session, in the last attempt") {
+    script.say("Until six.");
+    script.on_asked = [&] { texting.stored.delete_session(phone); };
+    CHECK(texting.write_and_refuse("Are you open?") == Kind::parked);
+    CHECK_FALSE(texting.person().session);
+  }
+  CHECK(texting.context.published<NotificationRequested>().empty());
+}
+
+TEST_CASE("in a replay nobody is answered again") {
+  Texting texting{true};
+  CHECK(texting.write("Are you open?") == Kind::handled);
+  CHECK(texting.context.passed_over() == "nobody is answered again");
+  CHECK(texting.stored.people.empty());
+  CHECK(texting.context.published_types().empty());
+}
