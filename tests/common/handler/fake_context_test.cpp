@@ -25,11 +25,13 @@ struct Counting {
     co_await std::move(committing);
   }
   void gave_up(Context& context, ChatMessageReceived const&, Failure const& why, UnitOfWork& unit) {
+    if (hook_failure) throw *hook_failure;
     ++given_up;
     unit.publish(ChatReplyFailed{context.event_key(), std::string{context.event().id}, why.error_class()}, "key");
   }
 
   std::optional<Failure> failure;
+  std::optional<Failure> hook_failure;
   int paid = 0;
   int counted = 0;
   int given_up = 0;
@@ -118,6 +120,31 @@ TEST_CASE("a permanent failure parks at once, and so does an exception of no kno
   context.fail_next_commit(std::runtime_error{"a text that may quote the event"});
   handler.failure.reset();
   CHECK(context.hand(handler, message).error_class == "exception");
+}
+
+TEST_CASE("an event that an operator sends again after it was parked is handled as if it were new") {
+  FakeContext context;
+  Counting handler;
+  handler.failure = Failure::permanent("no such tenant", "unknown_tenant");
+  REQUIRE(context.hand(handler, message) == Kind::parked);
+  CHECK(context.redrive() == Kind::parked);
+  CHECK(handler.given_up == 2);
+  handler.failure.reset();
+  CHECK(context.redrive() == Kind::handled);
+  CHECK(handler.counted == 1);
+}
+
+TEST_CASE("an event is parked without what its hook may not write, and not while the database is away") {
+  FakeContext context;
+  Counting handler;
+  handler.failure = Failure::permanent("no such tenant", "unknown_tenant");
+  handler.hook_failure = Failure::outage("away");
+  CHECK(context.hand(handler, message) == Kind::outage);
+  CHECK_FALSE(context.parked());
+  handler.hook_failure = Failure::permanent("refused", "database");
+  CHECK(context.try_again() == Kind::parked);
+  CHECK(context.parked()->error_class() == "unknown_tenant");
+  CHECK(context.published_types().empty());
 }
 
 TEST_CASE("an event that is not valid is parked before the handler sees it, and without its hook") {
