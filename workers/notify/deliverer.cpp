@@ -49,20 +49,6 @@ Refused too_late() {
 
 }  // namespace
 
-Deliverer::Deliverer(boost::asio::io_context& loop, TransactionPool& pool, NotifySettings const& settings)
-    : settings_{settings},
-      pool_{pool},
-      claimant_{to_string(random_uuid())},
-      opening_{loop, pool,
-               [this](pqxx::connection& connection, std::vector<DeliveryPlan> const& plans) {
-                 return open_deliveries(connection, plans, claimant_, settings_.claim_lease);
-               }},
-      dispatching_{loop, pool, [this](pqxx::connection& connection, std::vector<Departure> const& deliveries) {
-                     auto const cap = settings_.spend_cap_per_day;
-                     return dispatch_deliveries(connection, deliveries, claimant_, settings_.claim_lease,
-                                                cap > 0 ? std::optional{cap} : std::nullopt);
-                   }} {}
-
 Task<Outcome> Deliverer::deliver(Order const& order, std::uint32_t tries) {
   auto const key = order.plan.effect_key;
   if (auto const known = known_.find(key); known != known_.end()) co_return known->second;
@@ -80,16 +66,16 @@ Task<Outcome> Deliverer::deliver(Order const& order, std::uint32_t tries) {
 }
 
 Task<> Deliverer::leave(std::vector<Outcome> outcomes) {
-  std::erase_if(outcomes, [](Outcome const& outcome) { return outcome.ending.state.empty(); });
-  if (outcomes.empty()) co_return;
-  auto leaving = pool_.run([&](pqxx::connection& connection) {
-    for (auto const& outcome : outcomes) leave_answer(connection, outcome.ending, claimant_);
-  });
+  std::vector<Ending> endings;
+  for (auto& outcome : outcomes)
+    if (!outcome.ending.state.empty()) endings.push_back(std::move(outcome.ending));
+  if (endings.empty()) co_return;
+  auto leaving = store_.leave_answers(endings);
   co_await std::move(leaving);
 }
 
 Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t tries) {
-  auto opening = opening_.submit(order.plan);
+  auto opening = store_.open(order.plan);
   auto opened = co_await std::move(opening);
   if (!opened.known_tenant) throw Failure::permanent("domain is no tenant", "unknown_tenant");
   if (!opened.active_tenant) throw Failure::permanent("the tenant is not active", "inactive_tenant");
@@ -158,7 +144,7 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
   if (!OMNIBUS_MUTATED("dispatching")) {
     // Should its commit be lost in an outage, this process knows that nothing was sent.
     unsent_.insert_or_assign(dispatch.effect_key, attempt);
-    auto writing = dispatching_.submit(dispatch);
+    auto writing = store_.dispatch(dispatch);
     auto const verdict = co_await std::move(writing);
     unsent_.erase(dispatch.effect_key);
     if (verdict == Clearance::capped) co_return ended(order, attempt, "skipped", "spend_cap");
@@ -218,9 +204,7 @@ Outcome Deliverer::refused(Order const& order, std::int32_t attempt, std::uint32
 
 Task<Outcome> Deliverer::send_again(Order const& order, Opened opened, std::uint32_t tries) {
   if (exhausted(tries)) co_return ended(order, opened.found.attempt, "in_doubt", "it was sent too often to no end");
-  auto claiming = pool_.run([&](pqxx::connection& connection) {
-    return claim_again(connection, order.plan, opened.found.attempt, claimant_, settings_.claim_lease);
-  });
+  auto claiming = store_.claim_again(order.plan, opened.found.attempt);
   auto const claimed = co_await std::move(claiming);
   if (!claimed) co_return later("the delivery has moved on", shortly);
   ++opened.found.attempt;
@@ -235,9 +219,7 @@ Task<Outcome> Deliverer::ask(Order const& order, Opened const& opened, std::uint
   auto asking = order.provider->look_up(*message, opened.dispatched_at);
   auto const answer = co_await std::move(asking);
   if (answer.state == LookUp::State::accepted) {
-    auto finding = pool_.run([&](pqxx::connection& connection) {
-      return first_free_id(connection, order.plan.provider, answer.provider_message_ids, order.plan.effect_key);
-    });
+    auto finding = store_.first_free_id(order.plan, answer.provider_message_ids);
     auto const id = co_await std::move(finding);
     if (id) {
       auto outcome = ended(order, opened.found.attempt, "accepted", "the provider has it");

@@ -3,8 +3,6 @@
 
 #include "concurrency/task.hpp"
 #include "handler/failure.hpp"
-#include "postgres/group_commit.hpp"
-#include "postgres/pool.hpp"
 #include "workers/notify/config.hpp"
 #include "workers/notify/ledger.hpp"
 #include "workers/notify/providers/provider.hpp"
@@ -17,8 +15,6 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
-
-#include <boost/asio/io_context.hpp>
 
 namespace omnibus::notify {
 
@@ -51,7 +47,8 @@ struct Outcome {
 /// say. Belongs to the event loop.
 class Deliverer {
  public:
-  Deliverer(boost::asio::io_context& loop, TransactionPool& pool, NotifySettings const& settings);
+  /// @param store outlives it.
+  Deliverer(DeliveryStore& store, NotifySettings const& settings) : settings_{settings}, store_{store} {}
 
   /// One attempt. `tries` is how often the request was tried, this time included: beyond the setting, what would be
   /// tried again ends; what would be tried later ends once it was asked for too long ago. An outcome that is to be
@@ -82,10 +79,7 @@ class Deliverer {
   bool overdue(Order const& order) const;
 
   NotifySettings const settings_;
-  TransactionPool& pool_;
-  std::string const claimant_;  ///< this process
-  postgres::GroupCommit<DeliveryPlan, Opened> opening_;
-  postgres::GroupCommit<Departure, Clearance> dispatching_;
+  DeliveryStore& store_;
   std::unordered_set<Uuid> in_hand_;
   std::unordered_map<Uuid, std::int32_t> unsent_;  ///< attempts that got no further than writing down that they begin
   std::unordered_map<Uuid, Outcome> known_;

@@ -8,7 +8,6 @@
 #include "observability/metrics.hpp"
 #include "time/time.hpp"
 #include "workers/notify/results.hpp"
-#include "workers/notify/store.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -35,8 +34,12 @@ Result result_of(DeliveryPlan const& plan, Ending const& ending, std::string sta
           format_time_ms(wall_clock_ms())};
 }
 
+std::string_view name_of(Provider const* provider) {
+  return provider != nullptr ? provider->name() : "none";
+}
+
 /// Which endings a step writes: part of its name, as each is written once.
-std::string name_of(std::vector<Order> const& orders, std::vector<Outcome> const& outcomes) {
+std::string step_of(std::vector<Order> const& orders, std::vector<Outcome> const& outcomes) {
   std::string step = "settle";
   for (std::size_t i = 0; i < outcomes.size(); ++i)
     step.append("/")
@@ -64,6 +67,12 @@ bool is_permanent(std::exception_ptr const& error) {
   return failure && failure->kind() == Failure::Kind::permanent;
 }
 
+std::unique_ptr<Providers> make_providers(Resources& resources, NotifySettings const& settings) {
+  if (resources.replay) return nullptr;
+  check(settings, resources.max_attempts);
+  return std::make_unique<ConfiguredProviders>(resources.loop, settings);
+}
+
 /// Of what deliveries threw, that which has the request tried again.
 void keep(std::exception_ptr& failed, std::exception_ptr const& error) {
   if (!failed || is_permanent(failed)) failed = error;
@@ -71,12 +80,13 @@ void keep(std::exception_ptr& failed, std::exception_ptr const& error) {
 
 }  // namespace
 
-NotifyHandler::NotifyHandler(Resources& resources, NotifySettings const& settings) : settings_{settings} {
-  if (resources.replay) return;
-  check(settings, resources.max_attempts);
-  providers_.emplace(resources.loop, settings);
-  deliverer_.emplace(resources.loop, resources.pool, settings);
-}
+NotifyHandler::NotifyHandler(Resources& resources, NotifySettings const& settings)
+    : NotifyHandler{settings, std::make_unique<PostgresDeliveries>(resources.loop, resources.pool, settings),
+                    make_providers(resources, settings)} {}
+
+NotifyHandler::NotifyHandler(NotifySettings const& settings, std::unique_ptr<DeliveryStore> store,
+                             std::unique_ptr<Providers> providers)
+    : settings_{settings}, store_{std::move(store)}, providers_{std::move(providers)}, deliverer_{*store_, settings} {}
 
 Task<> NotifyHandler::handle(Context& context, NotificationRequested const& request) {
   if (context.replaying()) co_return context.pass_over("a replay sends nothing");
@@ -99,7 +109,7 @@ Task<> NotifyHandler::handle(Context& context, NotificationRequested const& requ
     fenced = true;
   }
   if (fenced) {
-    auto leaving = deliverer_->leave(outcomes);
+    auto leaving = deliverer_.leave(outcomes);
     co_await std::move(leaving);
     throw Fenced{};
   }
@@ -129,7 +139,7 @@ Order NotifyHandler::make_order(Context& context, NotificationRequested const& r
   plan.profile_id = request.profile_id;
   plan.session_id = request.session_id;
   plan.channel = channel;
-  plan.provider = order.provider != nullptr ? order.provider->name() : "none";
+  plan.provider = name_of(order.provider);
   plan.kind = request.kind;
   std::int64_t units = 1;
   if (channel == "sms") {
@@ -154,7 +164,7 @@ Task<std::vector<Outcome>> NotifyHandler::deliver_all(std::vector<Order> const& 
   auto left = orders.size() - 1;
   auto const executor = co_await boost::asio::this_coro::executor;
   for (std::size_t i = 1; i < orders.size(); ++i) {
-    boost::asio::co_spawn(executor, deliverer_->deliver(orders[i], tries),
+    boost::asio::co_spawn(executor, deliverer_.deliver(orders[i], tries),
                           [&, i](std::exception_ptr error, Outcome outcome) {
                             if (error) keep(failed, error);
                             outcomes[i] = std::move(outcome);
@@ -162,7 +172,7 @@ Task<std::vector<Outcome>> NotifyHandler::deliver_all(std::vector<Order> const& 
                           });
   }
   try {
-    auto delivering = deliverer_->deliver(orders.front(), tries);
+    auto delivering = deliverer_.deliver(orders.front(), tries);
     outcomes.front() = co_await std::move(delivering);
   } catch (...) {
     keep(failed, std::current_exception());
@@ -184,14 +194,14 @@ Task<> NotifyHandler::write_down(Context& context, std::vector<Order> const& ord
       auto const& plan = orders[i].plan;
       auto const& ending = outcomes[i].ending;
       if (ending.state.empty()) continue;
-      unit.write_together<settle>(ending, [&](std::vector<std::string> entered) {
+      store_->settle(unit, ending, [&](std::vector<std::string> entered) {
         for (auto& state : entered) {
           results.push_back(result_of(plan, ending, std::move(state)));
           publish(unit, results.back());
         }
       });
       if (plan.channel == "sms" && plan.kind == "reply" && ending.state == "accepted" && plan.session_id)
-        response_seconds = seconds_since_inbound_sms(unit, *plan.session_id);
+        response_seconds = store_->seconds_since_inbound_sms(unit, *plan.session_id);
     }
   };
   auto const any = std::any_of(outcomes.begin(), outcomes.end(),
@@ -205,13 +215,13 @@ Task<> NotifyHandler::write_down(Context& context, std::vector<Order> const& ord
     }
     // Also where the event was handled before: two resends of one event, and the first has ended it for both.
     if (any && !written) {
-      auto committing = context.checkpoint(name_of(orders, outcomes), work);
+      auto committing = context.checkpoint(step_of(orders, outcomes), work);
       written = co_await std::move(committing);
     }
   } catch (Fenced const&) {
     fenced = true;
   }
-  for (auto const& order : orders) deliverer_->forget(order.plan.effect_key);
+  for (auto const& order : orders) deliverer_.forget(order.plan.effect_key);
   if (fenced) throw Fenced{};
   if (!written) co_return;
   for (auto const& result : results) tell(context.log_fields(), result);
@@ -226,7 +236,7 @@ Task<> NotifyHandler::handle(Context& context, DeliveryReceiptReceived const& re
   std::vector<Result> results;
   auto committing = context.commit([&](UnitOfWork& unit) {
     results.clear();
-    auto const moved = receive(unit, receipt);
+    auto const moved = store_->receive(unit, receipt);
     if (!moved) return;
     Result result{moved->state,
                   moved->domain,

@@ -7,10 +7,11 @@
 #include "workers/notify/config.hpp"
 #include "workers/notify/deliverer.hpp"
 #include "workers/notify/providers/providers.hpp"
+#include "workers/notify/store.hpp"
 
 #include <cstdint>
 #include <exception>
-#include <optional>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,9 @@ class NotifyHandler {
 
   /// @throws std::invalid_argument naming the setting that cannot be used.
   NotifyHandler(Resources& resources, NotifySettings const& settings);
+  /// @param providers null in a replay.
+  NotifyHandler(NotifySettings const& settings, std::unique_ptr<DeliveryStore> store,
+                std::unique_ptr<Providers> providers);
 
   Task<> handle(Context& context, NotificationRequested const& request);
   Task<> handle(Context& context, DeliveryReceiptReceived const& receipt);
@@ -42,8 +46,9 @@ class NotifyHandler {
                     bool last);
 
   NotifySettings const settings_;
-  std::optional<Providers> providers_;  // none in a replay
-  std::optional<Deliverer> deliverer_;
+  std::unique_ptr<DeliveryStore> store_;
+  std::unique_ptr<Providers> providers_;  // null in a replay
+  Deliverer deliverer_;
 };
 
 }  // namespace omnibus::notify

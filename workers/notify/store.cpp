@@ -231,14 +231,61 @@ void leave_answer(pqxx::connection& connection, Ending const& ending, std::strin
                    ending.error_code, ending.error_class, ending.reason, claimant});
 }
 
-std::optional<double> seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id) {
+PostgresDeliveries::PostgresDeliveries(boost::asio::io_context& loop, TransactionPool& pool,
+                                       NotifySettings const& settings)
+    : pool_{pool},
+      claimant_{to_string(random_uuid())},
+      lease_{settings.claim_lease},
+      opening_{loop, pool,
+               [this](pqxx::connection& connection, std::vector<DeliveryPlan> const& plans) {
+                 return open_deliveries(connection, plans, claimant_, lease_);
+               }},
+      dispatching_{
+          loop, pool,
+          [this, cap = settings.spend_cap_per_day > 0 ? std::optional{settings.spend_cap_per_day} : std::nullopt](
+              pqxx::connection& connection, std::vector<Departure> const& deliveries) {
+            return dispatch_deliveries(connection, deliveries, claimant_, lease_, cap);
+          }} {}
+
+Task<Opened> PostgresDeliveries::open(DeliveryPlan const& plan) {
+  return opening_.submit(plan);
+}
+
+Task<Clearance> PostgresDeliveries::dispatch(Departure const& departure) {
+  return dispatching_.submit(departure);
+}
+
+Task<bool> PostgresDeliveries::claim_again(DeliveryPlan const& plan, std::int32_t attempt) {
+  return pool_.run([this, &plan, attempt](pqxx::connection& connection) {
+    return notify::claim_again(connection, plan, attempt, claimant_, lease_);
+  });
+}
+
+Task<std::optional<std::string>> PostgresDeliveries::first_free_id(DeliveryPlan const& plan,
+                                                                   std::vector<std::string> const& ids) {
+  return pool_.run([&plan, &ids](pqxx::connection& connection) {
+    return notify::first_free_id(connection, plan.provider, ids, plan.effect_key);
+  });
+}
+
+Task<> PostgresDeliveries::leave_answers(std::vector<Ending> const& endings) {
+  return pool_.run([this, &endings](pqxx::connection& connection) {
+    for (auto const& ending : endings) leave_answer(connection, ending, claimant_);
+  });
+}
+
+void PostgresDeliveries::settle(UnitOfWork& unit, Ending const& ending, Entered then) {
+  unit.write_together<&notify::settle>(ending, std::move(then));
+}
+
+std::optional<double> PostgresDeliveries::seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id) {
   return unit.transaction().query_value<std::optional<double>>(
       "SELECT EXTRACT(EPOCH FROM clock_timestamp() - max(created_at)) FROM message_delivery_log"
       " WHERE session_id = $1 AND direction = 'inbound' AND channel = 'sms'",
       pqxx::params{to_string(session_id)});
 }
 
-std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt) {
+std::optional<Moved> PostgresDeliveries::receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt) {
   std::optional<std::string> effect_key;
   // What a provider echoes is not always ours.
   if (receipt.effect_key && parse_uuid(*receipt.effect_key)) effect_key = *receipt.effect_key;

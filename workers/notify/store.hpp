@@ -1,19 +1,25 @@
-/// All the SQL of the notify worker.
+/// What the notify worker keeps.
 #pragma once
 
+#include "concurrency/task.hpp"
 #include "events/inbound.hpp"
 #include "handler/unit_of_work.hpp"
+#include "postgres/group_commit.hpp"
+#include "postgres/pool.hpp"
 #include "uuid/uuid.hpp"
+#include "workers/notify/config.hpp"
 #include "workers/notify/ledger.hpp"
 #include "workers/notify/window.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 
@@ -66,44 +72,13 @@ struct Opened {
   Ending answer{};                       ///< of one that was left with it: how this attempt ended
 };
 
-/// Plans what is new and claims what may be sent, for `claimant` and until another claims it: in one transaction,
-/// results in the order of `plans`. What the claimant has claimed before is its own still.
-std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
-                                    std::string const& claimant, std::chrono::milliseconds lease);
-
-/// What is about to be sent.
+/// An attempt that is about to be made.
 struct Departure {
   Uuid effect_key{};
   std::int32_t attempt = 1;
 };
 enum class Clearance { go, lost, capped, opted_out };
 BOOST_DESCRIBE_ENUM(Clearance, go, lost, capped, opted_out)
-
-/// Writes down that these are on their way, where they are still the claimant's, their tenants' caps allow it and their
-/// people have not said STOP meanwhile; in one transaction, results in the order given. For the lease nobody else
-/// judges them. `cap` is that of tenants without one of their own.
-std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::vector<Departure> const& deliveries,
-                                           std::string const& claimant, std::chrono::milliseconds lease,
-                                           std::optional<double> cap);
-
-/// Claims another attempt at a delivery that was on its way and nobody knows of, by the plan's provider. @return false
-/// when it has moved on meanwhile, or another process may be sending it still.
-bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::int32_t attempt,
-                 std::string const& claimant, std::chrono::milliseconds lease);
-
-/// Of the ids that a provider says a message may have, the first that no other delivery has.
-std::optional<std::string> first_free_id(pqxx::connection& connection, std::string const& provider,
-                                         std::vector<std::string> const& ids, Uuid const& effect_key);
-
-/// Writes endings down. @return for each the states that its delivery entered, in order.
-std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction, std::vector<Ending> const& endings);
-
-/// Leaves an ending with its delivery, for the worker that has its request now to write down. Nothing where it is not
-/// on its way any more, by this claimant and in this attempt.
-void leave_answer(pqxx::connection& connection, Ending const& ending, std::string const& claimant);
-
-/// Seconds from the newest SMS of a session to now.
-std::optional<double> seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id);
 
 /// A delivery that a receipt moved.
 struct Moved {
@@ -122,7 +97,91 @@ BOOST_DESCRIBE_STRUCT(Moved, (),
                       (before, state, request_id, domain, profile_id, channel, provider, provider_message_id, segments,
                        error_code))
 
-/// Takes a receipt. Nothing when it tells nothing new, or is kept for a delivery that is not known yet.
-std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt);
+/// The ledger of deliveries as one claimant, such as a process, reads and writes it. Belongs to the event loop; what
+/// takes a unit of work is called on a thread of the pool. References that it is given must live until the task ends.
+class DeliveryStore {
+ public:
+  /// Called with the states that a delivery entered, in order.
+  using Entered = std::function<void(std::vector<std::string>)>;
+
+  virtual ~DeliveryStore() = default;
+
+  /// Plans the delivery if it is new and claims it if it may be sent, until the claim's lease ends. What the claimant
+  /// has claimed before stays its own.
+  virtual Task<Opened> open(DeliveryPlan const& plan) = 0;
+
+  /// Writes down that a message is on its way, where it is still the claimant's, its tenant's cap allows it and its
+  /// person has not said STOP meanwhile. For another lease no other claimant judges it.
+  virtual Task<Clearance> dispatch(Departure const& departure) = 0;
+
+  /// Claims another attempt at a delivery that was on its way and whose fate is unknown, by the plan's provider.
+  /// @return false when it has moved on meanwhile, or another process may be sending it still.
+  virtual Task<bool> claim_again(DeliveryPlan const& plan, std::int32_t attempt) = 0;
+
+  /// Of the ids that a provider says a message may have, the first that no other delivery has.
+  virtual Task<std::optional<std::string>> first_free_id(DeliveryPlan const& plan,
+                                                         std::vector<std::string> const& ids) = 0;
+
+  /// Leaves endings with their deliveries, for the worker that has their request now to write down. Nothing where a
+  /// delivery is not on its way any more, by this claimant and in this attempt.
+  virtual Task<> leave_answers(std::vector<Ending> const& endings) = 0;
+
+  /// Writes an ending down, together with those of other units; then calls `then`, before the unit is committed.
+  virtual void settle(UnitOfWork& unit, Ending const& ending, Entered then) = 0;
+
+  /// Takes a receipt. Nothing when it tells nothing new, or is kept for a delivery that is not known yet.
+  virtual std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt) = 0;
+
+  /// Seconds from the newest SMS of a session to now.
+  virtual std::optional<double> seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id) = 0;
+};
+
+/// The same in PostgreSQL: all the SQL of the notify worker. Deliveries that are opened or dispatched at the same time
+/// share a transaction.
+class PostgresDeliveries final : public DeliveryStore {
+ public:
+  PostgresDeliveries(boost::asio::io_context& loop, TransactionPool& pool, NotifySettings const& settings);
+
+  Task<Opened> open(DeliveryPlan const& plan) override;
+  Task<Clearance> dispatch(Departure const& departure) override;
+  Task<bool> claim_again(DeliveryPlan const& plan, std::int32_t attempt) override;
+  Task<std::optional<std::string>> first_free_id(DeliveryPlan const& plan,
+                                                 std::vector<std::string> const& ids) override;
+  Task<> leave_answers(std::vector<Ending> const& endings) override;
+  void settle(UnitOfWork& unit, Ending const& ending, Entered then) override;
+  std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt) override;
+  std::optional<double> seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id) override;
+
+ private:
+  TransactionPool& pool_;
+  std::string const claimant_;  ///< this process
+  std::chrono::milliseconds const lease_;
+  postgres::GroupCommit<DeliveryPlan, Opened> opening_;
+  postgres::GroupCommit<Departure, Clearance> dispatching_;
+};
+
+/// DeliveryStore::open of many, in one transaction, by any claimant: results in the order of `plans`.
+std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
+                                    std::string const& claimant, std::chrono::milliseconds lease);
+
+/// DeliveryStore::dispatch of many, in one transaction: results in the order given. `cap` is that of tenants without
+/// one of their own.
+std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::vector<Departure> const& deliveries,
+                                           std::string const& claimant, std::chrono::milliseconds lease,
+                                           std::optional<double> cap);
+
+/// DeliveryStore::claim_again by any claimant.
+bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::int32_t attempt,
+                 std::string const& claimant, std::chrono::milliseconds lease);
+
+/// DeliveryStore::first_free_id.
+std::optional<std::string> first_free_id(pqxx::connection& connection, std::string const& provider,
+                                         std::vector<std::string> const& ids, Uuid const& effect_key);
+
+/// Writes endings down. @return for each the states that its delivery entered, in order.
+std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction, std::vector<Ending> const& endings);
+
+/// DeliveryStore::leave_answers of one, by any claimant.
+void leave_answer(pqxx::connection& connection, Ending const& ending, std::string const& claimant);
 
 }  // namespace omnibus::notify

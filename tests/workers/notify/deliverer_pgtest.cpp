@@ -1,7 +1,7 @@
-// What becomes of a message in one attempt, by what its provider says and what the ledger knows.
+// Two workers and one ledger in PostgreSQL.
 #include "tests/common/postgres/database_fixture.hpp"
-#include "tests/workers/notify/providers/provider_peer.hpp"
-#include "time/time.hpp"
+#include "tests/workers/notify/fake_providers.hpp"
+#include "tests/workers/notify/run.hpp"
 #include "workers/notify/deliverer.hpp"
 
 #include <chrono>
@@ -22,29 +22,17 @@ namespace {
 
 constexpr auto domain = "shop.example";
 
-/// Answers as it is told.
-struct ToldProvider final : Provider {
-  std::string_view name() const override { return "mtn_sms"; }
-  std::string_view channel() const override { return "sms"; }
-  Capabilities capabilities() const override { return abilities; }
-  std::int64_t unit_price_micros() const override { return 0; }
-  Task<std::optional<Refused>> await_turn(OutboundMessage const&) override { co_return no_turn; }
-  Task<SendResult> send(OutboundMessage const&) override {
-    ++sent;
-    co_return answer;
-  }
-  Task<LookUp> look_up(OutboundMessage const&, std::chrono::system_clock::time_point) override { co_return found; }
+struct Process {
+  Process(boost::asio::io_context& loop, TransactionPool& pool, NotifySettings const& settings)
+      : store{loop, pool, settings}, deliverer{store, settings} {}
 
-  Capabilities abilities{};
-  std::optional<Refused> no_turn;
-  SendResult answer = Accepted{"m1"};
-  LookUp found{};
-  int sent = 0;
+  PostgresDeliveries store;
+  Deliverer deliverer;
 };
 
 /// A database with a person in it, a provider, and as many workers as a test makes.
-struct Desk {
-  Desk() {
+struct SharedLedger {
+  SharedLedger() {
     database.add_tenant(domain);
     profile = *parse_uuid(value("INSERT INTO profiles (domain, phone_number) VALUES ('" + std::string{domain} +
                                 "', '+250788123456') RETURNING id"));
@@ -53,7 +41,7 @@ struct Desk {
     settings.size = 2;
     pool.emplace(std::move(settings));
   }
-  ~Desk() { pool->close(); }
+  ~SharedLedger() { pool->close(); }
 
   std::string value(std::string const& query) const {
     pqxx::connection admin{database.url()};
@@ -61,191 +49,88 @@ struct Desk {
   }
   std::string state() const { return value("SELECT state || ' ' || attempt FROM pipeline.delivery"); }
 
-  Order order(std::chrono::milliseconds ago = {}) {
+  Order order() {
     Order order;
-    order.plan.event_key = event_key;
-    order.plan.effect_key = name_uuid(event_key, "sms");
+    order.plan.event_key = random_uuid();
+    order.plan.effect_key = name_uuid(order.plan.event_key, "sms");
     order.plan.request_source = "/test";
-    order.plan.request_id = to_string(event_key);
+    order.plan.request_id = to_string(order.plan.event_key);
     order.plan.domain = domain;
     order.plan.profile_id = profile;
     order.plan.channel = "sms";
-    order.plan.provider = provider.name();
+    order.plan.provider = carrier.name();
     order.plan.kind = "message";
-    order.provider = &provider;
+    order.provider = &carrier;
     order.text = "Your order is ready.";
-    order.asked_ms = wall_clock_ms() - ago.count();
     return order;
   }
+  Outcome deliver(Process& worker, Order const& order) { return run(loop, worker.deliverer.deliver(order, 1)); }
 
-  Outcome deliver(Deliverer& deliverer, Order const& order, std::uint32_t tries = 1) {
-    auto outcome = run(loop, deliverer.deliver(order, tries));
-    deliverer.forget(order.plan.effect_key);  // as if it were written
-    return outcome;
-  }
-  void leave(Deliverer& deliverer, Outcome const& outcome) {
-    boost::asio::co_spawn(loop, deliverer.leave({outcome}), boost::asio::detached);
-    loop.restart();
-    loop.run();
-  }
-
-  test::TestDatabase database;
+  omnibus::test::TestDatabase database;
   boost::asio::io_context loop{1};
   std::optional<TransactionPool> pool;
-  ToldProvider provider;
+  notify::test::ProviderScript provider;
+  notify::test::FakeProvider carrier{"sms", provider};
   Uuid profile{};
-  Uuid event_key = random_uuid();
 };
-
-NotifySettings at_least_once() {
-  NotifySettings settings;
-  settings.sms_delivery_policy = DeliveryPolicy::at_least_once;
-  return settings;
-}
-
-Refused no_for_now(bool of_provider) {
-  return {Refused::Kind::transient, "code", "no", std::chrono::seconds{7}, of_provider};
-}
 
 }  // namespace
 
-TEST_CASE("what says nothing of the message puts it off, however often it was tried") {
-  Desk desk;
-  Deliverer worker{desk.loop, *desk.pool, NotifySettings{}};
-  SUBCASE("the provider as a whole refuses") {
-    desk.provider.answer = no_for_now(true);
-    auto const outcome = desk.deliver(worker, desk.order(), 1'000);
-    CHECK(outcome.kind == Kind::later);
-    CHECK(outcome.ending.state == "planned");
-    CHECK(outcome.retry_after == std::chrono::seconds{7});
-  }
-  SUBCASE("the provider takes no more for now") {
-    desk.provider.answer = Refused{Refused::Kind::throttled, "code", "no", std::chrono::seconds{7}};
-    auto const outcome = desk.deliver(worker, desk.order(), 1'000);
-    CHECK(outcome.kind == Kind::later);
-    CHECK(outcome.ending.state == "planned");
-    CHECK(outcome.ending.error_class == "transient");
-  }
-  SUBCASE("its turn is too far off, or its breaker is open") {
-    for (auto const of_provider : {false, true}) {
-      desk.provider.no_turn = no_for_now(of_provider);
-      auto const outcome = desk.deliver(worker, desk.order(), 1'000);
-      CHECK(outcome.kind == Kind::later);
-      CHECK(outcome.ending.state.empty());
-      CHECK(desk.state() == "claimed 1");
-    }
-    CHECK(desk.provider.sent == 0);
-  }
-}
-
-TEST_CASE("what was asked for too long ago fails instead of being put off, and says why") {
-  for (auto const dispatched : {true, false}) {
-    CAPTURE(dispatched);
-    Desk desk;
-    Deliverer worker{desk.loop, *desk.pool, NotifySettings{}};
-    if (dispatched)
-      desk.provider.answer = no_for_now(true);
-    else
-      desk.provider.no_turn = no_for_now(false);
-    CHECK(desk.deliver(worker, desk.order(std::chrono::hours{23})).kind == Kind::later);
-    Desk late;
-    Deliverer other{late.loop, *late.pool, NotifySettings{}};
-    late.provider.answer = desk.provider.answer;
-    late.provider.no_turn = desk.provider.no_turn;
-    auto const outcome = late.deliver(other, late.order(std::chrono::hours{25}));
-    CHECK(outcome.kind == Kind::ended);
-    CHECK(outcome.ending.state == "failed");
-    CHECK(outcome.ending.error_class == "transient");
-    CHECK(outcome.ending.reason == "given up after SEND_GIVE_UP_AFTER: no");
-  }
-}
-
-TEST_CASE("a provider that is back takes what was asked for long ago") {
-  Desk desk;
-  Deliverer worker{desk.loop, *desk.pool, NotifySettings{}};
-  CHECK(desk.deliver(worker, desk.order(std::chrono::hours{25})).ending.state == "accepted");
-}
-
-TEST_CASE("a refusal of the message itself counts, and ends it after the last attempt") {
-  Desk desk;
-  Deliverer worker{desk.loop, *desk.pool, NotifySettings{}};
-  desk.provider.answer = no_for_now(false);
-  CHECK(desk.deliver(worker, desk.order(), 5).kind == Kind::again);
-  Desk last;
-  Deliverer other{last.loop, *last.pool, NotifySettings{}};
-  last.provider.answer = no_for_now(false);
-  CHECK(last.deliver(other, last.order(), 6).ending.state == "failed");
-}
-
 TEST_CASE("what a live worker is sending is waited for, and the answer it leaves is taken from the ledger") {
-  Desk desk;
-  Deliverer sender{desk.loop, *desk.pool, NotifySettings{}};
-  Deliverer heir{desk.loop, *desk.pool, at_least_once()};
-  auto const order = desk.order();
+  SharedLedger shared;
+  Process sender{shared.loop, *shared.pool, {}};
+  Process heir{shared.loop, *shared.pool, {}};
+  auto const order = shared.order();
   std::string_view state = "accepted";
   SUBCASE("it was taken") {}
   SUBCASE("it was refused for good") {
     state = "failed";
-    desk.provider.answer = Refused{Refused::Kind::permanent, "131026", "no WhatsApp"};
+    shared.provider.answer = Refused{Refused::Kind::permanent, "131026", "no WhatsApp"};
   }
-  SUBCASE("it was refused for now") {
-    state = "planned";
-    desk.provider.answer = no_for_now(false);
-  }
-  auto const outcome = desk.deliver(sender, order);
+  auto const outcome = shared.deliver(sender, order);
   REQUIRE(outcome.ending.state == state);
-  auto const waiting = desk.deliver(heir, order, 1'000);
+  CHECK(shared.state() == "dispatching 1");
+  auto const waiting = shared.deliver(heir, order);
   CHECK(waiting.kind == Kind::later);
-  CHECK(waiting.ending.state.empty());
   CHECK(waiting.retry_after > std::chrono::seconds{40});
-  desk.leave(sender, outcome);
-  auto const told = desk.deliver(heir, order);
-  CHECK(told.kind == (state == "planned" ? Kind::later : Kind::ended));
+  boost::asio::co_spawn(shared.loop, sender.deliverer.leave({outcome}), boost::asio::detached);
+  shared.loop.restart();
+  shared.loop.run();
+  auto const told = shared.deliver(heir, order);
+  CHECK(told.kind == Kind::ended);
   CHECK(told.ending.effect_key == order.plan.effect_key);
   CHECK(told.ending.state == state);
   CHECK(told.ending.provider_message_id == outcome.ending.provider_message_id);
   CHECK(told.ending.error_code == outcome.ending.error_code);
   CHECK(told.ending.reason == outcome.ending.reason);
-  CHECK(desk.provider.sent == 1);
+  CHECK(shared.provider.sent.size() == 1);
 }
 
-TEST_CASE("a worker that stood still for so long that its send may outlast its lease sends nothing") {
-  Desk desk;
+TEST_CASE("what a dead worker left on its way is sent again by another where its channel wants that") {
+  SharedLedger shared;
   NotifySettings settings;
-  settings.claim_lease = settings.send.deadline;  // so that any time at all is too long
-  Deliverer worker{desk.loop, *desk.pool, settings};
-  auto const outcome = desk.deliver(worker, desk.order(), 1'000);
-  CHECK(outcome.kind == Kind::later);
-  CHECK(outcome.ending.error_code == "too_late");
-  CHECK(desk.provider.sent == 0);
+  settings.sms_delivery_policy = DeliveryPolicy::at_least_once;
+  Process victim{shared.loop, *shared.pool, settings};
+  Process heir{shared.loop, *shared.pool, settings};
+  auto const order = shared.order();
+  shared.deliver(victim, order);
+  shared.value("UPDATE pipeline.delivery SET lease_until = now() RETURNING state");
+  CHECK(shared.deliver(heir, order).ending.attempt == 2);
+  CHECK(shared.state() == "dispatching 2");
+  CHECK(shared.provider.sent.size() == 2);
 }
 
-TEST_CASE("what a crash leaves in doubt keeps its words, so that an operator can have it sent again") {
-  Desk desk;
-  Deliverer victim{desk.loop, *desk.pool, NotifySettings{}};
-  Deliverer heir{desk.loop, *desk.pool, NotifySettings{}};
-  auto order = desk.order();
-  desk.deliver(victim, order);
-  desk.value("UPDATE pipeline.delivery SET lease_until = now() RETURNING state");
-  SUBCASE("nobody can tell") {}
-  SUBCASE("its provider could not tell") {
-    desk.provider.abilities.look_up = true;
-  }
-  SUBCASE("it was sent again too often") {
-    desk.provider.abilities.honours_key = true;
-  }
-  SUBCASE("it may not be sent any more") {
-    order.expires_ms = 1;
-  }
-  std::string_view state = "in_doubt";
-  std::uint32_t tries = 6;
-  SUBCASE("it is not sent again after all") {
-    state = "skipped";  // which the ledger, not knowing of the first attempt, turns into doubt
-    tries = 1;
-    desk.provider.abilities.honours_key = true;
-    order.expires_ms = 1;
-  }
-  auto const outcome = desk.deliver(heir, order, tries);
-  CHECK(outcome.ending.state == state);
-  CHECK(outcome.ending.content == "Your order is ready.");
+TEST_CASE("a message that its provider turns out to have is accepted under an id that no other message has") {
+  SharedLedger shared;
+  shared.provider.abilities.look_up = true;
+  Process victim{shared.loop, *shared.pool, {}};
+  Process heir{shared.loop, *shared.pool, {}};
+  auto const order = shared.order();
+  shared.deliver(victim, order);
+  shared.value("UPDATE pipeline.delivery SET lease_until = now() RETURNING state");
+  shared.provider.found = {LookUp::State::accepted, {"m1", "m2"}, {}, true};
+  auto const outcome = shared.deliver(heir, order);
+  CHECK(outcome.ending.state == "accepted");
+  CHECK(outcome.ending.provider_message_id == "m1");
+  CHECK(shared.provider.sent.size() == 1);
 }

@@ -25,7 +25,7 @@ void count(std::string const& breaker, CircuitBreaker::State entered) {
 
 }  // namespace
 
-Providers::Providers(boost::asio::io_context& context, ProviderSettings const& settings)
+ConfiguredProviders::ConfiguredProviders(boost::asio::io_context& context, ProviderSettings const& settings)
     : settings_(settings.send),
       breakers_({settings.send.breaker_failures, settings.send.breaker_open_time}, &count),
       client_(context, http_settings(settings.send)) {
@@ -44,8 +44,8 @@ Providers::Providers(boost::asio::io_context& context, ProviderSettings const& s
   if (carrier) sms_ = guarded(std::move(carrier), sms.rate_per_second, sms.recipient_interval);
 }
 
-std::unique_ptr<Provider> Providers::guarded(std::unique_ptr<Provider> provider, double rate_per_second,
-                                             std::chrono::milliseconds recipient_interval) {
+std::unique_ptr<Provider> ConfiguredProviders::guarded(std::unique_ptr<Provider> provider, double rate_per_second,
+                                                       std::chrono::milliseconds recipient_interval) {
   SendLimitSettings limits;
   limits.per_second = rate_per_second;
   limits.recipient_interval = recipient_interval;
@@ -54,7 +54,7 @@ std::unique_ptr<Provider> Providers::guarded(std::unique_ptr<Provider> provider,
   return std::make_unique<GuardedProvider>(std::move(provider), limits, breaker);
 }
 
-Provider* Providers::find(std::string_view channel) const {
+Provider* ConfiguredProviders::find(std::string_view channel) const {
   for (auto const* provider : {&whatsapp_, &sms_}) {
     if (*provider && (*provider)->channel() == channel) return provider->get();
   }

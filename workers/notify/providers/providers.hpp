@@ -1,4 +1,4 @@
-/// Those who carry messages, as the settings say.
+/// Who carries messages over which channel.
 #pragma once
 
 #include "http/client.hpp"
@@ -13,15 +13,23 @@
 
 namespace omnibus::notify {
 
-/// At most one provider for each channel, each behind its limits and its breaker (also as metrics). Belongs to the one
-/// thread that runs its context, which must outlive it.
+/// At most one provider for each channel.
 class Providers {
  public:
-  /// @throws std::invalid_argument naming the setting that cannot be used
-  Providers(boost::asio::io_context& context, ProviderSettings const& settings);
+  virtual ~Providers() = default;
 
-  /// Who carries messages over that channel; null when no credentials are set for it.
-  Provider* find(std::string_view channel) const;
+  /// Who carries messages over that channel; null where there is none. Any thread may ask.
+  virtual Provider* find(std::string_view channel) const = 0;
+};
+
+/// Those that the settings have credentials for, each behind its limits and its breaker (also as metrics). Belongs to
+/// the one thread that runs its context, which must outlive it.
+class ConfiguredProviders final : public Providers {
+ public:
+  /// @throws std::invalid_argument naming the setting that cannot be used
+  ConfiguredProviders(boost::asio::io_context& context, ProviderSettings const& settings);
+
+  Provider* find(std::string_view channel) const override;
 
  private:
   std::unique_ptr<Provider> guarded(std::unique_ptr<Provider> provider, double rate_per_second,

@@ -180,16 +180,16 @@ TEST_CASE("the settings have the names that are known, and secrets are never pri
   CHECK(catalogue.print().find("canary") == std::string::npos);
 
   boost::asio::io_context context;
-  Providers const providers(context, settings);
+  ConfiguredProviders const providers(context, settings);
   REQUIRE(providers.find("whatsapp") != nullptr);
   REQUIRE(providers.find("sms") != nullptr);
   CHECK(providers.find("sms")->name() == "mtn_sms");
   CHECK(providers.find("sms")->unit_price_micros() == 12000);
   CHECK(providers.find("email") == nullptr);
   settings.sms.provider = SmsProvider::twilio;  // of which no account is set
-  CHECK(Providers(context, settings).find("sms") == nullptr);
+  CHECK(ConfiguredProviders(context, settings).find("sms") == nullptr);
   settings.whatsapp.phone_number_id = "../1055";
-  CHECK_THROWS_AS(Providers(context, settings), std::invalid_argument);
+  CHECK_THROWS_AS(ConfiguredProviders(context, settings), std::invalid_argument);
 }
 
 }  // namespace omnibus::notify

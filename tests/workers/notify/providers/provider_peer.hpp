@@ -3,6 +3,7 @@
 
 #include "compose/simulator/messaging.hpp"
 #include "http/server.hpp"
+#include "tests/workers/notify/run.hpp"
 #include "workers/notify/providers/mtn_sms.hpp"
 #include "workers/notify/providers/twilio_sms.hpp"
 #include "workers/notify/providers/whatsapp_cloud.hpp"
@@ -11,26 +12,10 @@
 #include <string>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 
 namespace omnibus::notify {
-
-/// Runs a task on a context until it has ended.
-template <class T>
-T run(boost::asio::io_context& context, Task<T> task) {
-  std::optional<T> result;
-  std::exception_ptr failure;
-  boost::asio::co_spawn(context, std::move(task), [&](std::exception_ptr error, T value) {
-    failure = error;
-    result = std::move(value);
-  });
-  context.restart();
-  while (!result) context.run_one();
-  if (failure) std::rethrow_exception(failure);
-  return std::move(*result);
-}
 
 inline OutboundMessage a_message(std::string recipient = "+250788000001", std::string text = "Your call's summary") {
   OutboundMessage message;
