@@ -36,13 +36,13 @@ class NotifyTest(unittest.TestCase):
     def setUp(self):
         self.addCleanup(self.simulator.client.request, "DELETE", "/_simulator/send-faults")
 
-    def person(self, ending="00", **columns):
+    def person(self, ending="00", domain=SHOP, **columns):
         """A new person who wrote over WhatsApp just now, unless said otherwise."""
         NotifyTest.number += 1
         columns = {"last_whatsapp_inbound_at": "now()", **columns}
         return self.stack.database.value(
             f"INSERT INTO profiles (domain, phone_number, {', '.join(columns)})"
-            f" VALUES ('{SHOP}', '+25078812{self.number:02}{ending}', {', '.join(map(str, columns.values()))}) RETURNING id")
+            f" VALUES ('{domain}', '+25078812{self.number:02}{ending}', {', '.join(map(str, columns.values()))}) RETURNING id")
 
     def request(self, person, channels=("whatsapp", "sms"), kind="message", **more):
         return self.stack.kafka.publish("notifications.requested", person, [
@@ -153,6 +153,27 @@ class NotifyTest(unittest.TestCase):
         self.addCleanup(relay.stop)
         self.stack.omnibus("delivery", "resolve", key, "resend")
         eventually(lambda: self.ends(request, 1)["sms"] == ("accepted", "", 1), 20, "the message being sent")
+
+    def test_what_is_given_up_fails_and_is_sent_once_its_letter_is_redriven(self):
+        domain = "closing.example"
+        self.stack.add_tenant(domain)
+        self.faults({"kind": "rate_limit", "provider": "mtn", "retry_after": 0})
+        request = self.request(self.person(domain=domain), domain=domain)
+        state = f"SELECT state || COALESCE(error_code, '') FROM pipeline.delivery WHERE request_id = '{request}' AND channel = 'sms'"
+        eventually(lambda: self.stack.database.value(state).startswith("planned"), 20, "the refusal")
+        self.stack.database.execute(f"UPDATE tenants SET status = 'suspended' WHERE domain = '{domain}'")
+        self.assertEqual(self.ends(request), {"whatsapp": ("accepted", "", 1), "sms": ("failed", "given_up", 0)})
+        key = self.key_of(request, "sms")
+        logged = f"SELECT status || COALESCE(error_class, '') FROM message_delivery_log WHERE effect_key = '{key}'"
+        self.assertEqual(self.stack.database.value(logged), "failedinactive_tenant")
+        self.assertIn(("failed", "sms"), eventually(lambda: len(r := self.results(request)) == 2 and r))
+        self.stack.database.execute(f"UPDATE tenants SET status = 'active' WHERE domain = '{domain}'")
+        self.simulator.client.request("DELETE", "/_simulator/send-faults")
+        relay = self.stack.start_worker("relay", INTERVAL="100ms", AGE="0s")
+        self.addCleanup(relay.stop)
+        self.stack.omnibus("dlq", "redrive", "--topic", "notifications.requested", "--class", "inactive_tenant", "--yes")
+        eventually(lambda: self.ends(request) == {"whatsapp": ("accepted", "", 1), "sms": ("accepted", "", 1)}, 30, "its sending")
+        self.assertEqual(self.stack.database.value(logged), "sent")
 
     def test_a_replay_sends_nothing(self):
         request = self.request(self.person())

@@ -231,6 +231,25 @@ Task<> NotifyHandler::write_down(Context& context, std::vector<Order> const& ord
   }
 }
 
+void NotifyHandler::gave_up(Context& context, NotificationRequested const& request, Failure const& failure,
+                            UnitOfWork& unit) {
+  std::vector<Uuid> keys;
+  for (auto const& channel : request.channels) keys.push_back(effect_key(context.event_key(), channel));
+  for (auto& [key, state] : store_->give_up(unit, keys, failure)) {
+    auto const which = static_cast<std::size_t>(std::find(keys.begin(), keys.end(), key) - keys.begin());
+    Result result;
+    result.state = std::move(state);
+    result.domain = request.domain;
+    result.request_id = context.event().id;
+    result.profile_id = request.profile_id;
+    result.channel = request.channels.at(which);
+    result.provider = name_of(providers_->find(result.channel));
+    result.error_code = given_up;
+    result.reason = failure.what();
+    publish(unit, result);
+  }
+}
+
 Task<> NotifyHandler::handle(Context& context, DeliveryReceiptReceived const& receipt) {
   if (context.replaying()) co_return context.pass_over("a replay moves no delivery");
   std::vector<Result> results;

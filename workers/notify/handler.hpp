@@ -36,6 +36,8 @@ class NotifyHandler {
 
   Task<> handle(Context& context, NotificationRequested const& request);
   Task<> handle(Context& context, DeliveryReceiptReceived const& receipt);
+  /// Ends the request's messages that have not left.
+  void gave_up(Context& context, NotificationRequested const& request, Failure const& failure, UnitOfWork& unit);
 
  private:
   Order make_order(Context& context, NotificationRequested const& request, std::string const& channel) const;

@@ -13,7 +13,8 @@ namespace omnibus::notify {
 namespace {
 
 // Sorted, so that two processes with the same deliveries wait for one another instead of deadlocking. `d` is the row as
-// it was before this statement; one that is planned by somebody else meanwhile is in neither.
+// it was before this statement; one that is planned by somebody else meanwhile is in neither. What was given up with
+// its request is claimed again where the worker was made to forget the request, as a redrive does.
 constexpr auto open_query = R"(
   WITH asked AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[],
@@ -30,10 +31,12 @@ constexpr auto open_query = R"(
                  JOIN tenants t ON t.domain = a.domain AND t.status = 'active'
     ORDER BY a.effect_key
     ON CONFLICT (effect_key) DO UPDATE
-    SET state = 'claimed', claimed_by = excluded.claimed_by, lease_until = excluded.lease_until, provider = excluded.provider,
+    SET state = 'claimed', attempt = d.attempt + CASE d.state WHEN 'failed' THEN 1 ELSE 0 END,
+        claimed_by = excluded.claimed_by, lease_until = excluded.lease_until, provider = excluded.provider,
         updated_at = now()
     WHERE d.state = 'planned'
        OR d.state = 'claimed' AND (d.lease_until <= now() OR d.claimed_by = excluded.claimed_by)
+       OR d.state = 'failed' AND d.error_code = 'given_up' AND pipeline.request_is_forgotten(d.event_key)
     RETURNING d.effect_key, d.attempt
   )
   SELECT t.status AS tenant_status, p.id IS NOT NULL AS known_person, d.state,
@@ -298,6 +301,43 @@ std::optional<Moved> PostgresDeliveries::receive(UnitOfWork& unit, DeliveryRecei
       " FROM pipeline.receive_receipt($1, $2, $3, $4, $5::timestamptz, $6) AS r",
       pqxx::params{receipt.provider, receipt.provider_message_id, effect_key, receipt.status, receipt.occurred_at,
                    receipt.error_code});
+}
+
+std::vector<Abandoned> PostgresDeliveries::give_up(UnitOfWork& unit, std::vector<Uuid> const& effect_keys,
+                                                   Failure const& failure) {
+  auto& transaction = unit.transaction();
+  auto const keys = column(effect_keys, [](Uuid const& key) { return to_string(key); });
+  // Claimed by no process, so that none sends it now; sorted as in open_query.
+  auto const unsent = postgres::read<Departure>(
+      transaction,
+      "UPDATE pipeline.delivery d SET state = 'claimed', claimed_by = NULL, lease_until = NULL, updated_at = now()"
+      " FROM (SELECT effect_key FROM pipeline.delivery WHERE effect_key = ANY ($1::uuid[])"
+      "       AND state IN ('planned', 'claimed') ORDER BY effect_key FOR UPDATE) AS unsent"
+      " WHERE d.effect_key = unsent.effect_key RETURNING d.effect_key, d.attempt",
+      pqxx::params{keys});
+  std::vector<Ending> endings;
+  for (auto const& [effect_key, attempt] : unsent)
+    endings.push_back({effect_key,
+                       attempt,
+                       "failed",
+                       {},
+                       std::string{given_up},
+                       failure.error_class(),
+                       std::string{failure.what()},
+                       {}});
+  std::vector<Abandoned> abandoned;
+  auto entered = endings.empty() ? std::vector<std::vector<std::string>>{} : notify::settle(transaction, endings);
+  for (std::size_t i = 0; i < entered.size(); ++i)
+    for (auto& state : entered[i]) abandoned.push_back({endings[i].effect_key, std::move(state)});
+  // What was asked for, and given up before it was planned.
+  auto const unplanned = postgres::read<Uuid>(
+      transaction,
+      "UPDATE message_delivery_log l SET status = 'failed', error_code = $2, error_class = $3, updated_at = now()"
+      " WHERE l.effect_key = ANY ($1::uuid[]) AND l.status = 'planned'"
+      " AND NOT EXISTS (SELECT FROM pipeline.delivery d WHERE d.effect_key = l.effect_key) RETURNING l.effect_key",
+      pqxx::params{keys, given_up, failure.error_class()});
+  for (auto const& effect_key : unplanned) abandoned.push_back({effect_key, "failed"});
+  return abandoned;
 }
 
 }  // namespace omnibus::notify

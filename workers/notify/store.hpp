@@ -3,6 +3,7 @@
 
 #include "concurrency/task.hpp"
 #include "events/inbound.hpp"
+#include "handler/failure.hpp"
 #include "handler/unit_of_work.hpp"
 #include "postgres/group_commit.hpp"
 #include "postgres/pool.hpp"
@@ -77,6 +78,7 @@ struct Departure {
   Uuid effect_key{};
   std::int32_t attempt = 1;
 };
+BOOST_DESCRIBE_STRUCT(Departure, (), (effect_key, attempt))
 enum class Clearance { go, lost, capped, opted_out };
 BOOST_DESCRIBE_ENUM(Clearance, go, lost, capped, opted_out)
 
@@ -96,6 +98,15 @@ struct Moved {
 BOOST_DESCRIBE_STRUCT(Moved, (),
                       (before, state, request_id, domain, profile_id, channel, provider, provider_message_id, segments,
                        error_code))
+
+/// A delivery that ended because its request was given up, and the state it entered.
+struct Abandoned {
+  Uuid effect_key{};
+  std::string state;  ///< failed; in_doubt where an earlier attempt may have arrived
+};
+
+/// The error code of deliveries that ended because their request was given up.
+inline constexpr std::string_view given_up = "given_up";
 
 /// The ledger of deliveries as one claimant, such as a process, reads and writes it. Belongs to the event loop; what
 /// takes a unit of work is called on a thread of the pool. References that it is given must live until the task ends.
@@ -134,6 +145,12 @@ class DeliveryStore {
 
   /// Seconds from the newest SMS of a session to now.
   virtual std::optional<double> seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id) = 0;
+
+  /// Ends what was asked for and has not left, with the failure's class, in the ledger and in the log. What is on its
+  /// way or in doubt stays as it is. Should the request be handled after all, as when its dead letter is redriven, what
+  /// failed here is opened as another attempt. @return what ended.
+  virtual std::vector<Abandoned> give_up(UnitOfWork& unit, std::vector<Uuid> const& effect_keys,
+                                         Failure const& failure) = 0;
 };
 
 /// The same in PostgreSQL: all the SQL of the notify worker. Deliveries that are opened or dispatched at the same time
@@ -151,6 +168,8 @@ class PostgresDeliveries final : public DeliveryStore {
   void settle(UnitOfWork& unit, Ending const& ending, Entered then) override;
   std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt) override;
   std::optional<double> seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id) override;
+  std::vector<Abandoned> give_up(UnitOfWork& unit, std::vector<Uuid> const& effect_keys,
+                                 Failure const& failure) override;
 
  private:
   TransactionPool& pool_;

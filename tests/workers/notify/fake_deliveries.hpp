@@ -27,11 +27,13 @@ struct Deliveries {
     std::chrono::system_clock::time_point dispatched_at{};
     Ending last{};  ///< what was settled last
   };
-  std::map<Uuid, Row> rows;  ///< by effect key
+  std::map<Uuid, Row> rows;               ///< by effect key
+  std::map<Uuid, std::string> asked_for;  ///< what the log says of messages that have no row: planned, or failed
   std::map<Uuid, Person> people;
   std::map<std::string, bool> tenants;  ///< whether each is active
   std::int64_t spent_micros = 0;
   std::optional<std::int64_t> cap_micros;
+  bool away = false;  ///< nothing can be opened
 
   /// The workers that have claimed something are dead, and their leases are over.
   void end_leases() {
@@ -64,6 +66,7 @@ class FakeDeliveries final : public DeliveryStore {
       : ledger_{ledger}, claimant_{std::move(claimant)} {}
 
   Task<Opened> open(DeliveryPlan const& plan) override {
+    if (ledger_.away) throw Failure::outage("the ledger is away");
     Opened opened;
     auto const tenant = ledger_.tenants.find(plan.domain);
     auto const person = ledger_.people.find(plan.profile_id);
@@ -154,6 +157,24 @@ class FakeDeliveries final : public DeliveryStore {
   }
 
   std::optional<double> seconds_since_inbound_sms(UnitOfWork&, Uuid const&) override { return std::nullopt; }
+
+  std::vector<Abandoned> give_up(UnitOfWork&, std::vector<Uuid> const& effect_keys, Failure const& failure) override {
+    std::vector<Abandoned> abandoned;
+    for (auto const& key : effect_keys) {
+      auto const row = ledger_.rows.find(key);
+      if (row != ledger_.rows.end() && (row->second.state == "planned" || row->second.state == "claimed")) {
+        row->second.state = "claimed";
+        Ending ending{key, row->second.attempt, "failed", {}, std::string{given_up}, failure.error_class(), {}, {}};
+        for (auto& state : settle_one(ending)) abandoned.push_back({key, std::move(state)});
+      }
+      auto const asked = ledger_.asked_for.find(key);
+      if (row == ledger_.rows.end() && asked != ledger_.asked_for.end() && asked->second == "planned") {
+        asked->second = "failed";
+        abandoned.push_back({key, "failed"});
+      }
+    }
+    return abandoned;
+  }
 
  private:
   void describe(Deliveries::Row const& row, Opened& opened) const {

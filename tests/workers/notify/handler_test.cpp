@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -279,6 +280,17 @@ TEST_CASE("a request for a person who was erased is parked, and nothing is sent"
   CHECK(notify.types().empty());
 }
 
+TEST_CASE("a person who is erased while a message waits gets none, and the request is parked") {
+  Notify notify;
+  notify.sms().answer = no_for_now();
+  REQUIRE(notify.hand_sms() == Kind::waits);
+  notify.ledger.people.clear();
+  CHECK(notify.context.try_again() == Kind::parked);
+  CHECK(notify.sends() == 1);
+  CHECK(notify.state() == "failed 2");
+  CHECK(notify.types() == Types{failed});
+}
+
 TEST_CASE("a commit that fails after sending has nothing sent twice") {
   Notify notify;
   notify.context.fail_next_commit(Failure::outage("the database is away"));
@@ -345,4 +357,44 @@ TEST_CASE("a receipt is the first word of a message in doubt: it was accepted, t
                                   {}};
   CHECK(notify.context.hand(*notify.handler, receipt) == Kind::handled);
   CHECK(notify.types() == Types{in_doubt, sent, delivered});
+}
+
+TEST_CASE("messages that were asked for fail when their request is parked before they are planned") {
+  Notify notify;
+  notify.ledger.away = true;
+  REQUIRE(notify.hand() == Kind::outage);
+  notify.ledger.away = false;
+  notify.ledger.asked_for = {{notify.key("sms"), "planned"}, {notify.key("whatsapp"), "planned"}};
+  notify.ledger.tenants["shop.example"] = false;
+  CHECK(notify.context.try_again() == Kind::parked);
+  CHECK(notify.ledger.asked_for.at(notify.key("sms")) == "failed");
+  auto const told = notify.context.published<NotificationFailed>();
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].channel == "whatsapp");
+  CHECK(told[1].channel == "sms");
+  CHECK(told[1].request_id == notify.context.event().id);
+  CHECK(told[1].reason == "the tenant is not active");
+}
+
+TEST_CASE("what one channel sent stays so when the request is parked for the other's sake") {
+  Notify notify;
+  notify.sms().on_turn = [] { throw std::runtime_error{"a defect"}; };
+  CHECK(notify.hand() == Kind::parked);
+  CHECK(notify.context.parked()->error_class() == "exception");
+  CHECK(notify.state("whatsapp") == "accepted 1");
+  CHECK(notify.state("sms") == "failed 1");
+  CHECK(notify.types() == Types{sent, failed});
+  auto const told = notify.context.published<NotificationFailed>();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].channel == "sms");
+  CHECK(told[0].provider == "mtn_sms");
+  CHECK(told[0].error_code == "given_up");
+}
+
+TEST_CASE("a message on its way stays so when its request is parked: its fate is unknown") {
+  Notify notify;
+  notify.context.fail_next_commit(Failure::permanent("the database refused the change", "database"));
+  CHECK(notify.hand_sms() == Kind::parked);
+  CHECK(notify.state() == "dispatching 1");
+  CHECK(notify.types().empty());
 }

@@ -93,6 +93,23 @@ class Ledger {
     in_unit([&](UnitOfWork& unit) { moved = store.receive(unit, receipt); });
     return moved;
   }
+  /// The plan's request is parked. @return the states its delivery entered.
+  std::vector<std::string> give_up(DeliveryPlan const& plan) {
+    std::vector<std::string> states;
+    in_unit([&](UnitOfWork& unit) {
+      for (auto const& each :
+           store.give_up(unit, {plan.effect_key}, Failure::permanent("the tenant is not active", "inactive_tenant"))) {
+        CHECK(each.effect_key == plan.effect_key);
+        states.push_back(each.state);
+      }
+    });
+    return states;
+  }
+  /// Whoever asks for a message writes it into the log.
+  void ask_for(DeliveryPlan const& plan) const {
+    value("SELECT log_message_delivery('" + to_string(plan.effect_key) + "', '" + to_string(plan.profile_id) +
+          "', NULL, '" + plan.channel + "', 'outbound', 'message', 'planned', 'Agreed: 250k')");
+  }
   void in_unit(std::function<void(UnitOfWork&)> const& work) {
     pqxx::work transaction{notify};
     postgres::Gathered gathered;
