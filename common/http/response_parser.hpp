@@ -26,8 +26,8 @@ class ResponseHead {
 
 /// Takes the bytes of consecutive responses, in chunks of any size, and returns the head and the pieces of the
 /// body. Interim (1xx) responses are skipped. An ambiguous response is an error.
-/// Beast's basic_parser leaves a line that was cut for its caller to keep and put together, takes twice the time for a
-/// chunk that comes alone, and reads a response of an unknown transfer coding until the peer closes.
+/// Beast's basic_parser does not replace it: its caller must keep and join an incomplete line, it takes twice the time
+/// for a chunk that arrives alone, and it reads a response with an unknown transfer coding until the peer closes.
 class ResponseParser {
  public:
   enum class Step {
