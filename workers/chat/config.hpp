@@ -1,4 +1,4 @@
-/// The chat worker's own settings.
+/// The settings of the chat worker.
 #pragma once
 
 #include "assistant/settings.hpp"

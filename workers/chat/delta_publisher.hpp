@@ -1,4 +1,4 @@
-/// Publishes an answer's parts as they come.
+/// Publishes the parts of an answer as they arrive.
 #pragma once
 
 #include "events/chat.hpp"
@@ -10,7 +10,7 @@
 
 namespace omnibus::chat {
 
-/// One reply's parts, published in pieces of some bytes, not token by token. Lives as long as the asking.
+/// Publishes one reply's parts in pieces of some bytes, not token by token. Lives until the answer is complete.
 class DeltaPublisher {
  public:
   DeltaPublisher(Context& context, Uuid const& conversation) : context_{context}, conversation_{conversation} {}

@@ -15,10 +15,10 @@
 
 namespace omnibus::chat {
 
-/// Answers a visitor's message with the model and keeps both in the conversation. The answer is recorded before
-/// anything else is written, so that it is paid for once; a conversation that a person takes over in the meantime gets
-/// no reply; when no model answers, the visitor gets a text of ours, which is never stored as an answer. A replay asks
-/// no model: it stores a turn again, where that is lost, with the answer that was recorded for it.
+/// Answers a visitor's message with the model and stores both in the conversation. The answer is recorded before
+/// anything else is written, so that it is paid for once. If a person takes over the conversation in between, it gets
+/// no reply. If no model answers, the visitor gets a fixed text, which is never stored as an answer. A replay asks
+/// no model: it stores a lost turn again with its recorded answer.
 class ChatHandler {
  public:
   static constexpr std::string_view name = "chat";

@@ -1,4 +1,4 @@
-/// What the chat worker keeps.
+/// The conversations and messages of the chat worker.
 #pragma once
 
 #include "events/chat.hpp"
@@ -14,33 +14,33 @@
 
 namespace omnibus::chat {
 
-/// A conversation as it stands before a turn.
+/// A conversation before a turn.
 struct Conversation {
   Uuid id{};
   bool already_handled = false;      ///< the message's turn was committed before
   bool resolved = false;             ///< closed: it takes no more messages
-  bool with_person = false;          ///< a person has taken it over: the assistant is silent
-  std::int32_t takeover_epoch = 0;   ///< changes when somebody takes it over or gives it back
+  bool with_person = false;          ///< a person has taken it over: the assistant does not answer
+  std::int32_t takeover_epoch = 0;   ///< changes when a person takes it over or gives it back
   std::vector<PastMessage> history;  ///< oldest first
   std::optional<std::string> recorded_answer;
 };
 
-/// The conversations as the chat worker reads and writes them. Belongs to the event loop; what takes a unit of work is
-/// called on a thread of the pool.
+/// Reads and writes conversations for the chat worker. Use it on the event loop; functions with a unit of work run on a
+/// thread of the pool.
 class ConversationStore {
  public:
   virtual ~ConversationStore() = default;
 
-  /// Reads what a turn needs, in one short read. At most `history` of the newest messages are read.
+  /// Reads the data for a turn in one short query. At most `history` of the newest messages are read.
   /// @throws Failure (permanent) for an unknown tenant, or a conversation id that is another tenant's or session's.
   virtual Task<Conversation> open(Context& context, ChatMessageReceived const& message, std::int32_t history) = 0;
 
-  /// In a replay: whether the message or its conversation was deleted on purpose. It may not come back, and PostgreSQL
-  /// would refuse it.
+  /// In a replay: whether the message or its conversation was deleted. It must not be restored, and PostgreSQL
+  /// would reject it.
   virtual bool was_deleted(UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key) = 0;
 
   /// Stores the visitor's message, unless it is stored, and locks the conversation until the end of the transaction.
-  /// @return whether the conversation is still as `before` has it: nobody has taken it over since.
+  /// @return whether the conversation is unchanged since `before`: no person has taken it over.
   virtual bool append_message(UnitOfWork& unit, Conversation const& before, ChatMessageReceived const& message,
                               Uuid const& event_key, std::int64_t received_ms) = 0;
 
@@ -49,7 +49,7 @@ class ConversationStore {
                              std::string_view text) = 0;
 };
 
-/// The same in PostgreSQL: all the SQL of the chat worker.
+/// The same in PostgreSQL: all SQL of the chat worker.
 class PostgresConversations final : public ConversationStore {
  public:
   Task<Conversation> open(Context& context, ChatMessageReceived const& message, std::int32_t history) override;

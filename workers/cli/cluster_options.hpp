@@ -1,4 +1,4 @@
-/// How the tool's commands reach Kafka.
+/// Kafka options of the tool's commands.
 #pragma once
 
 #include "kafka/client_settings.hpp"

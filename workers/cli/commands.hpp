@@ -1,4 +1,4 @@
-/// The subcommands of `omnibus`. Each adds itself to the application and leaves its exit code where it ran.
+/// The subcommands of `omnibus`. Each adds itself to the application and sets the exit code when it runs.
 #pragma once
 
 #include <iosfwd>

@@ -15,7 +15,7 @@
 
 namespace omnibus::gateway {
 
-/// What one client, and all of them, may ask for.
+/// Limits for one client and for all clients.
 struct LimitSettings {
   static constexpr std::string_view prefix = "";
   ByteSize max_header_bytes = 16_KiB;
@@ -68,7 +68,7 @@ struct StreamSettings {
 };
 BOOST_DESCRIBE_STRUCT(StreamSettings, (), (per_tenant, heartbeat, max_buffer, recent, unseen, look_back, open_wait))
 
-/// Everything the gateway can be told.
+/// All settings of the gateway.
 struct Settings : config::ProcessSettings {
   Settings() { kafka.client_id = "omnibus-gateway"; }
 

@@ -1,4 +1,4 @@
-/// Events on their way to Kafka.
+/// Publishes events to Kafka.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -11,14 +11,14 @@
 
 namespace omnibus::gateway {
 
-/// Publishes to the topic that the event's type belongs to.
+/// Publishes to the topic of the event's type.
 class Publisher {
  public:
   Publisher(kafka::Producer& producer, kafka::TopicCatalog const& topics) : producer_(producer), topics_(topics) {}
 
   /// Ends when every in-sync replica has the event.
-  /// @throws Refusal 413 when it is larger than the topic takes, 503 when Kafka did not acknowledge it in time. In the
-  /// second case it may still be there: whoever publishes it again must use the same id.
+  /// @throws Refusal 413 when it is larger than the topic allows, 503 when Kafka did not acknowledge it in time. In the
+  /// second case it may have been written: publish it again only with the same id.
   Task<> publish(Envelope envelope, std::string data, std::string key);
 
   struct Event {
@@ -26,8 +26,8 @@ class Publisher {
     std::string data;
     std::string key;
   };
-  /// The same for several at once, those of one key in their order. @throws as publish does for the first that failed;
-  /// others may then be there.
+  /// The same for several events; those of one key in order. @throws as publish does for the first that failed;
+  /// others may have been written.
   Task<> publish_all(std::vector<Event> events);
 
  private:

@@ -21,25 +21,25 @@ namespace omnibus::gateway {
 
 using Fingerprint = std::array<std::uint8_t, 32>;
 
-/// Who wants to publish what under which key.
+/// The claim of a request to an Idempotency-Key.
 struct IdempotencyClaim {
   std::string domain;
   std::string key;
   Fingerprint request;
   Uuid event_id;
   Uuid conversation_id;
-  std::string since;  ///< when it was granted, which tells this claim from an earlier or a later one
+  std::string since;  ///< the time of the claim, which distinguishes it from an earlier or later one
 };
 
 enum class ClaimOutcome : std::uint8_t {
-  claimed,              ///< ours: publish, then mark_published or release
+  claimed,              ///< granted: publish, then mark_published or release
   published,            ///< done before
-  in_progress,          ///< somebody else's, who has time left
-  other_request,        ///< the key came with something else before
+  in_progress,          ///< claimed by another request whose lease has not expired
+  other_request,        ///< the key was used before with another request
   conversation_closed,  ///< and nothing was claimed
 };
 
-/// What the gateway needs to know of a conversation.
+/// The gateway's view of a conversation.
 struct ConversationSummary {
   Uuid id;
   std::string domain;
@@ -58,14 +58,14 @@ struct TranscriptMessage {
 };
 BOOST_DESCRIBE_STRUCT(TranscriptMessage, (), (seq, role, content, created_at))
 
-/// A stretch of a conversation, as the API shows it.
+/// A page of a conversation, as the API returns it.
 struct Transcript {
   Uuid id;
   std::string domain;
   std::string session_id;
   std::string status;
   std::vector<TranscriptMessage> messages;
-  std::optional<std::int64_t> next_after_seq;  ///< where the next page begins; absent on the last one
+  std::optional<std::int64_t> next_after_seq;  ///< the start of the next page; absent on the last one
 };
 BOOST_DESCRIBE_STRUCT(Transcript, (), (id, domain, session_id, status, messages, next_after_seq))
 
@@ -75,26 +75,26 @@ class Store {
  public:
   explicit Store(TransactionPool& pool) : pool_(pool) {}
 
-  /// Who a token that is not revoked speaks for, its tenant being active.
+  /// The principal of a token that is not revoked, if its tenant is active.
   Task<std::optional<Principal>> principal(TokenHash token);
-  /// Whether there is an active tenant of that domain.
+  /// Whether there is an active tenant with that domain.
   Task<bool> tenant_exists(std::string domain);
 
   Task<std::optional<ConversationSummary>> conversation(std::string domain, Uuid id);
   /// The messages after a sequence number, at most `limit`, in order.
   Task<std::optional<Transcript>> transcript(std::string domain, Uuid id, std::int64_t after_seq, std::int64_t limit);
 
-  /// What the rollups tell: a tenant's own, all of them to an operator.
+  /// A report of the rollups: the tenant's own; for an operator, of all.
   Task<rollups::Report> telemetry_report(Principal principal, rollups::Query query);
 
-  /// Tries to get the key for whoever asks; a claim that nobody ended within `lease` is up for the next one. Fills
+  /// Claims the key for a request. A claim that is not ended within `lease` can be taken over. Fills
   /// `claim.since` when it is granted. `claim` must outlive the coroutine.
   Task<ClaimOutcome> claim(IdempotencyClaim& claim, std::chrono::milliseconds lease);
   Task<> mark_published(IdempotencyClaim claim);
-  /// Gives the claim back, to be taken over at once by a request for the same.
+  /// Gives the claim back; an equal request can take it over at once.
   Task<> release(IdempotencyClaim claim, std::chrono::milliseconds lease);
 
-  /// A round trip. @throws when the database is not there.
+  /// A round trip. @throws when the database is not reachable.
   Task<> ping();
 
  private:

@@ -7,12 +7,12 @@
 namespace omnibus::telemetry {
 
 /// Counts durations in buckets that grow by a constant factor, so that a quantile is within 5 % of the true one and
-/// histograms are merged by adding. As pipeline.duration_bucket in PostgreSQL; the source is named there.
+/// histograms are merged by adding. Same as pipeline.duration_bucket in PostgreSQL, which names the source.
 class DurationHistogram {
  public:
   static constexpr double relative_error = 0.05;
 
-  /// The bucket of a duration: the least i with (21/19)^i >= ms. What is shorter than 1 ms is with that.
+  /// The bucket of a duration: the least i with (21/19)^i >= ms. Durations below 1 ms count as 1 ms.
   static int bucket_of(std::int64_t ms);
 
   void add(std::int64_t ms) { add(bucket_of(ms), 1); }

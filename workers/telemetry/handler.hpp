@@ -1,4 +1,4 @@
-/// What the telemetry worker does with the calls of models.
+/// Stores model calls and aggregates them.
 #pragma once
 
 #include "handler/batch_handler.hpp"
@@ -14,7 +14,7 @@
 
 namespace omnibus::telemetry {
 
-/// It has none of its own.
+/// The worker has no settings of its own.
 struct TelemetrySettings {
   static constexpr std::string_view prefix = "";
 };
@@ -22,10 +22,10 @@ BOOST_DESCRIBE_STRUCT(TelemetrySettings, (), ())
 
 /// Writes a row per call into chat_telemetry and adds it to the rollups, many calls to a transaction.
 ///
-/// A call counts once by its call_id, whatever event tells of it and how often: the transaction first claims the ids,
-/// and writes and adds those only that it was given. Batches of one worker are committed beside each other. Adding is
-/// exact for the same reason, and commutes, so late events, other orders, several workers and a crash at any point all
-/// end in the sums of the rows; and it reads nothing of a bucket but the row it changes, which recomputing would.
+/// A call counts once by its call_id, however often it is published: the transaction first claims the ids, then
+/// writes and adds only the claimed ones. Batches of one worker commit at the same time. Adding is
+/// exact for the same reason, and commutative: late events, other orders, several workers and a crash at any point all
+/// give the sums of the rows. Adding reads only the bucket's row that it changes; recomputing would read all calls.
 class TelemetryHandler {
  public:
   static constexpr std::string_view name = "telemetry";
@@ -44,8 +44,8 @@ class TelemetryHandler {
   void apply(pqxx::transaction_base& transaction, std::vector<Item const*> const& items) const;
 
  private:
-  Uuid replay_id_;  ///< goes into the rows it writes; nil outside of a replay
-  /// Whether to look for calls that are there already before claiming them: some were, in the last batch that did.
+  Uuid replay_id_;  ///< stored in the rows it writes; nil outside of a replay
+  /// Whether to look for existing calls before claiming: true if the last batch with this check found some.
   mutable std::atomic<bool> expects_known_{false};
 };
 

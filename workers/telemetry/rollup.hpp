@@ -1,4 +1,4 @@
-/// What the calls of one batch add to the rollups.
+/// The changes that a batch of calls makes to the rollups.
 #pragma once
 
 #include "workers/telemetry/call.hpp"
@@ -28,7 +28,7 @@ struct Totals {
   void add(Totals const& other);
 };
 
-/// A row of a rollup table. Those of all calls have no domain, those by domain no provider and model.
+/// A row of a rollup table. Rows of all calls have no domain; rows by domain have no provider and model.
 struct RollupKey {
   bool daily;  ///< else of 15 minutes
   std::int64_t bucket_start_ms;

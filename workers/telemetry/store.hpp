@@ -14,23 +14,23 @@ class transaction_base;
 
 namespace omnibus::telemetry {
 
-/// Makes the partitions that these calls need, and keeps them from being dropped until the transaction ends.
-/// @throws Failure (permanent) when one is of a day that telemetry does not keep.
+/// Creates the partitions for these calls, and prevents their removal until the transaction ends.
+/// @throws Failure (permanent) for a day that telemetry does not store.
 void open_days(pqxx::transaction_base& transaction, std::vector<Call> const& calls);
 
-/// Claims these calls, each with an id of its own and in the order of the ids, for the transaction, unless one of them
-/// is in somebody's hands: then it claims none. Waits for a transaction that has claimed one of them.
+/// Claims these calls, with distinct ids in order, for the transaction. If one of them is claimed already,
+/// claims none. Waits for a transaction that has claimed one of them.
 /// @return whether it claimed them
 bool claim_new_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls);
 
-/// Claims those of them that are in nobody's hands yet, and returns them. Takes over twice as long as
+/// Claims those that are not claimed yet, and returns them. Takes twice as long as
 /// claim_new_calls().
 std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls);
 
-/// Writes the rows of calls that are claimed.
+/// Writes the rows of claimed calls.
 void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls, Uuid const& replay_id);
 
-/// Adds to the three tables, in an order that is the same for everyone.
+/// Adds to the three tables, always in the same order, to avoid deadlocks.
 void add_rollups(pqxx::transaction_base& transaction, Rollups const& rollups);
 
 }  // namespace omnibus::telemetry

@@ -1,4 +1,4 @@
-/// How the tool's commands reach PostgreSQL.
+/// PostgreSQL options of the tool's commands.
 #pragma once
 
 #include <memory>
@@ -13,14 +13,14 @@ class connection;
 
 namespace omnibus::cli {
 
-/// Adds `--database URL`, which DATABASE_URL sets as well.
+/// Adds `--database URL`, which DATABASE_URL sets, too.
 void add_database_option(CLI::App& command, std::string& url);
 
 /// Connects, without a time limit for statements.
-/// @throws std::runtime_error that names the setting to change, and not the password.
+/// @throws std::runtime_error that names the setting to change, without the password.
 std::unique_ptr<pqxx::connection> connect(std::string const& url);
 
-/// Who acts, for what is written down of it: USER@HOST.
+/// The operator's name in records of actions: USER@HOST.
 std::string actor();
 
 }  // namespace omnibus::cli

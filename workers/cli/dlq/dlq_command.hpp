@@ -1,4 +1,4 @@
-/// `omnibus dlq`: what it is told, and what each of its commands does.
+/// `omnibus dlq`: its options and commands.
 #pragma once
 
 #include "postgres/dead_letters.hpp"
@@ -10,7 +10,7 @@
 
 namespace omnibus::cli {
 
-/// What the command line says.
+/// The command line's values.
 struct DlqOptions {
   ClusterOptions cluster;
   std::string database;
@@ -33,11 +33,11 @@ struct DlqOptions {
 
   /// @throws std::invalid_argument that names the option.
   Selection selection() const;
-  /// Of the dead letters; `topic` may be either name of the two.
+  /// The name of the dead-letter topic; `topic` may be either of the two names.
   std::string letters_topic() const;
 };
 
-/// Each prints what it found or did. @return the exit code
+/// Each prints its result. @return the exit code
 int list_letters(DlqOptions const& options);
 int show_letter(DlqOptions const& options);
 int act_on_letters(DlqOptions const& options, postgres::LetterAction action);

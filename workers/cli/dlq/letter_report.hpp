@@ -1,4 +1,4 @@
-/// Dead letters as `omnibus dlq` tells of them: what --json encodes, and the text for people.
+/// Dead letters in the output of `omnibus dlq`: as JSON with --json, and as text.
 #pragma once
 
 #include "engine/commit/dead_letter.hpp"
@@ -16,10 +16,10 @@
 
 namespace omnibus::cli {
 
-/// What was done with the letters of a topic; absent where there is no database to tell.
+/// The numbers of actions on a topic's letters; absent without a database.
 using LetterActions = std::optional<std::unordered_map<Uuid, postgres::LetterAction>>;
 
-/// A letter among others. Of its key only a hash, of its payload nothing.
+/// A letter in a list. Shows only a hash of its key, and nothing of its payload.
 struct LetterLine {
   std::string topic;
   std::int32_t partition = 0;
@@ -47,7 +47,7 @@ struct HeaderLine {
 };
 BOOST_DESCRIBE_STRUCT(HeaderLine, (), (name, value))
 
-/// All there is to know of a letter; its payload for who asks for it.
+/// All details of a letter; the payload only on request.
 struct LetterDetails : LetterLine {
   std::string letter_id;
   std::string source;
@@ -74,14 +74,14 @@ struct ClassLine {
 };
 BOOST_DESCRIBE_STRUCT(ClassLine, (), (topic, error_class, worker, open, redriven, dropped))
 
-/// What `ls` shows: the counts of all it was asked for, and the newest letters.
+/// The output of `ls`: the counts of all selected letters, and the newest letters.
 struct LetterListing {
   std::vector<ClassLine> classes;
   std::vector<LetterLine> letters;
 };
 BOOST_DESCRIBE_STRUCT(LetterListing, (), (classes, letters))
 
-/// How a redrive or a drop went.
+/// The result of a redrive or a drop.
 struct ActionSummary {
   std::string topic;
   std::string action;
@@ -97,7 +97,7 @@ BOOST_DESCRIBE_STRUCT(ActionSummary, (), (topic, action, dry_run, acted, already
 LetterLine line_of(engine::DeadLetter const& letter, LetterActions const& actions);
 LetterDetails details_of(engine::DeadLetter const& letter, LetterActions const& actions, bool with_payload);
 
-/// For a terminal, with everything escaped that could harm it. A listing of `limit` letters says that there may be
+/// Text for a terminal, with all unsafe characters escaped. A listing of `limit` letters says that there may be
 /// more.
 std::string text_of(LetterListing const& listing, std::size_t limit);
 std::string text_of(LetterDetails const& details);

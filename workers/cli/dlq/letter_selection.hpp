@@ -1,4 +1,4 @@
-/// Which letters of a dead-letter topic a command is about.
+/// Selects letters of a dead-letter topic.
 #pragma once
 
 #include "engine/commit/dead_letter.hpp"
@@ -10,7 +10,7 @@
 
 namespace omnibus::cli {
 
-/// From and up to, both included.
+/// First and last, both inclusive.
 struct Range {
   std::int64_t from = 0;
   std::int64_t to = std::numeric_limits<std::int64_t>::max();
@@ -18,7 +18,7 @@ struct Range {
   bool holds(std::int64_t number) const { return from <= number && number <= to; }
 };
 
-/// A range as 7, 7-12, 7- or -12. @throws std::invalid_argument that names `option` and shows the forms.
+/// A range such as 7, 7-12, 7- or -12. @throws std::invalid_argument that names `option` and shows the forms.
 Range read_range(std::string_view option, std::string_view text);
 
 /// Empty texts select everything.

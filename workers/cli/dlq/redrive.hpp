@@ -1,4 +1,4 @@
-/// Sending dead letters again, or putting them aside for good: each once, and those of a key in their order.
+/// Redrives or drops dead letters: each once, and those of one key in order.
 #pragma once
 
 #include "engine/commit/dead_letter.hpp"
@@ -21,13 +21,13 @@
 
 namespace omnibus::cli {
 
-/// Remembers which keys may not go on: a letter waits for every earlier one of its key and worker that stays behind.
-/// Letters without key wait for nobody.
+/// Keys that are held back: a letter waits for every earlier one of its key and worker that was not redriven.
+/// Letters without a key do not wait.
 class KeyOrder {
  public:
-  /// Where the letter is that this one has to wait for, or nothing.
+  /// The position of the letter that this one must wait for, or nothing.
   std::optional<std::string> waits_for(engine::DeadLetter const& letter) const;
-  /// Holds its key back, from now on.
+  /// Holds its key back from now on.
   void hold(engine::DeadLetter const& letter);
 
  private:
@@ -39,42 +39,42 @@ struct RedriveSettings {
   std::string topic{};  ///< of the letters
   Selection selection{};
   std::size_t limit = std::numeric_limits<std::size_t>::max();
-  double rate = 0;  ///< letters a second; 0: as fast as it goes
+  double rate = 0;  ///< letters a second; 0: no limit
   bool dry_run = false;
-  bool skip_order = false;  ///< a letter need not wait for those of its key that stay behind
+  bool skip_order = false;  ///< a letter does not wait for held-back ones of its key
   std::string actor{};
 };
 
 struct RedriveReport {
-  std::size_t acted = 0;      ///< redriven or dropped; in a dry run, what would be
-  std::size_t taken = 0;      ///< selected, and done before or by somebody else
-  std::size_t waiting = 0;    ///< for an earlier letter of the key
-  std::size_t refused = 0;    ///< cannot be sent
-  std::size_t left_over = 0;  ///< sent now for a redrive that was killed before it could
+  std::size_t acted = 0;      ///< redriven or dropped; in a dry run, the number that would be
+  std::size_t taken = 0;      ///< selected, but done before or by another operator
+  std::size_t waiting = 0;    ///< wait for an earlier letter of the key
+  std::size_t refused = 0;    ///< cannot be redriven
+  std::size_t left_over = 0;  ///< published now for a redrive that was killed before
 };
 
-/// What a run stands on; everything outlives it.
+/// What a run needs; everything outlives it.
 struct RedrivePorts {
   kafka::Admin& admin;
   kafka::PartitionReader& reader;
   pqxx::connection& database;
   kafka::Producer* producer = nullptr;  ///< null: nothing is sent (dry run, drop)
-  /// Told of each letter that is not acted on and why, and in a dry run of each that would be.
+  /// Called for each letter that is not acted on, with the reason, and in a dry run for each that would be.
   std::function<void(engine::DeadLetter const&, std::string_view)> tell;
   std::function<void(std::size_t acted)> progress;
 };
 
 /// One pass over the letters of a topic as they are when it begins.
 ///
-/// A letter goes in one transaction: the compare-and-set, the end of its worker's inbox row and an outbox row with the
-/// original record. Only then it is published and the row removed. Whoever is killed in between leaves a row that the
-/// next redrive of the partition publishes before anything else, or the relay. A partition belongs to one redrive at a
-/// time, and at most one letter of a key is under way, so that nothing is overtaken.
+/// Each letter has one transaction: the compare-and-set, the removal of its worker's inbox row and an outbox row with
+/// the original record. Then it is published and the row removed. If the process is killed in between, the row is
+/// published first by the next redrive of the partition, or by the relay. A partition belongs to one redrive at a
+/// time, and at most one letter of a key is in flight, so that the order is kept.
 class Redrive {
  public:
   Redrive(RedrivePorts ports, RedriveSettings settings);
 
-  /// Blocks. @throws kafka::Error and as libpqxx. What was acted on before stays so, and another run goes on from
+  /// Blocks. @throws kafka::Error and as libpqxx. Letters already acted on stay so; another run continues from
   /// there.
   RedriveReport run();
 

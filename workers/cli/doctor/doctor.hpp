@@ -1,4 +1,4 @@
-/// What the doctor makes of what it is told: pure judgements, each ending with the setting or command that helps.
+/// Judges the doctor's observations. Pure; each finding names the setting or command that helps.
 #pragma once
 
 #include "kafka/admin.hpp"
@@ -15,7 +15,7 @@
 
 namespace omnibus::cli {
 
-/// How something stands, what was seen and, unless it is well, what to do.
+/// A status, the observation and, unless it is ok, the advice.
 struct Finding {
   enum class Status { ok, warn, fail };
 
@@ -35,7 +35,7 @@ std::string_view to_string(Finding::Status status);
 
 Finding judge_broker(kafka::ClusterAbilities const& abilities);
 
-/// Leaders, replicas and what may be lost of them before writing stops.
+/// Leaders, replicas, and how many replicas may fail before writing stops.
 Finding judge_replication(kafka::ClusterState const& cluster, bool embedded);
 
 /// Missing topics (dead-letter topics by name) and drift.
@@ -53,10 +53,10 @@ Finding judge_database(DatabaseState const& state);
 
 Finding judge_migrations(std::vector<postgres::MigrationStatus> const& migrations);
 
-/// Rows that wait to be published, and for how long the oldest has.
+/// Rows that wait to be published, and the age of the oldest.
 Finding judge_outbox(std::int64_t rows, double oldest_seconds);
 
-/// Messages to people that are open for longer than 15 minutes, and those that nobody knows the fate of.
+/// Messages to people that are open for longer than 15 minutes, and those in doubt.
 Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt);
 
 /// How far PostgreSQL's clock is ahead of ours.
@@ -65,7 +65,7 @@ Finding judge_database_clock(double seconds_ahead);
 /// How far the newest record of any topic is ahead of our clock; absent when there is no record.
 Finding judge_record_clock(std::optional<double> seconds_ahead);
 
-/// What GET <base>/models answered.
+/// The response to GET <base>/models.
 Finding judge_models(int status, std::string_view body, std::string const& model);
 
 }  // namespace omnibus::cli

@@ -1,4 +1,4 @@
-/// What the doctor looks at: each check asks one party and has doctor.hpp judge what it hears.
+/// The doctor's checks: each asks one system and passes the answer to doctor.hpp.
 #pragma once
 
 #include "kafka/topics.hpp"
@@ -10,7 +10,7 @@
 
 namespace omnibus::cli {
 
-/// What the command line says.
+/// The command line's values.
 struct DoctorOptions {
   ClusterOptions cluster;
   std::string database;
@@ -30,10 +30,10 @@ struct DoctorOptions {
 struct Check {
   std::string name;
   Finding (*look)(DoctorOptions const&);
-  std::string setting;  ///< what to look at when it throws
+  std::string setting;  ///< the setting to check when it throws
 };
 
-/// All of them, in the order in which they are shown.
+/// All checks, in the order of the output.
 std::vector<Check> doctor_checks();
 
 }  // namespace omnibus::cli

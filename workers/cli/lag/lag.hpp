@@ -1,4 +1,4 @@
-/// The lag of consumer groups: what is known of it, as a table, and when it is too much.
+/// The lag of consumer groups: values, table, and limit.
 #pragma once
 
 #include "kafka/admin.hpp"
@@ -20,7 +20,7 @@ struct PartitionLine {
   std::int64_t low = 0;         ///< the first offset kept
   std::int64_t end = 0;         ///< the offset the next record gets
   std::int64_t lag = 0;
-  std::optional<double> lag_seconds;  ///< age of the oldest record not committed; absent when unknown
+  std::optional<double> lag_seconds;  ///< age of the oldest uncommitted record; absent when unknown
 };
 BOOST_DESCRIBE_STRUCT(PartitionLine, (), (topic, partition, committed, low, end, lag, lag_seconds))
 
@@ -41,13 +41,13 @@ BOOST_DESCRIBE_STRUCT(LagReport, (), (time, groups))
 
 PartitionLine lag_of(kafka::PartitionLag const& partition);
 
-/// Whether a group is that of a replay, by its name.
+/// Whether a group belongs to a replay, by its name.
 bool is_replay_group(std::string_view name);
 
-/// One line for each partition, and one for each group that has none or several.
+/// One line for each partition, and one for each group without partitions or with several.
 std::string lag_table(LagReport const& report);
 
-/// The most that one partition may be behind.
+/// The highest allowed lag of one partition.
 struct LagLimit {
   std::optional<std::int64_t> events;
   std::optional<std::int64_t> seconds;
@@ -56,7 +56,7 @@ struct LagLimit {
 /// Reads 1000 (events) or 30s, 5m, 2h (time). @throws std::invalid_argument that shows the forms.
 LagLimit read_lag_limit(std::string_view text);
 
-/// Whether a partition of a group that is no replay is beyond the limit. An unknown age counts as too old.
+/// Whether a partition of a group (replays excluded) is over the limit. An unknown age counts as too old.
 bool is_over(LagReport const& report, LagLimit const& limit);
 
 }  // namespace omnibus::cli

@@ -1,4 +1,4 @@
-/// `omnibus telemetry`: what it is told, and what its commands do to what is kept.
+/// `omnibus telemetry`: its options and commands.
 #pragma once
 
 #include "workers/cli/telemetry/telemetry_view.hpp"
@@ -10,7 +10,7 @@
 
 namespace omnibus::cli {
 
-/// What the command line says.
+/// The command line's values.
 struct TelemetryOptions {
   std::string database;
   std::optional<std::string> from, to, granularity, domain, model;
@@ -27,7 +27,7 @@ struct TelemetryOptions {
 std::int64_t day_of(std::string_view option, std::string const& text);
 std::string date_of(std::int64_t day);
 
-/// Each prints what it did. @throws std::runtime_error that names the option, or as libpqxx.
+/// Each prints its result. @throws std::runtime_error that names the option, or as libpqxx.
 void rebuild_telemetry(TelemetryOptions const& options);
 void drop_telemetry(TelemetryOptions const& options);
 void list_prices(TelemetryOptions const& options);

@@ -1,4 +1,4 @@
-/// Where a command's output goes.
+/// Properties of the output terminal.
 #pragma once
 
 #include "workers/cli/terminal/chart.hpp"
@@ -7,10 +7,10 @@
 
 namespace omnibus::cli {
 
-/// How wide standard output is: the terminal's columns, else COLUMNS, else 80; at least 20.
+/// The width of standard output: the terminal's columns, else COLUMNS, else 80; at least 20.
 std::size_t output_width();
 
-/// Blocks unless a terminal's locale has no UTF-8.
+/// Block characters unless a terminal's locale lacks UTF-8.
 Ink output_ink();
 
 }  // namespace omnibus::cli

@@ -1,4 +1,4 @@
-/// How a process that was started in the background says that it answers.
+/// The file by which a background process reports that it is ready.
 #pragma once
 
 #include <filesystem>
@@ -12,10 +12,10 @@
 
 namespace omnibus::cli {
 
-/// Holds an address for as long as it is good. Without a path it does nothing.
+/// Contains an address while the process serves it. Without a path it does nothing.
 class ReadyFile {
  public:
-  /// Appears whole or not at all: a reader never sees half an address. @throws std::runtime_error naming the file
+  /// Written atomically: a reader never sees a part of the address. @throws std::runtime_error naming the file
   ReadyFile(std::filesystem::path path, std::string_view address) : path_(std::move(path)) {
     if (path_.empty()) return;
     auto const draft = path_.string() + ".tmp";

@@ -1,4 +1,4 @@
-/// Who gets in.
+/// Authentication and rate limit of a request.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -13,15 +13,15 @@
 
 namespace omnibus::gateway {
 
-/// The door of every route that tenants use: a bearer token that is good, of a domain that does not ask too often.
+/// The check for every route of tenants: a valid bearer token, and a domain within its rate limit.
 class Admission {
  public:
   Admission(Authentication& authentication, RateLimit& rate_limit);
 
-  /// @throws Refusal 401 or 429; whatever Authentication::principal throws.
+  /// @throws Refusal 401 or 429; and what Authentication::principal throws.
   Task<Principal> admit(http::Request const& request);
 
-  /// For requests that show otherwise whose they are. @throws Refusal 429.
+  /// For requests that identify their tenant in another way. @throws Refusal 429.
   void keep_rate(std::string_view domain);
 
  private:
@@ -30,12 +30,12 @@ class Admission {
   Counter rate_limited_;
 };
 
-/// The tenant of what somebody posts: the caller's own, or for an operator any that there is.
-/// @throws Refusal 404, the same for another's tenant and for none.
+/// The tenant of a posted message: the caller's own, or for an operator any existing one.
+/// @throws Refusal 404, the same for another tenant and for an unknown one.
 Task<> require_tenant(Store& store, Principal const& principal, std::string const& domain);
 
-/// Whose things a read is about: the tenant's own; an operator may name another by `?domain=`.
-/// @throws Refusal 404 when that is not the caller's to see.
+/// The tenant of a read: the caller's own; an operator may name another by `?domain=`.
+/// @throws Refusal 404 when the caller may not read it.
 std::string domain_of(Principal const& principal, http::Request const& request);
 
 }  // namespace omnibus::gateway

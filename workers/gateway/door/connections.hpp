@@ -1,4 +1,4 @@
-/// What the gateway's settings are to those by whom it reaches the world.
+/// The gateway's settings, as the settings of its clients.
 #pragma once
 
 #include "http/server.hpp"

@@ -1,4 +1,4 @@
-/// Around every route: what goes wrong becomes an answer, and every answer has what all answers have.
+/// Wraps every route: turns exceptions into responses, and adds the common headers.
 #pragma once
 
 #include "http/router.hpp"
@@ -7,10 +7,10 @@
 
 namespace omnibus::gateway {
 
-/// The RFC 9457 answer to what a route threw. Tells a client nothing of the inside.
+/// The RFC 9457 response to a route's exception. Shows no internal details.
 http::Response refuse(std::exception const& error);
 
-/// Answers exceptions of the handler by `refuse`, adds `X-Request-Id` (the request's own, where it has a sane one) and
+/// Answers exceptions of the handler by `refuse`, adds `X-Request-Id` (the request's own, if it is valid) and
 /// the security headers, and logs the request: id, route, status and time, never its target or body.
 http::Handler guarded(std::string_view route, http::Handler handler);
 http::StreamHandler guarded_stream(std::string_view route, http::StreamHandler handler);

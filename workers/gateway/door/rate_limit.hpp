@@ -1,4 +1,4 @@
-/// How often one domain may ask.
+/// Limits the requests of a domain.
 #pragma once
 
 #include <chrono>
@@ -10,16 +10,16 @@
 
 namespace omnibus::gateway {
 
-/// A token bucket per domain: `burst` requests at once, `per_second` in the long run. Not thread-safe: it belongs to
-/// the event loop. Time is passed in.
+/// A token bucket per domain: `burst` requests at once, `per_second` on average. Not thread-safe: use it on
+/// the event loop only. Time is passed in.
 class RateLimit {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// A `per_second` of 0 admits everything. Buckets beyond `max_domains` push out those that are full again.
+  /// A `per_second` of 0 admits everything. Above `max_domains`, full buckets are removed.
   RateLimit(double per_second, double burst, std::size_t max_domains = 10'000);
 
-  /// Takes one request from the domain's bucket: nothing when it is admitted, else how long until the next one is.
+  /// Takes one request from the domain's bucket: nothing when it is admitted, else the wait until the next one is.
   std::optional<std::chrono::milliseconds> acquire(std::string_view domain, Clock::time_point now);
 
  private:

@@ -1,4 +1,4 @@
-/// Why a request is not served.
+/// The reason why a request is rejected.
 #pragma once
 
 #include <chrono>
@@ -10,13 +10,13 @@
 
 namespace omnibus::gateway {
 
-/// Thrown by a route; becomes an RFC 9457 answer in one place. Holds nothing of the request's content.
+/// Thrown by a route; one place turns it into an RFC 9457 response. Has no text of the request's content.
 struct Refusal : std::exception {
   int status;
   std::string title;
   std::string detail;
   std::string field;                                     ///< of the body, the query or the headers; empty when none
-  std::optional<std::chrono::milliseconds> retry_after;  ///< told as whole seconds, rounded up
+  std::optional<std::chrono::milliseconds> retry_after;  ///< sent as whole seconds, rounded up
 
   Refusal(int status_, std::string title_, std::string detail_ = {}, std::string field_ = {},
           std::optional<std::chrono::milliseconds> retry_after_ = {})

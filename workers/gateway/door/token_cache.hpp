@@ -1,4 +1,4 @@
-/// Who a bearer token speaks for, remembered for a short while.
+/// Caches the principals of bearer tokens.
 #pragma once
 
 #include "containers/lru_cache.hpp"
@@ -16,7 +16,7 @@ namespace omnibus::gateway {
 /// What a token allows: a tenant acts for its own domain, an operator for any.
 enum class Role : std::uint8_t { tenant, operator_role };
 
-/// Who is asking.
+/// The caller.
 struct Principal {
   std::string domain;  ///< the tenant's; for an operator the domain of its token, which may be empty
   Role role = Role::tenant;
@@ -28,16 +28,16 @@ struct Principal {
 using TokenHash = std::array<std::uint8_t, 32>;
 TokenHash hash_token(std::string_view token);
 
-/// The least recently used tokens are forgotten first; what is older than its time to live is not believed, so a
-/// revoked token stops working within it. Unknown tokens are remembered too, that guessing costs the database little.
-/// Not thread-safe: it belongs to the event loop.
+/// Removes the least recently used tokens first. An entry older than its time to live is not used, so a
+/// revoked token stops working within it. Unknown tokens are cached too, so that guessing costs the database little.
+/// Not thread-safe: use it on the event loop only.
 class TokenCache {
  public:
   using Clock = std::chrono::steady_clock;
 
   TokenCache(std::size_t capacity, std::chrono::milliseconds time_to_live) : principals_(capacity, time_to_live) {}
 
-  /// Nothing when the database must be asked; else the principal, or nothing inside for a token known to be bad.
+  /// Nothing when the database must be asked; else the principal, or nothing inside for a known invalid token.
   std::optional<std::optional<Principal>> find(TokenHash const& token, Clock::time_point now);
   void put(TokenHash const& token, std::optional<Principal> principal, Clock::time_point now);
   std::size_t size() const { return principals_.size(); }
@@ -46,7 +46,7 @@ class TokenCache {
   struct Hash {
     std::size_t operator()(TokenHash const& token) const noexcept;
   };
-  /// Takes the same time wherever two hashes differ.
+  /// Takes the same time wherever the hashes differ.
   struct Equal {
     bool operator()(TokenHash const& left, TokenHash const& right) const noexcept;
   };

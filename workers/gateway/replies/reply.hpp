@@ -1,4 +1,4 @@
-/// What a conversation's stream carries.
+/// The events of a conversation's stream.
 #pragma once
 
 #include "uuid/uuid.hpp"
@@ -11,7 +11,7 @@
 
 namespace omnibus::gateway {
 
-/// Where an event stands in `chat.replies`: the same for every gateway, and so the id that a stream resumes by.
+/// The position of an event in `chat.replies`: the same for every gateway, so a stream resumes by it.
 struct Cursor {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
@@ -36,14 +36,14 @@ struct Reply {
   std::uint64_t sequence = 0;  ///< of its arrival at this gateway
 
   bool ends_turn() const { return kind != Kind::delta; }
-  /// What it weighs in a buffer.
+  /// Its size in a buffer.
   std::size_t bytes() const { return sizeof(Reply) + in_reply_to.size() + frame.size(); }
 };
 using SharedReply = std::shared_ptr<Reply const>;
 
 /// Reads an event of `chat.replies` and writes its frame: `delta`, `reply` (also of the fallback text, which has
 /// `"fallback":true` and the reason), `failed` or `suppressed`. Nothing when the type is none of these or the data is
-/// not what its schema says.
+/// invalid by its schema.
 /// @param type the event's type, as `omnibus.chat.reply.delta.v1`
 std::optional<Reply> read_reply(Cursor at, std::string_view type, std::string_view data);
 

@@ -1,4 +1,4 @@
-/// From the tail of `chat.replies` to the streams that wait for it.
+/// Passes replies from the tail of `chat.replies` to the waiting streams.
 #pragma once
 
 #include "workers/gateway/replies/reply.hpp"
@@ -14,8 +14,8 @@ namespace omnibus::gateway {
 
 class ReplyFeed;
 
-/// One stream's place in the feed and what has arrived for it. A reader too slow for its conversation is cut off rather
-/// than buffered without bound. Leaves the feed when destroyed; the feed must outlive it.
+/// One stream's place in the feed and its arrived replies. A reader that is too slow is disconnected, so the buffer
+/// is bounded. Leaves the feed when destroyed; the feed must outlive it.
 class Subscription {
  public:
   Subscription(ReplyFeed& feed, Uuid conversation_id, std::size_t max_bytes, std::function<void()> wake);
@@ -26,10 +26,10 @@ class Subscription {
   /// The next reply; null when there is none.
   SharedReply take();
   bool empty() const { return waiting_.empty(); }
-  /// More than `max_bytes` had to wait: some replies are missing, the stream must end and its client resume.
+  /// True after more than `max_bytes` had to wait: replies are missing, so the stream must end and its client resume.
   bool overrun() const { return overrun_; }
 
-  /// Puts a reply behind those that wait. Wakes the reader.
+  /// Appends a reply. Wakes the reader.
   void push(SharedReply reply);
 
  private:
@@ -42,10 +42,10 @@ class Subscription {
   bool overrun_ = false;
 };
 
-/// Who waits for which conversation. Not thread-safe: it belongs to the event loop.
+/// The streams that wait, by conversation. Not thread-safe: use it on the event loop only.
 class ReplyFeed {
  public:
-  /// Hands the reply to every stream of its conversation.
+  /// Passes the reply to every stream of its conversation.
   void deliver(SharedReply const& reply);
   std::size_t streams() const { return streams_; }
 

@@ -1,4 +1,4 @@
-/// Reading `chat.replies` without a consumer group.
+/// Reads `chat.replies` without a consumer group.
 #pragma once
 
 #include "kafka/client_settings.hpp"
@@ -18,25 +18,25 @@
 
 namespace omnibus::gateway {
 
-/// One record of the topic: where it stands and, when it is an event of a reply, which.
+/// One record of the topic: its position and, if it is an event of a reply, the reply.
 struct LogEntry {
   Cursor at;
   std::optional<Reply> reply;
 };
 
-/// A consumer that every gateway instance has for itself: it commits nothing and no group knows it. Blocking; belongs
-/// to one thread.
+/// A consumer of one gateway process: it commits nothing and joins no group. Blocking; use it on
+/// one thread.
 class ReplyLog {
  public:
-  /// Connects in the background. `name` is put behind the client id. @throws kafka::Error for a refused setting.
+  /// Connects in the background. `name` is appended to the client id. @throws kafka::Error for a rejected setting.
   ReplyLog(kafka::ClientSettings settings, std::string_view name, std::string topic);
   ~ReplyLog();
   ReplyLog(ReplyLog const&) = delete;
   ReplyLog& operator=(ReplyLog const&) = delete;
 
-  /// The partitions the topic has now. @throws kafka::Error when no broker answers in time or the topic is not there.
+  /// The topic's partitions now. @throws kafka::Error when no broker answers in time or the topic does not exist.
   std::vector<std::int32_t> partitions(std::chrono::milliseconds timeout);
-  /// Where the partition's next record will stand. @throws kafka::Error.
+  /// The offset of the partition's next record. @throws kafka::Error.
   std::int64_t end_of(std::int32_t partition, std::chrono::milliseconds timeout);
 
   /// Begins to fetch a partition from an offset on; from the oldest record kept when that one is gone.
@@ -44,10 +44,10 @@ class ReplyLog {
   void start(Cursor const& from);
   void stop(std::int32_t partition);
 
-  /// What has arrived, waiting for the first up to `timeout`; at most a few hundred records.
+  /// The records that have arrived, after waiting up to `timeout` for the first; at most a few hundred.
   std::vector<LogEntry> read(std::chrono::milliseconds timeout);
 
-  /// False after the connection to every broker was lost, until something is heard again.
+  /// False after the connection to every broker was lost, until one answers again.
   bool connected() const { return connected_; }
 
  private:

@@ -19,13 +19,13 @@
 
 namespace omnibus::gateway {
 
-/// Follows the end of `chat.replies` on a thread of its own. Starts where the topic ends at that moment, goes through
-/// outages of the broker, and notices partitions that are added.
+/// Follows the end of `chat.replies` on a separate thread. Starts at the current end of the topic, survives
+/// outages of the broker, and notices added partitions.
 class ReplyTail {
  public:
-  /// What the tail tells, always on `executor`.
+  /// The tail's callbacks, always on `executor`.
   struct Listener {
-    /// All of these partitions, from here on, will be told; the first call has all partitions there are.
+    /// All records of these partitions, from here on, will follow; the first call has all partitions.
     std::function<void(std::vector<Cursor> const& from)> begun;
     /// In the order of each partition.
     std::function<void(std::vector<Reply> replies)> arrived;
@@ -33,12 +33,12 @@ class ReplyTail {
 
   ReplyTail(kafka::ClientSettings settings, std::string topic, boost::asio::any_io_executor executor,
             Listener listener);
-  /// Stops; nothing is told afterwards once the executor has run what was posted.
+  /// Stops; there are no more calls once the executor has run what was posted.
   ~ReplyTail();
   ReplyTail(ReplyTail const&) = delete;
   ReplyTail& operator=(ReplyTail const&) = delete;
 
-  /// True while the topic is being followed and a broker is there.
+  /// True while the topic is followed and a broker answers.
   bool ready() const { return ready_; }
   /// Ends the thread; may be called more than once.
   void stop();
@@ -53,13 +53,13 @@ class ReplyTail {
   std::string topic_;
   boost::asio::any_io_executor executor_;
   Listener listener_;
-  std::counting_semaphore<> room_;  // batches the executor has not taken yet
+  std::counting_semaphore<> room_;  // batches that the executor has not processed yet
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 
-/// Reads a stretch of the log for a stream that resumes further back than what is in memory. One thread, one request
+/// Reads a part of the log for a stream that resumes before the part in memory. One thread, one request
 /// after the other.
 class ReplyHistory {
  public:
@@ -70,13 +70,13 @@ class ReplyHistory {
 
   struct Stretch {
     std::vector<Reply> replies;  ///< of the conversation, in order
-    std::int64_t next = 0;       ///< everything of the partition before it has been looked at
+    std::int64_t next = 0;       ///< everything of the partition before it has been read
   };
-  /// The conversation's replies of one partition from `first` on and before `end`; a bounded number of records is
-  /// looked at, so call again with `next` until it reaches `end`.
+  /// The conversation's replies of one partition from `first` on and before `end`. Reads a limited number of records a
+  /// call, so call again with `next` until it reaches `end`.
   /// @throws kafka::Error; Refusal 503 when too many streams wait to resume.
   Task<Stretch> read(Uuid conversation_id, Cursor first, std::int64_t end);
-  /// Where the partition's next record will stand; 0 for a partition that is not there. @throws as read does.
+  /// The offset of the partition's next record; 0 for a missing partition. @throws as read does.
   Task<std::int64_t> end_of(std::int32_t partition);
 
   void stop();

@@ -1,4 +1,4 @@
-/// Which replies a stream has already told.
+/// Filters out repeated replies of a stream.
 #pragma once
 
 #include "workers/gateway/replies/reply.hpp"
@@ -9,11 +9,11 @@
 
 namespace omnibus::gateway {
 
-/// A turn that is retried publishes its deltas again; a stream tells each part once, and nothing of a turn after its
+/// A turn that is retried publishes its deltas again; a stream sends each part once, and nothing of a turn after its
 /// end. Remembers the last few turns of one conversation.
 class TurnFilter {
  public:
-  /// Notes the reply as told; false when it already was.
+  /// Records the reply as sent; false when it already was.
   bool admit(Reply const& reply);
 
  private:

@@ -12,9 +12,9 @@
 
 namespace omnibus::gateway {
 
-/// Takes a CloudEvent over HTTP, in binary or structured mode, of any type that topics.yaml lists in `from_outside`.
-/// Answers 202 with the event's id once Kafka has it. The id stays the caller's own, so that the same event sent again
-/// is recognised; the source is moved into the tenant's name space.
+/// Accepts a CloudEvent over HTTP, in binary or structured mode, of any type that topics.yaml lists in `from_outside`.
+/// Answers 202 with the event's id once Kafka has acknowledged it. The id stays the caller's, so that a repeated event
+/// is recognised; the source is moved into the tenant's namespace.
 class EventsRoute {
  public:
   EventsRoute(Admission& admission, Store& store, VisitorMessages& messages, Publisher& publisher,

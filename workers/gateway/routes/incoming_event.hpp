@@ -13,9 +13,9 @@ namespace omnibus::gateway {
 /// @throws Refusal 415 for a batch or another format, 400 naming the attribute that is missing or wrong.
 CloudEvent read_event(http::Request const& request);
 
-/// The source under which a tenant's event is published: within the tenant's own part of the name space, so that no
-/// tenant's event can be taken for another's or for one of ours, whatever source and id it gives itself.
-/// `/tenants/<domain>/<its source, percent-encoded>`; one that is already of that form stays.
+/// The source under which a tenant's event is published: within the tenant's part of the namespace, so that no
+/// tenant's event can be mistaken for another's or for one of ours, with any source and id.
+/// `/tenants/<domain>/<its source, percent-encoded>`; a source that already has that form stays.
 std::string tenant_source(std::string_view domain, std::string_view source);
 
 }  // namespace omnibus::gateway

@@ -10,7 +10,7 @@
 
 namespace omnibus::gateway {
 
-/// Takes `{"domain","session_id","text"}` and answers 202 `{"event_id","conversation_id"}` once Kafka has the event.
+/// Accepts `{"domain","session_id","text"}` and answers 202 `{"event_id","conversation_id"}` once Kafka has the event.
 class MessagesRoute {
  public:
   MessagesRoute(Admission& admission, VisitorMessages& messages, Idempotency& idempotency, Publisher& publisher)

@@ -1,4 +1,4 @@
-/// Which events tenants may publish, and what each must be.
+/// The events that tenants may publish, and their checks.
 #pragma once
 
 #include "events/all_events.hpp"
@@ -19,10 +19,10 @@ namespace omnibus::gateway {
 struct CheckedData {
   std::string domain;
   std::string key;   ///< the record's
-  std::string json;  ///< written anew from what was checked
+  std::string json;  ///< encoded again from the checked data
 };
 
-/// What profile keys are made with.
+/// The inputs of profile keys.
 struct ProfileKeys {
   std::string secret;  ///< PROFILE_KEY_SECRET; empty: events with such a key are refused
   std::string region;  ///< of phone numbers without a country code

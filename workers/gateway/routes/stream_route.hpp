@@ -19,7 +19,7 @@
 
 namespace omnibus::gateway {
 
-/// What the streams look into and listen to.
+/// What the streams read from.
 struct ReplySources {
   RecentReplies& recent;
   ReplyFeed& feed;
@@ -27,10 +27,10 @@ struct ReplySources {
   ReplyHistory& history;
 };
 
-/// Collects what a stream has to send: each part of a reply once.
+/// Collects a stream's unsent parts: each part of a reply once.
 class Teller {
  public:
-  /// @param after what the client has already: it is noted, not told
+  /// @param after what the client has already: it is recorded, not sent
   explicit Teller(std::optional<Cursor> after) : after_(after) {}
 
   void tell(Reply const& reply);
@@ -45,10 +45,10 @@ class Teller {
 
 /// The replies of a conversation as server-sent events: `delta`, `reply`, `failed`, `suppressed`.
 ///
-/// With `Last-Event-ID` (or `?last_event_id=`) it goes on right behind that event, on any gateway. Without, it begins
-/// with the replies to what was posted here and not been read by anyone, else a moment ago. A conversation that is not
-/// stored yet is the caller's when it was posted to here, or when `?session_id=` names the session it is of; else the
-/// stream waits a little for it to be stored.
+/// With `Last-Event-ID` (or `?last_event_id=`) it continues right after that event, on any gateway. Without, it begins
+/// with the unread replies to a message posted here, else a moment ago. A conversation that is not
+/// stored yet is the caller's when it was posted to here, or when `?session_id=` names its session; else the
+/// stream waits a short time for it to be stored.
 class StreamRoute {
  public:
   StreamRoute(Admission& admission, Store& store, ReplySources sources, StreamSettings const& settings);
@@ -60,11 +60,11 @@ class StreamRoute {
     std::string domain;
     Uuid conversation_id;
     std::optional<Cursor> after;  ///< the last event the client has
-    std::uint64_t since = 0;      ///< the first reply to tell, when it names none
+    std::uint64_t since = 0;      ///< the first reply to send, when it names none
   };
   struct Place;
   Task<Opening> open(http::Request const& request);
-  /// Forgets a cursor that cannot be of this log.
+  /// Drops a cursor that cannot be of this log.
   Task<> check_cursor(Opening& opening);
   Task<> authorise(http::Request const& request, std::string domain, Uuid conversation_id);
   Task<> serve(Opening opening, http::Stream& stream);

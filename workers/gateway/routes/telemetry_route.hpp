@@ -8,8 +8,8 @@
 
 namespace omnibus::gateway {
 
-/// What calls of models took, from the rollups: `?from=`, `?to=`, `?granularity=15m|1h|1d`, `?model=`, and for an
-/// operator `?domain=`, without which it is shown all of them.
+/// Tokens, cost and latency of model calls, from the rollups: `?from=`, `?to=`, `?granularity=15m|1h|1d`, `?model=`;
+/// for an operator also `?domain=`, without which all domains are included.
 class TelemetryRoute {
  public:
   TelemetryRoute(Admission& admission, Store& store) : admission_(admission), store_(store) {}

@@ -1,4 +1,4 @@
-/// A visitor's message, whichever route it came by.
+/// A visitor's message, from any route.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -12,23 +12,23 @@
 
 namespace omnibus::gateway {
 
-/// The rules that every route keeps which publishes a ChatMessageReceived.
+/// The rules for every route that publishes a ChatMessageReceived.
 class VisitorMessages {
  public:
   VisitorMessages(Store& store, RecentReplies const& recent, UnseenReplies& unseen)
       : store_(store), recent_(recent), unseen_(unseen) {}
 
-  /// Holds the message against its schema and against who sends it, and fills in its conversation id.
-  /// `prefix` goes before the name of a field in a refusal.
-  /// @throws Refusal 400 for a field that breaks a rule, 404 for what is not the caller's.
+  /// Checks the message against its schema and its sender, and fills in its conversation id.
+  /// `prefix` goes before a field's name in a refusal.
+  /// @throws Refusal 400 for a field that breaks a rule, 404 for data of another tenant.
   Task<> check(Principal const& principal, ChatMessageReceived& message, std::string prefix = "");
 
-  /// @throws Refusal 409 when the conversation is closed. While the database is away nobody can tell, and the message
-  /// goes on: the chat worker looks again.
+  /// @throws Refusal 409 when the conversation is closed. While the database is down this is unknown, and the message
+  /// is published: the chat worker checks again.
   Task<> check_open(ChatMessageReceived const& message);
 
-  /// To be called right before the message is published: replies from now on are the ones to tell whoever opens the
-  /// conversation's stream next.
+  /// Call it right before the message is published: the conversation's next stream begins with replies from now
+  /// on.
   void expect_reply(ChatMessageReceived const& message);
 
  private:

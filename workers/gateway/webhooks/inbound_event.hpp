@@ -1,4 +1,4 @@
-/// What the request of a webhook becomes.
+/// Events made from webhook requests.
 #pragma once
 
 #include "json/encode.hpp"
@@ -17,13 +17,13 @@
 
 namespace omnibus::gateway {
 
-/// Whose webhooks these are, and what their events are made with.
+/// The tenant of these webhooks, and the inputs of their events.
 struct InboundRules {
   std::string domain;
   std::string region;      ///< of numbers without a country code
   std::string key_secret;  ///< of profile keys
   std::int64_t now_ms = 0;
-  std::optional<std::int64_t> told_ms{};  ///< by the request's timestamp header, where there is one
+  std::optional<std::int64_t> told_ms{};  ///< from the request's timestamp header, if there is one
 };
 
 /// An event with its identity and its key, ready to be published.
@@ -34,31 +34,31 @@ struct InboundEvent {
   std::string data;
 };
 
-/// A provider's word for how a delivery stands, and ours.
+/// A provider's word for a delivery's state, and ours.
 struct StatusName {
   std::string_view theirs;
   std::string_view ours;
 };
 
-/// No document of a provider is deeper or wider than this.
+/// Limits for providers' documents; none is deeper or wider than this.
 inline constexpr json::Limits webhook_limits{.bytes = 16 << 20, .depth = 16, .array_length = 2'000};
 
-/// The id of what a provider tells: the same whenever and to whichever gateway it tells it again.
+/// The id of a provider's report: the same for a repeated report, at every gateway.
 Uuid inbound_event_id(std::initializer_list<std::string_view> parts);
 
-/// The Kafka key of a person's messages and calls: a keyed hash of who it is, lower-case hex, since keys are seen by
-/// more eyes than payloads are.
+/// The Kafka key of a person's messages and calls: a keyed hash of the person, lower-case hex, since keys are seen in
+/// more places than payloads.
 /// @param sender in E.164, or a WhatsApp user id
 std::string profile_key(InboundRules const& rules, std::string_view sender);
 
-/// The Kafka key of the receipts of one message: a hash of its id, since in WhatsApp's ids the recipient's number can
-/// be read.
+/// The Kafka key of one message's receipts: a hash of its id, as WhatsApp's ids contain the recipient's
+/// number.
 std::string receipt_key(std::string_view provider, std::string_view message_id);
 
-/// @throws Refusal 422 naming the field, without what is in it.
+/// @throws Refusal 422 naming the field, without its value.
 messaging::PhoneNumber read_phone_number(InboundRules const& rules, std::string field, std::string_view text);
 
-/// A provider's moment in RFC 3339, or the request's, or now, where it tells none that can be read.
+/// The provider's time in RFC 3339; without a readable one, the request's, or now.
 std::string moment_or_now(InboundRules const& rules, std::string_view text);
 
 /// @throws Refusal 400 naming the field that breaks a rule of the event's schema.

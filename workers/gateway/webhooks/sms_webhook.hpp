@@ -10,14 +10,14 @@ namespace omnibus::gateway {
 
 inline constexpr std::string_view mtn_sms = "mtn_sms";
 
-/// Reads `{"from","to","message"}` and, where they are there, `id` or `message_id` and `timestamp` into an
+/// Reads `{"from","to","message"}` and, if present, `id` or `message_id` and `timestamp` into an
 /// SmsMessageReceived. Without an id, the same text from the same person within the same minute is the same message: by
-/// its timestamp, that of the request or the clock.
-/// Nothing for a message without words.
+/// its timestamp, else the request's, else the clock.
+/// Nothing for a message without text.
 /// @throws Refusal 400 or 422 naming the field.
 std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view body);
 
-/// Reads MTN's delivery receipt into a DeliveryReceiptReceived; nothing for one that is not about a message of ours.
+/// Reads MTN's delivery receipt into a DeliveryReceiptReceived; nothing for a receipt of another message.
 /// @throws Refusal 400 naming the field.
 std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::string_view body);
 

@@ -1,4 +1,4 @@
-/// `POST /webhooks/sms` and `POST /webhooks/sms/receipts`, as Twilio posts them: forms, signed its own way.
+/// `POST /webhooks/sms` and `POST /webhooks/sms/receipts`, as Twilio posts them: forms, with Twilio's signature.
 #pragma once
 
 #include "http/form.hpp"
@@ -13,22 +13,22 @@ namespace omnibus::gateway {
 
 inline constexpr std::string_view twilio_sms = "twilio_sms";
 
-/// Whether the request's body is a form, which is what Twilio posts and MTN does not.
+/// Whether the request's body is a form, which Twilio posts and MTN does not.
 bool is_form(http::Request const& request);
 
-/// @throws Refusal 400 when the body is no form of UTF-8 text, or has more than a hundred fields.
+/// @throws Refusal 400 when the body is not a form of UTF-8 text, or has more than a hundred fields.
 http::Form read_form(std::string_view body);
 
-/// What is wrong with Twilio's signature, `missing` or `wrong`: HMAC-SHA1 over the address it was told and all fields
+/// The error in Twilio's signature, `missing` or `wrong`: HMAC-SHA1 over the address that Twilio calls and all fields
 /// by their names, in base64.
 std::optional<std::string_view> twilio_signature_fault(std::string_view token, std::string_view address,
                                                        http::Headers const& headers, http::Form form);
 
-/// Reads a message of a person; nothing for one without words. @throws Refusal 400 or 422 naming the field.
+/// Reads a message of a person; nothing for one without text. @throws Refusal 400 or 422 naming the field.
 std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, http::Form const& form);
 
-/// Reads a status callback; nothing for a status that is none of a message of ours. The effect key is what stands in
-/// the address that Twilio was given to call. @throws Refusal 400 naming the field.
+/// Reads a status callback; nothing for a status that is not about a message of ours. The effect key is in
+/// the address that we gave to Twilio. @throws Refusal 400 naming the field.
 std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, http::Form const& form,
                                                 std::string_view effect_key = {});
 

@@ -1,4 +1,4 @@
-/// `/webhooks/...`: what providers tell.
+/// `/webhooks/...`: reports from providers.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -15,15 +15,15 @@
 
 namespace omnibus::gateway {
 
-/// Takes what providers post, signed, and answers 200 once Kafka has all of it. Every event has an id that depends on
-/// what it tells only, so a provider that tells it again, to whichever gateway, publishes the same event again; an SMS
-/// that tells neither an id nor a time, not by its timestamp header either, is known by the minute in which it came.
+/// Accepts signed posts of providers, and answers 200 once Kafka has acknowledged all their events. An event's id
+/// depends only on its content, so a repeated post, to any gateway, publishes the same event again. An SMS
+/// without id and time, in body and timestamp header, is identified by the minute of its arrival.
 ///
-/// All webhooks of a gateway are of one tenant. One that lacks a setting is answered 503, so that its provider comes
-/// again once it is there, and the log names the setting.
+/// All webhooks of a gateway belong to one tenant. A webhook that lacks a setting answers 503, so that the provider
+/// retries until it is set, and the log names the setting.
 class WebhookRoutes {
  public:
-  /// Logs which webhooks take requests that are not signed. The settings must outlive it.
+  /// Logs which webhooks accept unsigned requests. The settings must outlive it.
   /// @throws config::ConfigError naming a setting that cannot be used.
   WebhookRoutes(WebhookSettings const& settings, Admission& admission, Publisher& publisher);
 
@@ -31,14 +31,14 @@ class WebhookRoutes {
   Task<http::Response> post_sms(http::Request const& request);
   Task<http::Response> post_sms_receipt(http::Request const& request);
   Task<http::Response> post_whatsapp(http::Request const& request);
-  /// The handshake by which Meta makes sure that the address is ours.
+  /// The handshake by which Meta verifies that the address is ours.
   Task<http::Response> get_whatsapp(http::Request const& request);
 
  private:
   struct Webhook;
   static Webhook const calls, mtn_messages, mtn_receipts, twilio_messages, twilio_receipts, whatsapp;
 
-  /// Each lets in only what is signed, within the tenant's rate. @throws Refusal.
+  /// Each admits only signed requests, within the tenant's rate. @throws Refusal.
   InboundRules admit(Webhook const& webhook, SignedWebhookSettings const& settings, http::Request const& request);
   InboundRules admit_form(Webhook const& webhook, http::Request const& request, http::Form const& form);
   InboundRules admit(Webhook const& webhook, SignatureRule const& rule, http::Request const& request);

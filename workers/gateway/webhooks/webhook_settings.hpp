@@ -13,7 +13,7 @@
 
 namespace omnibus::gateway {
 
-/// How the requests of one provider are signed, where that is the provider's to choose.
+/// How one provider's requests are signed, if the provider lets the customer choose.
 struct SignedWebhookSettings {
   Secret secret;
   Secret secret_previous;
@@ -39,7 +39,7 @@ struct SignedWebhookSettings {
                   "only the provider can reach"},
   };
 
-  /// The rule they follow; without secrets when none is set.
+  /// The rule for signatures; without secrets when none is set.
   SignatureRule rule() const {
     SignatureRule rule{{}, signature_header, signature_prefix, signature_encoding, timestamp_header, tolerance};
     for (auto const* one : {&secret, &secret_previous})
@@ -85,7 +85,7 @@ struct TwilioWebhookSettings {
 };
 BOOST_DESCRIBE_STRUCT(TwilioWebhookSettings, (), (auth_token, webhook_base_url))
 
-/// Everything that webhooks can be told.
+/// All settings of the webhooks.
 struct WebhookSettings {
   static constexpr std::string_view prefix = "";
   std::string webhook_domain;

@@ -1,4 +1,4 @@
-/// The webhook payload of WhatsApp's Cloud API, as much of it as is read here. All that Meta may leave out is optional.
+/// The part of the WhatsApp Cloud API's webhook payload that is read here. Everything that Meta may omit is optional.
 #pragma once
 
 #include "json/raw.hpp"
@@ -40,7 +40,7 @@ struct Contact {
 };
 BOOST_DESCRIBE_STRUCT(Contact, (), (wa_id, user_id))
 
-/// What a change tells; each thing is read by itself, so that one that cannot be read is no harm to the others.
+/// The entries of a change; each is read by itself, so that an unreadable one does not affect the others.
 struct ChangeValue {
   Metadata metadata;
   std::optional<std::vector<json::Raw>> contacts;
