@@ -1,4 +1,4 @@
-/// Waiting for something that happens once.
+/// Waits for an event that happens once.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -13,8 +13,8 @@
 
 namespace omnibus {
 
-/// Many coroutines wait for it, one call wakes them all; who waits afterwards goes on at once. Not thread-safe: the
-/// waiting and the waking belong to one event loop. Destroying it with coroutines waiting destroys these.
+/// Many coroutines wait for it; one call wakes them all. Later waiters continue at once. Not thread-safe: wait and
+/// raise on one event loop. Destroying it with coroutines waiting destroys these.
 class Signal {
  public:
   /// Resumes when `raise` is called, from within that call.

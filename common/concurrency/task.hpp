@@ -5,8 +5,8 @@
 
 namespace omnibus {
 
-/// A lazily started coroutine on an Asio executor: runs when awaited or spawned, on the executor it was spawned on.
-/// Destroying one that never started runs nothing.
+/// A lazily started coroutine on an Asio executor: runs when awaited or spawned, on the executor of its spawn.
+/// Destroying one that never started runs no code.
 template <class T = void>
 using Task = boost::asio::awaitable<T>;
 

@@ -1,7 +1,7 @@
 /// Settings of a process, declared once.
 ///
 /// A group of settings is a described struct. Its member initialisers are the defaults; a `docs` table beside the
-/// members says what each is for and what bounds it has:
+/// members gives each one's meaning and bounds:
 /// ```
 /// struct LimitSettings {
 ///   int max_in_flight = 1000;
@@ -13,7 +13,7 @@
 /// };
 /// BOOST_DESCRIBE_STRUCT(LimitSettings, (), (max_in_flight, drain))
 /// ```
-/// It is read from the environment (`MAX_IN_FLIGHT`), then from `--config FILE` for what the environment does not say.
+/// Values come from the environment (`MAX_IN_FLIGHT`), then from `--config FILE` if the environment has none.
 /// A member that is itself a group adds its name (`llm` with `base_url`: `LLM_BASE_URL`), or the text its type gives as
 /// `static constexpr std::string_view prefix` ("" for none). A member of a base is a member.
 #pragma once
@@ -40,7 +40,7 @@ class App;
 
 namespace omnibus::config {
 
-/// What one member is for. Bounds are inclusive, durations in seconds, sizes in bytes.
+/// The meaning of one member. Bounds are inclusive, durations in seconds, sizes in bytes.
 struct Doc {
   std::string_view member;
   std::string_view help;
@@ -48,7 +48,7 @@ struct Doc {
   double max = std::numeric_limits<double>::infinity();
 };
 
-/// Settings that cannot be used. `what()` has one line for each problem, naming the setting to change.
+/// Invalid settings. `what()` has one line for each problem, naming the setting to change.
 struct ConfigError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -61,14 +61,14 @@ Values environment();
 /// `KEY=VALUE` lines, `#` comments, optional quotes and a leading `export`. @throws ConfigError.
 Values read_file(std::string const& path);
 
-/// Bound settings: every member of the groups added, by its name outside. The groups must outlive it.
+/// Bound settings: every member of the groups added, by its external name. The groups must outlive it.
 class Catalogue {
  public:
-  /// Adds the members of `group`; its present values are the defaults that help shows.
+  /// Adds the members of `group`; their current values are the defaults that the help shows.
   template <class Group>
   void add(Group& group, std::string_view prefix = "");
 
-  /// Sets each member that `file` or, before it, `environment` gives. An empty text counts as not given.
+  /// Sets each member that `file` or, with priority, `environment` gives. An empty text counts as not given.
   /// @throws ConfigError with all problems; the groups are then partly set.
   void load(Values const& environment, Values const& file = {});
 
@@ -94,20 +94,20 @@ class Catalogue {
   std::vector<Setting> settings_;
 };
 
-/// A process's name and what it is for, as `--help` and `--version` say it.
+/// A process's name and purpose, for `--help` and `--version`.
 struct Program {
   std::string_view name;
   std::string_view summary;
   std::string_view version = "0.1.0";
-  /// Adds options to those that every process has. What they set must outlive configure(); they refuse a value with
+  /// Adds options to those that every process has. Their targets must outlive configure(); they reject a value with
   /// CLI::ValidationError.
   std::function<void(CLI::App&)> add_options = {};
 };
 
-/// What main does first: reads the command line (`--help`, `--version`, `--print-config`, `--config FILE` and the
-/// program's own options), then fills the catalogue from that file and the environment. Returns the exit status where
-/// the process is to end now: 0 after `--help`, `--version` or `--print-config` (written to `out`), 2 for settings or
-/// options that cannot be used (written to `err`).
+/// The first step of main: reads the command line (`--help`, `--version`, `--print-config`, `--config FILE` and the
+/// program's own options), then fills the catalogue from that file and the environment. Returns the exit status if
+/// the process must end now: 0 after `--help`, `--version` or `--print-config` (written to `out`), 2 for invalid
+/// settings or options (written to `err`).
 std::optional<int> configure(Program const& program, Catalogue& catalogue, int argc, char const* const* argv,
                              std::ostream& out, std::ostream& err, Values const& environment);
 /// The same with stdout, stderr and the environment of this process.

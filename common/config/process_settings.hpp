@@ -11,7 +11,7 @@
 
 namespace omnibus::config {
 
-/// Where a process keeps its state, where it is watched and how much it says. A base of each binary's own settings.
+/// The database, metrics address and log level of a process. A base of each binary's own settings.
 struct ProcessSettings {
   Secret database_url{"postgresql:///omnibus"};
   ListenAddress metrics_listen{"127.0.0.1", 0};

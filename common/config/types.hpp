@@ -1,4 +1,4 @@
-/// Types of settings that are more than a number or a text.
+/// Types of settings besides numbers and texts.
 #pragma once
 
 #include <cstdint>
@@ -23,19 +23,19 @@ constexpr ByteSize operator""_GiB(unsigned long long count) {
   return {count << 30};
 }
 
-/// Where a server listens, written `127.0.0.1:8080` or `[::1]:8080`; port 0 takes any free one.
+/// A listening address, written `127.0.0.1:8080` or `[::1]:8080`; port 0 takes any free one.
 struct ListenAddress {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   bool operator==(ListenAddress const&) const = default;
 };
 
-/// A text that is shown nowhere: masked by `--print-config`, and left out of errors.
+/// A secret text: masked by `--print-config`, and left out of errors.
 class Secret {
  public:
   Secret() = default;
   explicit Secret(std::string value) : value_(std::move(value)) {}
-  /// The text itself, for the one place that sends it.
+  /// The text itself, for the code that sends it.
   std::string const& reveal() const { return value_; }
   bool empty() const { return value_.empty(); }
   bool operator==(Secret const&) const = default;

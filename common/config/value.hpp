@@ -20,7 +20,7 @@
 
 namespace omnibus::config {
 
-/// Why a text is not a value: "must be a whole number".
+/// Why a text is not a valid value: "must be a whole number".
 struct ValueError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -30,7 +30,7 @@ namespace detail {
 bool read_bool(std::string_view text);
 double read_double(std::string_view text);
 std::int64_t read_integer(std::string_view text);
-/// In nanoseconds. `500ms`, `30s`, `5m`, `2h`, `7d`; a bare number is refused, its unit being anyone's guess.
+/// In nanoseconds. `500ms`, `30s`, `5m`, `2h`, `7d`; a number without unit is rejected as ambiguous.
 std::int64_t read_duration(std::string_view text);
 ByteSize read_bytes(std::string_view text);
 ListenAddress read_listen_address(std::string_view text);
@@ -59,7 +59,7 @@ std::string enumerators() {
 
 }  // namespace detail
 
-/// Reads a value of type T. @throws ValueError saying what the text must be.
+/// Reads a value of type T. @throws ValueError with the rule that the text breaks.
 template <class T>
 T read_value(std::string_view text) {
   if constexpr (detail::IsOptional<T>::value) {
@@ -121,7 +121,7 @@ std::string write_value(T const& value) {
   }
 }
 
-/// The value as the number its bounds are in: durations in seconds, sizes in bytes; nothing for what has no bounds.
+/// The value as a number in the unit of its bounds: durations in seconds, sizes in bytes; nothing for types without
 template <class T>
 std::optional<double> magnitude(T const& value) {
   if constexpr (detail::IsOptional<T>::value) {

@@ -11,25 +11,25 @@
 
 namespace omnibus {
 
-/// What one side of a call said.
+/// A part of a call, said by one side.
 struct Utterance {
-  std::string speaker;  ///< `user`, `assistant`, or whatever the telephony calls them
+  std::string speaker;  ///< `user`, `assistant`, or another name from the telephony system
   std::string text;
 };
 BOOST_DESCRIBE_STRUCT(Utterance, (), (speaker, text))
 
-/// A call has ended. With neither a summary nor a transcript the summary is looked for in `call_summaries`.
+/// A call has ended. Without a summary and a transcript, the summary is read from `call_summaries`.
 struct CallTerminated {
   static constexpr std::string_view type = "omnibus.call.terminated.v1";
   std::string domain;
-  std::string call_id;       ///< as the telephony names it; one per call and domain
-  std::string phone_number;  ///< E.164, whose summary it is
+  std::string call_id;       ///< the telephony system's id; one per call and domain
+  std::string phone_number;  ///< E.164, of the person who gets the summary
   std::optional<std::string> summary{};
   std::optional<std::vector<Utterance>> transcript{};
 };
 BOOST_DESCRIBE_STRUCT(CallTerminated, (), (domain, call_id, phone_number, summary, transcript))
 
-/// What the schema of a call asks beyond its types: the first rule broken, or nothing.
+/// Rules of a call's schema beyond its types: the first broken one, or nothing.
 std::optional<InvalidField> validate(CallTerminated const& call);
 
 }  // namespace omnibus

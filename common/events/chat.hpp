@@ -22,7 +22,7 @@ struct ChatMessageReceived {
 };
 BOOST_DESCRIBE_STRUCT(ChatMessageReceived, (), (domain, session_id, text, conversation_id))
 
-/// What the schema of a message asks beyond its types: the first rule broken, or nothing.
+/// Rules of a message's schema beyond its types: the first broken one, or nothing.
 std::optional<InvalidField> validate(ChatMessageReceived const& message);
 
 /// A part of a reply, as the model streams it; `index` counts from 0 within one reply.
@@ -46,7 +46,7 @@ struct ChatReplyGenerated {
 };
 BOOST_DESCRIBE_STRUCT(ChatReplyGenerated, (), (conversation_id, in_reply_to, text))
 
-/// No model answered; the visitor was given this text of ours instead.
+/// No model answered; the visitor was given this fixed text instead.
 struct ChatReplyFallback {
   static constexpr std::string_view type = "omnibus.chat.reply.fallback.v1";
   Uuid conversation_id;
@@ -56,7 +56,7 @@ struct ChatReplyFallback {
 };
 BOOST_DESCRIBE_STRUCT(ChatReplyFallback, (), (conversation_id, in_reply_to, text, reason))
 
-/// A message stays unanswered, for good.
+/// A message will not be answered.
 struct ChatReplyFailed {
   static constexpr std::string_view type = "omnibus.chat.reply.failed.v1";
   Uuid conversation_id;
@@ -65,7 +65,7 @@ struct ChatReplyFailed {
 };
 BOOST_DESCRIBE_STRUCT(ChatReplyFailed, (), (conversation_id, in_reply_to, reason))
 
-/// A reply was ready and was withheld, as when a person has taken the conversation over.
+/// A reply was ready and was withheld, for example because a person has taken the conversation over.
 struct ChatReplySuppressed {
   static constexpr std::string_view type = "omnibus.chat.reply.suppressed.v1";
   Uuid conversation_id;

@@ -6,9 +6,9 @@
 
 namespace omnibus {
 
-/// The id of the conversation that a visitor's session on a domain is, when its first message names none: a UUIDv5, so
-/// that gateway, workers and producers of any language come to the same one.
-/// The name hashed is the domain, a NUL byte and the session id; the name space is
+/// The conversation id of a visitor's session on a domain, when its first message names none: a UUIDv5, so
+/// that gateway, workers and producers of any language compute the same one.
+/// The name hashed is the domain, a NUL byte and the session id; the namespace is
 /// 6f6d6e69-6275-5000-8000-636f6e766572 ("omnibus", "conver").
 inline Uuid conversation_id_of(std::string_view domain, std::string_view session_id) {
   static constexpr Uuid space{

@@ -14,28 +14,28 @@ namespace omnibus {
 struct SmsMessageReceived {
   static constexpr std::string_view type = "omnibus.sms.message.received.v1";
   std::string domain;
-  std::string provider;      ///< who delivered it, as `mtn_sms`
+  std::string provider;      ///< the deliverer, such as `mtn_sms`
   std::string phone_number;  ///< the sender, E.164
   std::string recipient;     ///< our number or short code, as the provider writes it
   std::string text;
   std::string received_at;                           ///< RFC 3339
-  std::optional<std::string> provider_message_id{};  ///< where the provider gives one
+  std::optional<std::string> provider_message_id{};  ///< if the provider gives one
 };
 BOOST_DESCRIBE_STRUCT(SmsMessageReceived, (),
                       (domain, provider, phone_number, recipient, text, received_at, provider_message_id))
 
 std::optional<InvalidField> validate(SmsMessageReceived const& message);
 
-/// A person sent a WhatsApp message. WhatsApp may tell the phone number, a user id of this business, or both.
+/// A person sent a WhatsApp message. WhatsApp gives the phone number, a user id of this business, or both.
 struct WhatsappMessageReceived {
   static constexpr std::string_view type = "omnibus.whatsapp.message.received.v1";
   std::string domain;
-  std::string provider_message_id;            ///< `wamid.…`
-  std::string recipient;                      ///< our phone number's id
-  std::string kind;                           ///< WhatsApp's own: text, button, interactive, image, …
-  std::string text;                           ///< what was written, or a button's title; empty for what has no words
-  std::string received_at;                    ///< RFC 3339
-  std::optional<std::string> phone_number{};  ///< E.164
+  std::string provider_message_id;                ///< `wamid.…`
+  std::string recipient;                          ///< our phone number's id
+  std::string kind;                               ///< WhatsApp's own: text, button, interactive, image, …
+  std::string text;                               ///< the text, or a button's title; empty for content without text
+  std::string received_at;                        ///< RFC 3339
+  std::optional<std::string> phone_number{};      ///< E.164
   std::optional<std::string> whatsapp_user_id{};  ///< business-scoped
 };
 BOOST_DESCRIBE_STRUCT(WhatsappMessageReceived, (),
@@ -43,14 +43,14 @@ BOOST_DESCRIBE_STRUCT(WhatsappMessageReceived, (),
 
 std::optional<InvalidField> validate(WhatsappMessageReceived const& message);
 
-/// A provider reports what became of a message of ours. Receipts come late, twice and out of order.
+/// A provider reports the state of a message of ours. Receipts come late, twice and out of order.
 struct DeliveryReceiptReceived {
   static constexpr std::string_view type = "omnibus.delivery.receipt.received.v1";
   std::string provider;
   std::string status;                                ///< accepted, sent, delivered, read, failed or unknown
   std::string occurred_at;                           ///< RFC 3339
-  std::optional<std::string> provider_message_id{};  ///< at least one of these two is there
-  std::optional<std::string> effect_key{};           ///< ours, where the provider echoes it
+  std::optional<std::string> provider_message_id{};  ///< at least one of these two is present
+  std::optional<std::string> effect_key{};           ///< ours, if the provider returns it
   std::optional<std::string> error_code{};           ///< the provider's
 };
 BOOST_DESCRIBE_STRUCT(DeliveryReceiptReceived, (),

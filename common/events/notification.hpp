@@ -14,33 +14,33 @@
 
 namespace omnibus {
 
-/// A person is to be told something, over one channel or several. One delivery is made for each channel; what becomes
-/// of each is one or more of the events below, which name this one's `ce_id` in `request_id`.
+/// Requests a message to a person, over one channel or several. Each channel has one delivery; its outcome
+/// is one or more of the events below, which name this one's `ce_id` in `request_id`.
 struct NotificationRequested {
   static constexpr std::string_view type = "omnibus.notification.requested.v1";
   std::string domain;
-  Uuid profile_id;   ///< whom; the phone number is the profile's
+  Uuid profile_id;   ///< the recipient; the phone number is the profile's
   std::string kind;  ///< call_summary, reply, message, or the answer to a keyword: opt_out, opt_in, help
   std::vector<std::string> channels;        ///< whatsapp, sms, or both
-  std::string body;                         ///< simple Markdown; each channel formats it its own way
+  std::string body;                         ///< simple Markdown; converted for each channel
   std::optional<Uuid> session_id{};         ///< the conversation across channels that it belongs to
-  std::optional<std::string> expires_at{};  ///< RFC 3339; what is not sent by then is skipped
+  std::optional<std::string> expires_at{};  ///< RFC 3339; a message not sent by then is skipped
 };
 BOOST_DESCRIBE_STRUCT(NotificationRequested, (), (domain, profile_id, kind, channels, body, session_id, expires_at))
 
 std::optional<InvalidField> validate(NotificationRequested const& request);
 
-/// What the delivery of a request over one channel is known by: in the ledger, in the log, and to its provider.
+/// The id of a request's delivery over one channel: in the ledger, in the log, and at its provider.
 /// `request_key` is the request's event_key().
 Uuid effect_key(Uuid const& request_key, std::string_view channel);
 
-/// The text, cut between two characters to at most so many bytes. `text` is UTF-8.
+/// The text, cut between two characters to at most this many bytes. `text` is UTF-8.
 std::string_view fit_bytes(std::string_view text, std::size_t most);
 
-/// The text as a body may be: cut where it is too long.
+/// The text as a valid body: cut if it is too long.
 std::string fit_body(std::string_view text);
 
-/// A provider took the message.
+/// A provider accepted the message.
 struct NotificationSent {
   static constexpr std::string_view type = "omnibus.notification.sent.v1";
   std::string domain;
@@ -54,7 +54,7 @@ struct NotificationSent {
 BOOST_DESCRIBE_STRUCT(NotificationSent, (),
                       (domain, request_id, profile_id, channel, provider, provider_message_id, segments))
 
-/// A message will not arrive: it was refused for good, or its delivery failed.
+/// A message will not arrive: it was permanently refused, or its delivery failed.
 struct NotificationFailed {
   static constexpr std::string_view type = "omnibus.notification.failed.v1";
   std::string domain;
@@ -67,7 +67,7 @@ struct NotificationFailed {
 };
 BOOST_DESCRIBE_STRUCT(NotificationFailed, (), (domain, request_id, profile_id, channel, provider, error_code, reason))
 
-/// A message was not sent, on purpose: nobody was asked to.
+/// A message was skipped on purpose: no provider was asked to send it.
 struct NotificationSkipped {
   static constexpr std::string_view type = "omnibus.notification.skipped.v1";
   std::string domain;
@@ -78,7 +78,7 @@ struct NotificationSkipped {
 };
 BOOST_DESCRIBE_STRUCT(NotificationSkipped, (), (domain, request_id, profile_id, channel, reason))
 
-/// Nobody knows whether the provider took the message; it is not sent again unless its channel is configured so.
+/// It is unknown whether the provider accepted the message. It is not sent again unless its channel is configured so.
 struct NotificationInDoubt {
   static constexpr std::string_view type = "omnibus.notification.in_doubt.v1";
   std::string domain;

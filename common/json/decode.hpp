@@ -14,7 +14,7 @@ namespace omnibus::json {
 
 namespace detail {
 
-/// What happens to a field that the description does not name.
+/// How to treat a field that the description does not name.
 enum class UnknownField : bool { ignored, refused };
 
 /// Fills the object that `type` describes; it is left half-filled when an error is returned.
@@ -31,18 +31,18 @@ boost::system::result<T, DecodeError> decode(std::string_view text, Limits const
 
 }  // namespace detail
 
-/// Reads a described struct from a JSON object, and is total: whatever the bytes, it answers with a value or says what
-/// is wrong with them. Unknown fields are ignored, though they must be valid JSON; a member that is not a std::optional
-/// must be there; a std::optional one may be absent or null. Refused besides what JSON forbids: text that is not UTF-8,
-/// halves of surrogate pairs, NUL characters, an object that names a field twice, bytes behind the document, and what
-/// goes beyond `limits`. Keeps one parser and its buffers per thread; they grow and do not shrink.
+/// Reads a described struct from a JSON object. Total: for any bytes, it returns a value or the error
+/// in them. Unknown fields are ignored, but must be valid JSON. A member that is not a std::optional
+/// must be present; a std::optional one may be absent or null. Rejects, besides invalid JSON: text that is not UTF-8,
+/// halves of surrogate pairs, NUL characters, an object that names a field twice, bytes after the document, and
+/// documents over the `limits`. Keeps one parser and its buffers per thread; they grow and do not shrink.
 template <class T>
 boost::system::result<T, DecodeError> decode(std::string_view text, Limits const& limits = {}) {
   return detail::decode<T>(text, limits, detail::UnknownField::ignored);
 }
 
-/// The same for what a producer hands in: an unknown field is refused as well, in nested objects too, since it would be
-/// lost. The error names the field where its name is an identifier of at most 64 characters.
+/// The same for a producer's input: an unknown field is rejected as well, in nested objects too, since it would be
+/// lost. The error names the field if its name is an identifier of at most 64 characters.
 template <class T>
 boost::system::result<T, DecodeError> decode_strictly(std::string_view text, Limits const& limits = {}) {
   return detail::decode<T>(text, limits, detail::UnknownField::refused);

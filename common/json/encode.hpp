@@ -7,7 +7,7 @@
 
 namespace omnibus::json {
 
-/// Appends `text` as a JSON string, quoted and escaped. What our decoder would refuse is made into what it takes: bytes
+/// Appends `text` as a JSON string, quoted and escaped. Replaces what our decoder would reject: bytes
 /// that are not UTF-8, and NUL, become U+FFFD.
 void append_string(std::string& out, std::string_view text);
 
@@ -17,15 +17,15 @@ void append(std::string& out, Type const& type, void const* value);
 
 }  // namespace detail
 
-/// Appends a described struct as a JSON object, its members in their order, absent optionals left out. Doubles read
-/// back as they were.
-/// @throws std::invalid_argument for a double that JSON cannot write: infinite, or no number.
+/// Appends a described struct as a JSON object, its members in order, absent optionals left out. Doubles keep their
+/// exact value.
+/// @throws std::invalid_argument for a double that JSON cannot represent: infinite or NaN.
 template <class T>
 void append(std::string& out, T const& value) {
   detail::append(out, type_of<T>, &value);
 }
 
-/// The same, as a string of its own.
+/// The same, as a new string.
 template <class T>
 std::string encode(T const& value) {
   std::string out;

@@ -10,18 +10,18 @@
 
 namespace omnibus::json {
 
-/// One member of an object. Its views live only while the visitor that is given it runs.
+/// One member of an object. Its views are valid only while the visitor runs.
 struct Member {
   enum class Kind : std::uint8_t { null, boolean, number, string, object, array };
 
   std::string_view name;
   Kind kind;
-  std::string_view text;    ///< as it stands in the document
+  std::string_view text;    ///< as written in the document
   std::string_view string;  ///< unescaped; of a string only
 };
 
-/// Visits the members of a JSON object whose names are not known beforehand, in their order, and is as total as
-/// `decode`. A visitor may refuse the document; members before the one that is wrong have been visited by then. It must
+/// Visits the members of a JSON object whose names are not known beforehand, in order, and is as total as
+/// `decode`. A visitor may reject the document; members before the wrong one have been visited by then. It must
 /// not decode anything itself: the thread's parser is in use.
 std::optional<DecodeError> each_member(std::string_view text, Limits const& limits,
                                        std::function<std::optional<DecodeError>(Member const&)> const& visit);

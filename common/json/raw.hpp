@@ -4,8 +4,8 @@
 
 namespace omnibus::json {
 
-/// A JSON value kept as the text it came as. Decoding validates it; encoding writes it as it is (null when
-/// empty), so whoever fills one by hand answers for it being JSON.
+/// A JSON value, stored as its original text. Decoding validates it; encoding writes it unchanged (null when
+/// empty), so code that fills one directly must ensure that it is JSON.
 struct Raw {
   std::string text;
 };

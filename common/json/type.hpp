@@ -17,8 +17,8 @@
 #include <boost/describe/class.hpp>
 #include <boost/describe/members.hpp>
 
-/// What BOOST_DESCRIBE knows of a struct, as constant tables: decoding, encoding and the test that holds structs
-/// against their schemas all walk these, so that none of them is a template beyond this file.
+/// The contents of BOOST_DESCRIBE for a struct, as constant tables: decoding, encoding and the test that compares
+/// structs with their schemas use these tables, so only this file needs templates.
 namespace omnibus::json {
 
 enum class Kind : std::uint8_t { string, boolean, int32, int64, number, uuid, raw, object, array, optional };
@@ -32,17 +32,17 @@ struct ObjectField {
   void* (*of)(void* object);  ///< the member's address within its object
 };
 
-/// How one C++ type stands in JSON. Pointers marked "array" or "optional" are set for these kinds only.
+/// How a C++ type is represented in JSON. Pointers marked "array" or "optional" are set for these kinds only.
 struct Type {
   Kind kind;
-  Type const* element = nullptr;                                       ///< array, optional: what they hold
+  Type const* element = nullptr;                                       ///< array, optional: the element's type
   std::span<ObjectField const> fields = {};                            ///< object
-  void* (*emplace)(void* holder) = nullptr;                            ///< array, optional: makes a new element
+  void* (*emplace)(void* holder) = nullptr;                            ///< array, optional: creates a new element
   std::size_t (*size)(void const* holder) = nullptr;                   ///< array, optional: how many elements it has
   void const* (*at)(void const* holder, std::size_t index) = nullptr;  ///< array, optional: one of them
 };
 
-/// Decoding marks the fields it has seen in a word of as many bits.
+/// Decoding marks the fields it has seen in a word with this many bits.
 inline constexpr std::size_t max_fields = 64;
 
 namespace detail {

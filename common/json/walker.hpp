@@ -14,9 +14,9 @@
 /// The only header that knows simdjson; for the .cpp files of this folder.
 namespace omnibus::json::detail {
 
-/// One pass over one document with simdjson On-Demand, which by itself checks only what it is asked for: the walker
+/// One pass over one document with simdjson On-Demand, which checks only what it is asked for: the walker
 /// asks for everything. Uses its thread's parser and buffers, so a thread has at most one at a time. Functions that
-/// return bool return false once the document is refused, and `take_error` then says why.
+/// return bool return false once the document is rejected, and `take_error` then returns the reason.
 class Walker {
  public:
   explicit Walker(Limits const& limits);
@@ -39,16 +39,16 @@ class Walker {
   bool enter(simdjson::ondemand::value& value, std::size_t depth, simdjson::ondemand::object& object);
   bool enter(simdjson::ondemand::value& value, std::size_t depth, simdjson::ondemand::array& array);
 
-  /// Checks a value nobody wants, through all of its depth; `depth` is that of the container around it.
+  /// Validates and skips an unused value, nested ones included; `depth` is that of the container around it.
   bool skip(simdjson::ondemand::value& value, std::size_t depth);
 
-  /// The same, and gives the value's text.
+  /// The same, and returns the value's text.
   bool skip(simdjson::ondemand::value& value, std::size_t depth, std::string_view& text);
 
   bool check_array_length(std::size_t length);
 
-  /// Keys of the objects being walked, innermost last. Each walk over an object marks where its own begin, remembers
-  /// the keys it meets, and has them checked for repetition, which forgets them.
+  /// Keys of the objects being walked, innermost last. Each walk over an object marks where its own begin, collects
+  /// the keys it meets, checks them for repetition, and drops them.
   std::size_t mark_keys() const { return keys_.size(); }
   void remember_key(std::string_view key) { keys_.push_back(key); }
   bool check_distinct_keys(std::size_t mark);
@@ -56,7 +56,7 @@ class Walker {
   bool refuse(std::string reason);
   bool refuse_syntax() { return refuse("is not valid JSON"); }
 
-  /// Puts a field in front of the refused one's path.
+  /// Puts a field in front of the error's path.
   bool refused_within(std::string_view field);
 
   DecodeError take_error() { return std::move(error_); }

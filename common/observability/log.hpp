@@ -1,7 +1,7 @@
 /// Structured log: one JSON object per line on stdout.
 ///
-/// Every line has `ts` (RFC 3339, UTC, milliseconds), `level`, `worker` and `msg`, then the event it is about where
-/// there is one, then typed fields. What may be logged: ids, counts, durations, reasons. Never a message's body, a
+/// Every line has `ts` (RFC 3339, UTC, milliseconds), `level`, `worker` and `msg`, then the event it is about, if
+/// any, then typed fields. Log only ids, counts, durations and reasons. Never log a message's body, a
 /// phone number or a secret.
 ///
 /// Any thread may log. A line below the level costs one relaxed load and no allocation.
@@ -23,10 +23,10 @@ namespace omnibus::log {
 enum class Level : std::uint8_t { debug, info, warn, error, off };
 BOOST_DESCRIBE_ENUM(Level, debug, info, warn, error, off)
 
-/// The level of that name (`debug`, `info`, `warn`, `error`, `off`), or nothing.
+/// The level with that name (`debug`, `info`, `warn`, `error`, `off`), or nothing.
 std::optional<Level> parse_level(std::string_view name);
 
-/// One field's value: a borrowed text, a number or a truth value. Lives no longer than the call that logs it.
+/// One field's value: a borrowed text, a number or a bool. Valid only during the call that logs it.
 class Value {
  public:
   enum class Kind : std::uint8_t { text, boolean, integer, natural, real };
@@ -56,7 +56,7 @@ struct Field {
   Value value;
 };
 
-/// The event a line is about. Passed explicitly: a coroutine may resume on another thread than it was suspended on.
+/// The event of a line. Passed explicitly: a coroutine may resume on another thread than it was suspended on.
 struct EventFields {
   std::string_view event_id;
   std::uint64_t key_hash = 0;
@@ -74,7 +74,7 @@ void configure(std::string_view worker, Level level = Level::info);
 /// use.
 void redirect(std::ostream* out);
 
-/// Whether a line of this level would be written: ask before preparing an expensive field.
+/// Whether a line of this level would be written: check it before preparing an expensive field.
 inline bool enabled(Level level) noexcept {
   return level >= detail::threshold.load(std::memory_order_relaxed);
 }

@@ -1,8 +1,8 @@
 /// Every metric of Omnibus, declared once: its name, kind, help, labels and buckets.
 ///
 /// Names follow Prometheus: prefix `omnibus_`, base units, `_total` on counters; the `gen_ai_` ones are
-/// OpenTelemetry's. No label may hold an unbounded set (never a conversation, a key, a phone number). Consumer lag is
-/// not here: kminion and its like own it.
+/// OpenTelemetry's. No label may have unbounded values (never a conversation, a key, a phone number). Consumer lag is
+/// not here: tools such as kminion export it.
 #pragma once
 
 #include <array>

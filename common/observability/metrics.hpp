@@ -1,8 +1,8 @@
 /// Handles on the metrics of `metric_table.hpp`, and their Prometheus text form.
 ///
 /// A handle is resolved once, by labels, and kept: `auto retries = Metrics::process().counter<Metric::retries>();`.
-/// Updating one is an atomic add. Where even that is too much (the engine's hot path), a `LocalCounter` or
-/// `LocalHistogram` is written by one thread with plain adds and folded in when the metrics are read, and a gauge is
+/// Updating one is an atomic add. If even that is too slow (the engine's hot path), a `LocalCounter` or
+/// `LocalHistogram` is written by one thread with plain adds and added up when the metrics are read, and a gauge is
 /// set by an `on_collect` hook only then.
 #pragma once
 
@@ -77,7 +77,7 @@ class LocalHistogram {
  public:
   explicit LocalHistogram(std::span<double const> buckets) : buckets_(buckets), counts_(buckets.size() + 1) {}
   void observe(double value) noexcept { observe_mean(value, 1); }
-  /// `count` observations of which only the sum is known: each counts as their mean.
+  /// `count` observations with a known sum: each counts as their mean.
   void observe_mean(double total, std::uint64_t count) noexcept {
     auto const mean = total / static_cast<double>(count);
     std::size_t bucket = 0;
@@ -122,7 +122,7 @@ class Metrics {
     return Histogram(add_histogram(definition(metric), {std::string_view(labels)...}));
   }
 
-  /// A counter for one writing thread, folded into its series at every `exposition()`. Owned by this object.
+  /// A counter for one writing thread, added to its series at every `exposition()`. Owned by this object.
   template <Metric metric, std::convertible_to<std::string_view>... Labels>
   LocalCounter& local_counter(Labels const&... labels) {
     check<metric, MetricKind::counter, sizeof...(Labels)>();
@@ -134,8 +134,8 @@ class Metrics {
     return add_local_histogram(definition(metric), {std::string_view(labels)...});
   }
 
-  /// Runs a hook before each reading, on the reading thread, until it is destroyed. Once destroyed the hook does not
-  /// run and is not running. A hook must not make or destroy hooks, nor block.
+  /// Runs a hook before each reading, on the reading thread, until it is destroyed. After its destruction the hook does
+  /// not run any more. A hook must not create or destroy hooks, nor block.
   class Hook {
    public:
     Hook() = default;

@@ -1,4 +1,4 @@
-/// W3C Trace Context: which trace an event belongs to, and which step of it this is.
+/// W3C Trace Context: an event's trace, and its step within the trace.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 namespace omnibus {
 
-/// The generator that trace ids come from; tests pass a seeded one.
+/// The generator of trace ids; tests pass a seeded one.
 using TraceRandom = std::mt19937_64;
 
 /// This thread's generator, seeded from the system once per thread.

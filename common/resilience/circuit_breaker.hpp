@@ -1,4 +1,4 @@
-/// Stops calling what keeps failing, and finds out when it is back.
+/// Stops calls to a failing service, and probes when it works again.
 #pragma once
 
 #include <chrono>
@@ -15,10 +15,10 @@ namespace omnibus {
 
 struct BreakerSettings {
   int failure_threshold = 5;                    ///< failures in a row that open it
-  std::chrono::milliseconds open_time{60'000};  ///< until a probe may go
+  std::chrono::milliseconds open_time{60'000};  ///< wait until a probe
 };
 
-/// Closed, it lets every call through and counts failures in a row. Open, it lets none through. After a while it is
+/// Closed, it lets every call through and counts failures in a row. Open, it lets none through. After `open_time` it is
 /// half open and lets one call probe: success closes it, failure opens it again. Results of calls that began before
 /// its state changed do not count. Time is passed in. Not thread-safe.
 class CircuitBreaker {
@@ -32,8 +32,8 @@ class CircuitBreaker {
   CircuitBreaker(CircuitBreaker const&) = delete;
   CircuitBreaker& operator=(CircuitBreaker const&) = delete;
 
-  /// The right to make one call. Report how it ended; one that is dropped without a report counts as neither, and a
-  /// probe's place is free again. Must not outlive its breaker.
+  /// The right to make one call. Report how it ended. A permit that is dropped without a report counts as neither,
+  /// and a probe's slot is free again. Must not outlive its breaker.
   class Permit {
    public:
     Permit(Permit&& other) noexcept
@@ -55,7 +55,7 @@ class CircuitBreaker {
   /// Asks to make a call: nothing when it must not be made.
   std::optional<Permit> acquire(Clock::time_point now);
   State state() const { return state_; }
-  /// How long until a call may be let through: zero unless open.
+  /// The wait until a call may be let through: zero unless open.
   std::chrono::milliseconds wait_time(Clock::time_point now) const;
 
  private:
@@ -72,7 +72,7 @@ class CircuitBreaker {
 
 std::string_view to_string(CircuitBreaker::State state);
 
-/// A breaker per key, as `https://api.example.com:443 gpt-4o`. Keys are few and ours: they are never forgotten. Not
+/// A breaker per key, such as `https://api.example.com:443 gpt-4o`. Keys are few and ours: they are never removed. Not
 /// thread-safe.
 class CircuitBreakers {
  public:
@@ -80,7 +80,7 @@ class CircuitBreakers {
   explicit CircuitBreakers(BreakerSettings settings = {}, Listener listener = {})
       : settings_(settings), listener_(std::move(listener)) {}
 
-  /// The breaker of that key, made when it is first asked for. Lives as long as this does.
+  /// The breaker of that key, created at its first use. Lives as long as this object.
   CircuitBreaker& at(std::string_view key);
 
  private:

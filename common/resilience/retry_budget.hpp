@@ -1,4 +1,4 @@
-/// Keeps retries from becoming the load that keeps a service down.
+/// Prevents retries from overloading a failing service.
 #pragma once
 
 #include <algorithm>
@@ -7,16 +7,16 @@
 
 namespace omnibus {
 
-/// Every first attempt earns a part of a retry, every retry spends one; a small rate is free, so that a quiet worker
-/// can retry at all. After the retry budgets of Finagle and gRPC (A6, "retry throttling"). Time is passed in. Not
-/// thread-safe.
+/// Every first attempt earns a part of a retry, every retry spends one. A small rate is free, so that a worker with
+/// little traffic can retry, too. After the retry budgets of Finagle and gRPC (A6, "retry throttling"). Time is passed
+/// in. Not thread-safe.
 class RetryBudget {
  public:
   using Clock = std::chrono::steady_clock;
 
   /// @param ratio retries per first attempt in the long run
   /// @param floor_per_second retries that are always allowed
-  /// @param most what can be saved up
+  /// @param most the largest saved budget
   explicit RetryBudget(double ratio = 0.2, double floor_per_second = 1, double most = 100)
       : ratio_{ratio}, floor_{floor_per_second}, most_{most}, saved_{std::min(most, 10.0)} {}
 

@@ -1,4 +1,4 @@
-/// What is asked of the rollups.
+/// A query of the rollups.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace omnibus::rollups {
 
-/// How wide the buckets of a trend are.
+/// The width of a trend's buckets.
 enum class Granularity { quarter, hour, day };
 
 std::string_view to_string(Granularity granularity);
 std::int64_t width_ms(Granularity granularity);
 
-/// A range and what of it: times in ms since 1970, `from` included and `to` not, both at bounds of buckets.
+/// A time range and filters: times in ms since 1970, `from` inclusive and `to` exclusive, both at bounds of buckets.
 struct Query {
   std::int64_t from_ms = 0;
   std::int64_t to_ms = 0;
@@ -25,7 +25,7 @@ struct Query {
   std::string model;   ///< the model asked for; empty: all
 };
 
-/// The same as somebody has written it; what is absent has a default.
+/// The same as a user writes it; an absent value has a default.
 struct QueryText {
   std::optional<std::string_view> from{};
   std::optional<std::string_view> to{};
@@ -34,7 +34,7 @@ struct QueryText {
   std::optional<std::string_view> model{};
 };
 
-/// A query that cannot be answered: which of its fields is at fault, and what it should be.
+/// An invalid query: the wrong field, and what it must be.
 struct InvalidQuery : std::exception {
   std::string field;
   std::string detail;
@@ -45,7 +45,7 @@ struct InvalidQuery : std::exception {
 
 inline constexpr std::int64_t most_buckets = 1'000;
 
-/// Without `to` up to now, without `from` the day before `to`, without a granularity by the hour. The range is widened
+/// Defaults: `to` is now, `from` the day before `to`, the granularity an hour. The range is widened
 /// to whole buckets, of which it has at most `most_buckets`. @throws InvalidQuery
 Query read_query(QueryText const& text, std::int64_t now_ms);
 

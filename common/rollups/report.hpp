@@ -1,4 +1,4 @@
-/// What the rollups tell of a range of time.
+/// A report of the rollups over a time range.
 #pragma once
 
 #include "rollups/query.hpp"
@@ -33,7 +33,7 @@ struct Sums {
   std::string cost_usd = "0.000000000";  ///< a decimal with nine places
   std::int64_t searches = 0;
   std::int64_t searches_without_result = 0;
-  std::optional<Latency> latency_ms;  ///< of calls that there were
+  std::optional<Latency> latency_ms;  ///< absent without calls
 };
 BOOST_DESCRIBE_STRUCT(Sums, (),
                       (calls, errors, input_tokens, output_tokens, cost_usd, searches, searches_without_result,
@@ -55,7 +55,7 @@ struct ModelSums : Sums {
 };
 BOOST_DESCRIBE_STRUCT(ModelSums, (Sums), (provider, model))
 
-/// What it costs if it goes on like in the range, of which only what is past counts.
+/// The cost if the rate of the range continues; only the past part of the range counts.
 struct Projection {
   std::string cost_usd_per_hour;
   std::string cost_usd_in_30_days;
@@ -80,7 +80,7 @@ struct Report {
   Sums totals;
   std::vector<Bucket> trend;        ///< every bucket of the range, empty ones too
   std::vector<ModelSums> models;    ///< the most expensive first, at most `most_groups`
-  std::vector<DomainSums> domains;  ///< likewise
+  std::vector<DomainSums> domains;  ///< in the same order
   std::int64_t live_sessions = 0;   ///< conversations that asked a model within the last five minutes
   Projection projection;
   std::vector<Freshness> freshness;
@@ -91,8 +91,8 @@ BOOST_DESCRIBE_STRUCT(Report, (),
 
 inline constexpr int most_groups = 50;
 
-/// Reads the rollups that the transaction's role and settings show it. A role that is shown one tenant only must ask
-/// for that one: the sums of all are not its to see, and are nothing to it.
+/// Reads the rollups that the transaction's role and settings can see. A role that sees one tenant only must ask
+/// for that tenant: the sums of all tenants are empty for it.
 Report read_report(pqxx::transaction_base& transaction, Query const& query);
 
 }  // namespace omnibus::rollups

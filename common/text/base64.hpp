@@ -6,7 +6,7 @@
 
 namespace omnibus::kafka {
 
-/// Decodes the base64 of RFC 4648, section 4: padded, without line breaks. Anything else is nothing.
+/// Decodes the base64 of RFC 4648, section 4: padded, without line breaks. Nothing for any other text.
 std::optional<std::string> decode_base64(std::string_view text);
 
 }  // namespace omnibus::kafka

@@ -4,7 +4,7 @@
 
 namespace omnibus {
 
-/// Which field of an event breaks which rule of its schema. Never holds the field's value.
+/// The field of an event that breaks a rule of its schema, and the rule. Never has the field's value.
 struct InvalidField {
   std::string field;
   std::string reason;

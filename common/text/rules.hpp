@@ -7,17 +7,17 @@
 #include <optional>
 #include <string_view>
 
-/// What several events' schemas ask of a field. Each gives the rule that is broken, or nothing. Pure.
+/// Rules for fields that several events' schemas share. Each returns the broken rule, or nothing. Pure.
 namespace omnibus::rules {
 
-/// A tenant's domain: a host name in lower case of at most 253 characters.
+/// A tenant's domain: a host name in lower case with at most 253 characters.
 std::optional<InvalidField> domain(std::string_view field, std::string_view value);
 
 /// 1 to `most` characters; a character is a code point, as JSON Schema counts. `value` is UTF-8.
 std::optional<InvalidField> length(std::string_view field, std::string_view value, std::size_t most);
 
-/// A phone number as E.164 writes it: `+`, then 2 to 15 digits of which the first is no 0. Whether it can be dialled is
-/// not asked.
+/// A phone number in E.164: `+`, then 2 to 15 digits, the first not 0. Whether it can be dialled is
+/// not checked.
 std::optional<InvalidField> e164(std::string_view field, std::string_view value);
 
 /// One of `words`.

@@ -8,7 +8,7 @@
 
 namespace omnibus {
 
-/// A point in time in ms since 1970, what is finer cut off.
+/// A point in time in ms since 1970, truncated.
 constexpr std::int64_t unix_ms(std::chrono::system_clock::time_point time) {
   return std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
 }
@@ -18,14 +18,14 @@ inline std::int64_t wall_clock_ms() {
   return unix_ms(std::chrono::system_clock::now());
 }
 
-/// Reads a time of RFC 3339, as `2026-11-20T12:00:00.5+02:00`, in ms since 1970: years 1 to 9999, a fraction of up to
-/// nine digits, of which what is finer is cut off. Nothing when it is none.
+/// Reads an RFC 3339 time such as `2026-11-20T12:00:00.5+02:00`, in ms since 1970: years 1 to 9999, a fraction of up to
+/// nine digits, truncated to ms. Nothing when it is invalid.
 std::optional<std::int64_t> parse_time_ms(std::string_view text);
 
-/// Reads the same, or a date alone for the midnight (UTC) it begins with.
+/// Reads the same, or a date without time, which means its first midnight (UTC).
 std::optional<std::int64_t> parse_time_or_date_ms(std::string_view text);
 
-/// Whether a time is written with its milliseconds; `as_needed`: where it has any.
+/// Whether a time is written with milliseconds; `as_needed`: if they are not zero.
 enum class Fraction { as_needed, always, none };
 
 /// A time in ms since 1970 as RFC 3339 in UTC: `2026-11-20T10:00:00.500Z`. For years 1 to 9999.

@@ -1,4 +1,4 @@
-/// The seven tools by which a model sends messages and keeps a session: what it is told of them, and what they do.
+/// The seven tools by which a model sends messages and updates a session: their schemas and their effects.
 #pragma once
 
 #include "llm/llm.hpp"
@@ -12,43 +12,43 @@
 
 namespace omnibus::tools {
 
-/// The tools as a model is told of them: their names and JSON Schemas are those of `schemas/tools/`.
+/// The tools' definitions for the model: their names and JSON Schemas are those of `schemas/tools/`.
 std::vector<llm::Tool> const& messaging_tools();
 
-/// The session that tools are about, as it was read before the turn.
+/// The session that tools work on, as read before the turn.
 struct SessionState {
   Uuid id{};
   std::string status;
   std::string context;  ///< a JSON object
 };
 
-/// A message that a tool asks to be sent.
+/// A message that a tool requests.
 struct MessageWish {
   std::vector<std::string> channels;
   std::string body;
 };
 
-/// What one turn's tool calls come to. They touch nothing: each answers the model from what it knows, and the wishes
-/// are carried out with the turn's own commit, so that a turn tried again repeats nothing. A model can name neither
+/// The effects of one turn's tool calls. A call changes nothing at once: it answers the model from the known state, and
+/// the effects are applied with the turn's commit, so that a retried turn repeats nothing. A model can name neither
 /// another session nor another person. Pure.
 class MessagingTools {
  public:
-  /// One turn sends at most so many messages beside its reply, and makes at most so many calls.
+  /// One turn sends at most this many messages beside its reply, and makes at most this many calls.
   static constexpr std::size_t max_messages = 3;
   static constexpr std::size_t max_calls = 16;
 
   explicit MessagingTools(SessionState session) : session_{std::move(session)} {}
 
-  /// Carries out one call. Whatever the model wrote, the answer is JSON to be given back to it: the result, or
-  /// `{"error":"..."}` in words that it can mend its call by.
+  /// Executes one call. For any input, the answer is JSON for the model: the result, or
+  /// `{"error":"..."}` with a text by which it can correct its call.
   std::string execute(std::string_view name, std::string_view arguments);
 
-  /// No model has brought the turn to its end: a person is to come back to it, whatever status was wished for.
+  /// The model did not finish the turn: a person must follow up, whatever status the model requested.
   void hand_over() { status_ = "follow_up"; }
 
   /// JSON objects to merge into the context, in this order.
   std::vector<std::string> const& patches() const { return patches_; }
-  /// The status wished for last.
+  /// The status requested last.
   std::optional<std::string> const& status() const { return status_; }
   std::vector<MessageWish> const& messages() const { return messages_; }
 

@@ -21,13 +21,13 @@ struct Uuid {
 };
 
 /// A new random UUID (version 4). May be called from any thread.
-/// @throws std::runtime_error when the system has no randomness to give.
+/// @throws std::runtime_error when the system has no random bytes.
 Uuid random_uuid();
 
-/// The UUID (version 5, SHA-1) of a name within a name space: the same for the same two, on every machine.
+/// The UUID (version 5, SHA-1) of a name within a namespace: the same for equal inputs, on every machine.
 Uuid name_uuid(Uuid const& space, std::string_view name);
 
-/// The same, of a name given in parts. Where one part ends and the next begins makes no difference.
+/// The same for a name given in parts. How the name is divided makes no difference.
 Uuid name_uuid(Uuid const& space, std::initializer_list<std::string_view> parts);
 
 /// The canonical lower-case form, 8-4-4-4-12.

@@ -1,4 +1,4 @@
-/// When and how the simulated model, and the simulated message providers, fail. Pure.
+/// Faults of the simulated model and the simulated message providers. Pure.
 #pragma once
 
 #include <cstdint>
@@ -24,21 +24,21 @@ enum class FaultKind {
 };
 BOOST_DESCRIBE_ENUM(FaultKind, latency, rate_limit, error, drip, truncated, endless, reset, stream_error, wrong_type)
 
-/// How a message provider fails. What begins with `accept` takes the message first, so that its sender cannot tell.
+/// How a message provider fails. Kinds with `accept` accept the message first, so that its sender cannot know.
 enum class SendFaultKind {
   latency,         ///< answers, but `ms` later
   rate_limit,      ///< 429 with Retry-After
-  error,           ///< an HTTP error before anything was taken: `status`, 500 when not given
-  reset,           ///< the connection breaks before anything was taken
-  accept_error,    ///< the same HTTP error, but the message was taken
-  accept_reset,    ///< taken, then the connection breaks
-  accept_hang,     ///< taken, then nothing comes for `ms`, and then the connection breaks
-  accept_garbage,  ///< taken, then a 200 that says nothing
+  error,           ///< an HTTP error before the message is accepted: `status`, 500 when not given
+  reset,           ///< the connection breaks before the message is accepted
+  accept_error,    ///< the same HTTP error, but the message was accepted
+  accept_reset,    ///< accepted, then the connection breaks
+  accept_hang,     ///< accepted, then nothing for `ms`, and then the connection breaks
+  accept_garbage,  ///< accepted, then a 200 without content
 };
 BOOST_DESCRIBE_ENUM(SendFaultKind, latency, rate_limit, error, reset, accept_error, accept_reset, accept_hang,
                     accept_garbage)
 
-/// One fault and the requests it strikes: those that meet all of its conditions.
+/// One fault and the requests it affects: those that meet all of its conditions.
 template <class Kind>
 struct RuleOf {
   Kind kind = Kind::error;
@@ -46,7 +46,7 @@ struct RuleOf {
   double probability = 1;             ///< decided by the seed and the request's number
   std::string match = {};             ///< in the last message of the user, in the text of a message
   std::string asked = {};             ///< the model, or the provider (whatsapp, mtn, mtn_token, twilio)
-  std::optional<std::int64_t> times;  ///< at most so often
+  std::optional<std::int64_t> times;  ///< at most this often
   std::optional<std::int64_t> ms;     ///< of latency, drip and accept_hang
   std::int64_t retry_after = 1;       ///< seconds, of rate_limit
   std::int64_t status = 500;          ///< of error
@@ -63,12 +63,12 @@ std::vector<RuleOf<Kind>> parse_faults(std::string_view specification);
 template <class Kind = FaultKind>
 std::vector<RuleOf<Kind>> parse_fault_rules(std::string_view json);
 
-/// Decides for each request, in their order. The same seed and requests give the same faults.
+/// Decides for each request, in order. The same seed and requests give the same faults.
 template <class Kind>
 class PlanOf {
  public:
   explicit PlanOf(std::vector<RuleOf<Kind>> rules = {}, std::uint64_t seed = 0);
-  /// The first rule that strikes; null for none. Valid until the plan changes.
+  /// The first rule that applies; null for none. Valid until the plan changes.
   RuleOf<Kind> const* next(std::string_view text, std::string_view asked);
   std::size_t size() const { return rules_.size(); }
 

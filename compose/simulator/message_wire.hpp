@@ -12,7 +12,7 @@
 
 namespace omnibus::simulator {
 
-/// What was asked for, or how the provider refuses what cannot be.
+/// The order in a request, or the provider's error for an invalid request.
 using OrderOrRefusal = std::variant<SubmittedMessage, http::Response>;
 
 OrderOrRefusal read_whatsapp_order(http::Request const& request);

@@ -1,4 +1,4 @@
-/// Message providers for demo and tests: they take messages, count them, send receipts, and fail as they are told.
+/// Message providers for demo and tests: they accept messages, count them, send receipts, and fail as configured.
 #pragma once
 
 #include "compose/simulator/faults.hpp"
@@ -21,7 +21,7 @@ namespace omnibus::simulator {
 
 struct MessagingSettings {
   std::chrono::milliseconds latency{50};  ///< before an answer
-  bool honour_key = false;                ///< a key that is known is not taken again
+  bool honour_key = false;                ///< a known key is accepted only once
   std::string no_whatsapp;                ///< PeopleRule: refused with 131026
   std::string outside_window;             ///< PeopleRule: refused with 131047 unless from a template
   std::chrono::seconds token_lifetime{3599};
@@ -34,7 +34,7 @@ struct MessagingSettings {
 /// Twilio's Messages (POST and GET). For tests: GET /_simulator/sends (with `?key=...`, `?recipient=...` the counts of
 /// one, with `?keys=1` of every key) and DELETE, POST and DELETE /_simulator/send-faults, POST /_simulator/people
 /// ({"no_whatsapp": "*99", "outside_window": "0.1", "honour_key": false, "latency_ms": 5}, each optional), DELETE
-/// /_simulator/tokens to revoke MTN's. Belongs to the one thread of its context and must outlive its router's server.
+/// /_simulator/tokens to revoke MTN's. Use it on the one thread of its context; it must outlive its router's server.
 class Messaging {
  public:
   /// @throws std::invalid_argument for a rule that cannot be read
@@ -43,7 +43,7 @@ class Messaging {
   void add_routes(http::Router& router);
 
  private:
-  /// One provider's words.
+  /// One provider's responses.
   struct Side {
     char const* name;
     OrderOrRefusal (*read)(http::Request const&);
@@ -53,7 +53,7 @@ class Messaging {
   Task<> serve(Side side, http::Request const& request, http::Stream& stream);
   Task<> serve_mtn(http::Request const& request, http::Stream& stream);
   Task<> answer(http::Stream& stream, std::string outcome, http::Response response);
-  /// How WhatsApp refuses this person; nothing when it does not.
+  /// WhatsApp's error for this person; nothing when there is none.
   std::optional<http::Response> refusal_of_person(SubmittedMessage const& order) const;
   Task<http::Response> grant_token(http::Request const& request);
   Task<http::Response> list(http::Request const& request);
@@ -71,7 +71,7 @@ class Messaging {
   std::uint64_t most_in_flight_ = 0;
   std::uint64_t tokens_granted_ = 0;
   std::map<std::string, std::uint64_t> outcomes_;
-  std::unordered_map<std::string, std::chrono::steady_clock::time_point> tokens_;  ///< good until
+  std::unordered_map<std::string, std::chrono::steady_clock::time_point> tokens_;  ///< expiry
 };
 
 }  // namespace omnibus::simulator

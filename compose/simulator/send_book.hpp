@@ -1,4 +1,4 @@
-/// What a simulated message provider has taken: the proof of what was sent, and how often. Pure.
+/// The messages that a simulated provider has accepted, with counts: the proof of what was sent. Pure.
 #pragma once
 
 #include <chrono>
@@ -13,34 +13,34 @@
 
 namespace omnibus::simulator {
 
-/// A message as a provider was asked to take it.
+/// A message in a request to a provider.
 struct SubmittedMessage {
   std::string provider;   ///< whatsapp, mtn or twilio
-  std::string key;        ///< the sender's own for it; empty where the provider knows none
+  std::string key;        ///< the sender's key for it; empty if the provider knows none
   std::string recipient;  ///< in E.164, or a WhatsApp user id
   std::string sender;
   std::string text;
   bool from_template = false;
-  std::string callback = {};  ///< where Twilio is to tell what becomes of it
+  std::string callback = {};  ///< Twilio's status callback address
 };
 
-/// An order that was taken.
+/// An accepted order.
 struct Acceptance {
   SubmittedMessage order;
   std::string id;
   std::chrono::system_clock::time_point at;
 };
 
-/// Counts what is taken, by key and by recipient. A message without a key goes by its recipient and text.
+/// Counts accepted messages, by key and by recipient. A message without a key is identified by its recipient and text.
 class SendBook {
  public:
-  /// @param run is in every message id, so that those of two runs are never the same
+  /// @param run is in every message id, so that ids of two runs are never equal
   explicit SendBook(std::uint32_t run = 0) : run_(run) {}
 
-  /// Takes an order. With `honour_key`, one whose key is known is not taken again: the first one is the answer.
+  /// Accepts an order. With `honour_key`, an order with a known key is not accepted again: the first one is returned.
   Acceptance const& take(SubmittedMessage order, bool honour_key, std::chrono::system_clock::time_point now);
 
-  /// The messages to a recipient, or to all where it is empty, the newest first; of the 100,000 newest at most.
+  /// The messages to a recipient, or to all if it is empty, the newest first; of the 100,000 newest at most.
   std::vector<Acceptance const*> list(std::string_view provider, std::string_view recipient, std::string_view sender,
                                       std::size_t most) const;
 
@@ -50,7 +50,7 @@ class SendBook {
   std::uint64_t accepted_of_key(std::string_view key) const;
   std::uint64_t accepted_for(std::string_view recipient) const;
   std::map<std::string, std::uint64_t> const& by_provider() const { return by_provider_; }
-  /// Every key and how often it was taken.
+  /// Every key and how often it was accepted.
   std::unordered_map<std::string, std::uint64_t> const& by_key() const { return by_key_; }
 
  private:
@@ -66,7 +66,7 @@ class SendBook {
   Acceptance again_;
 };
 
-/// Which people something holds for: nobody, a share of all by their number ("0.1"), or those whose number ends so
+/// The people that a rule applies to: none, a share of all by their number ("0.1"), or those whose number ends so
 /// ("*99"). The same people in every run.
 class PeopleRule {
  public:

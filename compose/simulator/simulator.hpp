@@ -1,4 +1,4 @@
-/// An OpenAI-compatible endpoint for demo and tests: answers at once, costs nothing, and fails as it is told.
+/// An OpenAI-compatible endpoint for demo and tests: answers at once, costs nothing, and fails as configured.
 #pragma once
 
 #include "compose/simulator/faults.hpp"
@@ -18,16 +18,16 @@ namespace omnibus::simulator {
 
 struct SimulatorSettings {
   std::chrono::milliseconds latency{0};         ///< before an answer begins
-  std::chrono::milliseconds latency_jitter{0};  ///< up to so much more, by the prompt and the seed
+  std::chrono::milliseconds latency_jitter{0};  ///< up to so much more, from the prompt and the seed
   std::chrono::milliseconds pace{0};            ///< between the pieces of a streamed answer
   std::uint64_t seed = 0;
-  std::int64_t context_tokens = 128'000;  ///< longer prompts are refused
+  std::int64_t context_tokens = 128'000;  ///< longer prompts are rejected
   std::vector<FaultRule> faults;
 };
 
 /// Serves POST /v1/chat/completions, GET /v1/models; for tests GET and DELETE /_simulator/stats (with `?prompts=1` the
-/// counts per prompt, with `?text=...` those of one last user message) and POST and DELETE /_simulator/faults. Belongs
-/// to one event loop of one thread and must outlive the server that its router is given to.
+/// counts per prompt, with `?text=...` those of one last user message) and POST and DELETE /_simulator/faults. Use it
+/// on one event loop of one thread; it must outlive the server that its router is given to.
 class Simulator {
  public:
   explicit Simulator(SimulatorSettings settings);
@@ -37,7 +37,7 @@ class Simulator {
  private:
   struct Counts {
     std::uint64_t asked = 0;
-    std::uint64_t answered = 0;  ///< whole answers: what a provider would have charged for
+    std::uint64_t answered = 0;  ///< complete answers, for which a provider would have charged
   };
 
   Task<> complete(http::Request const& request, http::Stream& stream);

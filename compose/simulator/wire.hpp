@@ -10,7 +10,7 @@
 
 namespace omnibus::simulator {
 
-/// What a simulated model needs to know of a request.
+/// The parts of a request that a simulated model needs.
 struct Question {
   std::string model;
   std::string text;         ///< the last message of the user
@@ -24,7 +24,7 @@ struct Question {
   bool include_usage = false;
 };
 
-/// What is wrong with a request, in the provider's words.
+/// The error in a request, in the provider's words.
 class BadRequest : public std::runtime_error {
  public:
   BadRequest(std::string const& message, std::string its_parameter)
