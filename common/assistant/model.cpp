@@ -113,7 +113,7 @@ Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Me
     LlmCallFailed failed;
     static_cast<LlmCall&>(failed) = std::move(call);
     failed.error_type = error_type;
-    // A call has an id of its own: the same event tried again makes another call.
+    // Each call has a new id: the same event tried again makes another call.
     context.publish_now(failed, to_string(turn.conversation), to_string(failed.call_id), 0);
   };
   llm::ResilientLlm llm{*port_, port_->endpoint(), settings_.llm_fallback_model, breakers_, observe};

@@ -142,7 +142,7 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
     OMNIBUS_FAILPOINT("commit");
     std::exception_ptr failed;
     try {
-      // What failed before, or met a database that is away, may hold others up; what was put off is as good as new.
+      // An event that failed, or met a database outage, may delay others; a deferred event counts as new.
       auto const failed_before = delivery_.first_failed != Clock::time_point{} && delivery_.deferrals == 0;
       auto const alone = failed_before || doubtful;
       auto committing = alone ? committer.commit_alone(unit) : committer.commit(unit);
@@ -168,7 +168,7 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
       failed = std::current_exception();
       observe(timings.failed);
     }
-    // In doubt it waits for the database here: nobody else knows the records that the commit may have left to publish,
+    // In doubt it waits for the database here: only this process knows records that the commit may have left unpublished,
     // and a later event of this key would overtake them. A partition that goes takes its outbox rows along.
     if (!doubtful || !tells_nothing(failed) || !still_wanted()) std::rethrow_exception(failed);
     boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, delay};
@@ -249,7 +249,7 @@ Task<> Attempt::dead_letter(Failure const& failure, std::function<void(UnitOfWor
   auto running = run(view_ ? event_key() : fallback_key(), [&](postgres::OpenUnit& unit) {
     unit.publish(record);
     if (!also) return;
-    // A series of its own: when the letter is sent again and handled, what that publishes has other ids.
+    // A separate series: when the letter is redriven and handled, its publications get other ids.
     mine.emplace(unit, EventMaker{envelope(), worker(), "gave_up"});
     also(*mine);
   });

@@ -22,7 +22,7 @@ constexpr std::size_t smallest_backlog = 2'048;  // of deliveries that may start
 constexpr std::int64_t most_ahead_of_waiting = 2 << 20;
 constexpr std::size_t most_unsaid = 500;      // records finished ahead of the frontier before that is committed
 constexpr std::size_t own_key_commits = 3;    // batches at once, where their order is of no importance
-constexpr std::size_t most_open = 1'000'000;  // records of a partition begun behind one that does not end
+constexpr std::size_t most_open = 1'000'000;  // records of a partition begun behind one that is not finished
 
 /// Deliveries of one key share a lane; those without key are independent of each other.
 std::uint64_t lane_of(rd_kafka_message_t const& message) {
@@ -33,7 +33,7 @@ std::uint64_t lane_of(rd_kafka_message_t const& message) {
 }
 
 /// librdkafka takes more than twice its limit, which counts payloads only. That much ahead serves work that is done
-/// with a record in a microsecond; what waits for others needs far less.
+/// in a microsecond per record; work that waits needs far less.
 kafka::ConsumerSettings fetching_for(Work const& work, kafka::ConsumerSettings settings) {
   if (!work.never_waits() && work.batches().most == 0)
     settings.prefetch_bytes = std::min(settings.prefetch_bytes, most_ahead_of_waiting);
@@ -124,7 +124,7 @@ void Engine::on(Arrived& arrived) {
     delivery.key_hash = key_hash;
     delivery.sequence = partition->frontier.begin(message->offset, kafka::timestamp_ms(*message));
     delivery.record = ReceivedRecord{std::move(message)};
-    // A batch is soon done with it. What waits for its key, or is waited with, may be kept for long.
+    // A batch is soon finished with it. A record whose key or handler waits may be kept for long.
     if (work_.batches().most == 0) delivery.record.copy();
     dispatch_->submit(delivery);
   }
@@ -140,7 +140,7 @@ void Engine::on(Arrived& arrived) {
   look_whether_sated();
 }
 
-/// Order is kept because nothing of the key is queued, and what is not queued is finished when this returns.
+/// Order is kept because nothing of the key is queued, and because the event is finished when this returns.
 bool Engine::handled_now(Partition& partition, std::uint64_t key_hash, kafka::Message& message) {
   if (!dispatch_->is_free(partition, key_hash)) return false;
   passing_.record = ReceivedRecord{std::move(message)};
@@ -175,7 +175,7 @@ void Engine::on(Ended& ended) {
 
 void Engine::read_to_end(Partition& partition) {
   if (std::exchange(partition.read_to_end, true)) return;
-  // Behind the last record there may be offsets without one, up to the end: a transaction's marker, what was compacted.
+  // Behind the last record there may be offsets without one, up to the end: transaction markers, compacted records.
   if (partition.frontier.newest_offset() < partition.end - 1) partition.frontier.pass(partition.end - 1);
   poll_.consumer().pause(partition.where);
 }
@@ -195,7 +195,7 @@ void Engine::on(Trouble& trouble) {
   if (ports_.on_fatal) ports_.on_fatal();
 }
 
-/// With enough that may start at once, more would only lie in memory. What waits behind its key does not count: other
+/// If enough events may start at once, more would only use memory. Events that wait for their key do not count: other
 /// keys may be behind it.
 void Engine::look_whether_sated() {
   auto const enough = std::max({smallest_backlog, settings_.max_in_flight / 4, 2 * work_.batches().most});
@@ -206,7 +206,7 @@ void Engine::look_whether_sated() {
 }
 
 Task<Verdict> Engine::process(Delivery& delivery) {
-  if (sated_) look_whether_sated();  // now, and not when it leaves: it may come to wait for a retry
+  if (sated_) look_whether_sated();  // now, and not when it leaves: it may start to wait for a retry
   delivery.epoch = delivery.partition->epoch;
   Attempt attempt{*this, delivery};
   std::exception_ptr failed;
@@ -318,7 +318,7 @@ Task<bool> Engine::stop() {
   commit_positions();
   auto publishing = publisher_.drain(std::max(deadline, Clock::now() + std::chrono::seconds{1}));
   if (!co_await std::move(publishing)) log::warn("records are left in the outbox for the next owner to publish", {});
-  // Until the broker has the last positions, which is what keeps the events from being delivered again.
+  // Until the broker has the last positions, so that finished events are not delivered again.
   boost::asio::steady_timer timer{loop_};
   auto const committed = [&] {
     return std::ranges::all_of(partitions_, [](auto const& each) {

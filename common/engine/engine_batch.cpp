@@ -58,7 +58,7 @@ Task<> Engine::commit(Batch& batch) {
 Task<> Engine::commit_entries(Batch& batch, std::vector<BatchEntry*> entries, std::uint32_t attempts) {
   boost::asio::steady_timer timer{loop_};
   for (auto delay = first_delay;; delay = std::min(delay * 2, longest_delay)) {
-    // What was given up takes along what follows it of its partition.
+    // An event that was given up stops the later ones of its partition.
     std::erase_if(entries, [](auto const* entry) {
       auto const& partition = *entry->delivery->partition;
       return partition.lost || entry->delivery->sequence >= partition.drain_limit;
@@ -86,7 +86,7 @@ Task<> Engine::commit_entries(Batch& batch, std::vector<BatchEntry*> entries, st
       co_await std::move(burying);
       co_return;
     }
-    // In halves until the event at fault is alone; by partition, to find the one that has another owner.
+    // In halves until the failing event is alone; by partition, to find the one that has another owner.
     auto const rest = for_good ? entries.begin() + static_cast<std::ptrdiff_t>(entries.size() / 2)
                                : std::stable_partition(entries.begin(), entries.end(), [&](auto const* entry) {
                                    return failure || entry->delivery->partition == entries.front()->delivery->partition;

@@ -1,4 +1,4 @@
-// The part of the engine that decides what becomes of an event that failed.
+// The part of the engine that decides what happens to a failed event.
 #include "engine/engine.hpp"
 #include "faults/failpoint.hpp"
 #include "handler/classify.hpp"
@@ -13,7 +13,7 @@
 namespace omnibus::engine {
 
 Task<Verdict> Engine::resolve(Delivery& delivery, Attempt& attempt, std::exception_ptr error) {
-  if (delivery.resolved) co_return Verdict{Verdict::Kind::done};  // committed; what failed came after it
+  if (delivery.resolved) co_return Verdict{Verdict::Kind::done};  // committed; the failure came after it
   auto const failure = classify(error);
   if (!failure) {
     confirm_membership(delivery);
@@ -42,7 +42,7 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Attempt& attempt, std::excepti
     case Decision::Action::retry: {
       bump(counters_.retried);
       auto delay = decision.delay;
-      // Without budget the retry waits longer instead of adding to the load on what is failing.
+      // Without budget the retry waits longer, to add no load to a failing service.
       if (!budget_.spend(Clock::now())) delay = std::max(delay, settings_.recoverability.longest_delay);
       log::info(attempt.log_fields(), "retry",
                 {{"attempt", counted}, {"in_ms", delay.count()}, {"reason", failure->what()}});
@@ -86,7 +86,7 @@ Task<Verdict> Engine::park(Delivery& delivery, Attempt& attempt, Failure const& 
     log::error(attempt.log_fields(), "a dead letter could not be written", {{"reason", refusal->what()}});
     if (!also || refusal->kind() != Failure::Kind::permanent)
       co_return Verdict{Verdict::Kind::retry, settings_.recoverability.longest_delay};
-    also = {};  // what the handler adds cannot be written, and must not keep the event from being parked
+    also = {};  // the handler's additions cannot be written, and must not prevent the parking
   }
   bump(counters_.dead_lettered);
   if (failure.error_class() == "invalid_event" || failure.error_class() == "unknown_type")

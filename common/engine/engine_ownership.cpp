@@ -139,7 +139,7 @@ Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitio
 
   OMNIBUS_FAILPOINT("taken_over");
   if (ports_.replay != nullptr) co_return;  // it publishes nothing, its last owner did not either
-  // What the last owner committed and did not publish goes out before anything new of the same keys.
+  // Records that the last owner committed and did not publish go out before any new record of the same keys.
   for (auto const& partition : partitions) {
     postgres::OutboxSource const source{identity_.worker, partition->where.topic, partition->where.partition};
     auto sweeping = ports_.pool->run([&](pqxx::connection& connection) {
@@ -154,7 +154,7 @@ Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitio
     publisher_.publish(std::move(rows));
     OMNIBUS_FAILPOINT("take_over.published");
     if (!more) continue;
-    // Only what is removed lets the next ones be read. The partition stays closed until all are out.
+    // The next rows can be read only once these are removed. The partition stays closed until all are published.
     auto publishing = publisher_.drain(Clock::now() + sweep_deadline);
     co_await std::move(publishing);
     throw Failure::outage("records of an earlier owner are still to be published");
@@ -180,7 +180,7 @@ Task<> Engine::hand_back(std::vector<std::shared_ptr<Partition>> partitions) {
   std::vector<kafka::TopicPartition> released;
   for (auto const& partition : partitions) {
     auto const found = partitions_.find({partition->where.topic, partition->where.partition});
-    if (found == partitions_.end() || found->second != partition) continue;  // lost meanwhile, and perhaps ours again
+    if (found == partitions_.end() || found->second != partition) continue;  // lost in between, and perhaps ours again
     released.push_back(partition->where);
     partitions_.erase(found);
     leaving_.push_back(partition);
@@ -204,8 +204,8 @@ void Engine::confirm_membership(Delivery const& delivery) {
 }
 
 void Engine::ask_whether_ours(Partition const& partition) {
-  // The broker refuses the commit of a member that is not of the group's current generation; one that has been put out
-  // and comes back is told first that its partitions are lost.
+  // The broker rejects the commit of a member that is not of the group's current generation; a member that was removed
+  // and comes back first gets the loss of its partitions.
   auto const position = partition.frontier.next_offset();
   poll_.consumer().commit(
       {{partition.where, position, partition.done_ahead.text(partition.frontier, position, most_metadata_)}});

@@ -63,7 +63,7 @@ class Watchdog {
   std::thread thread_;
 };
 
-/// Shows the engine's counters as metrics, read when somebody asks.
+/// Shows the engine's counters as metrics, read on request.
 class EngineMetrics {
  public:
   explicit EngineMetrics(Counters const& counters) : counters_{counters} {
@@ -80,7 +80,7 @@ class EngineMetrics {
     unpublished_.set(static_cast<double>(counters_.unpublished.load()));
     oldest_.set(seconds(counters_.oldest_unprocessed_ms));
     paused_.set(counters_.paused ? static_cast<double>(counters_.partitions.load()) : 0);
-    // Read one after the other while the engine goes on: a difference may be off by one, never below nothing.
+    // Read one after the other while the engine runs: a difference may be off by one, never below zero.
     auto const minus = [](std::uint64_t whole, std::uint64_t part) { return whole > part ? whole - part : 0; };
     auto const dead = counters_.dead_lettered.load();
     raise(handled_, minus(counters_.handled.load(), dead));
@@ -116,7 +116,7 @@ class EngineMetrics {
   Metrics::Hook hook_;
 };
 
-/// Asks until the cluster answers: a worker that starts before its broker waits for it. Nothing once told to stop.
+/// Asks until the cluster answers: a worker that starts before its broker waits for it. Nothing once it must stop.
 std::optional<kafka::ClusterAbilities> wait_for_cluster(kafka::ClientSettings const& client,
                                                         boost::asio::io_context& loop,
                                                         boost::asio::signal_set& signals) {
@@ -143,10 +143,10 @@ kafka::GroupProtocol choose_protocol(Protocol wanted, kafka::ClusterAbilities co
   return wanted == Protocol::consumer ? kafka::GroupProtocol::consumer : kafka::GroupProtocol::classic;
 }
 
-/// What was processed longer ago than any topic keeps a record cannot be delivered again.
+/// Deletes inbox rows older than any topic's retention: these events cannot be delivered again.
 Task<> prune_inbox_for_ever(boost::asio::io_context& loop, TransactionPool& pool) {
   auto const retention = kafka::TopicCatalog::built_in().longest_retention();
-  if (!retention) co_return;  // a topic that keeps its records for ever needs its inbox for ever
+  if (!retention) co_return;  // a topic that keeps its records without limit needs its inbox rows without limit
   auto const age = std::chrono::duration_cast<std::chrono::hours>(*retention) + inbox_margin;
   boost::asio::steady_timer timer{loop};
   for (;;) {
@@ -237,7 +237,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
     identity.run = replay->run().run;
   }
   TransactionPool pool{std::move(pool_settings)};
-  // A committed record is published however long the broker is away; what is left at the end stays in the outbox.
+  // A committed record is published after any outage of the broker; rows left at the end stay in the outbox.
   kafka::ProducerSettings publishing;
   publishing.message_timeout = std::chrono::milliseconds{0};
   kafka::Producer producer{client, publishing};
@@ -264,7 +264,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
     if (watchdog) return;
     watchdog.emplace(settings.drain_deadline + std::chrono::seconds{10});
     boost::asio::co_spawn(loop, engine.stop(), [&](std::exception_ptr const&, bool clean) {
-      // Handlers that still run hold on to what would be destroyed now.
+      // Running handlers still use the objects that would be destroyed now.
       if (!clean) std::_Exit(replay ? ReplaySession::not_ended : 0);
       loop.stop();
     });

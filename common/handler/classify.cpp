@@ -15,7 +15,7 @@
 namespace omnibus {
 namespace {
 
-// Errors of this kind name servers, tables and columns; what quotes a row stands on later lines.
+// Errors of this kind name servers, tables and columns; quoted rows are on later lines.
 std::string first_line(std::string_view text) {
   return std::string{text.substr(0, std::min<std::size_t>(text.find('\n'), 200))};
 }
@@ -37,7 +37,7 @@ std::optional<Failure> classify(std::exception_ptr const& error) {
   } catch (std::bad_alloc const&) {
     return Failure::outage("out of memory: lower MAX_IN_FLIGHT or MAX_QUEUED_BYTES");
   } catch (std::exception const& failed) {
-    // An exception nobody foresaw may quote the event: only its type is passed on.
+    // An unexpected exception may quote the event: only its type is passed on.
     if (!postgres::is_database_error(failed))
       return Failure::permanent("unexpected exception " + boost::core::demangle(typeid(failed).name()), "exception");
     // The text of a database error may quote values: only its kind is passed on.

@@ -12,7 +12,7 @@
 
 namespace omnibus {
 
-/// A unit of work without a database: collects what is to be published.
+/// A unit of work without a database: collects the publications.
 class FakeContext::Unit final : public UnitOfWork {
  public:
   Unit(Uuid const& parent, std::string name) : parent_{parent}, name_{std::move(name)} {}

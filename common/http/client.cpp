@@ -69,7 +69,7 @@ Task<> run(std::shared_ptr<ClientPool> pool, ClientHost& host, Plan plan, Respon
     exchange.waiter = std::make_unique<WaiterOf<decltype(handler)>>(std::move(handler));
     exchange.pool.submit(exchange, deadline);
   };
-  // Not use_awaitable, which would take a frame of its own for each request that waits.
+  // Not use_awaitable, which would need an extra frame for each request that waits.
   auto waiting = asio::async_initiate<asio::deferred_t const, void()>(begin, asio::deferred);
   co_await std::move(waiting);
   if (exchange.failure) std::rethrow_exception(exchange.failure);

@@ -79,7 +79,7 @@ void ClientConnection::expire() {
   if (state_ == State::idle) close();
 }
 
-// One wait is always out: an idle connection thus notices when it is closed, a busy one that its answer comes.
+// One wait is always active: so an idle connection notices when it is closed, a busy one when its answer arrives.
 void ClientConnection::await_readable() {
   if (reading_) return;
   reading_ = true;
@@ -117,7 +117,7 @@ bool ClientConnection::write() {
     auto const result = transport_.write(std::string_view(exchange_->wire).substr(exchange_->sent));
     exchange_->has_sent(result.bytes);
     if (result.status == Status::ok) continue;
-    if (result.status == Status::want_read) return true;  // goes on once something came
+    if (result.status == Status::want_read) return true;  // continues once data has arrived
     if (result.status == Status::want_write) {
       if (writing_) return true;
       writing_ = true;
@@ -127,7 +127,7 @@ bool ClientConnection::write() {
       });
       return true;
     }
-    // The peer may have answered before it closed: the reading side tells.
+    // The peer may have answered before it closed: the reading side finds out.
     return true;
   }
   return true;

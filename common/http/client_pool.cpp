@@ -145,7 +145,7 @@ void ClientPool::released(ClientConnection& connection, ClientHost& host) {
 }
 
 void ClientPool::open_failed(ClientHost& host, std::string const& reason) {
-  if (!host.addresses.empty() && host.resolved < Clock::now()) host.resolved = {};  // ask for the name anew
+  if (!host.addresses.empty() && host.resolved < Clock::now()) host.resolved = {};  // resolve the name again
   if (!host.queue.empty()) fail(host.queue.front(), ClientError::Kind::connect, "no connection: " + reason);
   pump(host);
 }

@@ -1,4 +1,4 @@
-// What a server's connection does with a request that it has read.
+// How a server's connection answers a request.
 #include "http/server_connection.hpp"
 #include "observability/log.hpp"
 
@@ -18,7 +18,7 @@ using boost::system::error_code;
 
 namespace {
 
-/// Tells where and of what kind, but not the exception's words: they may hold what a person wrote.
+/// Logs the place and the type, but not the exception's text: it may contain a person's words.
 void log_failure(std::string_view pattern, std::exception_ptr const& failure) {
   std::string type = "unknown";
   try {

@@ -53,7 +53,7 @@ void ServerConnection::schedule(Clock::time_point at) {
     self->timed_out_ = true;
     error_code ignored;
     self->socket_.cancel(ignored);
-    // An operation may have begun between the cancelling and its notice, so this goes on until somebody disarms.
+    // An operation may have begun between the cancelling and its notice, so this repeats until it is disarmed.
     self->schedule(now + std::chrono::milliseconds(50));
   });
 }
@@ -103,8 +103,8 @@ Task<> ServerConnection::reject(std::shared_ptr<ServerConnection> self) {
   self->timer_.cancel();
 }
 
-/// Reads until the buffer holds a whole head, and tells its size: more than the limit when it is too large, nothing
-/// when it does not come. Beast's own reading counts what comes in one piece only, so many pieces could go on for ever.
+/// Reads until the buffer holds a complete head, and returns its size: above the limit when it is too large, nothing
+/// when it does not arrive. Beast's own limit counts each read alone, so many small pieces could go on without end.
 Task<std::size_t> ServerConnection::read_head() {
   constexpr std::string_view empty_line = "\r\n\r\n";
   std::size_t searched = 0;
@@ -123,7 +123,7 @@ Task<std::size_t> ServerConnection::read_head() {
   }
 }
 
-/// Reads one request. False when the connection is to be closed, with `refused` set when the peer is told why.
+/// Reads one request. False when the connection must be closed, with `refused` set when the peer gets the reason.
 Task<bool> ServerConnection::read(Request& request, std::optional<Response>& refused) {
   error_code error;
   auto token = asio::redirect_error(asio::use_awaitable, error);
@@ -206,7 +206,7 @@ Task<> ServerConnection::send(Response const& response) {
   if (error) keep_alive_ = false;
 }
 
-/// Closes our side and swallows what the peer still sends: a reset would destroy an answer that it has not read yet.
+/// Closes our side and discards what the peer still sends: a reset would destroy an answer that it has not read yet.
 Task<> ServerConnection::linger() {
   error_code error;
   socket_.shutdown(tcp::socket::shutdown_send, error);

@@ -104,7 +104,7 @@ void ServerConnection::mark_closed() {
   if (auto const callback = std::exchange(on_close_, nullptr)) callback();
 }
 
-// A stream reads nothing, so somebody has to notice that the peer went away.
+// A stream reads nothing, so this read notices when the peer closes.
 void ServerConnection::watch() {
   socket_.async_wait(tcp::socket::wait_read, [weak = weak_from_this()](error_code error) {
     auto const self = weak.lock();

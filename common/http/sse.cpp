@@ -64,7 +64,7 @@ SseParser::Step SseParser::fail() {
   return Step::too_large;
 }
 
-/// False when the event has become too large.
+/// False when the event exceeds its limit.
 bool SseParser::take_line(std::string_view line) {
   if (line.empty()) {
     complete_ = has_data_;

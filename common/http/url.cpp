@@ -29,7 +29,7 @@ std::optional<Url> parse_url(std::string_view text) {
   url.port = uri.has_port() ? uri.port_number() : static_cast<std::uint16_t>(url.secure ? 443 : 80);
   if (url.host.empty() || url.port == 0) return std::nullopt;
   if (!uri.encoded_path().empty()) url.target = uri.encoded_path();
-  if (url.target.front() != '/') return std::nullopt;  // Boost takes what follows an IPv6 address for a path
+  if (url.target.front() != '/') return std::nullopt;  // Boost takes the text after an IPv6 address for a path
   if (uri.has_query()) url.target.append("?").append(uri.encoded_query());
   return url;
 }

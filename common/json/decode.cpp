@@ -19,7 +19,7 @@ using detail::UnknownField;
 
 constexpr std::size_t longest_told_name = 64;
 
-/// Whether the name of an unknown field may be told: one that looks like a name and not like a value.
+/// Whether an error may contain an unknown field's name: only if it looks like a name and not like a value.
 bool is_identifier(std::string_view name) {
   auto const is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   return !name.empty() && name.size() <= longest_told_name && is_letter(name.front()) &&
@@ -49,7 +49,7 @@ class Decoder {
   UnknownField unknown_;
 };
 
-/// Where a key stands among the fields, or their number. Producers mostly write fields in our order, so the one after
+/// The position of a key among the fields, or their number. Producers mostly keep our order, so the one after
 /// the last one found is tried first.
 std::size_t position_of(std::string_view key, std::span<ObjectField const> fields, std::size_t expected) {
   if (expected < fields.size() && fields[expected].name == key) return expected;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
 
-/// How many bytes the valid UTF-8 character at the front of `text` has; 0 when there is none.
+/// The length of the valid UTF-8 character at the front of `text`; 0 when there is none.
 std::size_t character_length(std::string_view text) {
   auto const lead = static_cast<unsigned char>(text.front());
   std::size_t const length = lead < 0x80   ? 1

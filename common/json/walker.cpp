@@ -18,7 +18,7 @@ constexpr std::size_t smallest_buffer = 4096;
 constexpr std::size_t deepest = 256;  // walking is recursive; this much fits into any stack
 constexpr std::size_t few_keys = 16;  // as many are compared with each other rather than sorted
 
-/// What a thread keeps from one document to the next.
+/// The state that a thread keeps between documents.
 struct Scratch {
   simdjson::ondemand::parser parser;
   std::unique_ptr<char[]> text;
@@ -78,7 +78,7 @@ bool is_number(std::string_view text) {
   return at == text.size();
 }
 
-/// Of text that was unescaped from valid UTF-8, what is no UTF-8 any more can only be half of a surrogate pair.
+/// In text unescaped from valid UTF-8, invalid UTF-8 can only be half of a surrogate pair.
 bool has_lone_surrogate(std::string_view text) {
   return !simdjson::validate_utf8(text.data(), text.size());
 }

@@ -20,7 +20,7 @@ std::string about_offsets(std::string const& group) {
   return fmt::format("offsets of group {}", group);
 }
 
-/// What a group has committed of these partitions, less than 0 where nothing; without a list all that it has.
+/// A group's commits for these partitions, less than 0 without one; without a list, all its commits.
 std::vector<Position> offsets_of(rd_kafka_t* client, std::chrono::milliseconds timeout, std::string const& group,
                                  rd_kafka_topic_partition_list_t const* asked) {
   auto const what = about_offsets(group);

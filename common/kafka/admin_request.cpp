@@ -32,7 +32,7 @@ Event request(rd_kafka_t* client, rd_kafka_admin_op_t operation, std::chrono::mi
   AdminOptions const options(rd_kafka_AdminOptions_new(client, operation));
   check(rd_kafka_AdminOptions_set_request_timeout(options.get(), milliseconds, reason.data(), reason.size()),
         reason.data(), what);
-  // Wait until a new topic is known, so that whoever asked for it can use it.
+  // Wait until a new topic is known, so that the caller can use it.
   if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS || operation == RD_KAFKA_ADMIN_OP_CREATEPARTITIONS)
     check(rd_kafka_AdminOptions_set_operation_timeout(options.get(), milliseconds, reason.data(), reason.size()),
           reason.data(), what);

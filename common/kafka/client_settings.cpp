@@ -66,7 +66,7 @@ std::vector<Option> parse_options(std::string_view text) {
   return options;
 }
 
-/// What the log lines of one probing client told.
+/// The log lines of a probing client.
 struct Probe {
   std::atomic<bool> consumer_protocol = false;
   std::atomic<bool> create_topics = false;

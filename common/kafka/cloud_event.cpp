@@ -10,7 +10,7 @@ namespace {
 using namespace cloud_event;
 using json::DecodeError;
 
-// RFC 9562 leaves name spaces to those who name: 6f6d6e69-6275-5000-8000-6576656e7400 is "omnibus", "event".
+// RFC 9562 lets applications choose namespaces: 6f6d6e69-6275-5000-8000-6576656e7400 is "omnibus", "event".
 constexpr Uuid event_space{
     {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x65, 0x76, 0x65, 0x6e, 0x74, 0x00}};
 

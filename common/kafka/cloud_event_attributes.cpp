@@ -34,8 +34,8 @@ std::uint64_t controls(std::uint64_t eight) {
   return below_space | is_del;
 }
 
-/// What CloudEvents asks of a string: UTF-8 without control characters. Eight bytes at a time, for every event's
-/// headers come by here.
+/// The rule of CloudEvents for strings: UTF-8 without control characters. Eight bytes at a time, as every event's
+/// headers are checked here.
 bool is_attribute_text(std::string_view text) {
   std::uint64_t control = 0;
   std::uint64_t beyond_ascii = 0;

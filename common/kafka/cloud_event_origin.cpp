@@ -10,7 +10,7 @@ namespace {
 
 using namespace cloud_event;
 
-/// The trace one step on; a new one where `traceparent` is none.
+/// The trace's next step; a new trace if `traceparent` is invalid.
 std::string next_traceparent(std::string_view traceparent) {
   auto const parent = TraceContext::parse(traceparent);
   return to_string(parent ? parent->child() : TraceContext::begin());

@@ -14,7 +14,7 @@ using json::DecodeError;
 
 constexpr std::string_view structured_json = "application/cloudevents+json";
 
-/// What came structured must fit into headers, too, for it goes on in binary mode.
+/// A structured event must also fit into headers, since it is published in binary mode.
 std::optional<DecodeError> check_extensions(std::vector<Header> const& extensions) {
   constexpr std::size_t most = 128;
   constexpr std::size_t most_bytes = max_header_bytes / 2;
@@ -48,7 +48,7 @@ class StructuredReader {
   CloudEvent event_;
   std::string spec_version_;
   std::optional<std::string> data_text_;    // as JSON
-  std::optional<std::string> data_string_;  // what it says, where it is a string
+  std::optional<std::string> data_string_;  // the value, if it is a string
   std::optional<std::string> data_base64_;
 };
 
@@ -108,7 +108,7 @@ std::optional<DecodeError> StructuredReader::finish() {
   return validate(view_of(envelope));
 }
 
-/// A record's own trace headers tell of its last step, the event's attributes only of its first.
+/// A record's own trace headers have its last step, the event's attributes only its first.
 void take_trace(Envelope& envelope, RecordView const& record) {
   EnvelopeView hop;
   hop.traceparent = header_of(record, "traceparent");

@@ -146,7 +146,7 @@ void Consumer::pause(TopicPartition const& where) {
 }
 
 void Consumer::resume(TopicPartition const& where) {
-  // Of one that is not paused librdkafka would throw away what it has fetched.
+  // For a partition that is not paused, librdkafka would discard what it has fetched.
   if (paused_.erase(where) == 0) return;
   auto const error = rd_kafka_resume_partitions(client_.get(), to_list({where}).get());
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) listener_.on_error(Error{error, "resume"});
@@ -160,7 +160,7 @@ void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_ka
     // Before fetching begins, with every assignment: librdkafka leaves alone the target of a queue that has been
     // forwarded, and takes it away when the partition goes.
     for (auto const& each : partitions) self.forward(each);
-    // librdkafka would ask for the positions by itself, and not tell us what was committed with them.
+    // librdkafka would read the positions itself, and not return their metadata.
     if (auto const failed = rd_kafka_committed(client, list, position_timeout_ms)) {
       self.listener_.on_error(
           Error{failed, "the committed offsets could not be read; finished events may be delivered again"});

@@ -46,7 +46,7 @@ EmbeddedBroker::EmbeddedBroker(TopicCatalog const& catalog, EmbeddedBrokerSettin
     : implementation_(std::make_unique<Implementation>()) {
   ClientSettings client;
   client.client_id = "embedded-broker";
-  client.brokers = "127.0.0.1:1";  // it connects to nobody
+  client.brokers = "127.0.0.1:1";  // it connects to no broker
   auto configuration = make_configuration(client);
   set_option(configuration.get(), "bootstrap.servers", "");
   set_option(configuration.get(), "log_level", "4");  // else it says that it has no servers to connect to

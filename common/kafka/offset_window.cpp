@@ -26,7 +26,7 @@ void check(rd_kafka_resp_err_t code, std::string_view what) {
 Configuration configure(ClientSettings const& settings, std::string const& group) {
   auto configuration = make_configuration(settings);
   if (!group.empty()) set_option(configuration.get(), "group.id", group);
-  // The end of a partition is that of its committed transactions: nobody is shown more.
+  // The end of a partition is the end of its committed transactions: consumers see no more.
   set_option(configuration.get(), "isolation.level", "read_committed");
   return configuration;
 }
@@ -84,7 +84,7 @@ std::vector<OffsetRange> OffsetWindow::find(std::vector<std::string> const& topi
       all.push_back({std::move(where), low, high});
     }
   }
-  // Times before the first record and behind the last are the bounds of what there is.
+  // Times before the first record and after the last are the bounds of the existing records.
   auto const starts = from.kind == Moment::Kind::time ? offsets_at(all, from.ms) : std::vector<std::int64_t>{};
   auto const ends = to.kind == Moment::Kind::time ? offsets_at(all, to.ms) : std::vector<std::int64_t>{};
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -18,7 +18,7 @@ Client connect(ClientSettings const& settings) {
   };
   set_option(configuration.get(), "enable.partition.eof", "true");  // how the end is known
   set("isolation.level", "read_committed");
-  set("auto.offset.reset", "earliest");  // where retention has taken the first of what was asked for
+  set("auto.offset.reset", "earliest");  // if retention has removed the first requested records
   set("check.crcs", "true");
   set("queued.max.messages.kbytes", "8192");
   set("fetch.queue.backoff.ms", "5");
@@ -47,7 +47,7 @@ class PartitionReader::Fetch {
   }
 
   /// A record, or the end of a partition (RD_KAFKA_RESP_ERR__PARTITION_EOF); nothing when neither came in time.
-  /// @throws Error for what will not pass by itself.
+  /// @throws Error for a lasting error.
   Message next(std::chrono::steady_clock::time_point deadline) {
     for (;;) {
       auto const left =

@@ -193,7 +193,7 @@ class Producer::Implementation {
     log::warn("kafka producer renewed after a fatal error");
   }
 
-  /// Fails whatever `client` still holds.
+  /// Fails everything that `client` still holds.
   static void drain(rd_kafka_t& client) {
     rd_kafka_purge(&client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -260,7 +260,7 @@ Task<> Producer::send_all(std::span<Record const> records) {
         std::move(waiting->handler)(std::move(waiting->failure));
       });
     };
-    std::exception_ptr refused;  // with one record those behind it fail, so that none overtakes it
+    std::exception_ptr refused;  // when one record fails, those behind it fail too, so that none overtakes it
     for (auto const& record : records) {
       if (!refused) {
         try {

@@ -8,7 +8,7 @@
 namespace omnibus::kafka {
 namespace {
 
-/// Kafka answers lists in an order of its own.
+/// Kafka returns lists in its own order.
 bool same_config(std::string const& name, std::string const& wanted, std::string const& found) {
   if (wanted == found) return true;
   return name == "cleanup.policy" && wanted.find(',') != std::string::npos && found.find(',') != std::string::npos;

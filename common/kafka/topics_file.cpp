@@ -21,7 +21,7 @@ constexpr std::size_t most_partitions = 1000;
 constexpr std::size_t most_replicas = 15;
 constexpr std::int64_t least_max_message_bytes = 1 << 20;  // above librdkafka's batch.size of 1,000,000
 constexpr std::int64_t most_max_message_bytes = 1 << 30;   // producers take no more; Kafka's own limit is above
-constexpr std::int64_t dead_letter_headroom = 64 << 10;    // for the headers that tell why it died
+constexpr std::int64_t dead_letter_headroom = 64 << 10;    // for the headers with the reason
 
 constexpr std::array<std::string_view, 11> text_configs{"cleanup.policy",
                                                         "compression.type",

@@ -16,7 +16,7 @@ using Kind = LlmError::Kind;
 
 constexpr std::size_t max_error_bytes = 64 * 1024;
 
-/// Turns what comes into the answer, as it comes. Small until it begins: thousands may be waited for.
+/// Assembles the answer as it arrives. Small until then: thousands of requests may wait.
 class AnswerReader final : public http::ResponseReader {
  public:
   AnswerReader(ChatRequest const& request, std::size_t max_bytes, DeltaSink sink)

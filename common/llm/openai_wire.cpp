@@ -93,7 +93,7 @@ Document read(std::string_view text) {
   return std::move(*document);
 }
 
-/// A code or type as it may be logged: the letters of an identifier, nothing of what somebody wrote.
+/// A code or type, safe for logs: the letters of an identifier, and no free text.
 std::string word(std::optional<json::Raw> const& value) {
   std::string result;
   if (!value || value->text == "null") return result;

@@ -166,7 +166,7 @@ class Reader {
   void text(MD_TEXTTYPE type, std::string_view text) {
     if (type == MD_TEXT_NULLCHAR) return;
     if (type == MD_TEXT_BR || type == MD_TEXT_SOFTBR) return break_line();
-    // What md4c writes itself, as the line ends of code, is not in the source.
+    // Text that md4c adds itself, such as the line ends of code, is not in the source.
     auto const before = std::less<>{};
     if (!before(text.data(), source_.data()) && before(text.data(), source_.data() + source_.size())) {
       auto const line = line_at(static_cast<std::size_t>(text.data() - source_.data()));
@@ -182,7 +182,7 @@ class Reader {
     }
   }
 
-  /// The number of the line that holds a place of the source. Asked for in the order of the source.
+  /// The number of the line at a position of the source. Positions must be given in ascending order.
   std::size_t line_at(std::size_t place) {
     for (; seen_ < place; ++seen_) {
       if (source_[seen_] != '\n') continue;
@@ -192,7 +192,7 @@ class Reader {
     return seen_line_;
   }
 
-  /// What stands before a block's text: line ends as in the source, signs of quotes and items, and what waits.
+  /// The text before a block's text: line ends as in the source, signs of quotes and items, and waiting marks.
   void begin_line(std::size_t line) {
     line_due_ = false;
     if (!pieces_.empty()) {
@@ -250,14 +250,14 @@ class Reader {
   std::vector<Piece> pieces_;
   std::vector<Piece> waiting_;
 
-  bool line_due_ = true;         ///< a block began, and none of its text has come
+  bool line_due_ = true;         ///< a block began without text so far
   std::size_t line_ = 0;         ///< of the source: that of the last text
   std::size_t fence_lines_ = 0;  ///< lines since then that only begin or end a block of code
   std::size_t seen_ = 0, seen_line_ = 0, seen_line_begin_ = 0;
 
   std::size_t quotes_ = 0;
   std::vector<List> lists_;
-  std::vector<std::string> items_;  ///< numbers of items that began, and none of their text has come
+  std::vector<std::string> items_;  ///< numbers of items that began without text so far
 
   std::array<std::size_t, 5> depth_{};  ///< of each mark
   std::vector<Mark> open_;

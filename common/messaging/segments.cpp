@@ -45,7 +45,7 @@ std::size_t count_parts(SmsEncoding encoding, std::u16string_view text, std::siz
   return parts;
 }
 
-/// Where each part ends. From the end backwards, the best division of what begins at each place: costs compare by
+/// The end of each part. From the end backwards, the best division of the rest at each position: costs compare by
 /// parts, then split graphemes, then split words, and sum.
 std::vector<std::size_t> divide(SmsEncoding encoding, std::u16string_view text) {
   struct Choice {
@@ -115,7 +115,7 @@ std::string cut_sms(std::string_view given, std::size_t max_parts) {
   auto const encoding = encoding_of(text);
   if (count_parts(encoding, text, units_of(encoding, text)) <= max_parts) return to_utf8(text);
   if (max_parts == 0) return {};
-  // What of a UCS-2 text remains may all be of GSM-7, and then more of it does.
+  // The rest of a UCS-2 text may be all GSM-7, and then more of it fits.
   constexpr std::u16string_view dots = u"...", ellipsis = u"…";
   auto const plain = fitting(SmsEncoding::gsm7, text, max_parts, dots.size());
   if (encoding_of(std::u16string_view{text}.substr(0, plain)) == SmsEncoding::gsm7) {

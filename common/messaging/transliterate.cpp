@@ -17,7 +17,7 @@
 namespace omnibus::messaging {
 namespace {
 
-/// What ICU leaves as it is, or what reads better than ICU's answer.
+/// Characters that ICU leaves unchanged, or that have a better replacement than ICU's.
 constexpr std::pair<char16_t, std::u16string_view> ours[] = {
     {u'`', u"'"},   {u'´', u"'"},    {u'«', u"\""},    {u'»', u"\""},     {u'„', u"\""},  {u'‚', u"'"},
     {u'‹', u"'"},   {u'›', u"'"},    {u'ʾ', u"'"},     {u'ʿ', u"'"},      {u'•', u"-"},   {u'‣', u"-"},
@@ -43,7 +43,7 @@ icu::Transliterator const& latin_to_ascii() {
   return *made;
 }
 
-/// The characters that a compatibility character stands for: ™ for TM, ² for 2.
+/// The characters that a compatibility character means: ™ for TM, ² for 2.
 icu::UnicodeString spelled(icu::UnicodeString const& character) {
   auto error = U_ZERO_ERROR;
   auto const& nfkc = *icu::Normalizer2::getNFKCInstance(error);
@@ -51,13 +51,13 @@ icu::UnicodeString spelled(icu::UnicodeString const& character) {
   return nfkc.normalize(character, error);
 }
 
-/// Emoji, what joins and colours them, and symbols that go with a text rather than say something in it.
+/// Emoji, their joiners and colours, and symbols that decorate a text without meaning.
 bool is_decoration(UChar32 c) {
   return u_hasBinaryProperty(c, UCHAR_EXTENDED_PICTOGRAPHIC) || u_hasBinaryProperty(c, UCHAR_EMOJI_MODIFIER) ||
          u_hasBinaryProperty(c, UCHAR_REGIONAL_INDICATOR) || u_charType(c) == U_OTHER_SYMBOL;
 }
 
-/// What stands in GSM-7 for a character that is not of it, empty for one to leave out; nothing when there is none.
+/// The replacement in GSM-7 for a character outside of it; empty for one to leave out; nothing when there is none.
 std::optional<std::u16string> stand_in(UChar32 c, bool as_emoji) {
   auto const* const known = std::ranges::find(ours, c, [](auto const& pair) { return UChar32{pair.first}; });
   if (known != std::end(ours)) return std::u16string{known->second};
@@ -102,7 +102,7 @@ Transliteration to_gsm7(std::string_view given) {
   std::u16string plain;
   plain.reserve(text.size());
   std::vector<Replacement> replaced;
-  auto after_gap = false;  // something was left out where a blank or the beginning stands before
+  auto after_gap = false;  // a character was left out after a space or at the beginning
   for (std::size_t i = 0; i < text.size();) {
     auto const begin = i;
     UChar32 c = 0;

@@ -127,7 +127,7 @@ std::vector<Joint> joints(std::u16string_view text) {
 std::size_t cut_position(std::u16string_view text, std::size_t limit) {
   if (text.size() <= limit) return text.size();
   constexpr std::size_t reach = 40;     // a longer word is cut: better than losing a line
-  constexpr std::size_t after_it = 64;  // what follows the cut may belong to the grapheme before it
+  constexpr std::size_t after_it = 64;  // the text after the cut may belong to the grapheme before it
   auto const places = joints(text.substr(0, limit + after_it));
   auto const last = [&](Joint joint, std::size_t from) {
     for (auto at = limit; at > from; --at) {

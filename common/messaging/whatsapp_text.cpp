@@ -106,7 +106,7 @@ class Writer {
     if (fitting < more.size()) finish();
   }
 
-  /// What is left when the ellipsis and the marks that are open have theirs.
+  /// The room left beside the ellipsis and the closing marks.
   std::size_t room() const { return limit_ - text_.size() - closing_; }
 
   void finish() {

@@ -40,7 +40,7 @@ prometheus::Labels labels_of(MetricDefinition const& metric, std::initializer_li
   return labels;
 }
 
-/// A local counter and what of it its series already holds.
+/// A local counter and the part of it that its series already has.
 struct FoldedCounter {
   prometheus::Counter& series;
   LocalCounter local{};

@@ -16,7 +16,7 @@ constexpr auto header = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"sv;  // no flags, no
 constexpr auto trailer = "\377\377"sv;
 constexpr Milliseconds epoch{946'684'800'000};  // the 1st of January 2000, where PostgreSQL counts from
 
-// libpqxx copies as text only and keeps its connection to itself; an explicit instantiation may name what is private.
+// libpqxx copies as text only and keeps its connection private; an explicit instantiation may name private members.
 PGconn* raw(pqxx::connection const& connection);
 template <auto member>
 struct Reach {
@@ -68,7 +68,7 @@ void BinaryCopy::complete() {
   Result failed;
   while (Result result{PQgetResult(connection_)}) {
     auto const status = PQresultStatus(result.get());
-    if (status == PGRES_COPY_IN) break;  // it could not be told that this is the end: the connection is gone
+    if (status == PGRES_COPY_IN) break;  // the end could not be sent: the connection is lost
     if (status == PGRES_COMMAND_OK || failed) continue;
     error = PQresultErrorMessage(result.get());
     failed = std::move(result);

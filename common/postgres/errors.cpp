@@ -12,7 +12,7 @@ DatabaseError classify_sqlstate(std::string_view sqlstate) noexcept {
   if (starts("08") || starts("53") || starts("57P0") || starts("58")) return DatabaseError::outage;
   // 40003: the server itself does not know whether the statement completed.
   if (sqlstate == "40003") return DatabaseError::in_doubt;
-  // 25006: connected to a standby; 55P03: somebody holds a lock, as for a change of a table. No event is at fault.
+  // 25006: connected to a standby; 55P03: another session holds a lock, such as for DDL. The event is not the cause.
   if (sqlstate == "25006" || sqlstate == "55P03") return DatabaseError::outage;
   // 57014: the statement took too long, not for a lock (see PoolSettings): it may be the event's own, and counts.
   // 25P03: idle in transaction for too long.

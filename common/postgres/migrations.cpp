@@ -111,7 +111,7 @@ struct Marker {
   bool in_transaction = true;
 };
 
-/// What `-- migrate:up [transaction:false]` and `-- migrate:down` say; nothing for any other line.
+/// The meaning of `-- migrate:up [transaction:false]` and `-- migrate:down`; nothing for any other line.
 std::optional<Marker> marker_of(std::string_view line) {
   if (!line.starts_with("--")) return std::nullopt;
   auto const word = line.find_first_not_of(" \t", 2);

@@ -96,8 +96,8 @@ struct TransactionPool::State {
   PoolSettings settings;
   mutable std::mutex mutex;
   std::deque<std::unique_ptr<Waiting>> queue;
-  /// Threads without work. The one that worked last is called first: its session has at hand what it needs, and under a
-  /// light load the others need none.
+  /// Idle threads. The one that worked last is called first: its session's caches are warm, and under a
+  /// low load the others are not needed.
   std::vector<std::condition_variable*> idle;
   bool closing = false;
   /// Grows with every connection found broken: the others are then not trusted either.

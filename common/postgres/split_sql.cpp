@@ -60,7 +60,7 @@ class Splitter {
     at_ += taken.size();
   }
 
-  /// A comment between statements belongs to none.
+  /// A comment between statements belongs to no statement.
   void skip_comment(std::size_t size) {
     take(size);
     if (!started_) begin_ = at_;

@@ -20,7 +20,7 @@ namespace {
 /// Outbox ids come from the database in blocks of this many, one block per admission (the sequence's increment).
 constexpr std::int64_t ids_per_block = 1024;
 
-/// Longer than transactions of the same kind hold a lock, and short for those who wait with the one that wants it.
+/// Longer than transactions of the same kind hold a lock, and short for the other units in the transaction.
 constexpr std::chrono::milliseconds brief_lock_wait{250};
 
 /// Whether the server ended the session (SQLSTATE 57P0x): that may follow a COMMIT whose answer it hides.
@@ -40,7 +40,7 @@ class AdmittedTransaction final : public pqxx::dbtransaction {
   AdmittedTransaction& operator=(AdmittedTransaction const&) = delete;
   ~AdmittedTransaction() noexcept override { close(); }
 
-  /// Sends BEGIN and `admission`, and returns what the latter did.
+  /// Sends BEGIN and `admission`, and returns the result of the latter.
   pqxx::result begin(std::string_view admission) {
     std::string sql = "BEGIN; ";
     sql += admission;
@@ -124,7 +124,7 @@ std::string last_statement(pqxx::connection const& connection, std::span<OutboxR
   return none || OMNIBUS_MUTATED("outbox") ? "SELECT" : outbox_insert(connection, groups);
 }
 
-/// What the database says of an event, and the first of the outbox ids that come with the answer.
+/// The database's answer about an event, with the first of the outbox ids.
 struct UnitAdmission {
   std::string verdict;
   std::int64_t first_outbox_id = 0;
@@ -138,7 +138,7 @@ struct BatchAdmission {
 };
 BOOST_DESCRIBE_STRUCT(BatchAdmission, (), (event_id, first_outbox_id))
 
-/// What becomes of a unit that was admitted so.
+/// The outcome of a unit with this admission.
 CommitOutcome outcome_of(std::string_view verdict) {
   if (verdict == "new") return CommitOutcome::committed;
   return verdict == "fenced" ? CommitOutcome::fenced : CommitOutcome::duplicate;

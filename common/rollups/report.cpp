@@ -14,13 +14,13 @@
 namespace omnibus::rollups {
 namespace {
 
-/// Where the rows stand that tell a query apart by what it asks for: the fewer columns, the fewer rows.
+/// The rollup that answers a query with these filters: the fewer columns, the fewer rows.
 std::string_view table_for(bool by_domain, bool by_model) {
   if (by_model) return "chat_telemetry_model_rollups";
   return by_domain ? "chat_telemetry_domain_rollups" : "chat_telemetry_rollups";
 }
 
-/// Hours are read from quarters; days have rows of their own.
+/// Hours are computed from quarters; days have their own rows.
 std::string_view kept_as(Granularity granularity) {
   return granularity == Granularity::day ? "1d" : "15m";
 }

@@ -21,7 +21,7 @@ void request_notification(UnitOfWork& unit, NotificationRequested const& request
   for (auto const& channel : request.channels) {
     auto const words = channel == "sms" ? messaging::sms_text(request.body).text
                                         : messaging::whatsapp_text(request.kind, request.body);
-    // A session may have been deleted meanwhile.
+    // A session may have been deleted in between.
     unit.transaction().exec(
         "SELECT log_message_delivery($1, $2, (SELECT id FROM omnichannel_sessions WHERE id = $3), $4, 'outbound', $5,"
         " 'planned', $6, p_source_event_id => $7)",

@@ -58,7 +58,7 @@ Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_
   Profile profile;
   auto found = find(transaction, domain, identity);
   if (found.empty()) {
-    // Somebody else may be making the same person: then nothing is inserted, and it is there to be found.
+    // Another transaction may be creating the same person: then nothing is inserted, and the person can be read.
     auto const inserted = transaction.exec(
         "INSERT INTO profiles (domain, phone_number, whatsapp_user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         pqxx::params{domain, identity.phone_number, identity.whatsapp_user_id});

@@ -7,7 +7,7 @@
 namespace omnibus::sessions {
 namespace {
 
-/// The session `s` that a FROM clause gives. A function that finds none returns a row of NULLs.
+/// The session `s` from a FROM clause. A function that finds none returns a row of NULLs.
 std::optional<Session> read_session(pqxx::transaction_base& transaction, std::string_view from,
                                     pqxx::params const& parameters) {
   std::string query =

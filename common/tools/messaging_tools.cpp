@@ -77,7 +77,7 @@ bool exponents_fit(std::string_view text) {
   return true;
 }
 
-/// What a schema's document says of its tool, for the model.
+/// The description of a tool in its schema, for the model.
 struct SchemaHead {
   std::string title;
   std::string description;

@@ -9,7 +9,7 @@
 namespace omnibus {
 namespace {
 
-/// OpenSSL looks an algorithm up by name on each use unless told not to, which costs more than the hash itself.
+/// OpenSSL looks an algorithm up by name on each use unless it is fetched once, which costs more than the hash itself.
 struct Sha1 {
   EVP_MD* algorithm = EVP_MD_fetch(nullptr, "SHA1", nullptr);
   EVP_MD_CTX* context = EVP_MD_CTX_new();
@@ -28,7 +28,7 @@ void set_version(Uuid& uuid, std::uint8_t version) {
   uuid.bytes[8] = static_cast<std::uint8_t>((uuid.bytes[8] & 0x3fU) | 0x80U);
 }
 
-/// The value of each character as a digit, -1 of one that is none: of a UUID's digits no branch can be foretold.
+/// The value of each character as a digit, -1 for other characters: a branch on a UUID's digits cannot be predicted.
 constexpr auto hex_digits = [] {
   std::array<std::int8_t, 256> values{};
   values.fill(-1);

@@ -23,7 +23,7 @@ http::Response nothing() {
   return {204, {}, {}};
 }
 
-/// What a proxy before the provider says: not a word of what became of the message.
+/// The response of a proxy in front of the provider: without any word about the message.
 http::Response bare_error(std::int64_t status) {
   return http::text_response(static_cast<int>(status), "<html><body>upstream error</body></html>", "text/html");
 }

@@ -138,7 +138,7 @@ Task<> Simulator::send_stream(Question const& question, Answer const& answer, Fa
   auto const sent = broken ? chunks.size() / 2 : chunks.size();
   auto const pace = is(fault, FaultKind::drip) ? milliseconds(fault->ms.value_or(200)) : settings_.pace;
   std::string out;
-  if (fault == nullptr && pace.count() == 0) {  // all at once: what thousands of callers get cheapest
+  if (fault == nullptr && pace.count() == 0) {  // all at once: the cheapest way for thousands of callers
     for (auto const& chunk : chunks) http::append_sse_event(out, {}, chunk);
     http::append_sse_event(out, {}, done);
     auto responding = stream.respond(http::Response{200, stream_headers(), std::move(out)});

@@ -20,7 +20,7 @@ std::string_view text_of(json::object const& object, std::string_view name) {
   return text != nullptr ? view(*text) : std::string_view{};
 }
 
-/// The text of a message, whether it comes as a string or in parts.
+/// The text of a message, given as a string or in parts.
 std::string content_of(json::object const& message) {
   auto const* const content = message.if_contains("content");
   if (content == nullptr || content->is_null()) return {};
@@ -82,7 +82,7 @@ bool shares_a_word(std::string_view question, std::string_view name) {
   return false;
 }
 
-/// Which tool to call: the one that is demanded; else, when a fact is told, the one that keeps context; else the first
+/// The tool to call: the requested one; else, if the question has a fact, the one that stores context; else the first
 /// whose name shares a word with the question.
 void choose_tool(Question& question, json::object const& request) {
   auto const* const tools = request.if_contains("tools");

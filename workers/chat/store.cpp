@@ -96,8 +96,8 @@ bool PostgresConversations::was_deleted(UnitOfWork& unit, Conversation const& co
                                               pqxx::params{to_string(event_key), to_string(conversation.id)});
 }
 
-// Everything about a turn comes from its event and from the recorded answer, ids and times included: stored again by a
-// replay, it is the same as before.
+// A turn depends only on its event and on the recorded answer, ids and times included: when a replay stores it again,
+// it is the same as before.
 bool PostgresConversations::append_message(UnitOfWork& unit, Conversation const& before,
                                            ChatMessageReceived const& message, Uuid const& event_key,
                                            std::int64_t received_ms) {

@@ -118,7 +118,7 @@ class Gateway {
   WebhookRoutes webhooks_;
   using Check = std::shared_ptr<http::AdminServer::Check>;
   Check kafka_, database_, accepting_;
-  // Last, so first to go: the coroutines it holds refer to all of the above.
+  // Last, so destroyed first: its coroutines refer to all of the above.
   asio::io_context context_{1};
   std::unique_ptr<ReplyTail> tail_;
 };
@@ -130,7 +130,7 @@ http::Router Gateway::router() {
   constexpr std::string_view stream = "/v1/conversations/{id}/events";
   constexpr std::string_view rollups = "/v1/telemetry";
   http::Router router;
-  // For whoever balances load over gateways; the metrics port has them, too, with their reasons.
+  // For load balancers in front of gateways; the metrics port has them, too, with their reasons.
   router.get("/livez",
              [](http::Request const&) -> Task<http::Response> { co_return http::text_response(200, "ok\n"); });
   router.get("/readyz", [this](http::Request const&) -> Task<http::Response> {
@@ -190,7 +190,7 @@ Task<> Gateway::watch(http::AdminServer& admin) {
     }
     database_->set(answered);
     kafka_->set(tail_->ready());
-    // Looked at often until both are there, which is what a script that starts a gateway waits for.
+    // Checked often until both are ready: a script that starts a gateway waits for this.
     timer.expires_after(ready() ? std::chrono::milliseconds(health_interval) : 100ms);
     auto wait = timer.async_wait(asio::use_awaitable);
     co_await std::move(wait);

@@ -18,7 +18,7 @@ struct HeldKey {
 };
 BOOST_DESCRIBE_STRUCT(HeldKey, (), (state, same_request))
 
-/// Who a token speaks for.
+/// The principal of a token.
 struct TokenOwner {
   std::string domain, role;
 };
@@ -114,7 +114,7 @@ Task<std::optional<Transcript>> Store::transcript(std::string domain, Uuid id, s
     auto const conversation = read_conversation(transaction, domain, id);
     if (!conversation) return std::nullopt;
     Transcript transcript{id, conversation->domain, conversation->session_id, conversation->status, {}, {}};
-    // One more than asked for tells whether there is another page.
+    // One more than requested shows whether there is another page.
     transcript.messages = postgres::read<TranscriptMessage>(transaction,
                                                             R"(SELECT seq, role, COALESCE(content, '') AS content,
                   to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at
@@ -156,7 +156,7 @@ Task<> Store::mark_published(IdempotencyClaim claim) {
   auto work = [claim = std::move(claim)](pqxx::connection& connection) {
     pqxx::work transaction(connection);
     enter_tenant(transaction, claim.domain);
-    // Also when the claim had run out meanwhile: the event is on the topic, whoever put it there.
+    // Also when the claim had expired in between: the event is on the topic, published by any holder.
     transaction.exec("UPDATE pipeline.idempotency_keys SET state = 'published' WHERE domain = $1 AND key_hash = $2",
                      pqxx::params{claim.domain, as_bytea(hash_of(claim.key))});
     transaction.commit();

@@ -112,7 +112,7 @@ int run(int argc, char** argv) {
     auto const ready = admin.add_check("database");
     Metrics::process().gauge<Metric::build_info>("relay", program.version).set(1);
     kafka::ProducerSettings publishing;
-    publishing.message_timeout = std::chrono::milliseconds{0};  // one that timed out would be overtaken
+    publishing.message_timeout = std::chrono::milliseconds{0};  // a record that timed out would be overtaken
     kafka::Producer producer{client, publishing};
     sweep_until_told(settings, producer, *ready);
     log::info("stopped");

@@ -27,7 +27,7 @@ class Array {
     auto const end = std::to_chars(digits, digits + sizeof digits, number).ptr;
     add_plain({digits, static_cast<std::size_t>(end - digits)});
   }
-  /// What needs no quotes, as a UUID.
+  /// An array element without quotes, such as a UUID.
   void add_plain(std::string_view element) {
     separate();
     text_ += element;
@@ -94,7 +94,7 @@ void add_rollup(pqxx::transaction_base& transaction, std::string_view table, std
     searches.add(totals.searches);
     zero_results.add(totals.zero_results);
   }
-  // Rows are locked in the order in which they are inserted, and every batch is sorted: nobody can deadlock.
+  // Rows are locked in the order of insertion, and every batch is sorted, so there is no deadlock.
   auto const sql = fmt::format(
       "INSERT INTO {0} AS r (granularity, bucket_start{1}, calls, successes, failures, input_tokens, output_tokens,"
       " cost_usd, duration_sum_ms, duration_hist, searches, zero_results) "

@@ -120,7 +120,7 @@ DeadLetter read_dead_letter(rd_kafka_message_t const& message) {
   if (!from[0].empty()) letter.from = fmt::format("{}/{}/{}", from[0], from[1], from[2]);
   if (letter.worker.empty() && letter.group.starts_with(group_prefix))
     letter.worker = letter.group.substr(group_prefix.size());
-  // Of a topic that was made anew the same place is another letter's, hence the time.
+  // If a topic is deleted and created again, the same position is another letter's, hence the time.
   letter.id = parse_uuid(id).value_or(name_uuid(
       letter_space, fmt::format("{}/{}/{}/{}", letter.topic, letter.partition, letter.offset, letter.timestamp_ms)));
   if (auto event = envelope_of(letter.original)) {

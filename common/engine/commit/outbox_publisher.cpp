@@ -16,7 +16,7 @@
 namespace omnibus::engine {
 namespace {
 
-constexpr std::chrono::milliseconds gather{20};     // removals wait this long for company
+constexpr std::chrono::milliseconds gather{20};     // removals wait this long, to share a statement
 constexpr std::chrono::milliseconds back_off{250};  // after a full queue, a failed delivery or a database error
 constexpr std::int64_t no_row = 0;
 
@@ -48,7 +48,7 @@ void OutboxPublisher::publish(std::vector<postgres::OutboxRow> rows) {
 }
 
 void OutboxPublisher::send_backlog() {
-  // Whatever failed before this generation is in the backlog then, and what fails later lets nothing behind it pass.
+  // Records that failed before this generation are in the backlog then; one that fails later blocks those behind it.
   auto const generation = producer_.generation();
   take_back_failed();
   while (!backlog_.empty()) {
@@ -69,7 +69,7 @@ void OutboxPublisher::send_backlog() {
       backlog_.pop_front();
     } catch (kafka::Error const& error) {
       if (!error.retriable()) {
-        // Its size was checked before the commit; what else the client refuses is not ours to guess. The row stays.
+        // Its size was checked before the commit; any other rejection by the client is unexpected. The row stays.
         log::error("an outbox row cannot be published",
                    {{"topic", waiting->row.record.topic}, {"reason", error.what()}});
         backlog_.pop_front();

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t most_together = 64;
 
-/// Transactions at once: enough to have one at work while another waits for the disk, and not so many that there is no
-/// company to share one with, or no session left to read by.
+/// Transactions at once: enough to run one while another waits for the disk, and not so many that units no
+/// longer share one, or that no session is left for reading.
 std::size_t at_once(postgres::TransactionPool const& pool) {
   return std::max<std::size_t>(pool.size() / 2, 1);
 }

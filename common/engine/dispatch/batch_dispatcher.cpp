@@ -72,7 +72,7 @@ void BatchDispatcher::settle(Batch& batch) {
   in_flight_ -= batch.entries.size();
   for (auto const& entry : batch.entries) {
     if (entry.finished) continue;
-    // No offset after it can be committed any more, and what follows it must not overtake it.
+    // No later offset can be committed any more, and later events must not overtake it.
     auto& partition = *entry.delivery->partition;
     partition.drain_limit = std::min(partition.drain_limit, entry.delivery->sequence);
     drain(partition);
@@ -94,7 +94,7 @@ void BatchDispatcher::open(Partition& partition) {
 
 void BatchDispatcher::close(Partition& partition) {
   partition.open = false;
-  // At once, and not when their turn comes: what arrives from now on is held behind them.
+  // At once, and not when their turn comes: later arrivals are held behind them.
   auto const taken = take_back(partition);
   partition.held.insert(partition.held.begin(), taken.begin(), taken.end());
 }
@@ -115,7 +115,7 @@ void BatchDispatcher::drop(Partition& partition) {
 /// Everything of a partition that is not being committed, in its order.
 std::deque<Delivery*> BatchDispatcher::take_back(Partition const& partition) {
   std::deque<Delivery*> taken;
-  // The items stay where they are: without an entry nobody looks at them.
+  // The items stay: without an entry they are not used.
   std::erase_if(filling_->entries, [&](BatchEntry const& entry) {
     if (entry.delivery->partition != &partition) return false;
     taken.push_back(entry.delivery);

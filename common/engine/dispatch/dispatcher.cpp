@@ -40,7 +40,7 @@ void Dispatcher::open(Partition& partition) {
 
 void Dispatcher::close(Partition& partition) {
   partition.open = false;
-  // At once, and not when their turn comes: what arrives from now on is held behind them.
+  // At once, and not when their turn comes: later arrivals are held behind them.
   auto const closed = [&](Delivery const* each) { return each->partition == &partition; };
   auto const first = std::stable_partition(ready_.begin(), ready_.end(), std::not_fn(closed));
   partition.held.insert(partition.held.begin(), first, ready_.end());
@@ -145,7 +145,7 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
   }
   auto& partition = *delivery.partition;
   if (verdict.kind == Verdict::Kind::abandon || !partition.wanted()) {
-    // No offset after it can be committed any more, and what follows it of its key must not overtake it.
+    // No later offset can be committed any more, and later events of its key must not overtake it.
     auto const drained = partition.draining();
     partition.drain_limit = std::min(partition.drain_limit, delivery.sequence);
     if (!drained) drain(partition);
@@ -176,7 +176,7 @@ void Dispatcher::arm() {
   // Without anything to probe with, or while a probe is out, there is nothing to wake up for.
   if (!ready_.empty()) when = std::min(when, gate_.probe_at().value_or(when));
   if (when == Clock::time_point::max()) {
-    // What it was set for was drained: a timer that is left would keep the loop from ending.
+    // Its deliveries were drained: a timer that is left would keep the loop from ending.
     if (std::exchange(armed_for_, when) != when) timer_.cancel();
     return;
   }

@@ -40,7 +40,7 @@ void OffsetFrontier::set(Sequence sequence, bool done) {
   done_[at / bits] = done ? done_[at / bits] | bit : done_[at / bits] & ~bit;
 }
 
-/// The first sequence from `sequence` on that is done, or is not; the end where there is none.
+/// The first sequence from `sequence` on that is done, or is not; the end if there is none.
 OffsetFrontier::Sequence OffsetFrontier::next(Sequence sequence, bool done) const {
   while (sequence < end_) {
     auto const at = index(sequence);

@@ -28,7 +28,7 @@ kafka::Moment moment(char const* option, std::string const& text) {
   }
 }
 
-/// @throws std::invalid_argument for options that make no sense together. `first` is one that was given.
+/// @throws std::invalid_argument for options that contradict each other. `first` is one that was given.
 void check(ReplayArguments const& replay, std::string_view worker, std::string const& first) {
   if (replay.run.empty() && !replay.dry_run)
     throw std::invalid_argument(fmt::format("{}: only for replays; add --replay RUN", first));

@@ -22,7 +22,7 @@ namespace {
 constexpr std::chrono::seconds save_interval{1};
 constexpr std::chrono::seconds log_interval{5};
 
-/// A run is what it was begun as: the same name with anything else is a mistake.
+/// A run keeps its settings: the same name with other settings is a mistake.
 void check_same(ReplayRun const& found, std::string const& worker, ReplayArguments const& arguments) {
   auto const refuse = [&](std::string_view what, std::string const& was) {
     throw std::runtime_error(fmt::format(
@@ -41,7 +41,7 @@ std::vector<kafka::TopicPartition> places(std::vector<ReplayPartition> const& pa
   return places;
 }
 
-/// The group begins where the run stands, unless somebody has begun already.
+/// The group begins at the run's position, unless another process has begun already.
 void set_offsets(kafka::OffsetWindow& offsets, std::vector<ReplayPartition> const& partitions, bool fresh,
                  std::string const& group) {
   auto const committed = offsets.committed(places(partitions));

@@ -32,7 +32,7 @@ Uuid ReplayRun::id() const {
 }
 
 std::string forbidden_right(pqxx::transaction_base& transaction) {
-  // The ledger of sends may not be there; what is not there cannot be written.
+  // The ledger of sends may be missing; then there is nothing to write.
   auto const table = postgres::read_optional<std::string>(transaction, R"(
       SELECT t FROM unnest(ARRAY['pipeline.outbox', 'pipeline.delivery', 'pipeline.llm_responses']) AS t
       WHERE has_any_column_privilege(to_regclass(t), 'INSERT') LIMIT 1)");
@@ -94,7 +94,7 @@ void save(pqxx::transaction_base& transaction, std::string_view run, ReplayRepor
     partitions.push_back(where.partition);
     positions.push_back(offset);
   }
-  // Never back: a partition that changed hands may be told of by its last owner after its next.
+  // Never back: after a change of owner, the last owner may report later than the next.
   transaction.exec(R"(
       UPDATE pipeline.replay_progress p SET position = least(d.position, p.to_offset)
       FROM unnest($2::text[], $3::int[], $4::bigint[]) AS d (topic, partition, position)

@@ -59,7 +59,7 @@ void add_dlq_command(CLI::App& application, int& exit_code) {
     add_database_option(*command, options->database);
     command->add_flag("--json", options->json, "One JSON object instead of text");
     command->callback([options, &exit_code, run] {
-      log::configure("omnibus", log::Level::off);  // what goes wrong is said once, on stderr
+      log::configure("omnibus", log::Level::off);  // errors are printed once, on stderr
       exit_code = run(*options);
     });
     return command;

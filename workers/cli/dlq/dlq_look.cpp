@@ -24,7 +24,7 @@
 namespace omnibus::cli {
 namespace {
 
-/// The database is optional for those who only look: without it nobody knows what was done with a letter.
+/// The database is optional for reading: without it the state of a letter is unknown.
 LetterActions actions_of(pqxx::connection* database, std::string const& topic) {
   if (database == nullptr) return std::nullopt;
   return postgres::letter_actions(*database, topic);

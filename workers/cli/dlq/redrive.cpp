@@ -17,14 +17,14 @@ namespace omnibus::cli {
 namespace {
 
 constexpr std::size_t largest_batch = 100;
-constexpr std::string_view outbox_consumer = "omnibus dlq";  // no worker's name: nobody takes its rows over
+constexpr std::string_view outbox_consumer = "omnibus dlq";  // not a worker's name: no worker takes its rows over
 constexpr std::chrono::seconds longest_delivery{40};         // beyond the producer's own limit
 
 std::string place_of(engine::DeadLetter const& letter) {
   return fmt::format("{}/{}", letter.partition, letter.offset);
 }
 
-/// What a key's order is kept within; nothing for a letter without key.
+/// The key of the order; nothing for a letter without key.
 std::optional<std::size_t> lane_of(engine::DeadLetter const& letter) {
   if (!letter.original.key) return std::nullopt;
   return std::hash<std::string>{}(letter.worker + '\0' + *letter.original.key);
@@ -61,7 +61,7 @@ Redrive::Redrive(RedrivePorts ports, RedriveSettings settings)
 
 RedriveReport Redrive::run() {
   auto const marks = ports_.admin.watermarks(settings_.topic);
-  done_ = postgres::letter_actions(ports_.database, settings_.topic);  // what comes later the compare-and-set tells
+  done_ = postgres::letter_actions(ports_.database, settings_.topic);  // later actions are found by the compare-and-set
   for (std::size_t partition = 0; partition < marks.size() && !at_limit(); ++partition) {
     auto const number = static_cast<std::int32_t>(partition);
     if (settings_.selection.partitions.holds(number)) run_partition(number, marks[partition]);
@@ -73,7 +73,7 @@ void Redrive::run_partition(std::int32_t partition, kafka::Watermarks marks) {
   std::optional<postgres::PartitionTurn> turn;
   if (ports_.producer != nullptr) {
     turn.emplace(ports_.database, settings_.topic, partition);
-    publish(partition, &report_.left_over);  // what a redrive that was killed did not get to
+    publish(partition, &report_.left_over);  // the rows of a redrive that was killed
   }
   KeyOrder order;
   ports_.reader.read({settings_.topic, partition}, marks.low, marks.high, [&](rd_kafka_message_t const& message) {
@@ -151,7 +151,7 @@ void Redrive::flush() {
       postgres::LetterKey const key{letter.id,     settings_.topic, letter.partition,
                                     letter.offset, letter.worker,   letter.event_key};
       auto const mine = postgres::take_letter(transaction, key, settings_.action, settings_.actor);
-      if (!mine && !OMNIBUS_MUTATED("redrive_cas")) continue;  // somebody else has it
+      if (!mine && !OMNIBUS_MUTATED("redrive_cas")) continue;  // another operator has it
       ++taken;
       if (ports_.producer != nullptr) rows.push_back({id++, engine::redriven(letter)});
     }

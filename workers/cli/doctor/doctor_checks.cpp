@@ -94,7 +94,7 @@ Finding check_migrations(DoctorOptions const& told) {
   }
 }
 
-/// What is made of the one row that a query of our tables gives.
+/// Runs a query that returns one row of our tables, and judges it.
 template <class Row>
 Finding check_table(DoctorOptions const& told, std::string_view sql, Finding (*judge)(Row const&)) {
   auto const connection = bounded_connection(told);
@@ -133,7 +133,7 @@ struct DeliveriesState {
 BOOST_DESCRIBE_STRUCT(DeliveriesState, (), (late, in_doubt))
 
 Finding check_deliveries(DoctorOptions const& told) {
-  // By when it was planned: what is refused again and again changes all the time.
+  // By the planned time: deliveries that are rejected again and again change all the time.
   return check_table<DeliveriesState>(
       told,
       "SELECT count(*) FILTER (WHERE state <> 'in_doubt' AND planned_at < now() - interval '15 minutes') AS late,"

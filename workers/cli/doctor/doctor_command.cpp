@@ -51,8 +51,8 @@ Finding examine(Check const& check, DoctorOptions const& told) {
   }
 }
 
-/// All at once, each on a thread that is left behind if it does not come back in time.
-/// @return whether all came back
+/// All at once, each on a thread that is abandoned if it does not return in time.
+/// @return whether all returned
 bool examine_all(std::shared_ptr<DoctorOptions const> const& options, DoctorReport& report) {
   auto const deadline = std::chrono::steady_clock::now() + options->cluster.timeout() + grace;
   std::vector<std::pair<Check, std::future<Finding>>> running;
@@ -120,7 +120,7 @@ void add_doctor_command(CLI::App& application, int& exit_code) {
       ->capture_default_str();
   command->add_flag("--json", options->json, "One JSON object instead of text");
   command->callback([options, &exit_code] {
-    log::configure("omnibus", log::Level::off);  // what goes wrong is in the table
+    log::configure("omnibus", log::Level::off);  // errors are in the table
     exit_code = run(options);
   });
 }

@@ -88,7 +88,7 @@ class LagReader {
     return groups;
   }
 
-  /// What a group has committed, is assigned or, as one of our workers, subscribes to.
+  /// A group's commits, assignments and, for one of our workers, subscriptions.
   std::set<std::string> topics_of(kafka::GroupState const& group,
                                   std::map<kafka::TopicPartition, std::int64_t> const& committed) const {
     std::set<std::string> topics;
@@ -202,7 +202,7 @@ void add_lag_command(CLI::App& application, int& exit_code) {
       ->excludes(watch);
   command->add_flag("--json", options->json, "One line of JSON per report");
   command->callback([options, &exit_code] {
-    log::configure("omnibus", log::Level::off);  // what goes wrong is said once, on stderr
+    log::configure("omnibus", log::Level::off);  // errors are printed once, on stderr
     exit_code = run(*options);
   });
 }

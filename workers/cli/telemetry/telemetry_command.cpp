@@ -39,7 +39,7 @@ void show(TelemetryOptions const& options) {
   fmt::print("{}", view_of(report, options.measure, output_width(), options.ascii ? Ink::ascii : output_ink()));
 }
 
-/// Runs what changes something, which not every role may.
+/// Runs a command that changes data, for which a role may lack the right.
 template <class Change>
 void as_owner(Change const& change) {
   try {

@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t most_days = 3'660;
 
-/// What `rebuild --json` prints.
+/// The output of `rebuild --json`.
 struct Rebuilt {
   std::int64_t days = 0;
   std::int64_t calls = 0;

@@ -34,7 +34,7 @@ void list_prices(TelemetryOptions const& options) {
 }
 
 void add_prices(TelemetryOptions const& options) {
-  // As the list is kept: all of the newest one, and what is new of it.
+  // As stored: all of the newest list, with the new prices.
   llm::PriceTable table;
   try {
     table = llm::PriceTable::parse(options.prices);

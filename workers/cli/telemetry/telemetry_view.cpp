@@ -21,7 +21,7 @@ double as_number(std::string const& decimal) {
   return std::strtod(decimal.c_str(), nullptr);
 }
 
-/// Dollars with as many places as tell something: at least two, of small amounts more.
+/// Dollars with as many decimals as are useful: at least two, more for small amounts.
 std::string dollars(double usd) {
   if (usd != 0 && std::abs(usd) < 0.01) return fmt::format("${:.6f}", usd);
   if (std::abs(usd) < 10) return fmt::format("${:.4f}", usd);

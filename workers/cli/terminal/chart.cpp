@@ -24,7 +24,7 @@ std::vector<double> merged(std::vector<double> const& values, std::size_t column
   return result;
 }
 
-/// What a column shows in the line that begins `line` cells above the base.
+/// The character of a column in the line that begins `line` cells above the base.
 std::string_view cell(int eighths, std::size_t line, Ink ink) {
   auto const above = eighths - static_cast<int>(line) * eighths_of_a_cell;
   auto const filled = std::clamp(above, 0, eighths_of_a_cell);
@@ -83,7 +83,7 @@ std::vector<std::string> column_chart(std::vector<double> const& values, Merge m
   for (auto const value : columns) {
     auto const full = static_cast<double>(height * eighths_of_a_cell);
     auto const scaled = highest > 0 ? static_cast<int>(std::lround(value / highest * full)) : 0;
-    eighths.push_back(value > 0 ? std::max(scaled, 1) : 0);  // what is not nothing is seen
+    eighths.push_back(value > 0 ? std::max(scaled, 1) : 0);  // a value above zero is always visible
   }
   std::vector<std::string> lines;
   for (auto line = height; line-- > 0;) {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int64_t last_of_year_9999 = 253'402'300'799'000;
 
-/// One character of UTF-8 and its length; length 0 where there is none.
+/// One character of UTF-8 and its length; length 0 if it is invalid.
 struct Decoded {
   char32_t code = 0;
   std::size_t length = 0;

@@ -45,7 +45,7 @@ struct TailedEvent {
   std::string id;
   std::string time;
   std::optional<json::Raw> data;
-  std::optional<std::string> unreadable;  ///< what is wrong with a record that is no event of ours
+  std::optional<std::string> unreadable;  ///< the error in a record that is not an event of ours
 };
 BOOST_DESCRIBE_STRUCT(TailedEvent, (), (partition, offset, key, type, source, id, time, data, unreadable))
 
@@ -177,7 +177,7 @@ void add_tail_command(CLI::App& application, int&) {
       ->add_option("--kafka-options", options->client_options, "More options of librdkafka, name=value separated by ;")
       ->envname("KAFKA_OPTIONS");
   command->callback([options] {
-    log::configure("omnibus", log::Level::off);  // what goes wrong is said once, on stderr
+    log::configure("omnibus", log::Level::off);  // errors are printed once, on stderr
     follow(*options);
   });
 }

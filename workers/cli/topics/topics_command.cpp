@@ -76,7 +76,7 @@ void apply(kafka::Admin const& admin, kafka::TopicChange const& change) {
 }
 
 /// Brokers learn of a change one after the other. Waits until several answers in a row, each from any broker, show it,
-/// so that whoever starts next finds its topics.
+/// so that the next process to start finds its topics.
 void await_applied(kafka::TopicCatalog const& catalog, kafka::Admin const& admin, std::chrono::seconds timeout) {
   auto const deadline = std::chrono::steady_clock::now() + timeout;
   for (int clean = 0; clean < 5; ++clean) {
@@ -88,7 +88,7 @@ void await_applied(kafka::TopicCatalog const& catalog, kafka::Admin const& admin
   }
 }
 
-/// All or nothing as far as refusals go: what would need a person's word is looked for before anything is changed.
+/// All or nothing, as far as rejections go: a change that needs an operator is looked for before any change is made.
 int apply(TopicsOptions const& options) {
   auto const catalog = options.catalog();
   auto const admin = options.admin();
@@ -131,7 +131,7 @@ void add_topics_command(CLI::App& application, int& exit_code) {
     auto* command = topics->add_subcommand(name, help);
     command->add_option("--file", options->file, "The topics file; default: the one built into this binary");
     command->callback([options, run = std::move(run), &exit_code] {
-      log::configure("omnibus", log::Level::off);  // what goes wrong is said once, on stderr
+      log::configure("omnibus", log::Level::off);  // errors are printed once, on stderr
       exit_code = run(*options);
     });
     return command;

@@ -81,8 +81,8 @@ Task<> Idempotency::once(IdempotencyClaim claim, std::function<Task<>()> publish
   } catch (...) {
     failure = std::current_exception();
   }
-  // Whatever becomes of this write, the event's fate is known to the caller: a claim that stays behind runs out, and
-  // its successor publishes the same id.
+  // If this write fails, the caller still knows the event's outcome: a claim that stays behind expires, and
+  // the next holder publishes the same id.
   try {
     auto noting = failure ? store_.release(claim, lease_) : store_.mark_published(claim);
     co_await std::move(noting);

@@ -139,7 +139,7 @@ void ReplyLog::take(rd_kafka_message_t& message, std::vector<LogEntry>& entries)
 std::vector<LogEntry> ReplyLog::read(std::chrono::milliseconds timeout) {
   std::vector<LogEntry> entries;
   rd_kafka_poll(client_.get(), 0);  // serves on_error
-  // A batch would wait its whole time-out for being full, so wait for one record and take what else is there.
+  // A batch would wait its whole timeout until it is full, so wait for one record and take the others that are there.
   std::array<rd_kafka_message_t*, batch> messages{};
   messages[0] = rd_kafka_consume_queue(queue_.get(), to_ms(timeout));
   if (messages[0] == nullptr) return entries;

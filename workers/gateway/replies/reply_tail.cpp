@@ -76,7 +76,7 @@ void ReplyTail::run() {
     try {
       begin_new_partitions(log, known);
     } catch (kafka::Error const&) {
-      ready_ = false;  // looked at again soon; what is followed goes on by itself
+      ready_ = false;  // checked again soon; followed partitions continue
     }
   }
 }
@@ -162,8 +162,8 @@ class ReplyHistory::Implementation {
           stretch.replies.push_back(std::move(*entry.reply));
       }
       if (!entries.empty() || Clock::now() < deadline) continue;
-      // Records at the end of a stretch may be none of ours (control records of a transaction): there is nothing to
-      // wait for when the broker is there and still sends nothing.
+      // The last records of a range may not be ours (control records of a transaction): there is nothing to
+      // wait for when the broker answers and still sends nothing.
       if (!log_->connected()) throw kafka::Error(RD_KAFKA_RESP_ERR__TIMED_OUT, "chat.replies");
       stretch.next = end;
     }

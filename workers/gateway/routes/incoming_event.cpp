@@ -23,15 +23,15 @@ Refusal not_valid(json::DecodeError const& error) {
   return Refusal::invalid(error.field, error.message());
 }
 
-/// Kafka's own producers may write what they like there, and consumers then go by the record's timestamp; what comes in
-/// here is held to the standard.
+/// Kafka producers may write any text there, and consumers then use the record's timestamp. Events that come in
+/// here must follow the standard.
 CloudEvent with_time(CloudEvent event, std::string field) {
   if (event.envelope.time.empty() || parse_time_ms(event.envelope.time)) return event;
   throw Refusal::invalid(std::move(field), "It must be an RFC 3339 time such as 2026-11-20T12:00:00Z");
 }
 
 CloudEvent read_binary(http::Request const& request) {
-  std::deque<std::string> texts;  // what the views below look at
+  std::deque<std::string> texts;  // storage for the views below
   std::vector<HeaderView> headers;
   for (auto const& [name, value] : request.headers) {
     auto const lower_name = lower(name);

@@ -119,7 +119,7 @@ Task<> StreamRoute::check_cursor(Opening& opening) {
   if (!opening.after) co_return;
   auto const next = sources_.recent.next_offset(opening.after->partition);
   if (next && opening.after->offset < *next) co_return;
-  // Ahead of our tail: another gateway's may be faster, or the topic may have begun anew since.
+  // Ahead of our tail: another gateway may be faster, or the topic may have been created again.
   auto asking = sources_.history.end_of(opening.after->partition);
   auto const end = co_await std::move(asking);
   if (opening.after->offset >= end) opening.after.reset();
@@ -152,7 +152,7 @@ Task<> StreamRoute::read_history(Opening const& opening, Teller& teller, http::S
     for (auto const& reply : stretch.replies) teller.tell(reply);
     position.offset = stretch.next;
     auto text = teller.take();
-    // An id without an event moves the client on past what was not for it, should it have to come back.
+    // An id without an event moves the client past records of other conversations, for its next resume.
     text += "id: " + to_string(Cursor{position.partition, position.offset - 1}) + "\n\n";
     auto writing = stream.write(text);
     co_await std::move(writing);
@@ -176,7 +176,7 @@ Task<> StreamRoute::serve(Opening opening, http::Stream& stream) {
   }
   auto const executor = co_await asio::this_coro::executor;
   auto const timer = std::make_shared<asio::steady_timer>(executor);
-  // From here to the subscription nothing may suspend: what is in memory and what comes next must meet.
+  // From here to the subscription nothing may suspend: otherwise replies between memory and feed would be missed.
   auto const recent = opening.after ? sources_.recent.from(opening.conversation_id, *opening.after)
                                     : sources_.recent.since(opening.conversation_id, opening.since);
   Subscription subscription(sources_.feed, opening.conversation_id, settings_.max_buffer.bytes,

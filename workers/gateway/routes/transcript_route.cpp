@@ -45,7 +45,7 @@ Task<http::Response> TranscriptRoute::get(http::Request const& request) {
   auto lookup = store_.transcript(domain_of(principal, request), id, after_seq, limit);
   auto const transcript = co_await std::move(lookup);
   if (!transcript) throw Refusal::no_conversation();
-  // Whoever has read the answer here need not be told it again by the stream opened next.
+  // A client that has read the answer here does not need it again from the next stream.
   auto const& messages = transcript->messages;
   if (!transcript->next_after_seq && !messages.empty() && messages.back().role == "assistant")
     unseen_.seen(id, unseen_from);

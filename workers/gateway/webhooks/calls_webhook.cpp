@@ -28,7 +28,7 @@ InboundEvent read_call(InboundRules const& rules, std::string_view body) {
   if (!posted) throw Refusal::invalid(posted.error().field, posted.error().message());
   auto const number = read_phone_number(rules, "phone_number", posted->phone_number);
   CallTerminated call{rules.domain, std::move(posted->call_id), number.e164(), {}, {}};
-  // An empty summary and silence are none: the call's own worker then looks elsewhere.
+  // An empty summary or transcript counts as absent: the call worker then looks elsewhere.
   if (posted->summary && !posted->summary->empty()) call.summary = std::move(posted->summary);
   if (posted->transcript) {
     std::erase_if(*posted->transcript, [](Utterance const& said) { return said.text.empty(); });

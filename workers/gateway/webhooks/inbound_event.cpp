@@ -6,7 +6,7 @@
 namespace omnibus::gateway {
 namespace {
 
-/// "omnibus", "inbnd": the name space of events that webhooks tell of.
+/// "omnibus", "inbnd": the namespace of events from webhooks.
 constexpr Uuid inbound_space{
     {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x69, 0x6e, 0x62, 0x6e, 0x64, 0x00}};
 constexpr std::size_t key_bytes = 16;

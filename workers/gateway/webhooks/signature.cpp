@@ -87,7 +87,7 @@ std::optional<std::string_view> signature_fault(SignatureRule const& rule, http:
     with_timestamp.append(*timestamp).append(".").append(body);
     body = with_timestamp;
   }
-  auto good = false;  // every secret is tried, so that the time does not tell which one is in use
+  auto good = false;  // every secret is tried, so that the time does not reveal which one is used
   for (auto const& secret : rule.secrets) {
     auto const expected = hmac_sha256(secret, body);
     good = same_secret(*given, bytes_of(expected)) || good;

@@ -72,7 +72,7 @@ std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view
   sms.provider_message_id = unless_empty(std::move(posted->id));
   if (!sms.provider_message_id) sms.provider_message_id = unless_empty(std::move(posted->message_id));
   auto key = profile_key(rules, sms.phone_number);
-  // The key stands for the sender, so that the id does not let anybody try out phone numbers.
+  // The key stands for the sender, so that the id cannot be used to guess phone numbers.
   auto const id = sms.provider_message_id
                       ? inbound_event_id({mtn_sms, rules.domain, *sms.provider_message_id})
                       : inbound_event_id({mtn_sms, key, sms.recipient, sms.text, minute_of(sms.received_at)});
@@ -87,7 +87,7 @@ std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::str
   receipt.status = our_status(posted->deliveryStatus);
   receipt.occurred_at = moment_or_now(rules, posted->completedDate ? posted->completedDate->text : "");
   receipt.provider_message_id = unless_empty(std::move(posted->transactionId));
-  // Our keys are UUIDs: what else came with the account's messages is somebody else's, and may be personal.
+  // Our keys are UUIDs: other values belong to other senders of the account, and may be personal.
   if (auto const key = parse_uuid(posted->clientCorrelatorId.value_or(""))) receipt.effect_key = to_string(*key);
   if (!receipt.provider_message_id && !receipt.effect_key) {
     if (posted->clientCorrelatorId) return std::nullopt;

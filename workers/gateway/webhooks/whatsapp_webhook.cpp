@@ -118,7 +118,7 @@ class WhatsappReader {
     event.provider = whatsapp_cloud;
     event.status = std::move(read->status);
     event.occurred_at = moment_or_now(rules_, read->timestamp.value_or(""));
-    // Our keys are UUIDs: what others attach to their messages of this number may be personal.
+    // Our keys are UUIDs: the values of other senders on this number may be personal.
     if (auto const key = parse_uuid(read->biz_opaque_callback_data.value_or(""))) event.effect_key = to_string(*key);
     if (read->errors && !read->errors->empty() && read->errors->front().code)
       event.error_code = std::to_string(*read->errors->front().code);
