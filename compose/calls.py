@@ -23,7 +23,7 @@ import time
 import urllib.error
 import urllib.request
 
-from publish import Database, Trouble
+from clients import Database, Trouble
 
 CALLERS_AT_ONCE = 8
 STALL = 60

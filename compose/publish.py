@@ -1,35 +1,26 @@
 #!/usr/bin/env python3
-"""Posts messages to the gateway as many visitors at once, waits for every answer, and prints a report.
+"""Posts messages to the gateway as many visitors at once, waits for every answer, and reports what came of it.
 
-Reads CSV with a `text` column, or JSON lines with `text`. Each visitor sends a few of the messages, one by one,
-each after the answer to the one before, which is read from PostgreSQL. The addresses and tokens come from the
+Reads CSV with a `text` column, or JSON lines with `text`. A visitor says a few of the messages, one after the other,
+each when the one before has been answered. Whether it has is read from PostgreSQL. Where things are is taken from the
 environment: OMNIBUS_GATEWAY, OMNIBUS_TOKEN, OMNIBUS_DOMAIN, OMNIBUS_DATABASE, OMNIBUS_KAFKA and OMNIBUS_METRICS. Exit
-status 0 only when every message was stored and answered once and in order.
+status 0 only when every message was stored and answered once and in the order said.
 """
 
 import argparse
-import atexit
 import collections
 import contextlib
 import csv
-import decimal
-import http.client
 import json
 import os
-import re
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
 import time
-import urllib.parse
-import urllib.request
 import uuid
 
-
-class Trouble(Exception):
-    """An error that ends the run, as text for the user."""
+from clients import Database, Gateway, ModelCalls, Trouble, read_counters
 
 
 def read_texts(path, limit):
@@ -73,162 +64,15 @@ def read_json_lines(file, path):
         yield text
 
 
-class Database:
-    """Runs queries through one open psql. The password goes through its environment, not its command line."""
-
-    END = "-- end of answer --"
-
-    def __init__(self, url):
-        parts = urllib.parse.urlsplit(url)
-        environment = {
-            **os.environ,
-            "PGHOST": parts.hostname or "",
-            "PGPORT": str(parts.port or 5432),
-            "PGUSER": urllib.parse.unquote(parts.username or ""),
-            "PGPASSWORD": urllib.parse.unquote(parts.password or ""),
-            "PGDATABASE": parts.path.lstrip("/"),
-            "PGCLIENTENCODING": "UTF8",
-        }
-        self.process = subprocess.Popen(
-            ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1"], env=environment, text=True, encoding="utf-8",
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-    def rows(self, query):
-        """The rows of a query that returns one JSON value per row."""
-        try:
-            self.process.stdin.write(f"{query};\n\\echo {self.END}\n")
-            self.process.stdin.flush()
-        except OSError as error:
-            raise Trouble("psql has ended") from error
-        values = []
-        while line := self.process.stdout.readline():
-            line = line.rstrip("\n")
-            if line == self.END:
-                return values
-            try:
-                values.append(json.loads(line))
-            except ValueError as error:
-                raise Trouble(f"the database says: {line}") from error
-        raise Trouble("psql has ended")
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(5)
-
-
-class Gateway:
-    """One keep-alive connection."""
-
-    def __init__(self, base, token):
-        self.address = urllib.parse.urlsplit(base).netloc
-        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self.connection = None
-
-    def request(self, method, path, body=None, headers=None):
-        if not self.connection:
-            self.connection = http.client.HTTPConnection(self.address, timeout=30)
-        try:
-            self.connection.request(method, path, body, {**self.headers, **(headers or {})})
-            answer = self.connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        except (OSError, http.client.HTTPException):
-            self.connection.close()
-            self.connection = None
-            raise
-
-    def post(self, message, give_up_at):
-        """Publishes; retries a temporary rejection with the same key, so that it stays one event."""
-        body = json.dumps(message).encode()
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        while True:
-            wait, reason = 0.2, ""
-            try:
-                status, answer_headers, answer = self.request("POST", "/v1/chat/messages", body, headers)
-                if status == 202:
-                    return json.loads(answer)
-                reason = f"{status} {answer.decode(errors='replace')[:300]}"
-                if status not in (408, 429, 503):
-                    raise Trouble(f"the gateway refused a message: {reason}")
-                wait = float(answer_headers.get("Retry-After") or wait)
-            except (OSError, http.client.HTTPException) as error:
-                reason = str(error) or type(error).__name__
-            if time.time() + wait > give_up_at:
-                raise Trouble(f"the gateway takes no messages: {reason}")
-            time.sleep(wait)
-
-
-class ModelCalls:
-    """The events of the topic llm.calls, from now on: usage and cost of every model call."""
-
-    def __init__(self, brokers):
-        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        omnibus = os.path.join(os.environ.get("OMNIBUS_BIN") or os.path.join(root, "build/release/bin"), "omnibus")
-        self.process = subprocess.Popen([omnibus, "tail", "llm.calls", "--brokers", brokers], text=True, encoding="utf-8",
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        atexit.register(self.stop)
-        said = self.process.stderr.readline()
-        if not said.startswith("following"):
-            raise Trouble(f"the topic llm.calls cannot be read: {said.strip()}")
-        self.calls = []
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        for line in self.process.stdout:
-            event = json.loads(line)
-            if "data" in event:
-                self.calls.append((event["type"], event["data"]))
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-
-    def spent(self, visitors, replies):
-        """Sums over the calls for these visitors. They are published right after each reply is stored, so the last ones
-        may still be on their way."""
-        ids = {visitor.conversation_id for visitor in visitors}
-        give_up_at = time.time() + 5
-        while True:
-            own = [(kind, call) for kind, call in list(self.calls) if call["conversation_id"] in ids]
-            completed = [call for kind, call in own if ".completed." in kind]
-            if len(completed) >= replies or time.time() > give_up_at:
-                break
-            time.sleep(0.05)
-        self.stop()
-        return {
-            "completed": len(completed),
-            "failed": len(own) - len(completed),
-            "input": sum(call["input_tokens"] for _, call in own),
-            "output": sum(call["output_tokens"] for _, call in own),
-            "cost": sum((decimal.Decimal(call["cost_usd"]) for _, call in own), decimal.Decimal(0)),
-            "estimated": any(call["usage_estimated"] for _, call in own),
-            "models": sorted({call["response_model"] or call["request_model"] for call in completed}),
-        }
-
-
-def read_counters(bases):
-    """Sums over all workers and labels, by metric name."""
-    sums = collections.Counter()
-    for base in bases.split():
-        try:
-            with urllib.request.urlopen(f"{base}/metrics", timeout=5) as answer:
-                lines = answer.read().decode().splitlines()
-        except OSError as error:
-            raise Trouble(f"no metrics from {base}: {error}") from error
-        for line in lines:
-            if found := re.match(r"(\w+_total)(\{.*\})? (\S+)$", line):
-                sums[found[1]] += float(found[3])
-    return sums
-
-
 class Visitor:
-    """One conversation: its messages and its progress."""
+    """One conversation: what is said in it, and how far it is."""
 
     def __init__(self, session_id, texts):
         self.session_id = session_id
         self.texts = texts
         self.conversation_id = None
         self.sent_at = []
-        self.settled = 0  # its stored messages; each is stored in one transaction with its answer
+        self.settled = 0  # its messages that are stored, which happens in one transaction with the answer
         self.answered = 0
         self.news = threading.Event()
 
@@ -256,7 +100,7 @@ class Run:
                 except IndexError:
                     return
                 self.converse(gateway, visitor)
-        except Exception as error:  # reported to the other threads and the main one
+        except Exception as error:  # the other threads and the main one must learn of it
             self.trouble = self.trouble or error
 
     def converse(self, gateway, visitor):
@@ -279,7 +123,7 @@ class Run:
             del self.open[visitor.conversation_id]
 
     def listen(self, database):
-        """Updates each visitor's stored turns. A turn is stored without an answer when no model gave one."""
+        """Tells each visitor of the turns that are stored. One can be stored without an answer: when no model gave one."""
         with self.lock:
             awaited = dict(self.open)
         if not awaited:
@@ -319,7 +163,7 @@ class Run:
 
 
 class Progress:
-    """One status line, updated on a terminal; else a new line every few seconds."""
+    """One line that is written over on a terminal, else a line every few seconds."""
 
     def __init__(self, run):
         self.run = run
@@ -336,12 +180,12 @@ class Progress:
         line = (f"  {run.published:,} of {run.total:,} messages published, {run.answered:,} answered, "
                 f"{len(run.open):,} visitors waiting, {now - self.began:.0f} s")
         ending = "\n" if last or not self.terminal else ""
-        with contextlib.suppress(BrokenPipeError):  # the reader is gone
+        with contextlib.suppress(BrokenPipeError):  # nobody looks any more
             print(("\r" + line.ljust(78)) if self.terminal else line, end=ending, file=sys.stderr, flush=True)
 
 
 class Outcome:
-    """Compares the run's rows in PostgreSQL with the messages sent."""
+    """What PostgreSQL holds of the run, compared with what was said."""
 
     def __init__(self, visitors, database):
         self.messages = self.replies = 0
@@ -424,11 +268,11 @@ def print_transcript(visitor):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--input", required=True, help="CSV with a text column, or JSON lines with text")
-    parser.add_argument("--limit", type=int, default=0, help="at most this many messages; 0: all")
+    parser.add_argument("--limit", type=int, default=0, help="at most so many messages; 0 for all")
     parser.add_argument("--per-visitor", type=int, default=5, help="messages of one conversation")
     parser.add_argument("--visitors", type=int, default=100, help="conversations at once")
     parser.add_argument("--stall", type=float, default=90, help="seconds without any answer after which to give up")
-    parser.add_argument("--check", action="store_true", help="only check that the input can be read")
+    parser.add_argument("--check", action="store_true", help="only see whether the input can be read")
     arguments = parser.parse_args()
 
     texts = read_texts(arguments.input, arguments.limit)
@@ -451,7 +295,7 @@ def main():
         print_table(outcome, visitors, counted, spent)
         print_transcript(visitors[0])
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader is gone; the exit status stays the same
+    except BrokenPipeError:  # whoever read has seen enough; the outcome stays what it is
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if outcome.faults or outcome.replies != len(texts):
         raise Trouble(f"not every one of the {len(texts):,} messages was answered once and in order")

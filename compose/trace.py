@@ -26,7 +26,7 @@ import sys
 import time
 import uuid
 
-from publish import Database, Trouble
+from clients import Database, Trouble
 
 COLUMNS = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 MODEL = "omnibus-large"
