@@ -154,26 +154,4 @@ inline Task<> write_and_reply(Context& context) {
   co_await std::move(committing);
 }
 
-/// `per_key` numbered events of each key, interleaved.
-inline std::vector<kafka::Record> numbered_events(std::string const& topic, int keys, int per_key) {
-  std::vector<kafka::Record> records;
-  for (int number = 0; number < per_key; ++number)
-    for (int key = 0; key < keys; ++key) records.push_back(event(topic, "key-" + std::to_string(key), number));
-  return records;
-}
-
-/// Publishes each record so many times, and waits for the broker to have them.
-inline bool publish(Broker& broker, std::vector<kafka::Record> const& records, int times = 1) {
-  kafka::Producer producer{broker.client};
-  for (auto const& record : records)
-    for (int i = 0; i < times; ++i) producer.produce(record, {});
-  return producer.flush(std::chrono::seconds{30});
-}
-
-inline std::vector<std::string> numbers(int count) {
-  std::vector<std::string> expected;
-  for (int number = 0; number < count; ++number) expected.push_back(std::to_string(number));
-  return expected;
-}
-
 }  // namespace omnibus::engine::test

@@ -186,6 +186,29 @@ inline kafka::Record event(std::string const& topic, std::string const& key, int
   return to_binary_record(envelope, std::to_string(number), topic, key);
 }
 
+/// `per_key` events of each key, numbered from `first`, interleaved.
+inline std::vector<kafka::Record> numbered_events(std::string const& topic, int keys, int per_key, int first = 0) {
+  std::vector<kafka::Record> records;
+  for (int number = first; number < first + per_key; ++number)
+    for (int key = 0; key < keys; ++key) records.push_back(event(topic, "key-" + std::to_string(key), number));
+  return records;
+}
+
+/// Publishes each record so many times, and waits for the broker to have them.
+inline bool publish(Broker& broker, std::vector<kafka::Record> const& records, int times = 1) {
+  kafka::Producer producer{broker.client};
+  for (auto const& record : records)
+    for (int i = 0; i < times; ++i) producer.produce(record, {});
+  return producer.flush(std::chrono::seconds{30});
+}
+
+/// The data of so many numbered events of one key.
+inline std::vector<std::string> numbers(int count) {
+  std::vector<std::string> expected;
+  for (int number = 0; number < count; ++number) expected.push_back(std::to_string(number));
+  return expected;
+}
+
 /// Waits on the loop of the caller without blocking it.
 inline Task<> pause(std::chrono::microseconds time) {
   auto const executor = co_await boost::asio::this_coro::executor;
