@@ -1,5 +1,7 @@
 #include "postgres/migrations.hpp"
 
+#include "hash/hash.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -9,7 +11,6 @@
 #include <optional>
 #include <thread>
 
-#include <openssl/evp.h>
 #include <pqxx/pqxx>
 
 namespace omnibus::postgres {
@@ -17,21 +18,6 @@ namespace {
 
 /// Of all migrators everywhere: the first eight bytes of "omnibusm".
 constexpr std::string_view lock_key = "8029188632470025069";
-
-std::string sha256_hex(std::string_view bytes) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1) {
-    throw MigrationError("OpenSSL has no SHA-256");
-  }
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string hex;
-  for (unsigned int i = 0; i < size; ++i) {
-    hex += digits[digest[i] >> 4];
-    hex += digits[digest[i] & 15U];
-  }
-  return hex;
-}
 
 /// Holds the advisory lock of the database for as long as it lives. It polls: a session that waits inside
 /// pg_advisory_lock() holds a snapshot, which CREATE INDEX CONCURRENTLY of the one before it would wait for.
@@ -131,7 +117,7 @@ Migration parse_migration(std::string file, std::string_view text) {
   Migration migration;
   auto const digits = std::find_if(file.begin(), file.end(), [](char c) { return c < '0' || c > '9'; });
   migration.version.assign(file.begin(), digits);
-  migration.sha256 = sha256_hex(text);
+  migration.sha256 = to_hex(sha256(text));
 
   struct Section {
     Marker marker;

@@ -1,5 +1,6 @@
 #include "compose/simulator/message_wire.hpp"
 
+#include "hash/hash.hpp"
 #include "http/form.hpp"
 
 #include <algorithm>
@@ -10,7 +11,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 namespace omnibus::simulator {
 namespace {
@@ -215,10 +215,7 @@ Callback twilio_callback(Acceptance const& acceptance, std::string_view status, 
     http::append_form(callback.body, name, value);
     signed_text.append(name).append(value);
   }
-  std::array<unsigned char, 20> digest{};
-  unsigned int size = 0;
-  HMAC(EVP_sha1(), auth_token.data(), static_cast<int>(auth_token.size()),
-       reinterpret_cast<unsigned char const*>(signed_text.data()), signed_text.size(), digest.data(), &size);
+  auto const digest = hmac_sha1(auth_token, signed_text);
   callback.signature.resize(29);  // 28 characters of base64 and a NUL
   EVP_EncodeBlock(reinterpret_cast<unsigned char*>(callback.signature.data()), digest.data(), 20);
   callback.signature.pop_back();
@@ -240,13 +237,7 @@ std::string_view credential(http::Request const& request, std::string_view schem
 }
 
 std::string sign(std::string_view secret, std::string_view body) {
-  std::array<unsigned char, 32> digest{};
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<unsigned char const*>(body.data()), body.size(), digest.data(), &size);
-  std::string hex;
-  for (auto const byte : digest) fmt::format_to(std::back_inserter(hex), "{:02x}", byte);
-  return hex;
+  return to_hex(hmac_sha256(secret, body));
 }
 
 }  // namespace omnibus::simulator

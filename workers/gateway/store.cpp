@@ -1,11 +1,11 @@
 #include "workers/gateway/store.hpp"
 
+#include "hash/hash.hpp"
 #include "postgres/rows.hpp"
 
 #include <algorithm>
 #include <utility>
 
-#include <openssl/sha.h>
 #include <pqxx/pqxx>
 
 namespace omnibus::gateway {
@@ -29,12 +29,6 @@ pqxx::bytes_view as_bytea(Bytes const& bytes) {
   return {reinterpret_cast<std::byte const*>(bytes.data()), bytes.size()};
 }
 
-Fingerprint hash_of(std::string_view text) {
-  Fingerprint hash{};
-  SHA256(reinterpret_cast<unsigned char const*>(text.data()), text.size(), hash.data());
-  return hash;
-}
-
 /// Shows the transaction the rows of one tenant, until it ends.
 void enter_tenant(pqxx::transaction_base& transaction, std::string_view domain) {
   transaction.exec("SELECT set_config('app.tenant', $1, true)", pqxx::params{domain});
@@ -48,7 +42,7 @@ std::optional<ConversationSummary> read_conversation(pqxx::transaction_base& tra
 }
 
 ClaimOutcome try_claim(pqxx::transaction_base& transaction, IdempotencyClaim& claim, double lease_seconds) {
-  auto const key_hash = hash_of(claim.key);
+  auto const key_hash = sha256(claim.key);
   // `created_at` is when the present claim was granted: there is no other use for it while the row is pending.
   auto const granted = postgres::read_optional<std::string>(
       transaction,
@@ -158,7 +152,7 @@ Task<> Store::mark_published(IdempotencyClaim claim) {
     enter_tenant(transaction, claim.domain);
     // Also when the claim had expired in between: the event is on the topic, published by any holder.
     transaction.exec("UPDATE pipeline.idempotency_keys SET state = 'published' WHERE domain = $1 AND key_hash = $2",
-                     pqxx::params{claim.domain, as_bytea(hash_of(claim.key))});
+                     pqxx::params{claim.domain, as_bytea(sha256(claim.key))});
     transaction.commit();
   };
   return pool_.run(std::move(work));
@@ -172,7 +166,7 @@ Task<> Store::release(IdempotencyClaim claim, std::chrono::milliseconds lease) {
     transaction.exec(
         "UPDATE pipeline.idempotency_keys SET created_at = created_at - make_interval(secs => $3::float8) "
         "WHERE domain = $1 AND key_hash = $2 AND state = 'pending' AND created_at = $4::timestamptz",
-        pqxx::params{claim.domain, as_bytea(hash_of(claim.key)), seconds, claim.since});
+        pqxx::params{claim.domain, as_bytea(sha256(claim.key)), seconds, claim.since});
     transaction.commit();
   };
   return pool_.run(std::move(work));

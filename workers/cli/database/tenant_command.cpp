@@ -1,3 +1,4 @@
+#include "hash/hash.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/database/database.hpp"
 
@@ -11,7 +12,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 #include <pqxx/pqxx>
 
 namespace omnibus::cli {
@@ -24,25 +24,12 @@ struct TenantOptions {
   std::string token;
 };
 
-template <std::size_t size>
-std::string hex(std::array<std::uint8_t, size> const& bytes) {
-  std::string text;
-  for (auto const byte : bytes) text += fmt::format("{:02x}", byte);
-  return text;
-}
-
 /// 256 random bits, recognisable in a leak by its prefix.
 std::string new_token() {
   std::array<std::uint8_t, 32> bytes{};
   if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
     throw std::runtime_error("no randomness available");
-  return "omnibus_" + hex(bytes);
-}
-
-std::string sha256_hex(std::string_view text) {
-  std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<unsigned char const*>(text.data()), text.size(), digest.data());
-  return hex(digest);
+  return "omnibus_" + to_hex(bytes);
 }
 
 void add_tenant(TenantOptions const& options) {
@@ -83,7 +70,7 @@ void create_token(TenantOptions const& options) {
   auto const token = new_token();
   try {
     query.exec("INSERT INTO api_tokens (token_sha256, domain, role) VALUES (decode($1, 'hex'), $2, $3)",
-               pqxx::params{sha256_hex(token), options.domain, options.role});
+               pqxx::params{to_hex(sha256(token)), options.domain, options.role});
   } catch (pqxx::foreign_key_violation const&) {
     throw std::runtime_error(
         fmt::format("there is no tenant {}: add it with omnibus tenant add {}", options.domain, options.domain));
@@ -95,7 +82,7 @@ void revoke_token(TenantOptions const& options) {
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
   // A token itself, or as many of the first digits of its hash as `ls` shows.
-  auto const hash = options.token.starts_with("omnibus_") ? sha256_hex(options.token) : options.token;
+  auto const hash = options.token.starts_with("omnibus_") ? to_hex(sha256(options.token)) : options.token;
   if (hash.size() < 12 || hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
     throw std::runtime_error("give a token, or its id: omnibus token ls shows it");
   }

@@ -1,5 +1,6 @@
 #include "workers/cli/terminal/terminal.hpp"
 
+#include "hash/hash.hpp"
 #include "time/time.hpp"
 
 #include <algorithm>
@@ -8,7 +9,6 @@
 #include <stdexcept>
 
 #include <fmt/format.h>
-#include <openssl/sha.h>
 
 namespace omnibus::cli {
 namespace {
@@ -107,11 +107,7 @@ std::string Table::text() const {
 
 std::string key_hash(std::optional<std::string> const& key) {
   if (!key) return "-";
-  std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<unsigned char const*>(key->data()), key->size(), digest.data());
-  std::string text;
-  for (std::size_t i = 0; i < 6; ++i) text += fmt::format("{:02x}", digest[i]);
-  return text;
+  return to_hex(sha256(*key)).substr(0, 12);
 }
 
 std::string utc(std::int64_t ms) {

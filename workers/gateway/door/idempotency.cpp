@@ -1,5 +1,6 @@
 #include "workers/gateway/door/idempotency.hpp"
 
+#include "hash/hash.hpp"
 #include "observability/log.hpp"
 #include "workers/gateway/door/refusal.hpp"
 
@@ -10,7 +11,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <openssl/sha.h>
 
 namespace omnibus::gateway {
 namespace asio = boost::asio;
@@ -49,9 +49,7 @@ Fingerprint fingerprint(std::initializer_list<std::string_view> parts) {
     text += ':';
     text += part;
   }
-  Fingerprint hash{};
-  SHA256(reinterpret_cast<unsigned char const*>(text.data()), text.size(), hash.data());
-  return hash;
+  return sha256(text);
 }
 
 Task<> Idempotency::once(IdempotencyClaim claim, std::function<Task<>()> publish) {

@@ -4,14 +4,11 @@
 #include <utility>
 
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 
 namespace omnibus::gateway {
 
 TokenHash hash_token(std::string_view token) {
-  TokenHash hash{};
-  SHA256(reinterpret_cast<unsigned char const*>(token.data()), token.size(), hash.data());
-  return hash;
+  return sha256(token);
 }
 
 std::size_t TokenCache::Hash::operator()(TokenHash const& token) const noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "containers/lru_cache.hpp"
+#include "hash/hash.hpp"
 
 #include <array>
 #include <chrono>
@@ -25,7 +26,7 @@ struct Principal {
 };
 
 /// SHA-256 of a token: what is stored and compared, never the token itself.
-using TokenHash = std::array<std::uint8_t, 32>;
+using TokenHash = Sha256;
 TokenHash hash_token(std::string_view token);
 
 /// Removes the least recently used tokens first. An entry older than its time to live is not used, so a

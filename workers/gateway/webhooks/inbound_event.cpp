@@ -1,5 +1,6 @@
 #include "workers/gateway/webhooks/inbound_event.hpp"
 
+#include "hash/hash.hpp"
 #include "time/time.hpp"
 #include "workers/gateway/webhooks/signature.hpp"
 
@@ -21,13 +22,7 @@ Uuid inbound_event_id(std::initializer_list<std::string_view> parts) {
 
 std::string profile_key(InboundRules const& rules, std::string_view sender) {
   auto const hash = hmac_sha256(rules.key_secret, std::string(rules.domain).append("\n").append(sender));
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string key;
-  for (std::size_t i = 0; i < key_bytes; ++i) {
-    key += digits[hash[i] >> 4U];
-    key += digits[hash[i] & 15U];
-  }
-  return key;
+  return to_hex(std::span{hash}.first<key_bytes>());
 }
 
 std::string receipt_key(std::string_view provider, std::string_view message_id) {

@@ -1,15 +1,12 @@
 #include "workers/gateway/webhooks/signature.hpp"
 
+#include "hash/hash.hpp"
 #include "text/base64.hpp"
 #include "time/time.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 namespace omnibus::gateway {
 namespace {
@@ -39,28 +36,7 @@ std::string_view bytes_of(Sha256 const& hash) {
   return {reinterpret_cast<char const*>(hash.data()), hash.size()};
 }
 
-template <class Hash>
-Hash hmac(EVP_MD const* digest, std::string_view key, std::string_view text) {
-  Hash hash{};
-  auto size = static_cast<unsigned>(hash.size());
-  HMAC(digest, key.data(), static_cast<int>(key.size()), reinterpret_cast<unsigned char const*>(text.data()),
-       text.size(), hash.data(), &size);
-  return hash;
-}
-
 }  // namespace
-
-Sha256 hmac_sha256(std::string_view key, std::string_view text) {
-  return hmac<Sha256>(EVP_sha256(), key, text);
-}
-
-Sha1 hmac_sha1(std::string_view key, std::string_view text) {
-  return hmac<Sha1>(EVP_sha1(), key, text);
-}
-
-bool same_secret(std::string_view left, std::string_view right) {
-  return left.size() == right.size() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
-}
 
 std::optional<std::int64_t> read_moment_ms(std::string_view text) {
   std::int64_t number = 0;

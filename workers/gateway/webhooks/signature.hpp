@@ -3,7 +3,6 @@
 
 #include "http/message.hpp"
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -34,15 +33,6 @@ struct SignatureRule {
 /// `stale`; nothing when it is valid. Takes the same time for every wrong signature of the same length.
 std::optional<std::string_view> signature_fault(SignatureRule const& rule, http::Headers const& headers,
                                                 std::string_view body, std::int64_t now_ms);
-
-using Sha256 = std::array<std::uint8_t, 32>;
-Sha256 hmac_sha256(std::string_view key, std::string_view text);
-using Sha1 = std::array<std::uint8_t, 20>;
-/// Only for providers that offer nothing better.
-Sha1 hmac_sha1(std::string_view key, std::string_view text);
-
-/// Whether two texts are equal; the time taken reveals only their lengths.
-bool same_secret(std::string_view left, std::string_view right);
 
 /// A time as providers write it: RFC 3339, or seconds or milliseconds since 1970. In ms since 1970.
 std::optional<std::int64_t> read_moment_ms(std::string_view text);

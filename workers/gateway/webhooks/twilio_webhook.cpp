@@ -1,6 +1,7 @@
 #include "workers/gateway/webhooks/twilio_webhook.hpp"
 
 #include "events/inbound.hpp"
+#include "hash/hash.hpp"
 #include "json/utf8.hpp"
 #include "text/base64.hpp"
 #include "time/time.hpp"

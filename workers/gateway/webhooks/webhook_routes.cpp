@@ -1,5 +1,6 @@
 #include "workers/gateway/webhooks/webhook_routes.hpp"
 
+#include "hash/hash.hpp"
 #include "json/encode.hpp"
 #include "kafka/cloud_event.hpp"
 #include "observability/log.hpp"

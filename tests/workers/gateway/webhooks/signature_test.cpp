@@ -1,5 +1,7 @@
 #include "workers/gateway/webhooks/signature.hpp"
 
+#include "hash/hash.hpp"
+
 #include <doctest/doctest.h>
 
 using namespace omnibus;
