@@ -10,8 +10,8 @@
 
 namespace omnibus {
 
-/// Values by key, at most `capacity` of them (one at least) and none longer than its time to live. A new one takes the
-/// place of the least recently used. Every step takes constant time. Not thread-safe. Time is passed in.
+/// Values by key, at most `capacity` of them (one at least) and none longer than its time to live. A new one replaces
+/// the least recently used one. Every operation takes constant time. Not thread-safe. Time is passed in.
 template <class Key, class Value, class Hash = std::hash<Key>, class Equal = std::equal_to<Key>>
 class LruCache {
  public:
@@ -20,8 +20,8 @@ class LruCache {
   LruCache(std::size_t capacity, std::chrono::milliseconds time_to_live)
       : capacity_(std::max<std::size_t>(capacity, 1)), time_to_live_(time_to_live) {}
 
-  /// The value, now the most recently used; null when there is none, or its time is over. Valid until the next `find`
-  /// or `put`.
+  /// The value, which becomes the most recently used; null when there is none, or it has expired. Valid until the next
+  /// `find` or `put`.
   Value* find(Key const& key, Clock::time_point now) {
     auto const found = index_.find(key);
     if (found == index_.end()) return nullptr;

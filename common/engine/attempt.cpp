@@ -168,9 +168,8 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
       failed = std::current_exception();
       observe(timings.failed);
     }
-    // In doubt it waits for the database here: only this process knows records that the commit may have left
-    // unpublished, and a later event of this key would overtake them. A partition that goes takes its outbox rows
-    // along.
+    // In doubt it waits for the database here: only this process knows records that the commit may not have published,
+    // and a later event of this key would overtake them. A partition that goes takes its outbox rows along.
     if (!doubtful || !tells_nothing(failed) || !still_wanted()) std::rethrow_exception(failed);
     boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, delay};
     auto wait = timer.async_wait(boost::asio::use_awaitable);

@@ -70,7 +70,7 @@ Response text_response(int status, std::string body, std::string content_type = 
 /// An RFC 9457 answer (`application/problem+json`): type, title, status, detail and, if a field is wrong, its name.
 Response problem(int status, std::string_view title, std::string_view detail = {}, std::string_view field = {});
 
-/// The standard reason phrase; "Unknown" for a status nobody registered.
+/// The standard reason phrase; "Unknown" for an unregistered status.
 std::string_view reason_phrase(int status);
 /// Equality of ASCII text without regard to case.
 bool equals_ignoring_case(std::string_view left, std::string_view right);

@@ -27,19 +27,19 @@ struct EmbeddedBroker::Implementation {
 };
 
 std::string_view embedded_broker_limits() {
-  return "Limits of the embedded broker (librdkafka's own, for demos and tests; use Apache Kafka for anything else):\n"
-         "  - everything is in memory and gone when it stops\n"
-         "  - a partition keeps its last 5 MiB (and at most 100,000 batches); older records vanish without a word,\n"
-         "    read or not, and retention.ms is not looked at\n"
-         "  - topics come from topics.yaml at start, an unknown one is made with 4 partitions when first asked for;\n"
+  return "Limits of the embedded broker (librdkafka's own, for demos and tests; use Apache Kafka for production):\n"
+         "  - all data is in memory and lost when it stops\n"
+         "  - a partition keeps its last 5 MiB (and at most 100,000 batches); older records are dropped silently,\n"
+         "    read or not, and retention.ms is ignored\n"
+         "  - topics come from topics.yaml at start; an unknown topic is created with 4 partitions at its first use;\n"
          "    no CreateTopics, so `omnibus topics apply` needs Apache Kafka; topic configs are not kept\n"
-         "  - no record is too large for it: max.message.bytes is not enforced\n"
-         "  - transactions are answered and ignored: read_committed sees everything\n"
-         "  - a fetch that finds nothing waits its whole fetch.wait.max.ms, even when a record arrives meanwhile,\n"
-         "    and one that finds something brings a single batch per partition\n"
+         "  - max.message.bytes is not enforced\n"
+         "  - transactions are accepted but ignored: read_committed reads all records\n"
+         "  - a fetch that finds nothing waits its whole fetch.wait.max.ms, even if a record arrives in that time,\n"
+         "    and other fetches return a single batch per partition\n"
          "  - groups work in both protocols (classic, and KIP-848 with its range assignor); group listing and\n"
          "    description do not, so group tools show nothing\n"
-         "  - it listens on 127.0.0.1 only, on a port of its own choosing, without TLS or authentication\n";
+         "  - it listens on 127.0.0.1 only, on a random port, without TLS or authentication\n";
 }
 
 EmbeddedBroker::EmbeddedBroker(TopicCatalog const& catalog, EmbeddedBrokerSettings const& settings)

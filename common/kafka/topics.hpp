@@ -18,19 +18,19 @@ namespace omnibus::kafka {
 /// One topic as topics.yaml describes it.
 struct TopicSpec {
   std::string name;
-  std::string key;  ///< what its records are keyed by, in words; empty when they have no key
+  std::string key;  ///< the record key's meaning, in words; empty when there is no key
   std::int32_t partitions = 0;
-  std::int32_t replication_factor = 1;         ///< the most wanted: `topics apply` takes fewer where fewer brokers run
+  std::int32_t replication_factor = 1;         ///< the most: `topics apply` uses fewer if fewer brokers run
   std::map<std::string, std::string> configs;  ///< Kafka's own names and values
-  std::string owner;                           ///< who answers for it
+  std::string owner;                           ///< the worker that is responsible for its events
   bool pii = false;                            ///< carries personal data
   std::vector<std::string> events;             ///< the ce_type of everything published to it
   std::vector<std::string> from_outside;       ///< those of its events that tenants may publish over HTTP
   std::vector<std::string> consumers;          ///< the workers that subscribe to it
   bool dead_letter = false;  ///< derived from its source topic's `dead_letters`; keeps the source's key and partitions
 
-  std::optional<std::chrono::milliseconds> retention() const;  ///< absent: kept for ever, or not told
-  std::int64_t max_message_bytes() const;                      ///< Kafka's default where not told
+  std::optional<std::chrono::milliseconds> retention() const;  ///< absent: unlimited, or not set
+  std::int64_t max_message_bytes() const;                      ///< Kafka's default if not set
 
   bool takes_from_outside(std::string_view event_type) const;
 
@@ -40,19 +40,19 @@ BOOST_DESCRIBE_STRUCT(TopicSpec, (),
                       (name, key, partitions, replication_factor, configs, owner, pii, events, from_outside, consumers,
                        dead_letter))
 
-/// What is wrong with a topics file; the text starts with `file:line: `.
+/// An error in a topics file; the text starts with `file:line: `.
 class TopicsFileError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Name of the topic that holds what could not be processed from `topic`.
+/// The name of the dead-letter topic of `topic`.
 std::string dead_letter_topic(std::string_view topic);
 
 /// All topics, dead-letter topics included, in the order of the file. Immutable, so any thread may read it.
 class TopicCatalog {
  public:
-  /// The topics.yaml this binary was built with.
+  /// The topics.yaml built into this binary.
   static TopicCatalog const& built_in();
 
   /// @throws TopicsFileError naming line and field; std::filesystem::filesystem_error when it cannot be read.
@@ -72,8 +72,8 @@ class TopicCatalog {
   /// The topics a worker subscribes to.
   std::vector<TopicSpec const*> consumed_by(std::string_view worker) const;
 
-  /// The longest that any topic keeps a record: what remembers events must remember them for longer. Absent when one of
-  /// them keeps its records for ever.
+  /// The longest retention of any topic: records of handled events must be kept longer. Absent when one of
+  /// them has no limit.
   std::optional<std::chrono::milliseconds> longest_retention() const;
 
  private:

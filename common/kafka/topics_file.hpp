@@ -15,7 +15,7 @@ constexpr std::size_t largest_topics_file = 1 << 20;
 /// `source` names the text in errors. @throws TopicsFileError naming line and field.
 TopicCatalog read_topics(std::string_view yaml, std::string_view source);
 
-/// All of the text as a whole number.
+/// The whole text as an integer.
 std::optional<std::int64_t> to_number(std::string_view text);
 
 }  // namespace omnibus::kafka

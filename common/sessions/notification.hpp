@@ -1,4 +1,4 @@
-/// What people are to be told, as it is asked for and kept.
+/// Requests messages to people, and logs them.
 #pragma once
 
 #include "events/notification.hpp"
@@ -7,12 +7,12 @@
 
 namespace omnibus::sessions {
 
-/// Asks for a message to be sent, and writes it into `message_delivery_log` as planned, in the words of each of its
-/// channels: whoever reads the session sees what we said before its delivery has ended. That ends in the same row.
+/// Requests a message, and writes it into `message_delivery_log` as planned, in the text of each of its
+/// channels: so the session shows the message before its delivery has ended. The outcome is stored in the same row.
 void request_notification(UnitOfWork& unit, NotificationRequested const& request);
 
-/// Whether a person may be told that his event failed for this reason: not when his tenant is unknown or inactive, and
-/// not when he or his session was deleted.
+/// Whether a person may be told that an event failed for this reason: not if the tenant is unknown or inactive, or
+/// if the person or the session was deleted.
 bool can_be_told(Failure const& failure);
 
 }  // namespace omnibus::sessions

@@ -16,10 +16,10 @@ namespace omnibus::sessions {
 /// A way to reach a person.
 enum class Channel { voice, whatsapp, sms };
 
-/// As the database and the events write it.
+/// As in the database and in events.
 std::string_view to_string(Channel channel) noexcept;
 
-/// Who somebody is for a tenant. WhatsApp may know a person by a user id alone.
+/// A person's identity for a tenant. WhatsApp may know a person by a user id alone.
 struct PersonIdentity {
   std::optional<std::string> phone_number;  ///< E.164
   std::optional<std::string> whatsapp_user_id = {};
@@ -27,18 +27,18 @@ struct PersonIdentity {
 
 struct Profile {
   Uuid id{};
-  bool created = false;  ///< by this very look
+  bool created = false;  ///< by this call
   bool allows_sms = true;
   bool allows_whatsapp = true;
-  /// A second profile of the same person: WhatsApp named its user id before it told whose number that is.
+  /// A second profile of the same person: WhatsApp gave its user id before the phone number was known.
   std::optional<Uuid> other{};
 };
 
-// Everything below works in the caller's transaction and throws what libpqxx throws.
+// All functions below work in the caller's transaction and throw what libpqxx throws.
 
-/// The person, made if there is none, locked until the transaction's end. What a second identity adds (a WhatsApp user
-/// id for a known phone number, or the other way round) is kept; where each was somebody before, the phone number's is
-/// taken.
+/// The person, created if needed, locked until the transaction's end. A second identity (a WhatsApp user
+/// id for a known phone number, or the other way round) is added. If each has a profile, the phone number's is
+/// used.
 /// @throws Failure (permanent) for an unknown or inactive tenant.
 Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_view domain,
                                PersonIdentity const& identity);
@@ -46,12 +46,12 @@ Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_
 /// Whether the person is known. If so, no other transaction can delete the person before this one ends.
 bool is_known(pqxx::transaction_base& transaction, std::string_view domain, PersonIdentity const& identity);
 
-/// A message has come by WhatsApp: the person has it, and free text may be sent for 24 hours. `at_ms` is when, in ms
-/// since 1970; an older one takes nothing back.
+/// A WhatsApp message has arrived: the person uses WhatsApp, and may get free text for 24 hours. `at_ms` is in ms
+/// since 1970; an older time changes nothing.
 void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& profile, std::int64_t at_ms);
 
-/// The person, by both profiles where there are two, wants nothing more over the channel, or again. Voice cannot be
-/// opted out of.
+/// Opts the person, with both profiles if there are two, out of the channel, or in again. There is no opt-out
+/// from voice.
 void opt_out(pqxx::transaction_base& transaction, Profile const& profile, Channel channel);
 void opt_in(pqxx::transaction_base& transaction, Profile const& profile, Channel channel);
 

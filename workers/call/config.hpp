@@ -1,4 +1,4 @@
-/// The call worker's own settings.
+/// The settings of the call worker.
 #pragma once
 
 #include "assistant/settings.hpp"

@@ -13,7 +13,7 @@
 namespace omnibus::call {
 namespace {
 
-constexpr std::uint32_t looks = 6;  // for a summary that is to come: fewer than the attempts an event has
+constexpr std::uint32_t looks = 6;  // attempts to find the summary: fewer than the attempts of an event
 
 }  // namespace
 
@@ -55,7 +55,7 @@ Task<std::optional<std::string>> CallHandler::summarise(Context& context, CallTe
     auto answer = co_await std::move(asking);
     if (!answer.text.empty()) co_return std::move(answer.text);
   } catch (llm::LlmError const& error) {
-    // Throws to be tried again, unless the person has waited long enough.
+    // Throws to retry, unless the person has waited long enough.
     model_->give_up(context, error);
   }
   co_return std::nullopt;
@@ -81,7 +81,7 @@ sessions::Session CallHandler::follow_up(Context& context, CallTerminated const&
 
 void CallHandler::gave_up(Context& context, CallTerminated const& call, Failure const& failure, UnitOfWork& unit) {
   if (!sessions::can_be_told(failure)) return;
-  // Without the summary, which may be what the database refused.
+  // Without the summary, which may be what the database rejected.
   follow_up(context, call, {}, unit);
 }
 

@@ -1,4 +1,4 @@
-/// An ended call becomes a session to be followed up and a summary over both channels.
+/// Turns an ended call into a session to follow up and a summary over both channels.
 #pragma once
 
 #include "assistant/model.hpp"
@@ -15,9 +15,9 @@
 
 namespace omnibus::call {
 
-/// Finds the summary (in the event, in `call_summaries`, or by a model from the transcript), keeps it in the person's
-/// session and asks for it to be sent by WhatsApp and SMS. A call of which nothing is known waits a while for its row,
-/// and then gets a text that fits every call. In a replay nobody is told again.
+/// Finds the summary (in the event, in `call_summaries`, or by a model from the transcript), stores it in the person's
+/// session and requests its sending by WhatsApp and SMS. A call without any of these waits a while for its row,
+/// and then gets a text that fits every call. A replay sends nothing again.
 class CallHandler {
  public:
   static constexpr std::string_view name = "call";
@@ -33,7 +33,7 @@ class CallHandler {
       : settings_{settings}, store_{std::move(store)}, model_{std::move(model)} {}
 
   Task<> handle(Context& context, CallTerminated const& call);
-  /// Opens the session to be followed up and asks for the general text when no attempt succeeded.
+  /// Opens the session to follow up and requests the general text when no attempt succeeded.
   void gave_up(Context& context, CallTerminated const& call, Failure const& failure, UnitOfWork& unit);
 
  private:

@@ -14,10 +14,10 @@ namespace {
 
 constexpr std::size_t max_kept = 4 * 1024;  // of a context's 16 KiB
 
-/// What the context keeps of a call.
+/// A call in the session's context.
 struct CallContext {
   std::string call_id;
-  json::Raw call_summary;  ///< null without one: an earlier call's is not this one's
+  json::Raw call_summary;  ///< null without one: an earlier call's summary does not apply
 };
 BOOST_DESCRIBE_STRUCT(CallContext, (), (call_id, call_summary))
 
@@ -42,7 +42,7 @@ sessions::Session PostgresCalls::open_follow_up(UnitOfWork& unit, CallTerminated
   auto session =
       sessions::get_or_create_session(transaction, profile.id, sessions::Channel::voice, "follow_up", call.call_id);
   auto const merged = sessions::merge_session_context(transaction, session.id, json::encode(kept));
-  // A context that is full stays as it is: the person is told all the same.
+  // A full context stays unchanged: the person still gets the summary.
   return merged.value_or(session);
 }
 

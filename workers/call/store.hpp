@@ -1,4 +1,4 @@
-/// What the call worker keeps.
+/// The data of the call worker.
 #pragma once
 
 #include "events/call.hpp"
@@ -11,16 +11,16 @@
 
 namespace omnibus::call {
 
-/// Calls and their people as the call worker reads and writes them. Belongs to the event loop; what takes a unit of
-/// work is called on a thread of the pool.
+/// Reads and writes calls and their people for the call worker. Use it on the event loop; functions with a unit of
+/// work run on a thread of the pool.
 class CallStore {
  public:
   virtual ~CallStore() = default;
 
-  /// The summary that somebody wrote for the call into `call_summaries`.
+  /// The summary of the call in `call_summaries`, if there is one.
   virtual Task<std::optional<std::string>> find_summary(Context& context, CallTerminated const& call) = 0;
 
-  /// The person's session, to be followed up, with the call and its summary in the context that the channels share.
+  /// The person's session, to follow up, with the call and its summary in the context that the channels share.
   /// @throws Failure (permanent) for an unknown or inactive tenant.
   virtual sessions::Session open_follow_up(UnitOfWork& unit, CallTerminated const& call,
                                            std::optional<std::string> const& told) = 0;
@@ -29,7 +29,7 @@ class CallStore {
   virtual void request_notification(UnitOfWork& unit, NotificationRequested const& request) = 0;
 };
 
-/// The same in PostgreSQL: all the SQL of the call worker.
+/// The same in PostgreSQL: all SQL of the call worker.
 class PostgresCalls final : public CallStore {
  public:
   Task<std::optional<std::string>> find_summary(Context& context, CallTerminated const& call) override;

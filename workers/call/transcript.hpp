@@ -1,4 +1,4 @@
-/// A call's transcript as a model is shown it. Pure.
+/// A call's transcript in a prompt. Pure.
 #pragma once
 
 #include "events/call.hpp"
@@ -11,7 +11,7 @@
 namespace omnibus::call {
 
 /// The instructions, and the transcript as one message: as much of its end as fits `token_budget` (a quarter of the
-/// bytes), whole utterances only. What somebody said can make no line of its own that another seems to speak.
+/// bytes), whole utterances only. An utterance cannot contain a line that seems to be said by another speaker.
 std::vector<llm::Message> summary_prompt(std::string_view instructions, std::vector<Utterance> const& transcript,
                                          std::size_t token_budget);
 

@@ -7,7 +7,7 @@
 namespace omnibus::notify {
 namespace {
 
-// What is left of the lease once it is written down that a message is on its way must cover its sending.
+// The rest of the lease, after the sending was recorded, must be long enough for the sending.
 constexpr std::chrono::milliseconds to_write_down{1'000};
 
 }  // namespace

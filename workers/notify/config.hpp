@@ -1,4 +1,4 @@
-/// The notify worker's own settings.
+/// The settings of the notify worker.
 #pragma once
 
 #include "config/config.hpp"
@@ -55,8 +55,8 @@ BOOST_DESCRIBE_STRUCT(NotifySettings, (ProviderSettings),
                        whatsapp_template_language, whatsapp_template_characters, claim_lease, send_max_attempts,
                        send_give_up_after, spend_cap_per_day))
 
-/// @param max_attempts of the engine, which gives a request up after as many.
-/// @throws std::invalid_argument naming settings that do not go together.
+/// @param max_attempts of the engine, after which it gives a request up.
+/// @throws std::invalid_argument naming settings that contradict each other.
 void check(NotifySettings const& settings, std::uint32_t max_attempts);
 
 }  // namespace omnibus::notify

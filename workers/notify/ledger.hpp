@@ -1,4 +1,4 @@
-/// What is done next with a delivery, by the state it is found in. Pure.
+/// Decides the next step of a delivery from its state. Pure.
 #pragma once
 
 #include "workers/notify/providers/provider.hpp"
@@ -12,7 +12,7 @@
 
 namespace omnibus::notify {
 
-/// What a channel does with a message whose fate nobody knows.
+/// What a channel does with a message in doubt.
 enum class DeliveryPolicy {
   at_most_once,   ///< left in doubt: it may never arrive
   at_least_once,  ///< sent again: it may arrive twice
@@ -21,27 +21,27 @@ BOOST_DESCRIBE_ENUM(DeliveryPolicy, at_most_once, at_least_once)
 
 /// A delivery as its claimant finds it. The states are those of pipeline.delivery.
 struct Found {
-  std::string state;                       ///< empty where it is not to be seen yet: somebody else is planning it
-  std::int32_t attempt = 1;                ///< the sending that is to be made, or was begun
+  std::string state;                       ///< empty while another transaction is planning it
+  std::int32_t attempt = 1;                ///< the attempt to make, or the one begun
   bool claimed = false;                    ///< this process may dispatch it
   std::chrono::milliseconds lease_left{};  ///< of another one's claim, or of its sending
-  bool answered = false;                   ///< what became of this attempt was left with it
+  bool answered = false;                   ///< the outcome of this attempt is stored with it
 };
 
 enum class Step {
   send,     ///< claimed: nothing of this attempt has left
-  settled,  ///< it ended before: nothing is to be done
-  wait,     ///< another process has claimed it, or may be sending it still
-  answer,   ///< it was on its way, and the process that sent it has left the answer
-  ask,      ///< it was on its way: the provider can be asked what became of it
-  resend,   ///< it was on its way, and is sent again
-  doubt,    ///< it was on its way, and nobody can tell
+  settled,  ///< it ended before: nothing to do
+  wait,     ///< another process has claimed it, or may still be sending it
+  answer,   ///< it was being sent, and the sending process has stored the answer
+  ask,      ///< it was being sent: the provider can be asked for its state
+  resend,   ///< it was being sent, and is sent again
+  doubt,    ///< it was being sent, and its state is unknown
 };
 
-/// @param unsent this process knows that it got no further than writing down that it would send.
+/// @param unsent this process knows that it only recorded the sending and did not begin it.
 Step next_step(Found const& found, bool unsent, Capabilities const& provider, DeliveryPolicy policy);
 
-/// What is done about a message that nobody knows the fate of, once the provider could not tell either.
+/// The next step for a message in doubt, once the provider did not know its state either.
 Step without_answer(Capabilities const& provider, DeliveryPolicy policy);
 
 }  // namespace omnibus::notify

@@ -11,7 +11,7 @@ std::string_view log_event(std::string_view channel, bool sent) {
   return sent ? "WHATSAPP_MESSAGE_SENT" : "WHATSAPP_MESSAGE_FAILED";
 }
 
-/// As message_delivery_log has it.
+/// The name in message_delivery_log.
 std::string_view status_of(std::string_view state) {
   return state == "accepted" ? "sent" : state;
 }
@@ -41,7 +41,7 @@ void publish(UnitOfWork& unit, Result const& result) {
 }
 
 void tell(log::EventFields const& event, Result const& result) {
-  if (result.state == "planned") return;  // refused, and tried again: the engine tells of it
+  if (result.state == "planned") return;  // rejected, and retried: the engine reports it
   Metrics::process().counter<Metric::notifications>(result.channel, status_of(result.state)).add();
   auto const sent = result.state == "accepted";
   if (!sent && result.state != "failed" && result.state != "in_doubt") return;

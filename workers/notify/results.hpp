@@ -1,4 +1,4 @@
-/// What the world is told of deliveries: events, log lines and counts.
+/// Reports deliveries: events, log lines and counts.
 #pragma once
 
 #include "handler/unit_of_work.hpp"
@@ -27,10 +27,10 @@ struct Result {
   std::string occurred_at;  ///< RFC 3339; of delivered and read
 };
 
-/// Publishes the event of the state, where it has one.
+/// Publishes the event of the state, if it has one.
 void publish(UnitOfWork& unit, Result const& result);
 
-/// Logs and counts it, once it is committed.
+/// Logs and counts it, after the commit.
 void tell(log::EventFields const& event, Result const& result);
 
 }  // namespace omnibus::notify

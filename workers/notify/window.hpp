@@ -1,4 +1,4 @@
-/// Whether a person may be written to over a channel, and how. Pure.
+/// Decides whether and how a person may be written to over a channel. Pure.
 #pragma once
 
 #include <chrono>
@@ -9,25 +9,25 @@
 
 namespace omnibus::notify {
 
-/// What is known of a person.
+/// A person's channels, consents and last messages.
 struct Person {
   std::optional<std::string> phone_number{};
   std::optional<std::string> whatsapp_jid{};
   std::optional<std::string> whatsapp_user_id{};
-  std::optional<bool> has_whatsapp{};  ///< unknown until WhatsApp has told
+  std::optional<bool> has_whatsapp{};  ///< unknown until WhatsApp has reported it
   bool sms_opt_out = false;
   bool whatsapp_opt_out = false;
   std::optional<std::int64_t> last_whatsapp_inbound_ms{};
 };
 
-/// Free text may be sent over WhatsApp for so long after the person's last message.
+/// Free text may be sent over WhatsApp for this long after the person's last message.
 inline constexpr std::chrono::hours whatsapp_window{24};
 
-/// How a message goes to whom; or why it does not.
+/// How and to whom a message is sent; or why it is not.
 struct Way {
   std::string recipient{};
   bool by_template = false;
-  std::string_view skip{};  ///< no_whatsapp, no_phone_number, opted_out, outside_window, expired; empty: it goes
+  std::string_view skip{};  ///< no_whatsapp, no_phone_number, opted_out, outside_window, expired; empty: it is sent
 };
 
 /// @param kind of the notification: the answer to a keyword (opt_out, opt_in, help) reaches those who opted out, too.

@@ -1,4 +1,4 @@
-/// The SMS worker's own settings.
+/// The settings of the SMS worker.
 #pragma once
 
 #include "assistant/settings.hpp"

@@ -64,7 +64,7 @@ Task<> SmsHandler::obey(Context& context, Inbound const& said, messaging::Keywor
     switch (keyword) {
       case messaging::Keyword::stop:
         store_->opt_out(unit, profile, said.channel);
-        if (!may_be_answered(said, profile)) return;  // told before; a machine may say it to every answer
+        if (!may_be_answered(said, profile)) return;  // answered before; a machine may send it after every answer
         return answer_with("opt_out", settings_.opt_out_text);
       case messaging::Keyword::start:
         store_->opt_in(unit, profile, said.channel);
@@ -98,7 +98,7 @@ Task<> SmsHandler::answer(Context& context, Inbound const& said) {
     auto asking = ask(context, said, conversation, tools);
     text = co_await std::move(asking);
   } catch (llm::LlmError const& error) {
-    // Throws to be tried again, unless the person has waited long enough.
+    // Throws to retry, unless the person has waited long enough.
     auto const reason = model_->give_up(context, error);
     log::warn(context.log_fields(), "no model answered a message", {{"reason", reason}});
   }
@@ -134,7 +134,7 @@ Task<std::string> SmsHandler::ask(Context& context, Inbound const& said, Dialogu
 
 Task<assistant::RecordedAnswer> SmsHandler::ask_once(Context& context, assistant::Turn turn,
                                                      std::vector<llm::Message> prompt, bool with_tools) {
-  // An earlier attempt has paid for it, and its tools have run on it: the same answer leads the same way.
+  // An earlier attempt has paid for it, and its tools have run on it: the same answer gives the same result.
   auto finding = model_->find_answer(context, turn.step);
   auto recorded = co_await std::move(finding);
   if (recorded) co_return *std::move(recorded);
@@ -176,7 +176,7 @@ void SmsHandler::hand_over(Context& context, Inbound const& said, Failure const&
   tools.hand_over();
   store_->keep(unit, *conversation, said.channel, tools);
   auto const& profile = conversation->profile;
-  // STOP is obeyed whatever failed, and is never answered with an excuse.
+  // STOP is obeyed after any failure, and is never answered with an excuse.
   if (messaging::keyword(said.text) == messaging::Keyword::stop) return store_->opt_out(unit, profile, said.channel);
   if (said.text.empty() || !may_be_answered(said, profile)) return;
   if (is_enough(store_->count_recent_replies(unit, profile.id))) return;

@@ -1,4 +1,4 @@
-/// One turn per message that a person sends by SMS or WhatsApp.
+/// Handles each message that a person sends by SMS or WhatsApp.
 #pragma once
 
 #include "assistant/model.hpp"
@@ -19,10 +19,10 @@
 
 namespace omnibus::sms {
 
-/// Goes on with the person's open session, whichever channel it began on: the model answers with the context that the
-/// channels share and may change it by its tools; the answer is asked to be sent back the way the message came. STOP,
-/// START and HELP are obeyed before any model is asked; who has opted out gets no other answer, and who had many within
-/// an hour gets none at all for a while. In a replay nobody is answered again.
+/// Continues the person's open session, on whichever channel it began. The model answers with the context that the
+/// channels share, and may change it with its tools. The answer is sent over the message's channel. STOP,
+/// START and HELP are obeyed before any model is asked. A person who has opted out gets no other answer, and one with
+/// many answers within an hour gets none for a while. A replay answers nothing again.
 class SmsHandler {
  public:
   static constexpr std::string_view name = "sms";
@@ -39,7 +39,7 @@ class SmsHandler {
 
   Task<> handle(Context& context, SmsMessageReceived const& message);
   Task<> handle(Context& context, WhatsappMessageReceived const& message);
-  /// Hands the session to a person and says so when no attempt succeeded.
+  /// Hands the session to a person and tells the sender so when no attempt succeeded.
   void gave_up(Context& context, SmsMessageReceived const& message, Failure const& failure, UnitOfWork& unit);
   void gave_up(Context& context, WhatsappMessageReceived const& message, Failure const& failure, UnitOfWork& unit);
 

@@ -1,4 +1,4 @@
-/// What a person wrote, by whichever channel. Pure.
+/// A person's message, from any channel. Pure.
 #pragma once
 
 #include "events/inbound.hpp"
@@ -15,7 +15,7 @@ struct Inbound {
   sessions::Channel channel = sessions::Channel::sms;
   sessions::PersonIdentity sender;
   std::string kind = "message";  ///< of the delivery log
-  std::string text;              ///< empty for what has no words
+  std::string text;              ///< empty for a message without text
   std::string provider;
   std::optional<std::string> provider_message_id;
   std::int64_t received_ms = 0;  ///< since 1970

@@ -1,4 +1,4 @@
-/// What the model is asked. Pure.
+/// The prompt for the model. Pure.
 #pragma once
 
 #include "llm/llm.hpp"
@@ -17,7 +17,7 @@ struct SessionLine {
 };
 
 /// The instructions with the session's context, then as much of the newest history as fits `token_budget` (a quarter of
-/// the bytes), oldest first, then what the person wrote now. What has no words is left out.
+/// the bytes), oldest first, then the person's new message. Messages without text are left out.
 std::vector<llm::Message> make_prompt(std::string_view instructions, std::string_view context,
                                       std::vector<SessionLine> const& history, std::string_view text,
                                       std::int64_t token_budget);

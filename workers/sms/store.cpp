@@ -12,8 +12,8 @@
 namespace omnibus::sms {
 namespace {
 
-// Whatever a later event has made of the session meanwhile, the message's turn goes on with it as it is now. A keyword
-// and the answer to it are written in one transaction, and so at one time: what was asked comes first.
+// If a later event has changed the session in between, the message's turn uses the session as it is now. A keyword
+// and its answer are written in one transaction, and so with the same time: the question is listed first.
 constexpr auto conversation_query = R"(
   SELECT p.id AS profile_id, p.allows_sms AND p.sms_opt_out_at IS NULL AS allows_sms,
          p.whatsapp_opt_out_at IS NULL AS allows_whatsapp, s.id AS session_id, s.status, s.context::text, s.version,
@@ -80,7 +80,7 @@ Dialogue PostgresDialogues::read_over(pqxx::connection& connection, Uuid const& 
   pqxx::nontransaction query{connection};
   auto const row =
       postgres::read_optional<DialogueRow>(query, conversation_query, pqxx::params{to_string(event_key), history});
-  // Deleted while it was being answered.
+  // Deleted while the answer was made.
   if (!row) throw Failure::permanent("the message's person or session is gone", "deleted_session");
   Dialogue conversation;
   conversation.profile.id = row->profile_id;
@@ -126,9 +126,9 @@ Kept PostgresDialogues::keep(UnitOfWork& unit, Dialogue const& dialogue, session
   Kept kept;
   kept.session = dialogue.session;
   if (tools.patches().empty() && !tools.status()) return kept;
-  // Locks the person, as whoever closes a session does: it stays open until the end of this transaction.
+  // Locks the person, as every function that closes a session does: it stays open until the end of this transaction.
   kept.session = sessions::get_or_create_session(transaction, dialogue.profile.id, channel);
-  // Member by member, into the context as it is now: what another channel has added meanwhile stays.
+  // Member by member, into the current context: another channel's additions stay.
   for (auto const& patch : tools.patches()) {
     if (auto merged = sessions::merge_session_context(transaction, kept.session.id, patch)) {
       kept.session = *std::move(merged);

@@ -1,4 +1,4 @@
-/// What the SMS worker keeps.
+/// The data of the SMS worker.
 #pragma once
 
 #include "events/notification.hpp"
@@ -14,49 +14,49 @@
 
 namespace omnibus::sms {
 
-/// Whom a message is from, and what it goes on with.
+/// A message's sender and session.
 struct Dialogue {
   sessions::Profile profile;
   sessions::Session session;
   std::vector<SessionLine> history;  ///< oldest first, without the message itself
-  std::int64_t recent_replies = 0;   ///< as count_recent_replies() has them, once it was read
+  std::int64_t recent_replies = 0;   ///< the value of count_recent_replies(), once it was read
 };
 
-/// What became of a turn's wishes for its session.
+/// The result of applying a turn's changes to its session.
 struct Kept {
-  sessions::Session session;  ///< another one than the turn began with, when that was closed meanwhile
+  sessions::Session session;  ///< a new session if the turn's session was closed in between
   bool complete = true;       ///< false: the context is full, and a fact is not in it
   bool closed = false;
 };
 
-/// People and their dialogues as the SMS worker reads and writes them. Belongs to the event loop; what takes a unit of
-/// work is called on a thread of the pool.
+/// Reads and writes people and their dialogues for the SMS worker. Use it on the event loop; functions with a unit of
+/// work run on a thread of the pool.
 class DialogueStore {
  public:
   virtual ~DialogueStore() = default;
 
-  /// Knows the person, opens the session and writes the message down; once for the event, however often it is tried.
+  /// Finds or creates the person, opens the session and stores the message; once per event, for any number of attempts.
   /// @throws Failure (permanent) for an unknown or inactive tenant.
   virtual Dialogue receive(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) = 0;
 
   /// The same for a message that is given up, but only if the person is known and the message's session was not
-  /// deleted: it does not bring back a person who was deleted after the message had been received.
+  /// deleted: it does not restore a person who was deleted after the message was received.
   virtual std::optional<Dialogue> receive_if_known(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) = 0;
 
-  /// The dialogue as it stands now, for an event whose message was received. At most `history` of the newest messages
+  /// The current dialogue, for an event whose message was received. At most `history` of the newest messages
   /// that the person has or may still get.
-  /// @throws Failure (permanent) when the person or the session is gone.
+  /// @throws Failure (permanent) when the person or the session was deleted.
   virtual Task<Dialogue> read(Context& context, std::int32_t history) = 0;
 
-  /// How many messages of this worker the person got, or is to get, within the last hour.
+  /// The number of this worker's messages, sent or planned, to the person within the last hour.
   virtual std::int64_t count_recent_replies(UnitOfWork& unit, Uuid const& profile) = 0;
 
-  /// The person wants nothing more over the channel, or again. As sessions::opt_out() and opt_in().
+  /// The person opts out of the channel, or in again. As sessions::opt_out() and opt_in().
   virtual void opt_out(UnitOfWork& unit, sessions::Profile const& profile, sessions::Channel channel) = 0;
   virtual void opt_in(UnitOfWork& unit, sessions::Profile const& profile, sessions::Channel channel) = 0;
 
-  /// Carries out what the model's tools wished for the session: context, then status. A session that another channel
-  /// has closed meanwhile is followed by a new one: what a person was told is kept, is kept.
+  /// Applies the changes from the model's tools to the session: context, then status. If another channel
+  /// has closed the session in between, a new one follows, so that facts confirmed to a person are not lost.
   virtual Kept keep(UnitOfWork& unit, Dialogue const& dialogue, sessions::Channel channel,
                     tools::MessagingTools const& tools) = 0;
 
@@ -64,7 +64,7 @@ class DialogueStore {
   virtual void request_notification(UnitOfWork& unit, NotificationRequested const& request) = 0;
 };
 
-/// The same in PostgreSQL: all the SQL of the SMS worker.
+/// The same in PostgreSQL: all SQL of the SMS worker.
 class PostgresDialogues final : public DialogueStore {
  public:
   Dialogue receive(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) override;
@@ -77,7 +77,7 @@ class PostgresDialogues final : public DialogueStore {
             tools::MessagingTools const& tools) override;
   void request_notification(UnitOfWork& unit, NotificationRequested const& request) override;
 
-  /// What read() reads, over a connection.
+  /// The rows of read(), over a connection.
   static Dialogue read_over(pqxx::connection& connection, Uuid const& event_key, std::int32_t history);
 };
 

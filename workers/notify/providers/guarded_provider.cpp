@@ -28,7 +28,7 @@ Refused throttled(std::string_view code, std::string reason, SendLimits::Clock::
   return refused;
 }
 
-/// Tells the breaker how a call ended. A provider that answers, if only to refuse, is there.
+/// Reports a call's outcome to the breaker. A provider that answers works, even if it rejects the message.
 void settle(CircuitBreaker::Permit& permit, SendResult const& result, CircuitBreaker::Clock::time_point now) {
   auto const* const refused = std::get_if<Refused>(&result);
   if (std::holds_alternative<Unknown>(result) || (refused != nullptr && refused->of_provider)) {
@@ -49,7 +49,7 @@ GuardedProvider::GuardedProvider(std::unique_ptr<Provider> inner, SendLimitSetti
       pause_(pause ? std::move(pause) : Pause(&sleep)) {}
 
 Refused GuardedProvider::left_alone() const {
-  // A half-open breaker knows no time: its probe is under way.
+  // A half-open breaker gives no time: its probe is running.
   auto const wait = std::max(breaker_.wait_time(now_()), milliseconds(1000));
   return {Refused::Kind::transient, std::string(refusal::breaker_open), "the circuit breaker is open", wait, true};
 }

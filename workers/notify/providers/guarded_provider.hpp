@@ -10,8 +10,8 @@
 
 namespace omnibus::notify {
 
-/// Gives every message its turn, waiting for it where that is soon, and leaves a provider alone that keeps failing.
-/// Whatever it refuses by itself is transient: nothing has left. The breaker must outlive it.
+/// Makes every message wait for its turn, if it is soon, and stops calls to a provider that keeps failing.
+/// Its own refusals are transient: nothing was sent. The breaker must outlive it.
 class GuardedProvider final : public Provider {
  public:
   using Clock = SendLimits::Clock;
@@ -26,9 +26,9 @@ class GuardedProvider final : public Provider {
   Capabilities capabilities() const override { return inner_->capabilities(); }
   std::int64_t unit_price_micros() const override { return inner_->unit_price_micros(); }
   Task<std::optional<Refused>> await_turn(OutboundMessage const& message) override;
-  /// To be called when await_turn() has let the message go; waits for nothing itself.
+  /// Call it when await_turn() has admitted the message; it does not wait itself.
   Task<SendResult> send(OutboundMessage const& message) override;
-  /// Is not held up by the limits; unknown while the breaker is open.
+  /// Not subject to the limits; unknown while the breaker is open.
   Task<LookUp> look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) override;
 
  private:

@@ -58,7 +58,7 @@ SendResult read_mtn_answer(http::Response const& answer, Uuid const& effect_key)
   }
   auto code = code_word(read->statusCode);
   auto reason = fmt::format("HTTP {}, status code {}", answer.status, code);
-  // MTN publishes no list of its codes; those of the 4000s go by HTTP's 400s, no other says that nothing was sent.
+  // MTN publishes no list of its codes. Codes 4xxx follow HTTP's 4xx; no other code says that nothing was sent.
   if (code.size() != 4 || code.front() != '4') return Unknown{std::move(reason)};
   Refused refused;
   auto const of_account = code.starts_with("401") || code.starts_with("403");
@@ -110,8 +110,8 @@ Task<SendResult> MtnSms::send(OutboundMessage const& message) {
     co_return Refused{Refused::Kind::permanent, std::string(refusal::invalid_message),
                       "the text is empty, or the recipient is no number in E.164"};
   }
-  // A token that was good until now may have been revoked. A 401 says that nothing was taken, so one more try, with
-  // another token, is still the first attempt, within the same deadline: after that nobody waits for its end.
+  // A valid token may have been revoked. A 401 says that nothing was accepted, so one retry with
+  // another token is still the first attempt, within the same deadline: after that its result is not awaited any more.
   auto const until = std::chrono::steady_clock::now() + deadline_;
   for (auto again = true;; again = false) {
     auto getting = token_.get();

@@ -12,19 +12,19 @@
 
 namespace omnibus::notify {
 
-/// The body of a request, and nothing when the message cannot be one: an empty text, a recipient that is not E.164. The
-/// effect key travels as `clientCorrelatorId`, which receipts repeat; receipts are asked for.
+/// The body of a request; nothing when the message is invalid: an empty text, a recipient that is not E.164. The
+/// effect key is sent as `clientCorrelatorId`, which receipts repeat; receipts are requested.
 std::optional<std::string> mtn_body(OutboundMessage const& message, MtnSmsSettings const& settings);
 
-/// What an answer means: taken is what the body's code says, not HTTP 200. A message that MTN gave no id of its own
-/// goes by its effect key.
+/// Interprets a response: the body's code, not HTTP 200, says whether it was accepted. A message without an id from MTN
+/// is identified by its effect key.
 SendResult read_mtn_answer(http::Response const& answer, Uuid const& effect_key);
 
-/// MTN documents neither that it recognises a `clientCorrelatorId` sent again nor a way to ask by it; whoever has an
-/// agreement on the first says so with MTN_SMS_HONOURS_KEY. Else a message in doubt is resolved by its receipt.
+/// MTN documents neither that it recognises a repeated `clientCorrelatorId` nor a way to ask by it. With an
+/// agreement on the first, set MTN_SMS_HONOURS_KEY. Otherwise a receipt resolves a message in doubt.
 class MtnSms final : public Provider {
  public:
-  /// The client must outlive it. @throws std::invalid_argument naming the setting that cannot be used
+  /// The client must outlive it. @throws std::invalid_argument naming the invalid setting
   MtnSms(http::Client& client, MtnSmsSettings settings, std::int64_t segment_price_micros,
          std::chrono::milliseconds deadline, std::function<MtnToken::Clock::time_point()> now = &MtnToken::Clock::now);
 
@@ -32,7 +32,7 @@ class MtnSms final : public Provider {
   std::string_view channel() const override { return "sms"; }
   Capabilities capabilities() const override { return {settings_.honours_key, false}; }
   std::int64_t unit_price_micros() const override { return price_; }
-  /// Has a token ready, so that one that cannot be had leaves no message in doubt.
+  /// Gets a token first, so that a failure to get one leaves no message in doubt.
   Task<std::optional<Refused>> await_turn(OutboundMessage const& message) override;
   Task<SendResult> send(OutboundMessage const& message) override;
   Task<LookUp> look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) override;

@@ -17,7 +17,7 @@ namespace {
 
 struct Granted {
   std::string access_token;
-  std::optional<json::Raw> expires_in;  // seconds, as a number or as a text
+  std::optional<json::Raw> expires_in;  // seconds, as a number or as text
 };
 BOOST_DESCRIBE_STRUCT(Granted, (), (access_token, expires_in))
 
@@ -27,7 +27,7 @@ std::optional<TokenAnswer> read_token_answer(http::Response const& answer) {
   if (answer.status != 200) return std::nullopt;
   auto granted = json::decode<Granted>(answer.body, answer_limits);
   if (!granted || granted->access_token.empty() || granted->access_token.size() > 8192) return std::nullopt;
-  auto const printable = [](char c) { return c > ' ' && c < 0x7f; };  // it becomes a header
+  auto const printable = [](char c) { return c > ' ' && c < 0x7f; };  // its characters are sent in a header
   auto const& token = granted->access_token;
   if (!std::all_of(token.begin(), token.end(), printable)) return std::nullopt;
   auto const text = granted->expires_in ? code_word(granted->expires_in->text) : std::string();
@@ -93,7 +93,7 @@ Task<std::optional<Refused>> MtnToken::fetch() {
     co_return refused;
   }
   token_ = std::move(granted->token);
-  // A tenth earlier, so that it does not end on its way; one whose end is not known is used by those who wait.
+  // A tenth earlier, so that it does not expire on its way; without a known lifetime, only waiting calls use it.
   good_until_ = now_() + granted->lifetime * 9 / 10;
   co_return std::nullopt;
 }

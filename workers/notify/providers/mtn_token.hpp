@@ -14,17 +14,17 @@
 
 namespace omnibus::notify {
 
-/// Gets a token by OAuth2's client credentials, keeps it until shortly before it ends, and asks for one at a time
-/// however many messages wait for it. They share a failure, too. Belongs to one event loop; time is passed in.
+/// Gets a token by OAuth2's client credentials, keeps it until shortly before it expires, and asks for one at a time
+/// for any number of waiting messages. They share a failure, too. Use it on one event loop; time is passed in.
 class MtnToken {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// The client must outlive it. @throws std::invalid_argument naming the setting that cannot be used
+  /// The client must outlive it. @throws std::invalid_argument naming the invalid setting
   MtnToken(http::Client& client, std::string const& base_url, std::string key, std::string secret,
            std::chrono::milliseconds deadline, std::function<Clock::time_point()> now = &Clock::now);
 
-  /// Either a token, or why there is none: transient and of the provider. Nothing of a message has left by then.
+  /// Either a token, or why there is none: transient and of the provider. No part of a message was sent by then.
   struct Result {
     std::string token;
     std::optional<Refused> refused;
@@ -43,11 +43,11 @@ class MtnToken {
   std::function<Clock::time_point()> now_;
   std::string token_;
   Clock::time_point good_until_{};
-  std::optional<Refused> failure_;  ///< of the fetch that ended last
+  std::optional<Refused> failure_;  ///< of the last completed fetch
   std::unique_ptr<Signal> fetching_;
 };
 
-/// A token and how long it is good for, from the answer of the token endpoint; nothing for anything else.
+/// A token and its lifetime, from the response of the token endpoint; nothing for an invalid response.
 struct TokenAnswer {
   std::string token;
   std::chrono::seconds lifetime;

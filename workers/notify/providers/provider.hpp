@@ -1,4 +1,4 @@
-/// The port to those who carry messages to people: what is sent, what may have become of it, and how one asks later.
+/// The port to message providers: messages, outcomes, and later questions about a message.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -13,52 +13,52 @@
 
 namespace omnibus::notify {
 
-/// A text that was approved beforehand, which WhatsApp carries to people who have not written for a day.
+/// An approved template, which WhatsApp sends to people who have not written for a day.
 struct Template {
   std::string name;
-  std::string language;                 ///< as it was approved: "en", "en_US"
+  std::string language;                 ///< as approved: "en", "en_US"
   std::vector<std::string> parameters;  ///< of its body, in order
 };
 
 /// One message to one person.
 struct OutboundMessage {
-  Uuid effect_key;        ///< the same for every attempt: what a provider may recognise a repetition by
-  std::string recipient;  ///< E.164; on WhatsApp a wa_id or a business-scoped user id does, too
+  Uuid effect_key;        ///< the same for every attempt: a provider may detect repetitions by it
+  std::string recipient;  ///< E.164; on WhatsApp also a wa_id or a business-scoped user id
   std::string text;       ///< formatted for the channel; not used when there is a template
   std::optional<Template> content_template = {};
   std::string sender = {};  ///< empty: the provider's own setting
 };
 
-/// The provider took the message.
+/// The provider accepted the message.
 struct Accepted {
   std::string provider_message_id;
 };
 
-/// The provider certainly did not take the message: no byte of it left, or the provider says so. Sending it again
-/// cannot make two of it.
+/// The provider certainly did not accept the message: no byte of it was sent, or the provider says so. Sending it again
+/// cannot duplicate it.
 struct Refused {
   enum class Kind {
-    transient,  ///< the same message may be taken later
-    throttled,  ///< it will be once there are fewer: neither it nor the provider is to blame
-    permanent,  ///< it never will be
+    transient,  ///< the same message may be accepted later
+    throttled,  ///< it will be accepted at a lower rate: neither it nor the provider is at fault
+    permanent,  ///< it never will be accepted
   };
   Kind kind = Kind::permanent;
   std::string code;    ///< the provider's own ("131026"), or one of `refusal`'s; for the ledger and for metrics
-  std::string reason;  ///< safe to log: nothing of the person, the text or the credentials
+  std::string reason;  ///< safe to log: no personal data, text or credentials
   std::optional<std::chrono::milliseconds> retry_after = {};
-  /// It says nothing about this message, others would fare the same: no connection, wrong credentials, an open circuit
+  /// The error does not concern this message; others would fail, too: no connection, wrong credentials, an open circuit
   /// breaker. An outage rather than a failure of the event.
   bool of_provider = false;
 };
 
-/// Nobody can tell: the request, or a part of it, left, and no answer that says what became of it came back.
+/// The outcome is unknown: at least a part of the request was sent, and no clear answer came back.
 struct Unknown {
   std::string reason;  ///< safe to log
 };
 
 using SendResult = std::variant<Accepted, Refused, Unknown>;
 
-/// Codes of refusals that are not the provider's words.
+/// Codes of refusals that do not come from the provider.
 namespace refusal {
 inline constexpr std::string_view not_connected = "not_connected";
 inline constexpr std::string_view cancelled = "cancelled";
@@ -69,29 +69,29 @@ inline constexpr std::string_view no_token = "no_token";
 inline constexpr std::string_view invalid_message = "invalid_message";
 }  // namespace refusal
 
-/// How a provider helps when nobody can tell. Constant.
+/// How a provider helps with a message in doubt. Constant.
 struct Capabilities {
   bool honours_key = false;  ///< a message sent again with its effect key is not delivered again
-  bool look_up = false;      ///< can be asked what became of a message
+  bool look_up = false;      ///< can be asked for a message's state
 };
 
-/// What a provider says of a message that it may have taken.
+/// The provider's answer about a message in doubt.
 struct LookUp {
   enum class State {
-    accepted,  ///< it has it
-    absent,    ///< it has not, and what was sent by then would be there
-    unknown,   ///< it could not be asked, or it is too early to say
+    accepted,  ///< it has the message
+    absent,    ///< it does not have it, and would list it if it did
+    unknown,   ///< it could not be asked, or it is too early
   };
   State state = State::unknown;
-  /// Of the messages that may be it, the oldest first. More than one when the provider cannot tell equal messages
-  /// apart: it is the first that no other delivery has; where every one is taken and `settled`, it is absent.
+  /// Candidates for the message, the oldest first. More than one when the provider cannot distinguish equal messages:
+  /// the message is the first one without another delivery. If each has one, and `settled`, it is absent.
   std::vector<std::string> provider_message_ids = {};
   std::string reason = {};  ///< why it is unknown; safe to log
-  bool settled = false;     ///< what was sent by then would be there
+  bool settled = false;     ///< the list contains all messages sent by then
 };
 
-/// Somebody who carries messages. Used from one event loop; any number of messages at once; the references it is given
-/// must live until the task ends. Makes one attempt and repeats nothing by itself.
+/// Sends messages to people. Used from one event loop; any number of messages at once; its reference parameters
+/// must live until the task ends. Makes one attempt and does not retry.
 class Provider {
  public:
   virtual ~Provider() = default;
@@ -99,18 +99,18 @@ class Provider {
   virtual std::string_view name() const = 0;     ///< "whatsapp_cloud", "mtn_sms", "twilio_sms"
   virtual std::string_view channel() const = 0;  ///< "whatsapp" or "sms"
   virtual Capabilities capabilities() const = 0;
-  /// What one message costs, or one segment of an SMS, in millionths of the currency of the spend cap.
+  /// The price of one message, or of one segment of an SMS, in millionths of the spend cap's currency.
   virtual std::int64_t unit_price_micros() const = 0;
 
-  /// Waits until the message may go, under the provider's limits; why not, when that is too far off. To be asked before
-  /// the message counts as on its way: nothing leaves meanwhile.
+  /// Waits until the provider's limits allow the message; returns why not, if that takes too long. Call it before
+  /// the sending is recorded: nothing is sent while it waits.
   virtual Task<std::optional<Refused>> await_turn(OutboundMessage const&) { co_return std::nullopt; }
 
-  /// Sends a message once. Throws nothing of its own: every way it can end is a SendResult. A coroutine that is
-  /// destroyed while it waits leaves the fate of its message unknown.
+  /// Sends a message once. Does not throw: every outcome is a SendResult. If the coroutine is
+  /// destroyed while it waits, the outcome is unknown.
   virtual Task<SendResult> send(OutboundMessage const& message) = 0;
 
-  /// Asks what became of a message that was sent at about that time. Providers without `look_up` answer `unknown`.
+  /// Asks for the state of a message that was sent at about that time. Providers without `look_up` answer `unknown`.
   virtual Task<LookUp> look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) = 0;
 };
 

@@ -31,7 +31,7 @@ Task<CallOutcome> call(http::Client& client, http::ClientRequest request) {
     outcome.answer = co_await std::move(fetching);
   } catch (http::ClientError const& error) {
     outcome.without_answer = ended(error);
-  } catch (std::invalid_argument const& error) {  // before anything is sent: a header that cannot be
+  } catch (std::invalid_argument const& error) {  // before anything is sent: an invalid header
     outcome.without_answer = Refused{Refused::Kind::permanent, std::string(refusal::invalid_message), error.what()};
   } catch (std::exception const& error) {
     outcome.without_answer = Unknown{error.what()};
@@ -47,7 +47,7 @@ SendResult by_status(http::Response const& answer) {
   refused.code = fmt::format("http_{}", status);
   refused.reason = std::move(reason);
   refused.retry_after = retry_after(answer);
-  // Of an address or credentials that are wrong, no message is to blame.
+  // A wrong address or wrong credentials are not the message's fault.
   refused.of_provider =
       status < 400 || status == 401 || status == 403 || status == 404 || status == 405 || status == 407;
   auto const later = refused.of_provider || status == 425;

@@ -1,4 +1,4 @@
-/// Settings of those who carry messages: credentials, addresses, prices and how fast they may be given messages.
+/// Settings of message providers: credentials, addresses, prices and rate limits.
 #pragma once
 
 #include "config/config.hpp"
@@ -14,11 +14,11 @@
 
 namespace omnibus::notify {
 
-/// Who carries SMS.
+/// The SMS providers.
 enum class SmsProvider { mtn, twilio };
 BOOST_DESCRIBE_ENUM(SmsProvider, mtn, twilio)
 
-/// Limits are of one process: of several workers each gets its share.
+/// Limits are of one process: divide them between several workers.
 struct WhatsAppSettings {
   std::string base_url = "https://graph.facebook.com/v23.0";
   Secret access_token;
@@ -96,7 +96,7 @@ struct SmsProviderSettings {
 };
 BOOST_DESCRIBE_STRUCT(SmsProviderSettings, (), (provider, rate_per_second, recipient_interval, segment_price_micros))
 
-/// What holds for every provider.
+/// Settings that apply to every provider.
 struct SendSettings {
   std::chrono::milliseconds deadline{30'000};
   std::chrono::milliseconds longest_wait{10'000};
@@ -115,7 +115,7 @@ struct SendSettings {
 };
 BOOST_DESCRIBE_STRUCT(SendSettings, (), (deadline, longest_wait, connections, breaker_failures, breaker_open_time))
 
-/// A base of the notify worker's own settings, or a member of them.
+/// A base of the notify worker's settings, or a member of them.
 struct ProviderSettings {
   WhatsAppSettings whatsapp;
   SmsProviderSettings sms;

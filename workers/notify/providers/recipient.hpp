@@ -1,4 +1,4 @@
-/// Whom a message goes to, as providers want it written. Pure.
+/// A message's recipient, in the form that providers need. Pure.
 #pragma once
 
 #include <optional>
@@ -6,9 +6,9 @@
 
 namespace omnibus::notify {
 
-/// The digits of an E.164 number, `+250788123456`, without its plus; nothing for anything else. A view into `text`.
+/// The digits of an E.164 number, `+250788123456`, without its plus; nothing for any other text. A view into `text`.
 std::optional<std::string_view> msisdn(std::string_view text);
-/// Of the digits alone, as WhatsApp names people (`wa_id`), or of an E.164 number: the digits.
+/// The digits of a WhatsApp `wa_id` (digits only) or of an E.164 number.
 std::optional<std::string_view> wa_id(std::string_view text);
 
 }  // namespace omnibus::notify

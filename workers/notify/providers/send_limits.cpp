@@ -31,7 +31,7 @@ SendLimits::Place SendLimits::of_provider(Clock::time_point now) {
   return {true, place - now};
 }
 
-// Seldom enough that its cost is shared by as many calls as there are people, full or not.
+// So rarely that its cost per call stays constant.
 void SendLimits::forget_past(Clock::time_point now) {
   auto const full = recipients_.size() >= settings_.max_recipients && now - swept_ > settings_.recipient_interval / 8;
   if (recipients_.size() < sweep_at_ && !full) return;

@@ -45,7 +45,7 @@ BOOST_DESCRIBE_STRUCT(List, (), (messages, next_page_uri))
 
 constexpr std::size_t most_characters = 1600;
 constexpr std::chrono::seconds clock_difference{60};
-/// What Twilio puts before the texts of accounts that are on trial.
+/// The text that Twilio puts before the messages of trial accounts.
 constexpr std::string_view trial_prefix = "Sent from your Twilio trial account - ";
 
 std::size_t characters(std::string_view text) {
@@ -72,13 +72,13 @@ bool is_service(std::string_view sender) {
   return sender.size() == 34 && sender.starts_with("MG");
 }
 
-/// Credentials, account or sender: every message waits for somebody to act.
+/// Credentials, account or sender: every message waits until an operator acts.
 bool of_account(std::int64_t code) {
   return code == 20003 || code == 20005 || code == 20404 || code == 21212 || code == 21603 || code == 21606 ||
          code == 21659 || code == 21660;
 }
 
-/// Too many at once, of this number or in its queue.
+/// Too many at once, from this number or in its queue.
 bool throttles(std::int64_t code) {
   return code == 20429 || code == 14107 || code == 21611 || code == 30022;
 }
@@ -95,7 +95,7 @@ std::optional<std::string> twilio_form(OutboundMessage const& message, TwilioSet
   http::append_form(form, is_service(sender) ? "MessagingServiceSid" : "From", sender);
   http::append_form(form, "Body", message.text);
   if (!settings.webhook_base_url.empty()) {
-    // Twilio keeps nothing of ours; what it calls back is all that can tell whose message it was.
+    // Twilio stores no value of ours; only its callback address identifies the message.
     auto const callback =
         settings.webhook_base_url + "/webhooks/sms/receipts?effect_key=" + to_string(message.effect_key);
     http::append_form(form, "StatusCallback", callback);
@@ -206,7 +206,7 @@ Task<SendResult> TwilioSms::send(OutboundMessage const& message) {
 }
 
 Task<LookUp> TwilioSms::look_up(OutboundMessage const& message, WallClock::time_point sent_at) {
-  // Not by date: a message that still waits at Twilio has none it was sent at.
+  // Not by date: a message that still waits at Twilio has no sending date.
   auto get = request();
   get.url.target += '?';
   http::append_form(get.url.target, "To", message.recipient);

@@ -10,23 +10,23 @@
 
 namespace omnibus::notify {
 
-/// The form of a request, and nothing when the message cannot be one: a text that is empty or longer than 1,600
+/// The form of a request; nothing when the message is invalid: a text that is empty or longer than 1,600
 /// characters, a recipient that is not E.164.
 std::optional<std::string> twilio_form(OutboundMessage const& message, TwilioSettings const& settings);
-/// What an answer to sending means.
+/// Interprets the response to a sending.
 SendResult read_twilio_answer(http::Response const& answer);
-/// Finds a message in the list of those to its recipient, newest first: the ones of ours with the same text that were
-/// made no earlier than a minute before `sent_at`, for clocks differ. `settled` says that what was sent by then would
-/// be listed; where the list does not reach back that far nothing is absent.
+/// Finds a message in the list of those to its recipient, newest first: ours with the same text that were
+/// created no earlier than a minute before `sent_at`, as clocks differ. `settled`: a message sent by then
+/// would be listed; if the list does not reach back that far, the message cannot be judged absent.
 LookUp read_twilio_list(http::Response const& answer, OutboundMessage const& message,
                         std::chrono::system_clock::time_point sent_at, bool settled);
 
-/// Twilio recognises no repetition, but lists what it was given, and calls back under the effect key.
+/// Twilio detects no repetition, but lists accepted messages, and calls back with the effect key.
 class TwilioSms final : public Provider {
  public:
   using WallClock = std::chrono::system_clock;
 
-  /// The client must outlive it. @throws std::invalid_argument naming the setting that cannot be used
+  /// The client must outlive it. @throws std::invalid_argument naming the invalid setting
   TwilioSms(http::Client& client, TwilioSettings settings, std::int64_t segment_price_micros,
             std::chrono::milliseconds deadline, std::function<WallClock::time_point()> now = &WallClock::now);
 

@@ -78,10 +78,10 @@ std::size_t characters(std::string_view text) {
 }
 
 enum class Class {
-  later,       ///< the same message may be taken later
-  throttled,   ///< as soon as there are fewer of them
-  of_account,  ///< token, permissions, payment or number: somebody has to act, and every message waits for it
-  silent,      ///< the code does not say whether the message went
+  later,       ///< the same message may be accepted later
+  throttled,   ///< accepted at a lower rate
+  of_account,  ///< token, permissions, payment or number: every message waits until an operator acts
+  silent,      ///< the code does not say whether the message was sent
   never,
 };
 
@@ -120,7 +120,7 @@ Class class_of(int code) {
 std::optional<int> error_code(http::Response const& answer) {
   auto const refusal = json::decode<GraphRefusal>(answer.body, answer_limits);
   if (!refusal) return std::nullopt;
-  auto const text = code_word(refusal->error.code.text);  // without the quotes that some gateways put around it
+  auto const text = code_word(refusal->error.code.text);  // without the quotes that some gateways add
   auto code = 0;
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), code);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -140,7 +140,7 @@ WhatsappTemplate template_of(Template const& content) {
 std::optional<std::string> whatsapp_body(OutboundMessage const& message) {
   auto const number = wa_id(message.recipient);
   if (!number && !messaging::is_whatsapp_user_id(message.recipient)) return std::nullopt;
-  // By hand, for its member "template" can have no such name in C++.
+  // Written by hand: a C++ member cannot be named "template".
   std::string body = R"({"messaging_product":"whatsapp","recipient_type":"individual",)";
   body += number ? R"("to":)" : R"("recipient":)";
   append_string(body, number ? *number : std::string_view(message.recipient));
@@ -174,7 +174,7 @@ SendResult read_whatsapp_answer(http::Response const& answer) {
   if (!code) return by_status(answer);
   auto reason = fmt::format("HTTP {}, error {}", answer.status, *code);
   auto const kind = class_of(*code);
-  // A code that we do not know, with a status that does not say: no refusal.
+  // An unknown code with an unclear status: not a refusal.
   if (kind == Class::silent || (kind == Class::never && (answer.status < 400 || answer.status >= 500))) {
     return Unknown{std::move(reason)};
   }

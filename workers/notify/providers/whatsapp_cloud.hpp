@@ -9,18 +9,18 @@
 
 namespace omnibus::notify {
 
-/// The body of a request, and nothing when the message cannot be one: no text or more than 4,096 characters, a template
-/// with more than 1,024 in its parameters, a recipient WhatsApp does not know. The effect key travels as
+/// The body of a request; nothing when the message is invalid: no text or more than 4,096 characters, a template
+/// with more than 1,024 in its parameters, a recipient WhatsApp does not know. The effect key is sent as
 /// `biz_opaque_callback_data`, which status webhooks repeat.
 std::optional<std::string> whatsapp_body(OutboundMessage const& message);
 
-/// What an answer means. A refusal has WhatsApp's error code; those of account, token and address are `of_provider`.
+/// Interprets a response. A refusal has WhatsApp's error code; those of account, token and address are `of_provider`.
 SendResult read_whatsapp_answer(http::Response const& answer);
 
-/// WhatsApp recognises no repetition and cannot be asked: a message in doubt is resolved by its status webhook.
+/// WhatsApp detects no repetition and cannot be asked: its status webhook resolves a message in doubt.
 class WhatsAppCloud final : public Provider {
  public:
-  /// The client must outlive it. @throws std::invalid_argument naming the setting that cannot be used
+  /// The client must outlive it. @throws std::invalid_argument naming the invalid setting
   WhatsAppCloud(http::Client& client, WhatsAppSettings settings, std::chrono::milliseconds deadline);
 
   std::string_view name() const override { return "whatsapp_cloud"; }
