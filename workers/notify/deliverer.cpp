@@ -52,7 +52,7 @@ Refused too_late() {
 Task<Outcome> Deliverer::deliver(Order const& order, std::uint32_t tries) {
   auto const key = order.plan.effect_key;
   if (auto const known = known_.find(key); known != known_.end()) co_return known->second;
-  // The claim keeps other processes away; another attempt of this one is kept away here.
+  // The claim keeps other processes away; this keeps another attempt of this process away.
   if (!in_hand_.insert(key).second) co_return later("another attempt is under way", shortly);
   struct Release {
     std::unordered_set<Uuid>& in_hand;
@@ -82,7 +82,7 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
   if (!opened.known_person) throw Failure::permanent("the profile is not the tenant's", "unknown_profile");
   auto stepping = take_step(order, opened, tries);
   auto outcome = co_await std::move(stepping);
-  // However it ended, an operator may have it sent again: then its words must be known. What is skipped now may be in
+  // After any ending, an operator may have it sent again, which needs its text. A message skipped now may be in
   // doubt because of an earlier attempt.
   auto& ending = outcome.ending;
   auto const to_keep = !ending.state.empty() && (ending.state != "skipped" || ending.attempt > 1);
@@ -93,7 +93,7 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
 Task<Outcome> Deliverer::take_step(Order const& order, Opened const& opened, std::uint32_t tries) {
   auto const unsent = unsent_.find(order.plan.effect_key);
   auto const mine = unsent != unsent_.end() && unsent->second == opened.found.attempt;
-  // Of what another provider was given, this one knows nothing.
+  // This provider does not know what another provider was given.
   auto const same = order.provider != nullptr && opened.provider.value_or(order.plan.provider) == order.plan.provider;
   auto const abilities = same ? order.provider->capabilities() : Capabilities{};
   switch (next_step(opened.found, mine, abilities, policy(order))) {
@@ -142,7 +142,7 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
   OMNIBUS_FAILPOINT("notify.claimed");
   auto const begun = std::chrono::steady_clock::now();
   if (!OMNIBUS_MUTATED("dispatching")) {
-    // Should its commit be lost in an outage, this process knows that nothing was sent.
+    // If its commit is lost in an outage, this process knows that nothing was sent.
     unsent_.insert_or_assign(dispatch.effect_key, attempt);
     auto writing = store_.dispatch(dispatch);
     auto const verdict = co_await std::move(writing);
@@ -152,8 +152,8 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
     if (verdict == Clearance::lost) co_return later("another process has claimed it", shortly);
   }
   OMNIBUS_FAILPOINT("notify.dispatched");
-  // The lease must last until the answer can be there: then its worker may be taken for dead, and the provider asked
-  // whether it has the message. It began after `begun`, which it is measured from.
+  // The lease must last until the answer can be there: after that the worker may count as crashed, and the provider is
+  // asked whether it has the message. The sending began after `begun`, from which the lease is measured.
   if (std::chrono::steady_clock::now() - begun > settings_.claim_lease - settings_.send.deadline)
     co_return refused(order, attempt, tries, too_late(), true);
   auto sending = order.provider->send(*message);
@@ -175,7 +175,7 @@ Outcome Deliverer::read_result(Order const& order, std::int32_t attempt, std::ui
   auto const& reason = std::get<Unknown>(result).reason;
   auto const abilities = order.provider->capabilities();
   if (!exhausted(tries)) {
-    // It stays dispatching: the next attempt finds it so, and does what is to be done about it.
+    // It stays dispatching: the next attempt finds it so, and resolves it.
     if (without_answer(abilities, policy(order)) == Step::resend) return again(reason, std::nullopt);
     if (abilities.look_up) return again(reason, between_look_ups);
   }
@@ -185,7 +185,7 @@ Outcome Deliverer::read_result(Order const& order, std::int32_t attempt, std::ui
 Outcome Deliverer::refused(Order const& order, std::int32_t attempt, std::uint32_t tries, Refused const& refusal,
                            bool dispatched) const {
   auto const transient = refusal.kind != Refused::Kind::permanent;
-  // Of a provider that takes nothing, or no more for now, or before anything was tried, the message is not to blame.
+  // If the provider accepts nothing, or no more for now, or nothing was tried, the message is not at fault.
   auto const blameless = transient && (refusal.of_provider || refusal.kind == Refused::Kind::throttled || !dispatched);
   auto const gives_up = blameless ? overdue(order) : exhausted(tries);
   auto const once_more = transient && !gives_up;
@@ -194,7 +194,7 @@ Outcome Deliverer::refused(Order const& order, std::int32_t attempt, std::uint32
   outcome.ending.error_code = refusal.code;
   outcome.ending.error_class = transient ? "transient" : "permanent";
   if (!once_more) return outcome;
-  // Not dispatched it is claimed still, by us.
+  // Not dispatched, so it is still claimed by us.
   if (!dispatched) outcome.ending = {};
   outcome.kind = blameless ? Outcome::Kind::later : Outcome::Kind::again;
   outcome.reason = order.plan.channel + ": " + refusal.reason;
@@ -255,7 +255,7 @@ std::optional<OutboundMessage> Deliverer::compose(Order const& order, Opened con
   return message;
 }
 
-/// What would be sent now; to a person who may not be written to any more, what would have been.
+/// The text to send now; for a person who may not be written to any more, the text that would have been sent.
 std::string Deliverer::words(Order const& order, Opened const& opened) const {
   std::string_view skip;
   auto const message = compose(order, opened, skip);

@@ -1,4 +1,4 @@
-/// One message over one channel: from the plan to an end that can be written down.
+/// Delivers one message over one channel, from the plan to an end that can be recorded.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -18,49 +18,49 @@
 
 namespace omnibus::notify {
 
-/// What is to be sent over one channel, formatted for it.
+/// A message for one channel, in the channel's format.
 struct Order {
   DeliveryPlan plan;
-  Provider* provider = nullptr;  ///< null: nobody carries messages over this channel
+  Provider* provider = nullptr;  ///< null: the channel has no provider
   std::string text;
   std::string template_parameter;
   std::optional<std::int64_t> expires_ms{};
-  std::optional<std::int64_t> asked_ms{};  ///< when it was asked for
+  std::optional<std::int64_t> asked_ms{};  ///< when it was requested
 };
 
-/// What became of an order in one attempt.
+/// The outcome of an order in one attempt.
 struct Outcome {
   enum class Kind {
-    settled,  ///< it had ended before: nothing is to be written
-    ended,    ///< `ending` is to be written
-    again,    ///< to be tried again; `ending` is to be written if it has a state
-    later,    ///< the same, and it is no fault of the message's: no attempt is to be counted
+    settled,  ///< it had ended before: nothing to write
+    ended,    ///< write `ending`
+    again,    ///< retry; write `ending` if it has a state
+    later,    ///< the same, but not the message's fault: count no attempt
   };
   Kind kind = Kind::settled;
   Ending ending{};
-  std::string reason{};  ///< why it is tried again; safe to log
+  std::string reason{};  ///< why it is retried; safe to log
   std::optional<std::chrono::milliseconds> retry_after{};
 };
 
-/// Takes deliveries through the ledger: claimed, then dispatching, committed before a byte leaves, then sent. What was
-/// on its way when its worker died is asked for, sent again or left in doubt, as the provider and the channel's policy
-/// say. Belongs to the event loop.
+/// Takes deliveries through the ledger: claimed, then dispatching (committed before a byte is sent), then sent. If a
+/// worker crashed while it sent a message, the provider is asked, or the message is sent again or left in doubt, by the
+/// provider's abilities and the channel's policy. Use it on the event loop only.
 class Deliverer {
  public:
   /// @param store outlives it.
   Deliverer(DeliveryStore& store, NotifySettings const& settings) : settings_{settings}, store_{store} {}
 
-  /// One attempt. `tries` is how often the request was tried, this time included: beyond the setting, what would be
-  /// tried again ends; what would be tried later ends once it was asked for too long ago. An outcome that is to be
-  /// written is kept until forget(), so that a database that cannot be reached in between makes nobody send again, nor
-  /// doubt what is known.
-  /// @throws Failure for a tenant or person who is not there; what the database threw.
+  /// One attempt. `tries` is the number of attempts at the request, this one included. Above the setting, a delivery
+  /// ends instead of being retried; a deferred one ends once its request is too old. An outcome that must be
+  /// written is kept until forget(), so that a database outage in between causes neither a second sending nor
+  /// a doubt about a known outcome.
+  /// @throws Failure for an unknown tenant or person; the database's exceptions.
   Task<Outcome> deliver(Order const& order, std::uint32_t tries);
 
-  /// The request has become another worker's, who is told by the ledger how its deliveries ended.
+  /// The request now belongs to another worker, which reads the deliveries' outcomes from the ledger.
   Task<> leave(std::vector<Outcome> outcomes);
 
-  /// The outcome of this delivery is written, or another worker's affair now.
+  /// The outcome of this delivery is written, or belongs to another worker now.
   void forget(Uuid const& effect_key) { known_.erase(effect_key); }
 
  private:
@@ -81,7 +81,7 @@ class Deliverer {
   NotifySettings const settings_;
   DeliveryStore& store_;
   std::unordered_set<Uuid> in_hand_;
-  std::unordered_map<Uuid, std::int32_t> unsent_;  ///< attempts that got no further than writing down that they begin
+  std::unordered_map<Uuid, std::int32_t> unsent_;  ///< attempts that were recorded as beginning but did not begin
   std::unordered_map<Uuid, Outcome> known_;
 };
 

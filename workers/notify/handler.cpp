@@ -38,7 +38,7 @@ std::string_view name_of(Provider const* provider) {
   return provider != nullptr ? provider->name() : "none";
 }
 
-/// Which endings a step writes: part of its name, as each is written once.
+/// The endings that a step writes: part of its name, as each is written once.
 std::string step_of(std::vector<Order> const& orders, std::vector<Outcome> const& outcomes) {
   std::string step = "settle";
   for (std::size_t i = 0; i < outcomes.size(); ++i)
@@ -50,12 +50,12 @@ std::string step_of(std::vector<Order> const& orders, std::vector<Outcome> const
   return step;
 }
 
-/// Of those to be tried again, the one that tells when: a message that failed itself, else what may be over soonest.
+/// Of the deliveries to retry, the one that sets the time: a message that failed itself, else the shortest wait.
 Outcome const* waiting_for(std::vector<Outcome> const& outcomes) {
   Outcome const* soonest = nullptr;
   for (auto const& outcome : outcomes) {
     if (outcome.kind == Outcome::Kind::again) return &outcome;
-    // Without a time before any with one.
+    // Those without a time come before those with one.
     if (outcome.kind == Outcome::Kind::later && (soonest == nullptr || outcome.retry_after < soonest->retry_after))
       soonest = &outcome;
   }
@@ -73,7 +73,7 @@ std::unique_ptr<Providers> make_providers(Resources& resources, NotifySettings c
   return std::make_unique<ConfiguredProviders>(resources.loop, settings);
 }
 
-/// Of what deliveries threw, that which has the request tried again.
+/// Of the deliveries' exceptions, the one by which the request is retried.
 void keep(std::exception_ptr& failed, std::exception_ptr const& error) {
   if (!failed || is_permanent(failed)) failed = error;
 }
@@ -113,7 +113,7 @@ Task<> NotifyHandler::handle(Context& context, NotificationRequested const& requ
     co_await std::move(leaving);
     throw Fenced{};
   }
-  // Not before the other channel's has ended: nobody goes on with the deliveries of a dead letter.
+  // Not before the other channel's delivery has ended: a dead letter's deliveries are not continued.
   if (failed && (waiting == nullptr || !is_permanent(failed))) std::rethrow_exception(failed);
   if (waiting != nullptr && waiting->kind == Outcome::Kind::later)
     throw Failure::deferred(waiting->reason, waiting->retry_after);
@@ -213,7 +213,7 @@ Task<> NotifyHandler::write_down(Context& context, std::vector<Order> const& ord
       auto committing = context.commit(work);
       written = co_await std::move(committing);
     }
-    // Also where the event was handled before: two resends of one event, and the first has ended it for both.
+    // Also if the event was handled before: of two resends of one event, the first has ended it for both.
     if (any && !written) {
       auto committing = context.checkpoint(step_of(orders, outcomes), work);
       written = co_await std::move(committing);
@@ -268,7 +268,7 @@ Task<> NotifyHandler::handle(Context& context, DeliveryReceiptReceived const& re
                   moved->error_code,
                   "the provider reports that it was not delivered",
                   receipt.occurred_at};
-    // The first that is heard of its acceptance.
+    // The first report of its acceptance.
     auto const unheard = moved->before != "accepted" && moved->before != "failed" && moved->before != "delivered";
     if (unheard && (moved->state == "delivered" || moved->state == "read")) {
       results.push_back(result);

@@ -1,4 +1,4 @@
-/// Sends what people are to be told, and takes what providers report of it.
+/// Sends messages to people, and handles the providers' receipts.
 #pragma once
 
 #include "events/inbound.hpp"
@@ -17,8 +17,8 @@
 
 namespace omnibus::notify {
 
-/// One delivery per channel of a request, all at once: what becomes of one does not hold up another. An event is
-/// handled when each of its deliveries has ended; what ended before stays as it is when the others are tried again. A
+/// One delivery per channel of a request, all at once and independent of each other. An event is
+/// handled when each of its deliveries has ended; a delivery that has ended is not repeated in a later attempt. A
 /// replay sends nothing.
 class NotifyHandler {
  public:
@@ -28,7 +28,7 @@ class NotifyHandler {
   using Settings = NotifySettings;
   using Events = EventList<NotificationRequested, DeliveryReceiptReceived>;
 
-  /// @throws std::invalid_argument naming the setting that cannot be used.
+  /// @throws std::invalid_argument naming the invalid setting.
   NotifyHandler(Resources& resources, NotifySettings const& settings);
   /// @param providers null in a replay.
   NotifyHandler(NotifySettings const& settings, std::unique_ptr<DeliveryStore> store,
@@ -36,12 +36,12 @@ class NotifyHandler {
 
   Task<> handle(Context& context, NotificationRequested const& request);
   Task<> handle(Context& context, DeliveryReceiptReceived const& receipt);
-  /// Ends the request's messages that have not left.
+  /// Ends the request's messages that were not sent.
   void gave_up(Context& context, NotificationRequested const& request, Failure const& failure, UnitOfWork& unit);
 
  private:
   Order make_order(Context& context, NotificationRequested const& request, std::string const& channel) const;
-  /// @param failed what one of them threw, which then has no outcome
+  /// @param failed the exception of one of them, which then has no outcome
   Task<std::vector<Outcome>> deliver_all(std::vector<Order> const& orders, std::uint32_t tries,
                                          std::exception_ptr& failed);
   Task<> write_down(Context& context, std::vector<Order> const& orders, std::vector<Outcome> const& outcomes,

@@ -13,8 +13,8 @@ namespace omnibus::notify {
 namespace {
 
 // Sorted, so that two processes with the same deliveries wait for one another instead of deadlocking. `d` is the row as
-// it was before this statement; one that is planned by somebody else meanwhile is in neither. What was given up with
-// its request is claimed again where the worker was made to forget the request, as a redrive does.
+// it was before this statement; a row that another transaction is planning is in neither. A delivery given up with
+// its request is claimed again if the worker's record of the request was removed, as by a redrive.
 constexpr auto open_query = R"(
   WITH asked AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[],
@@ -77,7 +77,7 @@ auto column(std::vector<Row> const& rows, Get get) {
   return values;
 }
 
-/// Its row: what is of the tenant, the person, the delivery or its answer is absent where there is none.
+/// The row; values of the tenant, the person, the delivery or its answer are absent if there is none.
 struct OpenedRow {
   std::optional<std::string> tenant_status;
   bool known_person = false;
@@ -119,7 +119,7 @@ Opened opened_of(OpenedRow const& row) {
   return opened;
 }
 
-/// A delivery that is to be dispatched, and whether it may be.
+/// A delivery to dispatch, and whether it may be dispatched.
 struct ClearanceRow {
   Uuid effect_key;
   Clearance verdict{};
@@ -290,7 +290,7 @@ std::optional<double> PostgresDeliveries::seconds_since_inbound_sms(UnitOfWork& 
 
 std::optional<Moved> PostgresDeliveries::receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt) {
   std::optional<std::string> effect_key;
-  // What a provider echoes is not always ours.
+  // A provider may return a value that is not ours.
   if (receipt.effect_key && parse_uuid(*receipt.effect_key)) effect_key = *receipt.effect_key;
   return postgres::read_optional<Moved>(
       unit.transaction(),
@@ -329,7 +329,7 @@ std::vector<Abandoned> PostgresDeliveries::give_up(UnitOfWork& unit, std::vector
   auto entered = endings.empty() ? std::vector<std::vector<std::string>>{} : notify::settle(transaction, endings);
   for (std::size_t i = 0; i < entered.size(); ++i)
     for (auto& state : entered[i]) abandoned.push_back({endings[i].effect_key, std::move(state)});
-  // What was asked for, and given up before it was planned.
+  // Messages that were requested, and given up before they were planned.
   auto const unplanned = postgres::read<Uuid>(
       transaction,
       "UPDATE message_delivery_log l SET status = 'failed', error_code = $2, error_class = $3, updated_at = now()"

@@ -1,4 +1,4 @@
-/// What the notify worker keeps.
+/// The data of the notify worker.
 #pragma once
 
 #include "concurrency/task.hpp"
@@ -31,7 +31,7 @@ class transaction_base;
 
 namespace omnibus::notify {
 
-/// One message that is to be sent over one channel, as the ledger knows it.
+/// One message for one channel, as the ledger has it.
 struct DeliveryPlan {
   Uuid effect_key{};
   Uuid event_key{};
@@ -48,11 +48,11 @@ struct DeliveryPlan {
   std::int64_t cost_micros = 0;
 };
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 struct Ending {
   Uuid effect_key{};
   std::int32_t attempt = 1;
-  std::string state;  ///< accepted, failed, in_doubt, skipped; planned: refused, and to be tried again
+  std::string state;  ///< accepted, failed, in_doubt, skipped; planned: refused, and to be retried
   std::optional<std::string> provider_message_id{};
   std::optional<std::string> error_code{};
   std::optional<std::string> error_class{};
@@ -60,20 +60,20 @@ struct Ending {
   std::optional<std::string> content{};
 };
 
-/// A delivery that was opened: what is found of it, and who it is for.
+/// An opened delivery: its stored state, and its recipient.
 struct Opened {
   bool known_tenant = false;
   bool active_tenant = false;
   bool known_person = false;
   Found found{};
   Person person{};
-  std::optional<std::string> provider{};  ///< whom an earlier attempt was given to
+  std::optional<std::string> provider{};  ///< the provider of an earlier attempt
   std::chrono::system_clock::time_point dispatched_at{};
-  std::optional<std::string> content{};  ///< of one that is sent again: what it said, formatted
-  Ending answer{};                       ///< of one that was left with it: how this attempt ended
+  std::optional<std::string> content{};  ///< of one that is sent again: its formatted text
+  Ending answer{};                       ///< of one with a stored answer: the outcome of this attempt
 };
 
-/// An attempt that is about to be made.
+/// An attempt that is about to begin.
 struct Departure {
   Uuid effect_key{};
   std::int32_t attempt = 1;
@@ -91,7 +91,7 @@ struct Moved {
   Uuid profile_id{};
   std::string channel;
   std::string provider;
-  std::string provider_message_id;  ///< the effect key where the provider gave none
+  std::string provider_message_id;  ///< the effect key if the provider gave none
   std::optional<std::int64_t> segments{};
   std::string error_code;
 };
@@ -102,14 +102,14 @@ BOOST_DESCRIBE_STRUCT(Moved, (),
 /// A delivery that ended because its request was given up, and the state it entered.
 struct Abandoned {
   Uuid effect_key{};
-  std::string state;  ///< failed; in_doubt where an earlier attempt may have arrived
+  std::string state;  ///< failed; in_doubt if an earlier attempt may have arrived
 };
 
 /// The error code of deliveries that ended because their request was given up.
 inline constexpr std::string_view given_up = "given_up";
 
-/// The ledger of deliveries as one claimant, such as a process, reads and writes it. Belongs to the event loop; what
-/// takes a unit of work is called on a thread of the pool. References that it is given must live until the task ends.
+/// The ledger of deliveries, as one claimant (such as a process) reads and writes it. Use it on the event loop;
+/// functions with a unit of work run on a thread of the pool. Reference parameters must live until the task ends.
 class DeliveryStore {
  public:
   /// Called with the states that a delivery entered, in order.
@@ -117,43 +117,43 @@ class DeliveryStore {
 
   virtual ~DeliveryStore() = default;
 
-  /// Plans the delivery if it is new and claims it if it may be sent, until the claim's lease ends. What the claimant
-  /// has claimed before stays its own.
+  /// Plans the delivery if it is new, and claims it, if it may be sent, until the claim's lease ends. Deliveries that
+  /// the claimant has claimed before stay claimed.
   virtual Task<Opened> open(DeliveryPlan const& plan) = 0;
 
-  /// Writes down that a message is on its way, where it is still the claimant's, its tenant's cap allows it and its
-  /// person has not said STOP meanwhile. For another lease no other claimant judges it.
+  /// Records that a message is being sent, if the claimant still has it, its tenant's cap allows it and its
+  /// person has not sent STOP since. For another lease no other claimant decides about it.
   virtual Task<Clearance> dispatch(Departure const& departure) = 0;
 
-  /// Claims another attempt at a delivery that was on its way and whose fate is unknown, by the plan's provider.
-  /// @return false when it has moved on meanwhile, or another process may be sending it still.
+  /// Claims another attempt at a delivery in doubt, with the plan's provider.
+  /// @return false when its state has changed, or another process may still be sending it.
   virtual Task<bool> claim_again(DeliveryPlan const& plan, std::int32_t attempt) = 0;
 
-  /// Of the ids that a provider says a message may have, the first that no other delivery has.
+  /// Of the message's candidate ids from a provider, the first that no other delivery has.
   virtual Task<std::optional<std::string>> first_free_id(DeliveryPlan const& plan,
                                                          std::vector<std::string> const& ids) = 0;
 
-  /// Leaves endings with their deliveries, for the worker that has their request now to write down. Nothing where a
-  /// delivery is not on its way any more, by this claimant and in this attempt.
+  /// Stores endings with their deliveries, for the worker that now has the request to record. Skips a
+  /// delivery that this claimant is no longer sending in this attempt.
   virtual Task<> leave_answers(std::vector<Ending> const& endings) = 0;
 
-  /// Writes an ending down, together with those of other units; then calls `then`, before the unit is committed.
+  /// Records an ending, together with those of other units; then calls `then`, before the unit is committed.
   virtual void settle(UnitOfWork& unit, Ending const& ending, Entered then) = 0;
 
-  /// Takes a receipt. Nothing when it tells nothing new, or is kept for a delivery that is not known yet.
+  /// Takes a receipt. Nothing when it is not new, or is stored for a delivery that is not known yet.
   virtual std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt) = 0;
 
   /// Seconds from the newest SMS of a session to now.
   virtual std::optional<double> seconds_since_inbound_sms(UnitOfWork& unit, Uuid const& session_id) = 0;
 
-  /// Ends what was asked for and has not left, with the failure's class, in the ledger and in the log. What is on its
-  /// way or in doubt stays as it is. Should the request be handled after all, as when its dead letter is redriven, what
-  /// failed here is opened as another attempt. @return what ended.
+  /// Ends messages that were requested and not sent, with the failure's class, in the ledger and in the log. A message
+  /// that is being sent or in doubt stays unchanged. If the request is handled later, as after a redrive, the
+  /// messages that failed here get another attempt. @return those that ended.
   virtual std::vector<Abandoned> give_up(UnitOfWork& unit, std::vector<Uuid> const& effect_keys,
                                          Failure const& failure) = 0;
 };
 
-/// The same in PostgreSQL: all the SQL of the notify worker. Deliveries that are opened or dispatched at the same time
+/// The same in PostgreSQL: all SQL of the notify worker. Deliveries that are opened or dispatched at the same time
 /// share a transaction.
 class PostgresDeliveries final : public DeliveryStore {
  public:
@@ -183,8 +183,8 @@ class PostgresDeliveries final : public DeliveryStore {
 std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
                                     std::string const& claimant, std::chrono::milliseconds lease);
 
-/// DeliveryStore::dispatch of many, in one transaction: results in the order given. `cap` is that of tenants without
-/// one of their own.
+/// DeliveryStore::dispatch of many, in one transaction: results in the order given. `cap` applies to tenants without
+/// a cap in their row.
 std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::vector<Departure> const& deliveries,
                                            std::string const& claimant, std::chrono::milliseconds lease,
                                            std::optional<double> cap);
@@ -197,7 +197,7 @@ bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::in
 std::optional<std::string> first_free_id(pqxx::connection& connection, std::string const& provider,
                                          std::vector<std::string> const& ids, Uuid const& effect_key);
 
-/// Writes endings down. @return for each the states that its delivery entered, in order.
+/// Records endings. @return for each the states that its delivery entered, in order.
 std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction, std::vector<Ending> const& endings);
 
 /// DeliveryStore::leave_answers of one, by any claimant.

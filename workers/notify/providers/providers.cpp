@@ -12,7 +12,7 @@ namespace {
 http::HttpClientSettings http_settings(SendSettings const& settings) {
   http::HttpClientSettings http;
   http.max_connections_per_host = static_cast<std::size_t>(settings.connections);
-  // Shorter than servers keep them: a message written to a connection that is just being closed is in doubt.
+  // Shorter than servers keep them: a message written to a closing connection is in doubt.
   http.keep_alive_timeout = std::chrono::seconds(4);
   return http;
 }

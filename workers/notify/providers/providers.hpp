@@ -1,4 +1,4 @@
-/// Who carries messages over which channel.
+/// The provider of each channel.
 #pragma once
 
 #include "http/client.hpp"
@@ -18,15 +18,15 @@ class Providers {
  public:
   virtual ~Providers() = default;
 
-  /// Who carries messages over that channel; null where there is none. Any thread may ask.
+  /// The provider of that channel; null if there is none. Any thread may ask.
   virtual Provider* find(std::string_view channel) const = 0;
 };
 
-/// Those that the settings have credentials for, each behind its limits and its breaker (also as metrics). Belongs to
+/// Those with credentials in the settings, each behind its limits and its breaker (also as metrics). Use it on
 /// the one thread that runs its context, which must outlive it.
 class ConfiguredProviders final : public Providers {
  public:
-  /// @throws std::invalid_argument naming the setting that cannot be used
+  /// @throws std::invalid_argument naming the invalid setting
   ConfiguredProviders(boost::asio::io_context& context, ProviderSettings const& settings);
 
   Provider* find(std::string_view channel) const override;
@@ -39,7 +39,7 @@ class ConfiguredProviders final : public Providers {
   CircuitBreakers breakers_;
   std::unique_ptr<Provider> whatsapp_;
   std::unique_ptr<Provider> sms_;
-  http::Client client_;  // the last: its end destroys the coroutines that use the others
+  http::Client client_;  // last member: its end destroys the coroutines that use the others
 };
 
 }  // namespace omnibus::notify
