@@ -31,7 +31,7 @@ llm::OpenAiSettings openai_settings(ModelSettings const& settings) {
   return openai;
 }
 
-/// The OpenAI wire together with the connections it needs.
+/// The OpenAI wire together with its connections.
 class OpenAiEndpoint final : public llm::LlmPort {
  public:
   OpenAiEndpoint(Resources& resources, ModelSettings const& settings)

@@ -150,7 +150,7 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
       observe(timings.committed);
       if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
       if (result.outcome == postgres::CommitOutcome::duplicate && doubtful) {
-        // The commit in doubt had happened: these are the rows it left in the outbox.
+        // The commit in doubt had succeeded: these are the rows it left in the outbox.
         result = {postgres::CommitOutcome::committed, std::move(attempted)};
       }
       OMNIBUS_FAILPOINT("publish");
@@ -169,7 +169,7 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
       observe(timings.failed);
     }
     // In doubt it waits for the database here: only this process knows records that the commit may not have published,
-    // and a later event of this key would overtake them. A partition that goes takes its outbox rows along.
+    // and a later event of this key would overtake them. With a lost partition, its outbox rows go to the next owner.
     if (!doubtful || !tells_nothing(failed) || !still_wanted()) std::rethrow_exception(failed);
     boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, delay};
     auto wait = timer.async_wait(boost::asio::use_awaitable);

@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds drain_poll{10};
 constexpr std::size_t smallest_backlog = 2'048;  // of deliveries that may start at once
 constexpr std::int64_t most_ahead_of_waiting = 2 << 20;
 constexpr std::size_t most_unsaid = 500;      // records finished ahead of the frontier before that is committed
-constexpr std::size_t own_key_commits = 3;    // batches at once, where their order is of no importance
+constexpr std::size_t own_key_commits = 3;    // batches at once, if their order does not matter
 constexpr std::size_t most_open = 1'000'000;  // records of a partition begun behind one that is not finished
 
 /// Deliveries of one key share a lane; those without key are independent of each other.
@@ -255,7 +255,7 @@ void Engine::commit_positions() {
   poll_.consumer().commit(positions);
 }
 
-/// Behind a record that does not end much is finished soon, and all of it would be delivered again after a crash.
+/// Much may be finished soon behind a stuck record, and all of it would be delivered again after a crash.
 void Engine::commit_ahead(Partition const& partition) {
   auto const unsaid = partition.frontier.ahead() > partition.sent_ahead + most_unsaid;
   if (unsaid && commits_in_flight_ == 0) commit_positions();

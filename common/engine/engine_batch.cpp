@@ -112,7 +112,7 @@ Task<> Engine::commit_entries(Batch& batch, std::vector<BatchEntry*> entries, st
   }
 }
 
-/// After a failure nothing is waited for on behalf of a partition that is being handed over.
+/// After a failure, a partition that is being handed over does not wait.
 void Engine::give_up_unless_wanted(Delivery const& delivery) {
   auto& partition = *delivery.partition;
   if (!partition.wanted()) partition.drain_limit = std::min(partition.drain_limit, delivery.sequence);

@@ -25,7 +25,7 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Attempt& attempt, std::excepti
     auto const times = ++delivery.deferrals;
     auto const delay = decide(*failure, times, settings_.recoverability, random).delay;
     bump(counters_.deferred);
-    // Thousands may wait for the same thing, for a day: ever fewer lines of each.
+    // Thousands of events may wait for the same thing, for a day: each logs ever more rarely.
     if (std::has_single_bit(times))
       log::info(attempt.log_fields(), "deferred",
                 {{"times", times}, {"in_ms", delay.count()}, {"reason", failure->what()}});

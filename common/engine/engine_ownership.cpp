@@ -33,7 +33,7 @@ void Engine::on(Assigned& assigned) {
     poll_.consumer().resume(where);
     partition->done_ahead = DoneAhead::parse(metadata, offset);
     if (ports_.replay != nullptr) partition->end = ports_.replay->end_of(where);
-    if (stopping_) partition->drain_limit = 0;  // came too late: nothing of it is started
+    if (stopping_) partition->drain_limit = 0;  // came too late: none of its deliveries start
     auto& owned = partitions_[{where.topic, where.partition}];
     if (owned) leaving_.push_back(std::move(owned));
     owned = partition;
@@ -138,7 +138,7 @@ Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitio
   for (std::size_t i = 0; i < partitions.size(); ++i) partitions[i]->epoch = std::max(partitions[i]->epoch, epochs[i]);
 
   OMNIBUS_FAILPOINT("taken_over");
-  if (ports_.replay != nullptr) co_return;  // it publishes nothing, its last owner did not either
+  if (ports_.replay != nullptr) co_return;  // it publishes nothing, and neither did its last owner
   // Records that the last owner committed and did not publish go out before any new record of the same keys.
   for (auto const& partition : partitions) {
     postgres::OutboxSource const source{identity_.worker, partition->where.topic, partition->where.partition};
@@ -193,7 +193,7 @@ Task<> Engine::hand_back(std::vector<std::shared_ptr<Partition>> partitions) {
 
 void Engine::confirm_membership(Delivery const& delivery) {
   auto& partition = *delivery.partition;
-  // Begun before the partition was taken over again: refused by our own take-over, which says nothing about now.
+  // Begun before the partition was taken over again: rejected because of our own take-over, so we may still own it.
   if (partition.taking_over || delivery.epoch != partition.epoch) return;
   if (partition.open) dispatch_->close(partition);
   if (!partition.wanted() || std::exchange(partition.confirming, true)) return;

@@ -10,7 +10,7 @@ namespace omnibus::engine {
 namespace {
 
 constexpr std::size_t batch_size = 4096;
-constexpr std::size_t most_undelivered = 2 * batch_size;  // messages that the event loop has not looked at yet
+constexpr std::size_t most_undelivered = 2 * batch_size;  // messages that the event loop has not processed yet
 constexpr std::chrono::milliseconds longest_wait{200};
 
 }  // namespace
@@ -87,7 +87,7 @@ void PollThread::deliver() {
     std::scoped_lock const lock{mutex_};
     pending.swap(pending_);
   }
-  // The next are fetched while these are looked at.
+  // The next ones are fetched while these are processed.
   if (undelivered_.exchange(0, std::memory_order_relaxed) >= most_undelivered) consumer_->wake();
   for (auto& each : pending) sink_(each);
 }

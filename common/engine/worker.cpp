@@ -37,7 +37,7 @@ constexpr std::chrono::hours inbox_margin{24};
 constexpr std::chrono::minutes prune_interval{10};
 constexpr std::int64_t prune_size = 10'000;
 
-/// Ends the process when a stop takes longer than it may: a hung dependency must not keep a worker from being replaced.
+/// Ends the process when a stop takes too long: a hung dependency must not prevent the replacement of a worker.
 class Watchdog {
  public:
   explicit Watchdog(std::chrono::milliseconds limit)

@@ -168,7 +168,7 @@ TlsContext const& ClientPool::tls() {
   return *tls_;
 }
 
-// Every 10 ms while there is work, four times a second while connections are merely kept, not at all otherwise.
+// Every 10 ms while there is work, four times a second while connections are only kept, else not at all.
 void ClientPool::keep_turning() {
   auto const slowly = exchanges_ == 0 && Clock::now() > busy_until_;
   if (turning_ && (slowly || !turning_slowly_)) return;
@@ -203,7 +203,7 @@ void ClientPool::shutdown() {
   timer_.cancel();
   std::vector<std::unique_ptr<ClientWaiter>> waiters;
   for (auto const& [origin, host] : hosts_) {
-    host->pumping = true;  // nothing begins any more
+    host->pumping = true;  // no exchange begins any more
     for (auto& exchange : host->queue) waiters.push_back(std::move(exchange.waiter));
   }
   std::vector<ClientConnection::Pointer> connections;

@@ -38,7 +38,7 @@ void ServerConnection::arm(Clock::duration after) {
   if (scheduled_ > deadline_) schedule(deadline_);
 }
 
-// The timer runs on at its old time when a deadline moves further away: most requests then never touch it.
+// The timer keeps its old time when a deadline moves further away: so most requests never touch it.
 void ServerConnection::schedule(Clock::time_point at) {
   scheduled_ = at;
   timer_.expires_at(at);
@@ -135,7 +135,7 @@ Task<bool> ServerConnection::read(Request& request, std::optional<Response>& ref
     if (error) co_return false;
   }
   phase_ = Phase::reading;
-  head_ = old_peer_ = false;  // nothing is known yet of this request
+  head_ = old_peer_ = false;  // this request is still unknown
   ++served_;
   arm(settings().header_timeout);
   auto reading_head = read_head();

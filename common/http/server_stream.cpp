@@ -56,7 +56,7 @@ Task<> ServerConnection::write(std::string_view piece) {
   auto writing = asio::async_write(socket_, buffers, asio::redirect_error(asio::use_awaitable, error));
   co_await std::move(writing);
   disarm();
-  // The watch and the write share the socket, so a timeout takes both with it.
+  // The watch and the write share the socket, so a timeout cancels both.
   if (!error && timed_out_) error = asio::error::timed_out;
   if (!error) co_return;
   mark_closed();
@@ -111,7 +111,7 @@ void ServerConnection::watch() {
     if (!self || error || self->phase_ != Phase::streaming || self->closed_) return;
     char byte = 0;
     auto const got = ::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got > 0) return;  // a pipelined request: it waits, and only a write can now find the peer gone
+    if (got > 0) return;  // a pipelined request: it waits, and now only a write can detect that the peer has gone
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return self->watch();
     self->keep_alive_ = false;
     self->mark_closed();

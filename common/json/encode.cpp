@@ -81,7 +81,7 @@ void append_object(std::string& out, Type const& type, void const* object) {
   out += '{';
   bool first = true;
   for (auto const& field : type.fields) {
-    // The one accessor serves decoding too; nothing is written through it here.
+    // The accessor is shared with decoding; it does not write here.
     void const* const member = field.of(const_cast<void*>(object));
     if (field.type->kind == Kind::optional && field.type->size(member) == 0) continue;
     if (!first) out += ',';

@@ -15,8 +15,8 @@ using simdjson::ondemand::object;
 using simdjson::ondemand::value;
 
 constexpr std::size_t smallest_buffer = 4096;
-constexpr std::size_t deepest = 256;  // walking is recursive; this much fits into any stack
-constexpr std::size_t few_keys = 16;  // as many are compared with each other rather than sorted
+constexpr std::size_t deepest = 256;  // walking is recursive; this depth fits into any stack
+constexpr std::size_t few_keys = 16;  // up to this number, keys are compared with each other instead of sorted
 
 /// The state that a thread keeps between documents.
 struct Scratch {
@@ -107,7 +107,7 @@ bool Walker::open(std::string_view text, object& root) {
 }
 
 bool Walker::close() {
-  // simdjson says so by an error: behind the outermost object there must be no token to stand on.
+  // simdjson reports it as an error: after the outermost object there must be no token.
   return document_.current_location().error() == simdjson::OUT_OF_BOUNDS || refuse("has bytes behind its end");
 }
 
@@ -129,7 +129,7 @@ bool Walker::string(value& value, std::string_view token, std::string_view& text
   if (token.size() < 2 || token.front() != '"') return refuse("must be a string");
   if (!contains(token, '\\')) {
     text = token.substr(1, token.size() - 2);
-    // A string left unread would be taken for a key by simdjson where a colon follows it, and pass.
+    // simdjson would take an unread string for a key if a colon follows it, and accept it.
     return (value.get_raw_json_string().error() == simdjson::SUCCESS && token.back() == '"') || refuse_syntax();
   }
   if (auto const error = value.get_string().get(text)) return refuse(error);

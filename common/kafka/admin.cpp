@@ -97,7 +97,7 @@ ClusterState Admin::cluster() const {
   for (std::size_t i = 0; i < count; ++i) {
     std::string_view const name(rd_kafka_ConfigResource_name(answers[i]));
     auto const failure = rd_kafka_ConfigResource_error(answers[i]);
-    if (failure == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {  // made or deleted a moment ago: brokers do not agree yet
+    if (failure == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {  // created or deleted a moment ago: not all brokers agree
       std::erase_if(state.topics, [name](TopicState const& topic) { return topic.name == name; });
       continue;
     }

@@ -103,7 +103,7 @@ std::vector<GroupState> Admin::describe_groups(std::vector<std::string> const& n
   for (auto const* group : std::span{described, count}) {
     GroupState state;
     state.name = rd_kafka_ConsumerGroupDescription_group_id(group);
-    // One that is gone since it was listed has no members, and is no reason to fail for all.
+    // A group that was deleted since the listing has no members, and must not fail the whole call.
     if (auto const* failure = rd_kafka_ConsumerGroupDescription_error(group); failure != nullptr) {
       auto const code = rd_kafka_error_code(failure);
       if (code != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) check(code, rd_kafka_error_string(failure), what);

@@ -118,7 +118,7 @@ Configuration make_configuration(ClientSettings const& settings) {
   rd_kafka_conf_set_log_cb(raw, log_to_ours);
   set_option(raw, "bootstrap.servers", settings.brokers);
   set_option(raw, "client.id", settings.client_id);
-  // A broker that was away is noticed within a second of its return, not within ten.
+  // The return of a broker is noticed within a second, not within ten.
   set_option(raw, "reconnect.backoff.ms", "50");
   set_option(raw, "reconnect.backoff.max.ms", "1000");
   set_option(raw, "log.connection.close", "false");

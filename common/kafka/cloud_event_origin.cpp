@@ -1,4 +1,4 @@
-// The envelopes of events of our own.
+// The envelopes of our own events.
 #include "kafka/cloud_event_attributes.hpp"
 #include "observability/trace_context.hpp"
 #include "time/time.hpp"

@@ -51,10 +51,10 @@ Configuration configure(ClientSettings const& client, ConsumerSettings const& se
   set("check.crcs", "true");
   set("enable.partition.eof", settings.tell_ends ? "true" : "false");
   set("queued.min.messages", "100000");
-  // A response is held as a whole for as long as one of its records is.
+  // A response stays in memory as a whole as long as one of its records is used.
   set("fetch.max.bytes", std::to_string(std::clamp<std::int64_t>(settings.prefetch_bytes / 4, 1 << 20, 50 << 20)));
   set("queued.max.messages.kbytes", std::to_string(std::max<std::int64_t>(1, settings.prefetch_bytes / 1024)));
-  // A consumer that drains faster than the fetcher fills must not make the fetcher sleep for the default second.
+  // A consumer that is faster than the fetcher must not make the fetcher sleep for the default second.
   set("fetch.queue.backoff.ms", "5");
   set("fetch.wait.max.ms", "100");
   return configuration;
@@ -157,8 +157,8 @@ void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_ka
   auto& self = *static_cast<Consumer*>(opaque);
   auto partitions = from_list(*list);
   if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-    // Before fetching begins, with every assignment: librdkafka leaves alone the target of a queue that has been
-    // forwarded, and takes it away when the partition goes.
+    // Before fetching begins, at every assignment: librdkafka keeps the target of a queue that is already
+    // forwarded, and removes it with the partition.
     for (auto const& each : partitions) self.forward(each);
     // librdkafka would read the positions itself, and not return their metadata.
     if (auto const failed = rd_kafka_committed(client, list, position_timeout_ms)) {

@@ -89,15 +89,15 @@ class Producer::Implementation {
       if (!over) failure = rd_kafka_produceva(client_.get(), fields.data(), count);
     }
     if (failure == nullptr && !over) {
-      static_cast<void>(pending.release());  // the delivery report's now
-      static_cast<void>(headers.release());  // librdkafka's now
+      static_cast<void>(pending.release());  // owned by the delivery report now
+      static_cast<void>(headers.release());  // owned by librdkafka now
       return;
     }
     finish_one();
     if (over)
       throw Error(RD_KAFKA_RESP_ERR__RETRY,
                   fmt::format("record to {} must wait for earlier ones that failed", record.topic));
-    // A client that met a fatal error refuses everything with that error's code, as if it were the record's own.
+    // After a fatal error, a client rejects every record with that error's code, as if it were the record's own.
     auto const code = rd_kafka_error_is_fatal(failure) != 0 ? RD_KAFKA_RESP_ERR__FATAL : rd_kafka_error_code(failure);
     rd_kafka_error_destroy(failure);
     throw Error(code, fmt::format("record to {} not accepted", record.topic));
@@ -120,7 +120,7 @@ class Producer::Implementation {
     auto const set = [&](char const* name, auto const& value) {
       set_default(raw, settings_, name, fmt::format("{}", value));
     };
-    // Not for an operator to change: the promises stand on these.
+    // Operators must not change these: the guarantees depend on them.
     set_option(raw, "enable.idempotence", "true");
     set_option(raw, "acks", "all");
     set_option(raw, "partitioner", "murmur2_random");
@@ -172,11 +172,11 @@ class Producer::Implementation {
     drain(*client_);
   }
 
-  /// An idempotent producer that met a fatal error refuses everything from then on.
+  /// An idempotent producer rejects every record after a fatal error.
   void renew() {
-    // First all that the old one holds fails, while it refuses everything else: a record that its owner then publishes
-    // again is not overtaken by a later one. Who came before the refusal is still handing over a record: with this lock
-    // it has, and the record fails with the others instead of going away with the old client unreported.
+    // First all records of the old client fail, while it rejects all others: so a record that its owner then publishes
+    // again is not overtaken by a later one. A thread from before the rejection may still be passing on a record: with
+    // this lock it has finished, and the record fails with the others instead of vanishing with the old client.
     std::unique_lock(client_mutex_).unlock();
     drain(*client_);
     Client old;

@@ -83,7 +83,7 @@ std::optional<std::int64_t> to_number(std::string_view text) {
   return number;
 }
 
-/// Reads one topics file. Every complaint names its line.
+/// Reads one topics file. Every error names its line.
 class TopicsFile {
  public:
   explicit TopicsFile(std::string_view source) : source_(source) {}
@@ -109,7 +109,7 @@ class TopicsFile {
     throw TopicsFileError(fmt::format("{}:{}: {}", source_, std::max(0, node.Mark().line) + 1, reason));
   }
 
-  /// Hands every key of a mapping to `take(key, value)`, which answers false for one it does not know.
+  /// Passes every key of a mapping to `take(key, value)`, which returns false for an unknown one.
   template <class Take>
   void each_key(YAML::Node const& map, std::string_view what, Take take) const {
     if (!map.IsMap()) refuse(map, fmt::format("{} is not a mapping", what));

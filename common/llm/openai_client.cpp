@@ -43,7 +43,7 @@ class AnswerReader final : public http::ResponseReader {
 
   bool body(std::string_view piece) override {
     if (!streaming_) {
-      // Of an answer that cannot be used, only as much is read as an error message takes.
+      // Of an unusable answer, only enough for an error message is read.
       auto& body = answer_->body;
       auto const enough = !fitting_ && body.size() + piece.size() > max_error_bytes;
       body.append(piece.substr(0, enough ? max_error_bytes - body.size() : piece.size()));
@@ -62,7 +62,7 @@ class AnswerReader final : public http::ResponseReader {
     }
   }
 
-  /// For a response that came to its end. @throws LlmError unless the answer is whole.
+  /// For a response that is complete. @throws LlmError unless the answer is complete, too.
   ChatCompletion finish() {
     auto& [events, assembler, body, first_piece, retry_after] = *answer_;
     if (status_ != 200) throw error_from(status_, body, retry_after);
@@ -167,7 +167,7 @@ http::ClientRequest OpenAiClient::encode(ChatRequest const& request) const {
   return call;
 }
 
-// No coroutine: nothing of the request is kept while the answer is waited for.
+// Not a coroutine: nothing of the request is kept while it waits for the answer.
 Task<ChatCompletion> OpenAiClient::complete(ChatRequest request, DeltaSink sink) {
   auto reader = std::make_unique<AnswerReader>(request, settings_.max_response_bytes, std::move(sink));
   auto sending = client_.send(encode(request), *reader);

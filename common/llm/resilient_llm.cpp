@@ -7,12 +7,12 @@ namespace {
 
 using Kind = LlmError::Kind;
 
-/// Whether the endpoint itself failed. One that answers, if only to refuse, is there.
+/// Whether the endpoint itself failed. An endpoint that answers works, even if it rejects the request.
 bool counts_against_endpoint(Kind kind) {
   return kind == Kind::unavailable || kind == Kind::timeout || kind == Kind::protocol;
 }
 
-/// Whether another model can do better with the same request.
+/// Whether another model may succeed with the same request.
 bool another_may_answer(Kind kind) {
   return counts_against_endpoint(kind) || kind == Kind::rate_limited || kind == Kind::context_length ||
          kind == Kind::breaker_open;
@@ -46,7 +46,7 @@ Task<ChatCompletion> ResilientLlm::complete(ChatRequest request, DeltaSink sink)
     spare.model = fallback_model_;
     auto falling_back = attempt(std::move(spare), watched, model);
     outcome = co_await std::move(falling_back);
-    // The first error says more than that the other breaker was open as well.
+    // The first error is more useful than that the other breaker was open, too.
     if (outcome.error && outcome.error->kind() == Kind::breaker_open && first.kind() != Kind::breaker_open) {
       outcome.error = first;
     }

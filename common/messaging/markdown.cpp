@@ -20,7 +20,7 @@ using Mark = Piece::Mark;
 constexpr unsigned dialect = MD_FLAG_STRIKETHROUGH | MD_FLAG_NOHTML | MD_FLAG_NOINDENTEDCODEBLOCKS;
 constexpr std::size_t max_indent = 8;
 constexpr std::size_t max_quotes = 3;
-/// Takes the place of an asterisk that is text while md4c reads, so that it marks nothing, in code neither.
+/// Replaces an asterisk that is text while md4c reads, so that it is not a mark, nor in code.
 constexpr char plain_asterisk = '\x01';
 
 bool is_word(char c) {
@@ -42,7 +42,7 @@ std::string restored(std::string_view text) {
   return out;
 }
 
-/// How an address is read: a phone number and an e-mail address without their scheme. Empty when it leads nowhere.
+/// The visible form of an address: a phone number and an e-mail address without their scheme. Empty without a target.
 std::string_view shown_address(std::string_view address) {
   if (address.starts_with("https://") || address.starts_with("http://")) return address;
   if (address.starts_with("mailto:") || address.starts_with("tel:")) return address.substr(address.find(':') + 1);
@@ -54,7 +54,7 @@ Mark mark_of(MD_SPANTYPE span) {
   return span == MD_SPAN_DEL ? Mark::strike : Mark::italic;
 }
 
-/// Takes md4c's events and makes pieces of them.
+/// Turns md4c's events into pieces.
 class Reader {
  public:
   explicit Reader(std::string_view text) : source_{prepared(text)} {}
@@ -89,7 +89,7 @@ class Reader {
     char delimiter = '.';
   };
 
-  /// No exception may pass through md4c's frames: it is kept, and ends the reading.
+  /// No exception may pass through md4c's frames: it is stored, and ends the reading.
   template <typename Event>
   static int guarded(void* self, Event event) noexcept {
     auto& reader = *static_cast<Reader*>(self);
@@ -224,7 +224,7 @@ class Reader {
   }
 
   void begin(Mark mark) {
-    if (in_heading_) return;  // all of it is strong already
+    if (in_heading_) return;  // all of it is bold already
     if (depth_[static_cast<std::size_t>(mark)]++ > 0) return;
     open_.push_back(mark);
     put({Kind::begin, mark});
@@ -242,7 +242,7 @@ class Reader {
     put({Kind::begin, Mark::link});
   }
 
-  /// Where a piece belongs is known once a block's first text has come.
+  /// The place of a piece is known once a block's first text has arrived.
   void put(Piece piece) { (line_due_ ? waiting_ : pieces_).push_back(std::move(piece)); }
 
   std::string const source_;

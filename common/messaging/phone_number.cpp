@@ -28,7 +28,7 @@ bool is_letter(char c) {
 }  // namespace
 
 std::optional<PhoneNumber> PhoneNumber::parse(std::string_view text, std::string_view region) {
-  // libphonenumber would read letters as a vanity number's digits; to us they are a sender's name.
+  // libphonenumber would read letters as a vanity number's digits; here they are a sender's name.
   if (text.empty() || text.size() > max_written || !json::is_utf8(text) || std::ranges::any_of(text, is_letter))
     return std::nullopt;
   auto const& numbers = *PhoneNumberUtil::GetInstance();

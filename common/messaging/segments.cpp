@@ -30,14 +30,14 @@ std::size_t units_of(SmsEncoding encoding, std::u16string_view text) {
   return units;
 }
 
-/// How far a part that begins at `begin` can reach.
+/// The furthest end of a part that begins at `begin`.
 std::size_t reach(SmsEncoding encoding, std::u16string_view text, std::size_t begin, std::size_t room) {
   auto end = begin;
   while (end < text.size() && width(encoding, text[end]) <= room) room -= width(encoding, text[end++]);
   return within_pair(text, end) ? end - 1 : end;
 }
 
-/// Parts that are each as full as they can be are the fewest.
+/// The fewest parts are those that are each as full as possible.
 std::size_t count_parts(SmsEncoding encoding, std::u16string_view text, std::size_t units) {
   if (units <= capacity(encoding).alone) return text.empty() ? 0 : 1;
   std::size_t parts = 0;
@@ -46,7 +46,7 @@ std::size_t count_parts(SmsEncoding encoding, std::u16string_view text, std::siz
 }
 
 /// The end of each part. From the end backwards, the best division of the rest at each position: costs compare by
-/// parts, then split graphemes, then split words, and sum.
+/// parts, then split graphemes, then split words; costs are added.
 std::vector<std::size_t> divide(SmsEncoding encoding, std::u16string_view text) {
   struct Choice {
     std::uint64_t cost = 0;
@@ -71,7 +71,7 @@ std::vector<std::size_t> divide(SmsEncoding encoding, std::u16string_view text) 
   return ends;
 }
 
-/// As much of a text as fits, with the ellipsis, in parts of this encoding.
+/// As much of a text as fits, with the ellipsis, into parts of this encoding.
 std::size_t fitting(SmsEncoding encoding, std::u16string_view text, std::size_t max_parts, std::size_t ellipsis) {
   if (max_parts == 1) return reach(encoding, text, 0, capacity(encoding).alone - ellipsis);
   auto const room = capacity(encoding).in_parts;

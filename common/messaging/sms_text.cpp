@@ -8,7 +8,7 @@
 namespace omnibus::messaging {
 namespace {
 
-/// Without the white space that marks and emoji left at the ends of lines and of the text.
+/// Without the white space that removed marks and emoji left at the ends of lines and of the text.
 std::string trimmed(std::string_view text) {
   std::string out;
   while (!text.empty()) {

@@ -35,7 +35,7 @@ std::u16string units(icu::UnicodeString const& text) {
 
 using Breaks = std::unique_ptr<icu::BreakIterator>;
 
-/// Making one costs far more than going through a message with it.
+/// Creating one costs far more than processing a message with it.
 Breaks make_breaks(icu::BreakIterator* (*make)(icu::Locale const&, UErrorCode&)) {
   auto error = U_ZERO_ERROR;
   Breaks breaks{make(icu::Locale::getRoot(), error)};
@@ -49,7 +49,7 @@ void mark(std::vector<Joint>& joints, icu::BreakIterator& breaks, UText* text, J
   check(error, "ICU cannot divide a text");
   for (auto at = breaks.first(); at != icu::BreakIterator::DONE; at = breaks.next()) {
     auto& here = joints[static_cast<std::size_t>(at)];
-    // A line may be broken where a grapheme ends, nowhere else.
+    // A line may be broken only where a grapheme ends.
     if (joint != Joint::gap || here == Joint::word) here = joint;
   }
 }

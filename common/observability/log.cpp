@@ -35,7 +35,7 @@ std::shared_ptr<spdlog::logger> logger_on(spdlog::sink_ptr sink) {
   return logger;
 }
 
-/// Never destroyed: threads may log while statics are torn down.
+/// Never destroyed: threads may log while statics are destroyed.
 Output& output() {
   static auto* const instance = [] {
     auto* made = new Output;

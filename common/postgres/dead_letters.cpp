@@ -57,7 +57,7 @@ PartitionTurn::~PartitionTurn() {
     pqxx::nontransaction query{connection_};
     query.exec("SELECT pg_advisory_unlock($1::bigint)", pqxx::params{key_});
   } catch (std::exception const&) {
-    // The connection is gone, and the lock with it.
+    // The connection is lost, and the lock with it.
   }
 }
 

@@ -14,12 +14,12 @@ DatabaseError classify_sqlstate(std::string_view sqlstate) noexcept {
   if (sqlstate == "40003") return DatabaseError::in_doubt;
   // 25006: connected to a standby; 55P03: another session holds a lock, such as for DDL. The event is not the cause.
   if (sqlstate == "25006" || sqlstate == "55P03") return DatabaseError::outage;
-  // 57014: the statement took too long, not for a lock (see PoolSettings): it may be the event's own, and counts.
+  // 57014: the statement took too long, but not for a lock (see PoolSettings): the event may be the cause; it counts.
   // 25P03: idle in transaction for too long.
   if (starts("40") || sqlstate == "57014" || sqlstate == "25P03") return DatabaseError::transient;
-  // 28: wrong password or no such role, 3D000: no such database. Configuration, which every event would meet alike.
+  // 28: wrong password or no such role, 3D000: no such database. Wrong configuration affects every event.
   if (starts("28") || sqlstate == "3D000") return DatabaseError::outage;
-  // A table, column, function or grant is missing: a migration was forgotten, and no event is at fault.
+  // A table, column, function or grant is missing: a migration was not applied; the event is not the cause.
   if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "42883" || sqlstate == "42501" || sqlstate == "3F000")
     return DatabaseError::outage;
   return DatabaseError::permanent;

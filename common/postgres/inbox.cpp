@@ -17,7 +17,7 @@ InboxVerdict admit(pqxx::transaction_base& transaction, std::string_view consume
 }
 
 bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid const& run_id, Uuid const& event_id) {
-  // A plain SELECT would not see, and not wait for, a transaction whose COMMIT is still on its way.
+  // A plain SELECT would neither see nor wait for a transaction that is still committing.
   pqxx::work transaction{connection};
   auto const inserted = transaction.exec(
       "INSERT INTO pipeline.inbox (consumer, run_id, event_id) VALUES ($1, $2::uuid, $3::uuid) ON CONFLICT DO NOTHING",

@@ -200,7 +200,7 @@ std::vector<OutboxRow> lock_unpublished(pqxx::transaction_base& transaction, Out
 
 std::vector<OutboxRow> sweep_outbox(pqxx::transaction_base& transaction, std::chrono::milliseconds age,
                                     std::size_t limit) {
-  // Two at once would publish rows of one key beside each other.
+  // Two at once could publish rows of one key out of order.
   if (!transaction.query_value<bool>("SELECT pg_try_advisory_xact_lock(hashtextextended('sweep_outbox', 0))"))
     return {};
   return rows_of(transaction.exec("SELECT " + std::string{columns} +
@@ -217,7 +217,7 @@ void remove_published(pqxx::transaction_base& transaction, std::span<std::int64_
 
 void remove_published(pqxx::connection& connection, std::span<std::int64_t const> ids) {
   if (ids.empty()) return;
-  // In one order, so that it cannot deadlock with another that removes some of the same.
+  // In a fixed order, so that it cannot deadlock with another removal of the same rows.
   std::vector<std::int64_t> sorted(ids.begin(), ids.end());
   std::ranges::sort(sorted);
   pqxx::nontransaction query{connection};
@@ -225,7 +225,7 @@ void remove_published(pqxx::connection& connection, std::span<std::int64_t const
     query.exec("BEGIN; SET LOCAL synchronous_commit = off; DELETE FROM pipeline.outbox WHERE id IN (" +
                id_list(sorted) + "); COMMIT");
   } catch (pqxx::sql_error const&) {
-    query.exec("ROLLBACK");  // or the connection's next user would stand in a failed transaction
+    query.exec("ROLLBACK");  // or the connection's next user would be in a failed transaction
     throw;
   }
 }

@@ -23,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-/// Work that waits for a thread, with the coroutine that waits for the work.
+/// Work that waits for a thread, with its waiting coroutine.
 struct Waiting {
   explicit Waiting(std::function<void(pqxx::connection&)> work) : job(std::move(work)) {}
   Waiting(Waiting const&) = delete;
@@ -77,7 +77,7 @@ std::unique_ptr<pqxx::connection> connect(PoolSettings const& settings) {
   add_parameter(url, "keepalives_count", "3");
   add_parameter(url, "tcp_user_timeout", "30000");
   auto connection = std::make_unique<pqxx::connection>(url);
-  // libpqxx would print notices on standard error. They may quote rows, and every failure is thrown as well.
+  // libpqxx would print notices on standard error. They may quote rows, and every failure is also thrown.
   connection->set_notice_handler([](pqxx::zview) {});
   {
     pqxx::nontransaction setup{*connection};
@@ -100,7 +100,7 @@ struct TransactionPool::State {
   /// low load the others are not needed.
   std::vector<std::condition_variable*> idle;
   bool closing = false;
-  /// Grows with every connection found broken: the others are then not trusted either.
+  /// Increases with every broken connection: then the others are not trusted either.
   std::atomic<std::uint64_t> breaks{0};
   std::vector<std::thread> threads;
 

@@ -109,7 +109,7 @@ class Splitter {
     auto const word = upper(rest.substr(0, size));
     if (words_ < 4) opening_ += word + ' ';
     ++words_;
-    // Only functions and procedures have bodies of SQL that is not quoted.
+    // Only functions and procedures have unquoted SQL bodies.
     auto const routine = opening_.starts_with("CREATE ") && (opening_.find("FUNCTION ") != std::string::npos ||
                                                              opening_.find("PROCEDURE ") != std::string::npos);
     if (routine) {

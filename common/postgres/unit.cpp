@@ -23,13 +23,13 @@ constexpr std::int64_t ids_per_block = 1024;
 /// Longer than transactions of the same kind hold a lock, and short for the other units in the transaction.
 constexpr std::chrono::milliseconds brief_lock_wait{250};
 
-/// Whether the server ended the session (SQLSTATE 57P0x): that may follow a COMMIT whose answer it hides.
+/// Whether the server ended the session (SQLSTATE 57P0x): that may happen after a COMMIT and hide its answer.
 bool ended_by_server(std::exception const& error) {
   auto const* const refused = dynamic_cast<pqxx::sql_error const*>(&error);
   return refused != nullptr && std::string_view{refused->sqlstate()}.starts_with("57P0");
 }
 
-/// A transaction whose BEGIN travels with the statement that admits the event, and whose COMMIT travels with the one
+/// A transaction whose BEGIN is sent with the statement that admits the event, and whose COMMIT is sent with the one
 /// that writes the outbox.
 class AdmittedTransaction final : public pqxx::dbtransaction {
  public:
@@ -55,7 +55,7 @@ class AdmittedTransaction final : public pqxx::dbtransaction {
 
  private:
   void do_commit() override {
-    // In a transaction that has failed COMMIT alone would be answered with a silent ROLLBACK; a statement before it
+    // In a failed transaction, COMMIT alone would be answered with a silent ROLLBACK; a statement before it
     // makes that an error.
     last_ += "; COMMIT";
     OMNIBUS_FAILPOINT("unit.commit");
@@ -71,12 +71,12 @@ class AdmittedTransaction final : public pqxx::dbtransaction {
     }
   }
 
-  /// The COMMIT behind a statement that failed was never run, and pqxx, which asked to commit, takes the transaction
-  /// for ended: the connection's next user would stand in a failed one.
+  /// The COMMIT after a failed statement was never run, but pqxx, which sent it, counts the transaction
+  /// as ended: the connection's next user would be in a failed one.
   void roll_back() noexcept {
     try {
       direct_exec("ROLLBACK");
-    } catch (std::exception const&) {  // then it is broken, which its next user finds out
+    } catch (std::exception const&) {  // then it is broken, which its next user notices
     }
   }
 

@@ -115,7 +115,7 @@ class ReportReader {
     auto text = fmt::format("granularity = $1 AND bucket_start {} AND bucket_start < $3::timestamptz", lower_bound);
     if (table != table_for(false, false)) text += " AND ($4 = '' OR domain = $4)";
     if (table == table_for(true, true)) text += " AND ($5 = '' OR model = $5)";
-    // Every parameter must be used by someone for PostgreSQL to know its type.
+    // PostgreSQL knows a parameter's type only if it is used somewhere.
     return text + " AND $4::text IS NOT NULL AND $5::text IS NOT NULL";
   }
   pqxx::params parameters(std::string_view granularity) const {

@@ -23,7 +23,7 @@ void check_tenant(pqxx::transaction_base& transaction, std::string_view domain) 
   if (*status != "active") throw Failure::permanent("the tenant is not active", "inactive_tenant");
 }
 
-/// Those that either half of the identity names: one, when it is known.
+/// The profiles that either half of the identity names: one, when it is known.
 std::vector<ProfileRow> find(pqxx::transaction_base& transaction, std::string_view domain,
                              PersonIdentity const& identity) {
   return postgres::read<ProfileRow>(
@@ -84,7 +84,7 @@ bool is_known(pqxx::transaction_base& transaction, std::string_view domain, Pers
 }
 
 void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& profile, std::int64_t at_ms) {
-  // A provider's clock may be ahead; the window is not opened for longer by it.
+  // A provider's clock may be ahead; that does not open the window for longer.
   transaction.exec(
       "UPDATE profiles SET has_whatsapp = true, updated_at = now(), last_whatsapp_inbound_at ="
       " greatest(last_whatsapp_inbound_at, least(to_timestamp($2::float8 / 1000), now())) WHERE id = $1",

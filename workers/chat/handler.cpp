@@ -35,7 +35,7 @@ Task<> ChatHandler::handle(Context& context, ChatMessageReceived const& message)
       auto asking = ask(context, message, conversation);
       text = co_await std::move(asking);
     } catch (llm::LlmError const& error) {
-      // Throws to be tried again, unless the visitor has waited long enough.
+      // Throws to retry, unless the visitor has waited long enough.
       unanswered = model_->give_up(context, error);
     }
   }
@@ -116,7 +116,7 @@ void ChatHandler::gave_up(Context& context, ChatMessageReceived const& message, 
                           UnitOfWork& unit) {
   if (failure.error_class() == "wrong_conversation") return;  // the stream is another visitor's
   auto const conversation = message.conversation_id.value_or(conversation_id_of(message.domain, message.session_id));
-  // Visitors read the reason: the class says enough, and nothing of the inside.
+  // Visitors read the reason: the error class is enough, without internal details.
   unit.publish(ChatReplyFailed{conversation, std::string{context.event().id}, failure.error_class()},
                to_string(conversation));
 }

@@ -44,7 +44,7 @@ BOOST_DESCRIBE_STRUCT(OpenRow, (),
                       (tenant_status, id, domain, session_id, status, with_person, takeover_epoch, recorded_answer,
                        already_handled, roles, contents))
 
-/// A conversation as a turn finds it.
+/// A conversation as a turn reads it.
 struct TurnRow {
   std::int32_t takeover_epoch = 0;
   bool with_person = false;
@@ -112,7 +112,7 @@ bool PostgresConversations::append_message(UnitOfWork& unit, Conversation const&
       SET last_message_at = greatest(c.last_message_at, excluded.last_message_at), updated_at = now()
       RETURNING takeover_epoch, owner_id IS NOT NULL AS with_person)",
                                   pqxx::params{to_string(before.id), message.domain, message.session_id, received_ms});
-  // Stored already when a replay came first.
+  // Stored already if a replay came first.
   transaction.exec(R"(
       INSERT INTO messages (id, conversation_id, seq, role, content, source_event_id, created_at)
       SELECT $3, $1, coalesce(max(seq), 0) + 1, 'user', $2, $3,

@@ -34,7 +34,7 @@ int run(int argc, char const* const* argv, std::ostream& out, std::ostream& err)
   try {
     application.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
-    // 0 for help and version, else 64 as sysexits.h has it: 1 and 2 are the commands' own answers.
+    // 0 for help and version, else 64 (sysexits.h): 1 and 2 are the commands' own exit codes.
     return application.exit(error, out, err) == 0 ? 0 : 64;
   } catch (std::exception const& error) {
     err << program.name << ": " << error.what() << '\n';

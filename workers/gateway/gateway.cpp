@@ -59,7 +59,7 @@ ProfileKeys profile_keys(WebhookSettings const& settings) {
   return {settings.profile_key_secret.reveal(), settings.webhook_region};
 }
 
-/// Everything one gateway is made of. All of it but the blocking parts lives on one event loop, run by one thread.
+/// All parts of one gateway. All but the blocking parts run on one event loop, on one thread.
 class Gateway {
  public:
   explicit Gateway(Settings settings)

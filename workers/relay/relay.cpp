@@ -66,10 +66,10 @@ void sweep_until_told(RelaySettings const& settings, kafka::Producer& producer, 
 }  // namespace
 
 std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, SweepSettings const& settings) {
-  // Else all of it would be handed over once more, in every sweep while the broker is away.
+  // Else all of it would be passed on again in every sweep while the broker is down.
   if (!producer.flush(settings.patience)) throw std::runtime_error("the broker has not acknowledged earlier records");
   auto const generation = producer.generation();
-  // The rows stay locked until the broker has them.
+  // The rows stay locked until the broker has acknowledged them.
   pqxx::work transaction{connection};
   auto const rows = postgres::sweep_outbox(transaction, settings.age, settings.limit);
   if (rows.empty()) return 0;

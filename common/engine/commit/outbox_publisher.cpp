@@ -25,7 +25,7 @@ constexpr std::int64_t no_row = 0;
 /// Shared with the producer's callbacks, which may outlive the publisher.
 struct OutboxPublisher::Acknowledged {
   std::mutex mutex;
-  OutboxPublisher* publisher = nullptr;  ///< null once it is gone
+  OutboxPublisher* publisher = nullptr;  ///< null once it is destroyed
   std::vector<std::int64_t> ids;
   std::vector<Waiting> failed;
 };

@@ -17,7 +17,7 @@ std::size_t at_once(postgres::TransactionPool const& pool) {
   return std::max<std::size_t>(pool.size() / 2, 1);
 }
 
-/// Nothing for each of them where they are to be tried one by one.
+/// Nothing for each of them if they must be tried one by one.
 std::vector<std::optional<postgres::CommitResult>> commit_all(pqxx::connection& connection,
                                                               std::vector<postgres::Unit const*> const& units) {
   std::vector<std::optional<postgres::CommitResult>> results(units.size());

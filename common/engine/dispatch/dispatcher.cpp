@@ -122,8 +122,8 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
   if (verdict.kind == Verdict::Kind::outage) {
     auto const probed = gate_.probing();
     gate_.outage(Clock::now());
-    // Back to the front: the outage must not cost it its turn. But another probes next: an event that brings its outage
-    // about by itself must not keep the gate closed for all.
+    // Back to the front: the outage must not cost it its turn. But another event probes next: an event that causes its
+    // own outage must not keep the gate closed for all.
     if (delivery.partition->lost)
       leave(delivery, false);
     else
@@ -157,7 +157,7 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
 }
 
 void Dispatcher::leave(Delivery& delivery, bool finished) {
-  // A loop, not a recursion: behind the head of a dropped partition a whole queue may have to leave.
+  // A loop, not a recursion: a whole queue behind the head may have to leave with a dropped partition.
   auto* leaving = &delivery;
   while (leaving != nullptr) {
     auto* const following = lanes_.pop(*leaving);
@@ -173,7 +173,7 @@ void Dispatcher::leave(Delivery& delivery, bool finished) {
 
 void Dispatcher::arm() {
   auto when = retries_.earliest().value_or(Clock::time_point::max());
-  // Without anything to probe with, or while a probe is out, there is nothing to wake up for.
+  // Without anything to probe with, or while a probe is running, no timer is needed.
   if (!ready_.empty()) when = std::min(when, gate_.probe_at().value_or(when));
   if (when == Clock::time_point::max()) {
     // Its deliveries were drained: a timer that is left would keep the loop from ending.

@@ -11,7 +11,7 @@
 namespace omnibus::engine {
 namespace {
 
-constexpr std::int64_t sample = 50;  // records of a partition looked at for their size
+constexpr std::int64_t sample = 50;  // records of a partition read for their size
 
 std::int64_t size_of(rd_kafka_message_t const& message) {
   auto size = message.key_len + message.len;

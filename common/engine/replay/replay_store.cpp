@@ -80,7 +80,7 @@ std::vector<ReplayOutcome> outcomes_of(pqxx::transaction_base& transaction, std:
 }
 
 void save(pqxx::transaction_base& transaction, std::string_view run, ReplayReport const& report) {
-  // One at a time, so that two processes that each end their last partition do not both miss that all are ended.
+  // One at a time: else two processes that end their last partitions could both miss that all are ended.
   transaction.exec("SELECT FROM pipeline.replay_runs WHERE run = $1 FOR UPDATE", pqxx::params{run});
   transaction.exec(
       "INSERT INTO pipeline.replay_members (run, member, per_s) VALUES ($1, $2, $3::float8)"

@@ -43,8 +43,8 @@ struct DeliveryOptions {
   bool json = false;
 };
 
-/// A row of pipeline.delivery as an operator sees it: who it is for is masked, and so is WhatsApp's message id, which
-/// holds the number.
+/// A row of pipeline.delivery as an operator sees it: its recipient is masked, and so is WhatsApp's message id, which
+/// contains the number.
 struct ShownDelivery {
   std::string effect_key, state, channel, provider, kind, domain, recipient, request_id, planned_at, updated_at;
   std::int64_t attempt = 0;
@@ -57,7 +57,7 @@ BOOST_DESCRIBE_STRUCT(ShownDelivery, (),
                        updated_at, attempt, dispatched_at, provider_message_id, error_code, reason, encoding, segments,
                        cost))
 
-/// What an operator said of it.
+/// An operator's action on it.
 struct DeliveryAction {
   std::string action, from_state, actor, at;
   std::int64_t attempt = 0;
@@ -75,7 +75,7 @@ struct DeliveryDetail {
 };
 BOOST_DESCRIBE_STRUCT(DeliveryDetail, (), (delivery, actions))
 
-constexpr std::int64_t prune_batch = 10'000;  // a transaction each: workers wait for none of them for long
+constexpr std::int64_t prune_batch = 10'000;  // one transaction each, so that workers do not wait long
 
 constexpr auto delivery_columns = R"(
   SELECT effect_key, state, channel, provider, kind, domain,
@@ -107,7 +107,7 @@ void list(DeliveryOptions const& options) {
   fmt::print("{}", table.text());
 }
 
-/// @throws std::runtime_error when there is none.
+/// @throws std::runtime_error if it does not exist.
 ShownDelivery find(pqxx::nontransaction& query, std::string const& effect_key) {
   if (!parse_uuid(effect_key)) throw std::runtime_error("give a delivery's effect key: omnibus delivery ls shows it");
   auto found = postgres::read_optional<ShownDelivery>(query, std::string{delivery_columns} + "WHERE effect_key = $1",
@@ -151,7 +151,7 @@ void show(DeliveryOptions const& options) {
                                  each.attempt));
 }
 
-/// What is known of the request for a delivery: `content` are its words, kept for a while only.
+/// The stored request of a delivery: `content` is its text, stored for a limited time.
 struct KnownRequest {
   std::string request_source, request_id, domain;
   Uuid profile_id;
@@ -162,8 +162,8 @@ struct KnownRequest {
 BOOST_DESCRIBE_STRUCT(KnownRequest, (),
                       (request_source, request_id, domain, profile_id, session_id, channel, kind, content))
 
-/// The request as its worker knew it, for one channel, to be handled again: the same event, with the words it had.
-/// @throws std::runtime_error when these are gone.
+/// The request as its worker saw it, for one channel, to be handled again: the same event, with the same text.
+/// @throws std::runtime_error when the text is not stored any more.
 kafka::Record request_of(KnownRequest const& known) {
   if (!known.content) throw std::runtime_error("its text is not stored any more: it cannot be sent again");
   auto envelope = originate(known.request_source, NotificationRequested::type);
@@ -208,7 +208,7 @@ void resolve(DeliveryOptions const& options, int& exit_code) {
                                               : "noted: " + options.says);
 }
 
-/// Forgets up to `most` that ended before `moment`. @throws std::runtime_error for one that is too late.
+/// Deletes up to `most` that ended before `moment`. @throws std::runtime_error when `moment` is too late.
 std::int64_t prune(pqxx::connection& connection, std::string const& moment, std::int64_t most) {
   pqxx::work transaction{connection};
   try {
@@ -228,7 +228,7 @@ std::int64_t prune(pqxx::connection& connection, std::string const& moment, std:
 void drop(DeliveryOptions const& options) {
   auto const moment = date_of(day_of("before", options.before)) + "T00:00:00Z";
   auto const connection = connect(options.database);
-  prune(*connection, moment, 0);  // whether it may be done at all
+  prune(*connection, moment, 0);  // checks that it is allowed
   auto const total = pqxx::nontransaction{*connection}.query_value<std::int64_t>(
       "SELECT count(*) FROM pipeline.delivery WHERE updated_at < $1 AND pipeline.delivery_has_ended(state)",
       pqxx::params{moment});

@@ -178,7 +178,7 @@ void Redrive::pace(std::size_t count) {
 
 void Redrive::publish(std::int32_t partition, std::size_t* published) {
   pqxx::work transaction{ports_.database};
-  // Locked until the broker has them, so that the relay does not send them as well.
+  // Locked until the broker has acknowledged them, so that the relay does not publish them as well.
   auto const rows = postgres::lock_unpublished(transaction, {std::string{outbox_consumer}, settings_.topic, partition},
                                                10 * largest_batch);
   if (rows.empty()) return;

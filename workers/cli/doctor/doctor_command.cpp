@@ -40,7 +40,7 @@ struct DoctorReport {
 };
 BOOST_DESCRIBE_STRUCT(DoctorReport, (), (healthy, checks))
 
-/// A look that fails is a finding as well.
+/// A check that throws is a finding as well.
 Finding examine(Check const& check, DoctorOptions const& told) {
   try {
     return check.look(told);
@@ -93,7 +93,7 @@ int run(std::shared_ptr<DoctorOptions> const& options) {
     print(report);
   std::fflush(stdout);
   auto const code = report.healthy ? 0 : something_fails;
-  if (!all) std::_Exit(code);  // a look that hangs would be waited for
+  if (!all) std::_Exit(code);  // a hanging check would be waited for
   return code;
 }
 

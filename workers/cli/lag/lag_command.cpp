@@ -77,7 +77,7 @@ class LagReader {
       for (auto const& topic : topics_of(state, committed)) {
         auto const& marks = marks_of(topic);
         for (std::int32_t partition = 0; partition < static_cast<std::int32_t>(marks.size()); ++partition) {
-          // Where nothing is committed yet nothing was read: that is behind as well.
+          // Without any commit nothing was read: that is a lag as well.
           auto const found = committed.find({topic, partition});
           auto const offset = found == committed.end() ? -1 : found->second;
           group.partitions.push_back(lag_of({topic, partition, offset, marks[static_cast<std::size_t>(partition)]}));

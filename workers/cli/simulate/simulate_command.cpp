@@ -127,7 +127,7 @@ void add_messaging_options(CLI::App& command, SimulateOptions& options) {
       ->capture_default_str();
   command.add_option("--sms-signature-prefix", receipts.sms_prefix, "The text before the signature in that header")
       ->capture_default_str();
-  // Not on the command line, where everybody sees them.
+  // Not on the command line, where every user can read them.
   if (auto const* const secret = std::getenv("WHATSAPP_APP_SECRET")) receipts.whatsapp_secret = secret;
   if (auto const* const secret = std::getenv("MTN_WEBHOOK_SECRET")) receipts.sms_secret = secret;
   if (auto const* const token = std::getenv("TWILIO_AUTH_TOKEN")) receipts.twilio_token = token;

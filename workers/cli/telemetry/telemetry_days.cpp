@@ -26,7 +26,7 @@ struct Rebuilt {
 };
 BOOST_DESCRIBE_STRUCT(Rebuilt, (), (days, calls, price_version))
 
-/// The list of prices to compute costs by, if any.
+/// The price list for computing costs, if any.
 std::optional<std::int32_t> price_list(pqxx::connection& connection, TelemetryOptions const& options) {
   if (!options.reprice && !options.price_version) return std::nullopt;
   pqxx::nontransaction query{connection};
@@ -63,7 +63,7 @@ void rebuild_telemetry(TelemetryOptions const& options) {
   rebuilt.price_version = price_list(*connection, options);
   auto const is_terminal = isatty(STDERR_FILENO) != 0;
   for (auto day = first; day <= last; ++day) {
-    // A transaction each: the worker waits for one day's sums at most.
+    // One transaction per day: the worker waits for the sums of one day at most.
     pqxx::work transaction{*connection};
     try {
       rebuilt.calls += transaction

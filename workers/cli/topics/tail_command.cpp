@@ -115,7 +115,7 @@ std::int32_t partition_count(rd_kafka_t* client, rd_kafka_topic_t* topic, std::s
   return count;
 }
 
-/// Its oldest offset, or the one the next record will get.
+/// Its oldest offset, or the one of the next record.
 std::int64_t begin_of(rd_kafka_t* client, std::string const& name, std::int32_t partition, bool oldest) {
   std::int64_t low = 0;
   std::int64_t high = 0;
@@ -142,7 +142,7 @@ kafka::Client connect(TailOptions const& options) {
   if (!topic) throw kafka::Error(rd_kafka_last_error(), name);
   kafka::QueueHandle const queue{rd_kafka_queue_new(client.get())};
   auto const partitions = partition_count(client.get(), topic.get(), name);
-  // All asked for before the first is fetched: on one connection a fetch makes everything behind it wait.
+  // All requested before the first fetch: on one connection, a fetch delays everything behind it.
   std::vector<std::int64_t> begins;
   for (std::int32_t partition = 0; partition < partitions; ++partition)
     begins.push_back(begin_of(client.get(), name, partition, options.from_beginning));

@@ -112,7 +112,7 @@ int apply(TopicsOptions const& options) {
     try {
       apply(admin, change);
     } catch (kafka::Error const& error) {
-      if (error.code() != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) throw;  // another apply was quicker
+      if (error.code() != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) throw;  // another apply was faster
     }
   }
   auto const changed = plan.changes.size() - static_cast<std::size_t>(left);

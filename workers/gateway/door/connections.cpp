@@ -30,8 +30,8 @@ PoolSettings pool_settings(Settings const& settings) {
   pool.max_queued = 4096;
   pool.application_name = "omnibus-gateway";
   pool.statement_timeout_ms = settings.database_timeout.count();
-  // All we write are claims on Idempotency-Keys: should the last few be lost in a crash of the server, their events are
-  // published again under the same ids. That need not cost every request a flush to disk.
+  // All writes are claims on Idempotency-Keys: if the last few are lost in a crash of the server, their events are
+  // published again with the same ids. So a request need not wait for a flush to disk.
   pool.on_connect = [](pqxx::connection& connection) {
     pqxx::nontransaction(connection).exec("SET synchronous_commit = off");
   };

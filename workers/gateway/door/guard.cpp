@@ -80,7 +80,7 @@ Task<> run_stream(std::string_view route, http::StreamHandler const& handler, ht
     auto handling = handler(request, stream);
     co_await std::move(handling);
   } catch (boost::system::system_error const&) {
-    // The reader has gone, as readers do.
+    // The reader has disconnected, which is normal.
   } catch (std::exception const& error) {
     refused = refuse(error);
   }

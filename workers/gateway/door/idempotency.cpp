@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-/// "omnibus", "idemp": the name space of events that an Idempotency-Key names.
+/// "omnibus", "idemp": the namespace of events from requests with an Idempotency-Key.
 constexpr Uuid key_space{
     {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x69, 0x64, 0x65, 0x6d, 0x70, 0x00}};
 

@@ -17,7 +17,7 @@ int to_ms(std::chrono::milliseconds duration) {
   return static_cast<int>(duration.count());
 }
 
-/// The reply a record announces, in whichever mode it came.
+/// The reply in a record, in either mode.
 std::optional<Reply> read_record(Cursor at, RecordView const& record) {
   if (!record.value) return std::nullopt;
   if (is_structured(record)) {

@@ -113,7 +113,7 @@ void ReplyTail::tell(std::vector<Reply> replies) {
   });
 }
 
-/// The thread, and the client it makes at the first request.
+/// The thread, and its client, created at the first request.
 class ReplyHistory::Implementation {
  public:
   Implementation(kafka::ClientSettings settings, std::string topic, std::size_t max_waiting)

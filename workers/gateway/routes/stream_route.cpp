@@ -49,7 +49,7 @@ Task<> pause(std::chrono::milliseconds duration) {
 
 void Teller::tell(Reply const& reply) {
   auto const is_new = told_.admit(reply);
-  // The client has all of its cursor's partition up to there; another gateway's tail may be a little ahead of ours.
+  // The client has its cursor's whole partition up to there; another gateway's tail may be a little ahead of ours.
   auto const has_it = after_ && reply.at.partition == after_->partition && reply.at.offset <= after_->offset;
   if (is_new && !has_it) text_ += reply.frame;
 }
@@ -128,7 +128,7 @@ Task<> StreamRoute::check_cursor(Opening& opening) {
 Task<> StreamRoute::authorise(http::Request const& request, std::string domain, Uuid conversation_id) {
   auto const session_id = request.query_value("session_id");
   if (session_id && conversation_id_of(domain, *session_id) == conversation_id) co_return;
-  // It may have been posted to through another gateway, and the chat worker not have stored it yet.
+  // It may have been posted to another gateway, and the chat worker may not have stored it yet.
   auto const deadline = Clock::now() + settings_.open_wait;
   for (auto patience = first_patience;; patience *= 2) {
     auto lookup = store_.conversation(domain, conversation_id);

@@ -30,7 +30,7 @@ struct PostedReceipt {
 };
 BOOST_DESCRIBE_STRUCT(PostedReceipt, (), (deliveryStatus, clientCorrelatorId, transactionId, completedDate))
 
-/// MTN's words, and the short forms that SMSCs have for them.
+/// MTN's words, and the short forms that SMSCs use for them.
 constexpr std::array mtn_statuses{
     StatusName{"ACCEPTD", "accepted"},    StatusName{"ACCEPTED", "accepted"}, StatusName{"ENROUTE", "sent"},
     StatusName{"DELIVERED", "delivered"}, StatusName{"DELIVRD", "delivered"}, StatusName{"EXPIRED", "failed"},

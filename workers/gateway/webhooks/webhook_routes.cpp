@@ -21,8 +21,8 @@ namespace omnibus::gateway {
 
 struct WebhookRoutes::Webhook {
   std::string_view name;
-  std::string_view event;   ///< of the log, when a signature is refused
-  std::string_view secret;  ///< the setting without which it is not served
+  std::string_view event;   ///< for the log, when a signature is rejected
+  std::string_view secret;  ///< the setting that it needs
 };
 WebhookRoutes::Webhook const WebhookRoutes::calls{"calls", "CALLS_SIGNATURE_VERIFICATION_ERROR",
                                                   "CALLS_WEBHOOK_SECRET"};
@@ -175,7 +175,7 @@ Task<http::Response> WebhookRoutes::post_sms(http::Request const& request) {
   if (!id.empty())
     log::info("an SMS came in",
               {{"event", "SMS_INBOUND_RECEIVED"}, {"event_id", id}, {"provider", form ? twilio_sms : mtn_sms}});
-  // Twilio would take a text for an answer to the sender.
+  // Twilio would send a text to the sender as the answer.
   co_return form ? http::Response{204, {}, {}} : std::move(answer);
 }
 

@@ -37,7 +37,7 @@ std::string words_of(InboundMessage& message) {
   return {};
 }
 
-/// Reads the payload's things one after the other.
+/// Reads the payload's entries one after the other.
 class WhatsappReader {
  public:
   WhatsappReader(InboundRules const& rules, std::string_view phone_number_id)
@@ -69,7 +69,7 @@ class WhatsappReader {
       try {
         event = read(thing);
       } catch (Refusal const&) {
-        // Breaks a rule of our schema: no more to be done about than about one of an unknown kind.
+        // Breaks a rule of our schema: skipped like an unknown kind.
       }
       if (event) {
         batch_.events.push_back(*std::move(event));
