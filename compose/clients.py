@@ -1,4 +1,4 @@
-"""Clients of what compose/up has started: PostgreSQL through psql, the gateway, the topic of model calls, the metrics."""
+"""Clients of the running pipeline: PostgreSQL through psql, the gateway, the topic of model calls, the metrics."""
 import atexit
 import collections
 import decimal
@@ -15,11 +15,11 @@ import uuid
 
 
 class Trouble(Exception):
-    """What ends the run, in words for whoever reads it."""
+    """An error that ends the run, as text for the user."""
 
 
 class Database:
-    """Queries over one psql that stays open. The password goes through its environment, not its command line."""
+    """Runs queries through one open psql. The password goes through its environment, not its command line."""
 
     END = "-- end of answer --"
 
@@ -39,7 +39,7 @@ class Database:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def rows(self, query):
-        """What a query that yields one JSON value per row answers."""
+        """The rows of a query that returns one JSON value per row."""
         try:
             self.process.stdin.write(f"{query};\n\\echo {self.END}\n")
             self.process.stdin.flush()
@@ -82,7 +82,7 @@ class Gateway:
             raise
 
     def post(self, message, give_up_at):
-        """Publishes; a refusal for now is tried again under the same key, so that it stays one event."""
+        """Publishes; retries a temporary rejection with the same key, so that it stays one event."""
         body = json.dumps(message).encode()
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         while True:
@@ -103,7 +103,7 @@ class Gateway:
 
 
 class ModelCalls:
-    """The events of the topic llm.calls, from now on: what every call of a model took."""
+    """The events of the topic llm.calls, from now on: usage and cost of every model call."""
 
     def __init__(self, brokers):
         root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Posts messages to the gateway as many visitors at once, waits for every answer, and reports what came of it.
+"""Posts messages to the gateway as many visitors at once, waits for every answer, and prints a report.
 
-Reads CSV with a `text` column, or JSON lines with `text`. A visitor says a few of the messages, one after the other,
-each when the one before has been answered. Whether it has is read from PostgreSQL. Where things are is taken from the
+Reads CSV with a `text` column, or JSON lines with `text`. Each visitor sends a few of the messages, one by one,
+each after the answer to the one before, which is read from PostgreSQL. The addresses and tokens come from the
 environment: OMNIBUS_GATEWAY, OMNIBUS_TOKEN, OMNIBUS_DOMAIN, OMNIBUS_DATABASE, OMNIBUS_KAFKA and OMNIBUS_METRICS. Exit
-status 0 only when every message was stored and answered once and in the order said.
+status 0 only when every message was stored and answered once and in order.
 """
 
 import argparse
@@ -65,14 +65,14 @@ def read_json_lines(file, path):
 
 
 class Visitor:
-    """One conversation: what is said in it, and how far it is."""
+    """One conversation: its messages and its progress."""
 
     def __init__(self, session_id, texts):
         self.session_id = session_id
         self.texts = texts
         self.conversation_id = None
         self.sent_at = []
-        self.settled = 0  # its messages that are stored, which happens in one transaction with the answer
+        self.settled = 0  # its stored messages; each is stored in one transaction with its answer
         self.answered = 0
         self.news = threading.Event()
 
@@ -100,7 +100,7 @@ class Run:
                 except IndexError:
                     return
                 self.converse(gateway, visitor)
-        except Exception as error:  # the other threads and the main one must learn of it
+        except Exception as error:  # reported to the other threads and the main one
             self.trouble = self.trouble or error
 
     def converse(self, gateway, visitor):
@@ -123,7 +123,7 @@ class Run:
             del self.open[visitor.conversation_id]
 
     def listen(self, database):
-        """Tells each visitor of the turns that are stored. One can be stored without an answer: when no model gave one."""
+        """Updates each visitor's stored turns. A turn is stored without an answer when no model gave one."""
         with self.lock:
             awaited = dict(self.open)
         if not awaited:
@@ -163,7 +163,7 @@ class Run:
 
 
 class Progress:
-    """One line that is written over on a terminal, else a line every few seconds."""
+    """One status line, updated on a terminal; else a new line every few seconds."""
 
     def __init__(self, run):
         self.run = run
@@ -180,12 +180,12 @@ class Progress:
         line = (f"  {run.published:,} of {run.total:,} messages published, {run.answered:,} answered, "
                 f"{len(run.open):,} visitors waiting, {now - self.began:.0f} s")
         ending = "\n" if last or not self.terminal else ""
-        with contextlib.suppress(BrokenPipeError):  # nobody looks any more
+        with contextlib.suppress(BrokenPipeError):  # the reader is gone
             print(("\r" + line.ljust(78)) if self.terminal else line, end=ending, file=sys.stderr, flush=True)
 
 
 class Outcome:
-    """What PostgreSQL holds of the run, compared with what was said."""
+    """Compares the run's rows in PostgreSQL with the messages sent."""
 
     def __init__(self, visitors, database):
         self.messages = self.replies = 0
@@ -268,11 +268,11 @@ def print_transcript(visitor):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--input", required=True, help="CSV with a text column, or JSON lines with text")
-    parser.add_argument("--limit", type=int, default=0, help="at most so many messages; 0 for all")
+    parser.add_argument("--limit", type=int, default=0, help="at most this many messages; 0: all")
     parser.add_argument("--per-visitor", type=int, default=5, help="messages of one conversation")
     parser.add_argument("--visitors", type=int, default=100, help="conversations at once")
     parser.add_argument("--stall", type=float, default=90, help="seconds without any answer after which to give up")
-    parser.add_argument("--check", action="store_true", help="only see whether the input can be read")
+    parser.add_argument("--check", action="store_true", help="only check that the input can be read")
     arguments = parser.parse_args()
 
     texts = read_texts(arguments.input, arguments.limit)
@@ -295,7 +295,7 @@ def main():
         print_table(outcome, visitors, counted, spent)
         print_transcript(visitors[0])
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read has seen enough; the outcome stays what it is
+    except BrokenPipeError:  # the reader is gone; the exit status stays the same
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if outcome.faults or outcome.replies != len(texts):
         raise Trouble(f"not every one of the {len(texts):,} messages was answered once and in order")
