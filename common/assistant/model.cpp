@@ -142,7 +142,7 @@ Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Me
 }
 
 std::string Model::give_up(Context const& context, llm::LlmError const& error) const {
-  auto const reason = std::string{to_string(error.kind())};
+  std::string reason{to_string(error.kind())};
   if (!error.retriable()) return reason;
   if (context.failing_for() >= settings_.llm_give_up_after) return reason;
   if (error.kind() == llm::LlmError::Kind::breaker_open)

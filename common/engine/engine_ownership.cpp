@@ -129,6 +129,7 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
 
 Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitions) {
   std::vector<postgres::FencedPartition> wanted;
+  wanted.reserve(partitions.size());
   for (auto const& each : partitions) wanted.push_back({identity_.claimed(each->where.topic), each->where.partition});
   OMNIBUS_FAILPOINT("take_over");
   auto taking = ports_.pool->run([&](pqxx::connection& connection) {

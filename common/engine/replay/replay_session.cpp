@@ -37,6 +37,7 @@ void check_same(ReplayRun const& found, std::string const& worker, ReplayArgumen
 
 std::vector<kafka::TopicPartition> places(std::vector<ReplayPartition> const& partitions) {
   std::vector<kafka::TopicPartition> places;
+  places.reserve(partitions.size());
   for (auto const& each : partitions) places.push_back({each.topic, each.partition});
   return places;
 }
@@ -100,6 +101,7 @@ void ReplaySession::begin(pqxx::transaction_base& transaction, ReplayArguments c
   if (!ended()) set_offsets(offsets, partitions, !found, run_.group);
 
   std::vector<kafka::OffsetRange> window;
+  window.reserve(partitions.size());
   for (auto const& each : partitions) window.push_back({{each.topic, each.partition}, each.from, each.to});
   replay_.emplace(window);
   log::info("replay", {{"run", run_.run},
