@@ -19,8 +19,10 @@
 
 namespace omnibus {
 
-/// One attempt at one event. Lives as long as the attempt; use it on the event loop only. Returned references and views
-/// are valid as long as it lives. The engine implements it; FakeContext implements it for tests of handlers.
+/// One attempt at one event. Lives as long as the attempt; use it on the event loop only. A function that commit() or
+/// checkpoint() runs, and gave_up(), are on a thread of the pool while the event loop waits for them: they may read the
+/// event (event(), event_key(), time_ms() and the like), and nothing else. Returned references and views are valid as
+/// long as it lives. The engine implements it; FakeContext implements it for tests of handlers.
 class Context {
  public:
   Context() = default;

@@ -31,9 +31,10 @@ concept Handles = HandlesAtOnce<H, Event> || requires(H& handler, Context& conte
 
 /// Whether a handler writes or publishes something when one of these events is parked as a dead letter:
 /// `void gave_up(Context&, Event const&, Failure const&, UnitOfWork&)`. It runs in the transaction that parks the
-/// event, on a thread of the pool: its rows and events are committed together with the dead letter. If it
-/// fails permanently, the event is parked without it. It is not called for an event that does not decode, in a
-/// replay, or for batch handlers.
+/// event, on a thread of the pool: its rows and events are committed together with the dead letter. It may run more
+/// than once. If it fails permanently, the event is parked without it; after any other failure the event is tried
+/// again, the handler included. It is not called for an event that does not decode, in a replay, or for batch handlers.
+/// A `gave_up` with other parameters is not found, and never called.
 template <class H, class Event>
 concept HearsOfGivingUp = requires(H& handler, Context& context, Event const& event, Failure const& failure,
                                    UnitOfWork& unit) {

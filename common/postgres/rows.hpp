@@ -8,9 +8,8 @@
 /// };
 /// BOOST_DESCRIBE_STRUCT(Person, (), (id, phone_number, tags))
 ///
-/// auto const people = postgres::read<Person>(transaction, "SELECT id, phone_number, tags FROM people WHERE domain =
-/// $1",
-///                                            pqxx::params{domain});
+/// auto const people = postgres::read<Person>(
+///     transaction, "SELECT id, phone_number, tags FROM people WHERE domain = $1", pqxx::params{domain});
 /// ```
 /// Members of described bases are members. A Row that is no described struct is the value of a query's only column:
 /// `read<Uuid>(rows)`. Columns that no member names are ignored. Columns are looked up once per result.
