@@ -57,7 +57,7 @@ BEGIN
   BEGIN
     EXECUTE format('DROP ROLE IF EXISTS %I', v_role);
   EXCEPTION WHEN dependent_objects_still_exist OR object_in_use THEN
-    RAISE NOTICE 'role % stays: another database needs it', v_role;
+    RAISE NOTICE 'role % stays: something in this or another database still names it', v_role;
   END;
 END
 $$;

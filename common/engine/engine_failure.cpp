@@ -83,9 +83,12 @@ Task<Verdict> Engine::park(Delivery& delivery, Attempt& attempt, Failure const& 
       co_return Verdict{Verdict::Kind::hold};
     }
     if (refusal->kind() == Failure::Kind::outage) co_return Verdict{Verdict::Kind::outage};
-    log::error(attempt.log_fields(), "a dead letter could not be written", {{"reason", refusal->what()}});
-    if (!also || refusal->kind() != Failure::Kind::permanent)
+    if (!also || refusal->kind() != Failure::Kind::permanent) {
+      log::error(attempt.log_fields(), "a dead letter could not be written", {{"reason", refusal->what()}});
       co_return Verdict{Verdict::Kind::retry, settings_.recoverability.longest_delay};
+    }
+    log::warn(attempt.log_fields(), "a dead letter is written without what its handler adds",
+              {{"reason", refusal->what()}});
     also = {};  // the handler's additions cannot be written, and must not prevent the parking
   }
   bump(counters_.dead_lettered);

@@ -78,7 +78,7 @@ class HandlerWork : public Work {
     try {
       auto const type = context.event().type;
       static_cast<void>(((type == Events::type && (hook = make_hook<Events>(context, failure), true)) || ...));
-    } catch (Failure const&) {  // it does not decode
+    } catch (...) {  // it does not decode: it must be parked all the same
     }
     return hook;
   }

@@ -121,7 +121,9 @@ FakeContext::Result FakeContext::settle(std::exception_ptr const& error) {
       ++attempts_;
       break;
   }
-  return park(*failure);
+  if (!replaying_) return park(*failure);
+  result.kind = Kind::failed;
+  return result;
 }
 
 FakeContext::Result FakeContext::park(Failure const& failure) {
@@ -129,6 +131,8 @@ FakeContext::Result FakeContext::park(Failure const& failure) {
     write(event_key_, "gave_up", [&](UnitOfWork& unit) {
       if (hook_ && decoded_) hook_(failure, unit);
     });
+  } catch (std::logic_error const&) {  // the test's own mistake
+    throw;
   } catch (...) {
     auto const refusal = classify(std::current_exception());
     if (!refusal) return {Kind::fenced};

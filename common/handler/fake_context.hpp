@@ -38,7 +38,8 @@ class FakeContext final : public Context {
       deferred,  ///< it is retried, and no attempt is counted
       outage,    ///< the worker pauses until the outage ends
       fenced,    ///< another worker has the partition
-      parked     ///< a dead letter
+      parked,    ///< a dead letter
+      failed     ///< in a replay: counted, and not parked
     };
     Kind kind = Kind::handled;
     std::string reason = {};                                    ///< of the failure
@@ -93,7 +94,10 @@ class FakeContext final : public Context {
     snapshots_.push_back([&state] { return [&state, before = state] { state = before; }; });
   }
   /// From now on, handles events as in a replay.
-  void replay() { replaying_ = true; }
+  void replay() {
+    replaying_ = true;
+    inbox_.clear();  // a replay has its own
+  }
   /// When the following events happen and are written, in ms since 1970.
   void set_time_ms(std::int64_t ms) { time_ms_ = ms; }
 
@@ -131,7 +135,9 @@ class FakeContext final : public Context {
   std::chrono::milliseconds failing_for() const override { return failed_ ? now_ - *failed_ : now_ - now_; }
   std::string_view worker() const override { return worker_; }
   bool replaying() const override { return replaying_; }
-  void pass_over(std::string_view reason) override { passed_over_ = reason; }
+  void pass_over(std::string_view reason) override {
+    if (replaying_) passed_over_ = reason;
+  }
   bool still_wanted() const override { return true; }
   log::EventFields log_fields() override { return {}; }
 

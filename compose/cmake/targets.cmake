@@ -42,10 +42,15 @@ function(omnibus_sources result)
   set(${result} ${sources} PARENT_SCOPE)
 endfunction()
 
-# omnibus_library(NAME [GENERATED file...] DEPENDS target...): the library omnibus_NAME of a folder, with all its sources.
+# omnibus_library(NAME [GENERATED file...] [EXCEPT file...] DEPENDS target...): the library omnibus_NAME of a folder, with
+# all its sources but those.
 function(omnibus_library name)
-  cmake_parse_arguments(arg "" "" "GENERATED;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "GENERATED;EXCEPT;DEPENDS" ${ARGN})
   omnibus_sources(sources)
+  if(arg_EXCEPT)
+    list(TRANSFORM arg_EXCEPT PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    list(REMOVE_ITEM sources ${arg_EXCEPT})
+  endif()
   if(OMNIBUS_TOGETHER)
     omnibus_together(sources ${sources})
   endif()

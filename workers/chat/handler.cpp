@@ -114,11 +114,14 @@ Task<> ChatHandler::fall_back(Context& context, ChatMessageReceived const& messa
 
 void ChatHandler::gave_up(Context& context, ChatMessageReceived const& message, Failure const& failure,
                           UnitOfWork& unit) {
-  if (failure.error_class() == "wrong_conversation") return;  // the stream is another visitor's
-  auto const conversation = message.conversation_id.value_or(conversation_id_of(message.domain, message.session_id));
+  auto const& reason = failure.error_class();
+  auto const derived = conversation_id_of(message.domain, message.session_id);
+  auto const conversation = message.conversation_id.value_or(derived);
+  // The tenant is checked before the conversation's owner: a conversation that the message names may be another's.
+  auto const unchecked = reason == "unknown_tenant" || reason == "inactive_tenant";
+  if (reason == "wrong_conversation" || (unchecked && conversation != derived)) return;
   // Visitors read the reason: the error class is enough, without internal details.
-  unit.publish(ChatReplyFailed{conversation, std::string{context.event().id}, failure.error_class()},
-               to_string(conversation));
+  unit.publish(ChatReplyFailed{conversation, std::string{context.event().id}, reason}, to_string(conversation));
 }
 
 }  // namespace omnibus::chat

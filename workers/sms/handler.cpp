@@ -176,7 +176,7 @@ void SmsHandler::hand_over(Context& context, Inbound const& said, Failure const&
   tools.hand_over();
   store_->keep(unit, *conversation, said.channel, tools);
   auto const& profile = conversation->profile;
-  // STOP is obeyed after any failure, and is never answered with an excuse.
+  // The STOP of a known person is obeyed here too, and is never answered with an excuse.
   if (messaging::keyword(said.text) == messaging::Keyword::stop) return store_->opt_out(unit, profile, said.channel);
   if (said.text.empty() || !may_be_answered(said, profile)) return;
   if (is_enough(store_->count_recent_replies(unit, profile.id))) return;

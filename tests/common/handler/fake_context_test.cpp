@@ -171,6 +171,30 @@ TEST_CASE("a replay publishes nothing") {
   CHECK(context.hand(handler, message) == Kind::handled);
   CHECK(handler.counted == 1);
   CHECK(context.published_types().empty());
+  handler.failure = Failure::permanent("no such tenant", "unknown_tenant");
+  CHECK(context.hand(handler, message) == Kind::failed);
+  CHECK(handler.given_up == 0);
+}
+
+TEST_CASE("a replay handles again what was handled before it") {
+  FakeContext context;
+  Counting handler;
+  REQUIRE(context.hand(handler, message) == Kind::handled);
+  context.replay();
+  CHECK(context.come_again() == Kind::handled);
+  CHECK(handler.counted == 2);
+}
+
+TEST_CASE("a mistake of the test in what a handler adds is thrown") {
+  struct Mistaken {
+    static Task<> handle(Context&, ChatMessageReceived const&) {
+      throw Failure::permanent("refused");
+      co_return;
+    }
+    static void gave_up(Context&, ChatMessageReceived const&, Failure const&, UnitOfWork& unit) { unit.transaction(); }
+  } handler;
+  FakeContext context;
+  CHECK_THROWS_AS(context.hand(handler, message), std::logic_error);
 }
 
 TEST_CASE("a handler that never waits needs no coroutine, and SQL needs a store") {

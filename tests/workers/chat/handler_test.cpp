@@ -153,6 +153,11 @@ TEST_CASE("a message of an unknown tenant is parked, and asks no model") {
   CHECK(chat.hand() == Kind::parked);
   CHECK(chat.context.parked()->error_class() == "unknown_tenant");
   CHECK(chat.model.asked() == 0);
+  CHECK(chat.context.published<ChatReplyFailed>().size() == 1);
+  // A conversation that the message names may be another tenant's: nothing was checked yet.
+  ChatMessageReceived naming{"shop.example", "s1", "Hello", random_uuid()};
+  CHECK(chat.context.hand(*chat.handler, naming) == Kind::parked);
+  CHECK(chat.context.published<ChatReplyFailed>().size() == 1);
 }
 
 TEST_CASE("an answer is suppressed when a person has taken the conversation over") {

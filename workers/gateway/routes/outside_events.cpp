@@ -119,7 +119,9 @@ void OutsideEvents::check_type(std::string_view type) const {
 CheckedData OutsideEvents::check(std::string_view type, std::string_view data) const {
   auto const most = topics_.topic_of(type)->max_message_bytes();
   if (data.size() > static_cast<std::size_t>(most)) throw Refusal::too_large(most);
-  return checks_.find(type)->second(data);
+  auto const found = checks_.find(type);
+  if (found == checks_.end()) throw std::logic_error("there is no check for this type");
+  return found->second(data);
 }
 
 }  // namespace omnibus::gateway

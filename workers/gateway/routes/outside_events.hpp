@@ -53,11 +53,13 @@ class OutsideEvents {
   /// `topics` must outlive it.
   /// @throws std::invalid_argument naming an event of `from_outside` that cannot be checked or keyed.
   OutsideEvents(kafka::TopicCatalog const& topics, ProfileKeys profile_keys);
+  OutsideEvents(OutsideEvents const&) = delete;
+  OutsideEvents& operator=(OutsideEvents const&) = delete;
 
   /// @throws Refusal 400 for a type that no topic carries, 403 for one that is not in `from_outside`.
   void check_type(std::string_view type) const;
 
-  /// For a type that `check_type` accepts.
+  /// For a type that `check_type` accepts, but not ChatMessageReceived, whose route checks it.
   /// @throws Refusal as refuse_data does; 413 for more than the topic takes; 503 without the secret that the key needs.
   CheckedData check(std::string_view type, std::string_view data) const;
 
