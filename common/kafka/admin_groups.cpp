@@ -91,6 +91,7 @@ std::vector<GroupState> Admin::describe_groups(std::vector<std::string> const& n
   refuse_embedded(what);
   if (names.empty()) return {};
   std::vector<char const*> asked;
+  asked.reserve(names.size());
   for (auto const& name : names) asked.push_back(name.c_str());
   auto const event = request(client_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, timeout_, what,
                              [&](auto* client, auto* options, auto* queue) {

@@ -220,6 +220,7 @@ std::vector<MigrationStatus> Migrator::read_status() {
     }
   }
   std::vector<MigrationStatus> result;
+  result.reserve(all.size());
   for (auto& [version, entry] : all) result.push_back(std::move(entry));
   return result;
 }

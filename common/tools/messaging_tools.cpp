@@ -86,6 +86,7 @@ BOOST_DESCRIBE_STRUCT(SchemaHead, (), (title, description))
 
 std::vector<json::Raw> raws(std::vector<std::string> const& texts) {
   std::vector<json::Raw> result;
+  result.reserve(texts.size());
   for (auto const& text : texts) result.push_back({text});
   return result;
 }

@@ -316,6 +316,7 @@ std::vector<Abandoned> PostgresDeliveries::give_up(UnitOfWork& unit, std::vector
       " WHERE d.effect_key = unsent.effect_key RETURNING d.effect_key, d.attempt",
       pqxx::params{keys});
   std::vector<Ending> endings;
+  endings.reserve(unsent.size());
   for (auto const& [effect_key, attempt] : unsent)
     endings.push_back({effect_key,
                        attempt,

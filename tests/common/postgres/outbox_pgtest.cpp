@@ -19,6 +19,7 @@ void write(pqxx::connection& connection, std::vector<OutboxRow> const& rows, std
 
 std::vector<std::int64_t> ids(std::vector<OutboxRow> const& rows) {
   std::vector<std::int64_t> result;
+  result.reserve(rows.size());
   for (auto const& entry : rows) result.push_back(entry.id);
   return result;
 }

@@ -304,12 +304,14 @@ std::vector<Unit> units_of(Worker const& worker, std::size_t count) {
 
 std::vector<CommitResult> run_all(pqxx::connection& connection, std::vector<Unit> const& units) {
   std::vector<Unit const*> pointers;
+  pointers.reserve(units.size());
   for (auto const& unit : units) pointers.push_back(&unit);
   return run_units(connection, pointers);
 }
 
 std::vector<CommitOutcome> outcomes_of(std::vector<CommitResult> const& results) {
   std::vector<CommitOutcome> outcomes;
+  outcomes.reserve(results.size());
   for (auto const& result : results) outcomes.push_back(result.outcome);
   return outcomes;
 }

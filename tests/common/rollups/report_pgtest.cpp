@@ -27,6 +27,7 @@ class Fixture : public omnibus::test::TestDatabase {
  public:
   void add(std::vector<Item> const& items) const {
     std::vector<Item const*> all;
+    all.reserve(items.size());
     for (auto const& item : items) all.push_back(&item);
     pqxx::connection connection{url_as("telemetry")};
     pqxx::work transaction{connection};

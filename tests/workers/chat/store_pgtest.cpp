@@ -91,6 +91,7 @@ class Turn {
 
 std::vector<std::string> texts(std::vector<PastMessage> const& lines) {
   std::vector<std::string> found;
+  found.reserve(lines.size());
   for (auto const& line : lines) found.push_back(line.role + ": " + line.content);
   return found;
 }

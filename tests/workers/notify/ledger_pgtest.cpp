@@ -34,6 +34,7 @@ TEST_CASE("results come in the order asked, whatever the order of the keys") {
   CHECK_FALSE(opened[7].known_person);
   CHECK_FALSE(opened[9].known_tenant);
   std::vector<Departure> all;
+  all.reserve(plans.size());
   for (auto const& plan : plans) all.push_back({plan.effect_key, 1});
   auto const verdicts = dispatch_deliveries(ledger.notify, all, "a", lease, {});
   for (std::size_t i = 0; i < verdicts.size(); ++i)

@@ -15,6 +15,7 @@ namespace {
 
 std::vector<Call> read_all(std::vector<Item> const& items) {
   std::vector<Call> calls;
+  calls.reserve(items.size());
   for (auto const& item : items) calls.push_back(read_call(item));
   return calls;
 }

@@ -39,6 +39,7 @@ class TelemetrySession {
   }
   static std::vector<Item const*> pointers(std::vector<Item> const& items) {
     std::vector<Item const*> all;
+    all.reserve(items.size());
     for (auto const& item : items) all.push_back(&item);
     return all;
   }
