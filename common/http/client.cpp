@@ -71,7 +71,7 @@ Task<> run(std::shared_ptr<ClientPool> pool, ClientHost& host, Plan plan, Respon
   };
   // Not use_awaitable, which would need an extra frame for each request that waits.
   auto waiting = asio::async_initiate<asio::deferred_t const, void()>(begin, asio::deferred);
-  co_await std::move(waiting);
+  co_await std::move(waiting);  // NOLINT(performance-move-const-arg): Asio does not promise that it can be copied
   if (exchange.failure) std::rethrow_exception(exchange.failure);
 }
 

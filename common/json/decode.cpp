@@ -96,6 +96,7 @@ bool Decoder::read_array(value& source, Type const& type, void* target, std::siz
   std::size_t index = 0;
   for (auto result : elements) {
     value element;
+    // NOLINTNEXTLINE(performance-move-const-arg): get() takes an rvalue only
     if (std::move(result).get(element) != simdjson::SUCCESS) return walker_.refuse_syntax();
     if (!walker_.check_array_length(index + 1)) return false;
     if (!read(element, *type.element, type.emplace(target), depth + 1))

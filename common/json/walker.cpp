@@ -177,6 +177,7 @@ bool Walker::skip(value& value, std::size_t depth) {
       std::size_t length = 0;
       for (auto result : skipped) {
         simdjson::ondemand::value element;
+        // NOLINTNEXTLINE(performance-move-const-arg): get() takes an rvalue only
         if (auto const error = std::move(result).get(element)) return refuse(error);
         if (!check_array_length(++length) || !skip(element, depth + 1)) return false;
       }

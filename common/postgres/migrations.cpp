@@ -68,6 +68,7 @@ void execute(pqxx::transaction_base& transaction, std::string const& file, Migra
       std::string const done = block.in_transaction
                                    ? "nothing of this file was applied"
                                    : std::to_string(i) + " statements before it were applied (transaction:false)";
+      // NOLINTNEXTLINE(performance-inefficient-string-concatenation): the loop ends here
       throw MigrationError(file + ':' + std::to_string(line) + ": " + message + "; " + done);
     }
   }
@@ -145,6 +146,7 @@ Migration parse_migration(std::string file, std::string_view text) {
   bool seen[2] = {false, false};
   for (auto const& section : sections) {
     if (std::exchange(seen[section.marker.up ? 1 : 0], true)) {
+      // NOLINTNEXTLINE(performance-inefficient-string-concatenation): the loop ends here
       throw MigrationError(file + ':' + std::to_string(section.line - 1) + ": a second block of the same direction");
     }
     auto& block = section.marker.up ? migration.up : migration.down;

@@ -201,6 +201,7 @@ Task<> TransactionPool::execute(Job job) {
       }
     }
     if (refusal == nullptr) return;
+    // NOLINTNEXTLINE(bugprone-use-after-move): what was refused was not moved
     waiting->complete(std::make_exception_ptr(PoolUnavailable{refusal}));
   };
   auto operation = asio::async_initiate<asio::use_awaitable_t<> const, void(std::exception_ptr)>(
