@@ -96,7 +96,7 @@ FakeContext::Result FakeContext::try_again(std::chrono::milliseconds later) {
 FakeContext::Result FakeContext::try_until_over(std::chrono::milliseconds every) {
   constexpr int most = 100'000;
   for (int i = 0; i < most; ++i) {
-    auto const result = try_again(every);
+    auto result = try_again(every);
     if (result == Kind::handled || result == Kind::parked || result == Kind::fenced) return result;
   }
   throw std::logic_error{"the event is never over"};

@@ -88,7 +88,8 @@ std::vector<OffsetRange> OffsetWindow::find(std::vector<std::string> const& topi
   auto const starts = from.kind == Moment::Kind::time ? offsets_at(all, from.ms) : std::vector<std::int64_t>{};
   auto const ends = to.kind == Moment::Kind::time ? offsets_at(all, to.ms) : std::vector<std::int64_t>{};
   for (std::size_t i = 0; i < all.size(); ++i) {
-    auto const [low, high] = std::pair{all[i].from, all[i].to};
+    auto const low = all[i].from;
+    auto const high = all[i].to;
     auto const at = [&](std::vector<std::int64_t> const& found, Moment const& moment) {
       if (moment.kind == Moment::Kind::earliest) return low;
       return found.empty() || found[i] < 0 ? high : std::clamp(found[i], low, high);

@@ -32,9 +32,9 @@ void set_version(Uuid& uuid, std::uint8_t version) {
 constexpr auto hex_digits = [] {
   std::array<std::int8_t, 256> values{};
   values.fill(-1);
-  for (char c = '0'; c <= '9'; ++c) values[static_cast<std::size_t>(c)] = static_cast<std::int8_t>(c - '0');
-  for (char c = 'a'; c <= 'f'; ++c) values[static_cast<std::size_t>(c)] = static_cast<std::int8_t>(c - 'a' + 10);
-  for (char c = 'A'; c <= 'F'; ++c) values[static_cast<std::size_t>(c)] = static_cast<std::int8_t>(c - 'A' + 10);
+  for (char c = '0'; c <= '9'; ++c) values[static_cast<unsigned char>(c)] = static_cast<std::int8_t>(c - '0');
+  for (char c = 'a'; c <= 'f'; ++c) values[static_cast<unsigned char>(c)] = static_cast<std::int8_t>(c - 'a' + 10);
+  for (char c = 'A'; c <= 'F'; ++c) values[static_cast<unsigned char>(c)] = static_cast<std::int8_t>(c - 'A' + 10);
   return values;
 }();
 

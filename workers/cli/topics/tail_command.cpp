@@ -144,6 +144,7 @@ kafka::Client connect(TailOptions const& options) {
   auto const partitions = partition_count(client.get(), topic.get(), name);
   // All requested before the first fetch: on one connection, a fetch delays everything behind it.
   std::vector<std::int64_t> begins;
+  begins.reserve(static_cast<std::size_t>(partitions));
   for (std::int32_t partition = 0; partition < partitions; ++partition)
     begins.push_back(begin_of(client.get(), name, partition, options.from_beginning));
   for (std::int32_t partition = 0; partition < partitions; ++partition) {
