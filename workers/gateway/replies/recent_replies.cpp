@@ -11,7 +11,7 @@ void RecentReplies::begin(Cursor const& at) {
 
 SharedReply RecentReplies::add(Reply reply, Clock::time_point now) {
   reply.sequence = next_sequence_++;
-  auto const kept = std::make_shared<Reply const>(std::move(reply));
+  auto kept = std::make_shared<Reply const>(std::move(reply));
   bytes_ += kept->bytes();
   auto& partition = partitions_[kept->at.partition];
   partition.replies.push_back(kept);
