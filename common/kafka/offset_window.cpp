@@ -50,6 +50,7 @@ std::vector<TopicPartition> OffsetWindow::partitions_of(std::string const& topic
     throw Error{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
                 fmt::format("there is no topic {}: see omnibus topics plan", topic), false, false};
   std::vector<TopicPartition> partitions;
+  partitions.reserve(static_cast<std::size_t>(count));
   for (std::int32_t partition = 0; partition < count; ++partition) partitions.push_back({topic, partition});
   return partitions;
 }

@@ -42,7 +42,7 @@ class Broker {
 
   /// A new topic, with its dead-letter topic.
   std::string topic(int partitions) {
-    auto const name = "test." + to_string(random_uuid());
+    auto name = "test." + to_string(random_uuid());
     for (auto const& each : {name, kafka::dead_letter_topic(name)}) {
       if (embedded_)
         embedded_->create_topic(each, partitions);
@@ -205,6 +205,7 @@ inline bool publish(Broker& broker, std::vector<kafka::Record> const& records, i
 /// The data of so many numbered events of one key.
 inline std::vector<std::string> numbers(int count) {
   std::vector<std::string> expected;
+  expected.reserve(static_cast<std::size_t>(count));
   for (int number = 0; number < count; ++number) expected.push_back(std::to_string(number));
   return expected;
 }

@@ -88,7 +88,7 @@ class TestDatabase : public EmptyDatabase {
     auto const migrations = postgres::load_migrations(postgres::default_migrations_folder());
     std::string checksums;
     for (auto const& migration : migrations) checksums += migration.sha256;
-    auto const name = "template_" + to_string(name_uuid(Uuid{}, checksums)).substr(0, 8);
+    auto name = "template_" + to_string(name_uuid(Uuid{}, checksums)).substr(0, 8);
 
     pqxx::connection admin{cluster_url()};
     pqxx::nontransaction session{admin};
