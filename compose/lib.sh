@@ -2,6 +2,8 @@
 # What compose/demo, compose/up and compose/down share: the run folder, the processes in it, and bringing them up.
 # To be sourced, not run. The caller sets `me` (its name in messages) and runs under `set -euo pipefail`.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source-path=SCRIPTDIR source=signals.sh
+. "$root/compose/signals.sh"
 mkdir -p "${OMNIBUS_RUN_DIR:-$root/compose/.run}"
 run=$(cd "${OMNIBUS_RUN_DIR:-$root/compose/.run}" && pwd)
 export OMNIBUS_RUN_DIR=$run
