@@ -36,12 +36,29 @@ struct Refusing {
   std::atomic<int> calls{0};
 };
 
+/// An event whose validation throws.
+struct Unruly {
+  static constexpr auto type = ChatMessageReceived::type;
+  std::string domain;
+};
+BOOST_DESCRIBE_STRUCT(Unruly, (), (domain))
+
+std::optional<InvalidField> validate(Unruly const&) {
+  throw std::runtime_error{"cannot be validated"};
+}
+
+struct HandlingUnruly {
+  using Events = EventList<Unruly>;
+
+  static Task<> handle(Context&, Unruly const&) { co_return; }
+  static void gave_up(Context&, Unruly const&, Failure const&, UnitOfWork& unit) {
+    unit.transaction().exec("SELECT 1 / 0");
+  }
+};
+
+template <class H>
 class ParkingEngine {
  public:
-  explicit ParkingEngine(std::function<void(UnitOfWork&)> when_called = {}) {
-    handler.when_called = std::move(when_called);
-  }
-
   /// Has a record handled until its letter is on the topic of dead letters. @return the letters.
   std::vector<kafka::Record> park(std::string const& data) {
     REQUIRE(publish(broker, {to_binary_record(originate("/test", ChatMessageReceived::type), data, topic, "s1")}));
@@ -49,7 +66,7 @@ class ParkingEngine {
                           database.url_as("chat"),
                           topic,
                           "parking-" + topic,
-                          [this](auto&) { return std::make_unique<HandlerWork<Refusing>>(handler); },
+                          [this](auto&) { return std::make_unique<HandlerWork<H>>(handler); },
                           impatient()};
     auto letters =
         read_until(broker, kafka::dead_letter_topic(topic), [](auto const& found) { return !found.empty(); });
@@ -73,7 +90,7 @@ class ParkingEngine {
   Broker broker;
   EffectDatabase database;
   std::string const topic = broker.topic(1);
-  Refusing handler;
+  H handler;
 
  private:
   static EngineSettings impatient() {
@@ -89,7 +106,7 @@ std::string const message = json::encode(ChatMessageReceived{"shop.example", "s1
 }  // namespace
 
 TEST_CASE("what a handler adds to a dead letter is written and published with it, once") {
-  ParkingEngine parking;
+  ParkingEngine<Refusing> parking;
   auto const letters = parking.park(message);
   REQUIRE(letters.size() == 1);
   CHECK(parking.database.effects() == 1);
@@ -100,9 +117,10 @@ TEST_CASE("what a handler adds to a dead letter is written and published with it
 
 TEST_CASE("a parking that fails takes what the handler added along, and both come with the next try") {
   std::atomic<bool> failed{false};
-  ParkingEngine parking{[&](UnitOfWork&) {
+  ParkingEngine<Refusing> parking;
+  parking.handler.when_called = [&](UnitOfWork&) {
     if (!failed.exchange(true)) throw Failure::outage("the database is away");
-  }};
+  };
   auto const letters = parking.park(message);
   REQUIRE(letters.size() == 1);
   CHECK(parking.handler.calls >= 2);
@@ -111,7 +129,8 @@ TEST_CASE("a parking that fails takes what the handler added along, and both com
 }
 
 TEST_CASE("an event is parked without what its handler cannot add") {
-  ParkingEngine parking{[](UnitOfWork& unit) { unit.transaction().exec("SELECT 1 / 0"); }};
+  ParkingEngine<Refusing> parking;
+  parking.handler.when_called = [](UnitOfWork& unit) { unit.transaction().exec("SELECT 1 / 0"); };
   auto const letters = parking.park(message);
   REQUIRE(letters.size() == 1);
   CHECK(parking.handler.calls == 1);
@@ -121,9 +140,16 @@ TEST_CASE("an event is parked without what its handler cannot add") {
 }
 
 TEST_CASE("of an event that does not decode its handler is told nothing") {
-  ParkingEngine parking;
+  ParkingEngine<Refusing> parking;
   auto const letters = parking.park(R"({"domain": "shop.example"})");
   REQUIRE(letters.size() == 1);
   CHECK(parking.handler.calls == 0);
   CHECK(parking.database.effects() == 0);
+}
+
+TEST_CASE("an event whose validation throws is parked") {
+  ParkingEngine<HandlingUnruly> parking;
+  auto const letters = parking.park(message);
+  REQUIRE(letters.size() == 1);
+  CHECK(header_of(letters[0], "error.class") == "exception");
 }
