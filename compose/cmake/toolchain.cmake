@@ -23,7 +23,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
                                                    -Wno-stringop-overflow -Wno-stringop-overread -Wno-mismatched-new-delete
                                                    -Wno-dangling-pointer)
 elseif(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  target_compile_options(omnibus_options INTERFACE -Wno-maybe-uninitialized) # one false alarm of GCC 14, in std::variant
+  # False alarms of GCC 14 in std::variant and in coroutine frames.
+  target_compile_options(omnibus_options INTERFACE -Wno-maybe-uninitialized -Wno-mismatched-new-delete)
 endif()
 if(OMNIBUS_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   target_compile_options(omnibus_options INTERFACE -Wno-tsan) # Asio's fences, which ThreadSanitizer does not follow
