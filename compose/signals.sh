@@ -6,6 +6,9 @@
 # that "$(...)". Without a closing parenthesis it reports a syntax error and loses the signal. Everywhere else `exit` ends
 # the script before the second line is read.
 exit_on_signals() {
-  trap $'exit 130 #\n)' INT
-  trap $'exit 143 #\n)' TERM HUP
+  local end=$'#\n)'
+  # shellcheck disable=SC2064 # to be expanded now
+  trap "exit 130 $end" INT
+  # shellcheck disable=SC2064
+  trap "exit 143 $end" TERM HUP
 }
