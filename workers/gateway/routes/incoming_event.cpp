@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cctype>
 #include <deque>
+#include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 namespace omnibus::gateway {
@@ -30,18 +33,40 @@ CloudEvent with_time(CloudEvent event, std::string field) {
   throw Refusal::invalid(std::move(field), "It must be an RFC 3339 time such as 2026-11-20T12:00:00Z");
 }
 
+/// A header's value without the double quotes and backslashes of RFC 9110, 5.6.4; one that does not begin with a quote
+/// stays as it is. Nothing when the quotes do not enclose all of it.
+std::optional<std::string> unquote(std::string_view value) {
+  if (!value.starts_with('"')) return std::string(value);
+  std::string text;
+  for (std::size_t at = 1; at < value.size(); ++at) {
+    if (value[at] == '"') return at + 1 == value.size() ? std::optional(std::move(text)) : std::nullopt;
+    if (value[at] == '\\' && ++at == value.size()) break;
+    text += value[at];
+  }
+  return std::nullopt;
+}
+
+/// The attribute in a `ce-` header. The order is that of the HTTP binding of CloudEvents 1.0.2, 3.1.3.2.
+std::string attribute_of(std::string const& header, std::string_view value) {
+  auto const text = unquote(value);
+  if (!text) throw Refusal::invalid(header, "Its double quotes do not enclose the whole value");
+  auto decoded = http::percent_decode(*text);
+  if (!decoded) throw Refusal::invalid(header, "Its percent-encoding is malformed");
+  return *std::move(decoded);
+}
+
 CloudEvent read_binary(http::Request const& request) {
   std::deque<std::string> texts;  // storage for the views below
   std::vector<HeaderView> headers;
+  std::set<std::string> attributes;
   for (auto const& [name, value] : request.headers) {
     auto const lower_name = lower(name);
     if (lower_name == "content-type" || lower_name == "traceparent" || lower_name == "tracestate") {
       headers.push_back({texts.emplace_back(lower_name), value});
     } else if (lower_name.starts_with("ce-")) {
-      auto const decoded = http::percent_decode(value);
-      if (!decoded) throw Refusal::invalid(lower_name, "Its percent-encoding is malformed");
-      auto const& attribute = texts.emplace_back("ce_" + lower_name.substr(3));
-      headers.push_back({attribute, texts.emplace_back(*decoded)});
+      if (!attributes.insert(lower_name).second) throw Refusal::invalid(lower_name, "It appears twice");
+      auto const& name_over_kafka = texts.emplace_back("ce_" + lower_name.substr(3));
+      headers.push_back({name_over_kafka, texts.emplace_back(attribute_of(lower_name, value))});
     }
   }
   RecordView record;

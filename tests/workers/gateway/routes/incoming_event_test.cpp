@@ -2,6 +2,10 @@
 
 #include "workers/gateway/door/refusal.hpp"
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 using namespace omnibus;
@@ -97,6 +101,79 @@ TEST_CASE("the attribute that is missing or wrong is named as the sender calls i
   request.headers = {{"Content-Type", "application/cloudevents+json"}};
   request.body = R"({"specversion":"1.0","id":"1","source":"/w","data":{}})";
   CHECK(refusal_of(request).field == "type");
+}
+
+TEST_CASE("an event whose headers are in quotes is the same event as one without") {
+  auto const plain = read_event(binary());
+  auto quoted = binary();
+  for (auto const& [name, value] : binary().headers)
+    if (name.starts_with("ce-") || name.starts_with("CE-")) quoted.headers.set(name, '"' + value + '"');
+  auto const event = read_event(quoted);
+  CHECK(event.envelope == plain.envelope);
+  CHECK(event_key(event.envelope) == event_key(plain.envelope));
+  CHECK(event.data == plain.data);
+}
+
+TEST_CASE("an attribute in quotes loses them and its backslashes first, then its percents, once") {
+  std::vector<std::pair<std::string, std::string>> const cases{
+      {R"("abc-2")", "abc-2"},
+      {R"("Euro \"zone\"")", R"(Euro "zone")"},
+      {R"("a\\b")", R"(a\b)"},
+      {R"("\a\b")", "ab"},
+      {R"("a%20b")", "a b"},
+      {R"("a\%20b")", "a b"},
+      {R"("%22a%22")", R"("a")"},
+      {R"("%5C%22")", R"(\")"},
+      {R"("a%2520b")", "a%20b"},
+      {R"("Z%C3%BCrich")", "Z\xC3\xBCrich"},
+      {"\"Z\xC3\xBCrich\"", "Z\xC3\xBCrich"},
+      {R"(" a ")", " a "},
+      {R"("")", ""},
+      {R"(Euro "zone")", R"(Euro "zone")"},
+      {R"(%22a%22)", R"("a")"},
+      {R"(a\b)", R"(a\b)"},
+  };
+  for (auto const& each : cases) {
+    auto const& sent = each.first;
+    auto const& meant = each.second;
+    CAPTURE(sent);
+    auto request = binary();
+    request.headers.set("ce-subject", sent);
+    CHECK(read_event(request).envelope.subject == meant);
+    request.headers.erase("ce-subject");
+    request.headers.set("ce-partitionkey", sent);
+    auto const event = read_event(request);
+    REQUIRE(event.envelope.extensions.size() == 1);
+    CHECK(event.envelope.extensions[0].value == meant);
+  }
+}
+
+TEST_CASE("quotes that do not enclose a whole attribute are refused by its name") {
+  for (auto const* wrong : {R"(")", R"("a)", R"("a\")", R"("a\)", R"("a"b)", R"("a" "b")", R"("a""b")", R"("%zz")"}) {
+    for (std::string const name : {"ce-id", "ce-source", "ce-type", "ce-specversion", "ce-time", "ce-mine"}) {
+      CAPTURE(wrong);
+      auto request = binary();
+      request.headers.erase(name);
+      request.headers.set(name, wrong);
+      auto const refusal = refusal_of(request);
+      CHECK(refusal.status == 400);
+      CHECK(refusal.field == name);
+    }
+  }
+}
+
+TEST_CASE("an attribute that comes twice is refused, even empty, with the same value, or of another") {
+  for (std::string const name : {"ce-id", "ce-source", "ce-type", "ce-specversion", "ce-correlationid", "ce-mine"}) {
+    for (auto const* value : {"", "1.0", "a"}) {
+      CAPTURE(name);
+      auto request = binary();
+      request.headers.add("Ce-Mine", "1.0");
+      request.headers.add(name, value);
+      auto const refusal = refusal_of(request);
+      CHECK(refusal.status == 400);
+      CHECK(refusal.field == name);
+    }
+  }
 }
 
 TEST_CASE("no tenant's event can be taken for another's, whatever its source says") {
