@@ -1,6 +1,8 @@
 #include "http/server_request.hpp"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include <boost/beast/http/error.hpp>
 #include <fmt/format.h>
@@ -15,9 +17,22 @@ std::string_view text(beast::string_view view) {
   return {view.data(), view.size()};
 }
 
-auto count(Headers const& headers, std::string_view name) {
-  return std::count_if(headers.begin(), headers.end(),
-                       [&](Headers::Field const& field) { return equals_ignoring_case(field.first, name); });
+/// The fields that say who asks, for what, and where the body ends: a proxy could take the first of two, and we the
+/// other.
+constexpr std::array<std::string_view, 7> single_fields{
+    "Host", "Authorization", "Content-Length", "Content-Type", "Transfer-Encoding", "Idempotency-Key", "Last-Event-ID"};
+
+/// The first of them that the headers have twice, even with equal values.
+std::optional<std::string_view> repeated_field(Headers const& headers) {
+  std::array<bool, single_fields.size()> seen{};
+  for (auto const& field : headers) {
+    auto const* const found = std::find_if(single_fields.begin(), single_fields.end(), [&](std::string_view single) {
+      return equals_ignoring_case(field.first, single);
+    });
+    if (found == single_fields.end()) continue;
+    if (std::exchange(seen[static_cast<std::size_t>(found - single_fields.begin())], true)) return *found;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -36,10 +51,11 @@ std::optional<Response> objection(unsigned version, Request& request) {
   auto const old_peer = version < 11;
   if (version != 10 && version != 11) return problem(505, {}, "HTTP/1.1 is spoken here");
   if (!old_peer && !headers.contains("host")) return problem(400, {}, "the Host header is missing", "Host");
-  if (count(headers, "host") > 1) return problem(400, {}, "the Host header is there twice", "Host");
+  if (auto const field = repeated_field(headers))
+    return problem(400, {}, fmt::format("the {} header is there twice; send it once", *field), *field);
   if (!parse_target(request)) return problem(400, {}, "the request target is malformed");
   auto const coding = headers.find("transfer-encoding");
-  if (coding && (old_peer || count(headers, "transfer-encoding") > 1))
+  if (coding && old_peer)
     return problem(400, {}, "this transfer coding leaves the body's end in doubt", "Transfer-Encoding");
   if (coding && !equals_ignoring_case(*coding, "chunked"))
     return problem(501, {}, "only the chunked transfer coding is understood", "Transfer-Encoding");

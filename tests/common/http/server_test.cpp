@@ -3,11 +3,14 @@
 #include "raw_peer.hpp"
 
 #include <atomic>
+#include <cctype>
+#include <string>
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 namespace omnibus::http {
 namespace {
@@ -136,6 +139,30 @@ TEST_CASE("a request that two readers could understand differently is refused, a
   refused("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\n");
   refused("POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n");
   refused("GET /echo HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n");
+}
+
+TEST_CASE("a header that may come only once is refused by its name when it comes twice, even with the same value") {
+  RunningServer server(routes());
+  auto const fields = {"Authorization: Bearer a", "Content-Type: application/json", "Content-Length: 0",
+                       "Idempotency-Key: k",      "Last-Event-ID: 3-1207",          "Host: x"};
+  for (std::string const field : fields) {
+    CAPTURE(field);
+    auto const name = field.substr(0, field.find(':'));
+    auto upper = field;
+    for (auto& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    for (auto const& other : {field, upper, name + ": another"}) {
+      auto const host = name == "Host" ? "" : "Host: x\r\n";
+      auto const answer =
+          exchange(server.port(), fmt::format("POST /echo HTTP/1.1\r\n{}{}\r\n{}\r\n\r\n", host, field, other));
+      CHECK(answer.starts_with("HTTP/1.1 400"));
+      if (name != "Content-Length" || other != name + ": another")
+        CHECK(has(answer, fmt::format(R"("field":"{}")", name)));
+    }
+  }
+  auto const lists = exchange(server.port(),
+                              "GET /echo HTTP/1.1\r\nHost: x\r\nAccept: text/plain\r\nAccept: */*\r\n"
+                              "X-Forwarded-For: a\r\nX-Forwarded-For: b\r\nConnection: close\r\n\r\n");
+  CHECK(has(lists, "HTTP/1.1 200"));
 }
 
 TEST_CASE("a target in the form sent to proxies is served by its path") {
