@@ -1,5 +1,6 @@
 #include "kafka/producer.hpp"
 
+#include "kafka/producer_client.hpp"
 #include "observability/log.hpp"
 
 #include <array>
@@ -46,8 +47,11 @@ Headers to_headers(std::vector<Header> const& headers) {
 
 class Producer::Implementation {
  public:
-  Implementation(ClientSettings settings, ProducerSettings producer_settings)
-      : settings_(std::move(settings)), producer_settings_(std::move(producer_settings)), client_(connect()) {
+  Implementation(ClientSettings settings, ProducerSettings producer_settings, TopicCatalog const& catalog)
+      : settings_(std::move(settings)),
+        producer_settings_(std::move(producer_settings)),
+        catalog_(catalog),
+        client_(connect()) {
     poller_ = std::thread([this] { poll(); });
   }
 
@@ -80,13 +84,14 @@ class Producer::Implementation {
     if (record.partition) next(RD_KAFKA_VTYPE_PARTITION).i32 = *record.partition;
     if (headers) next(RD_KAFKA_VTYPE_HEADERS).headers = headers.get();
 
-    in_flight_.fetch_add(1, std::memory_order_relaxed);  // before the poll thread can count it down
     rd_kafka_error_t* failure = nullptr;
     auto over = false;
     {
       std::shared_lock const lock(client_mutex_);
+      client_->prepare(record.topic);
+      in_flight_.fetch_add(1, std::memory_order_relaxed);  // before the poll thread can count it down
       over = generation && *generation != generation_;
-      if (!over) failure = rd_kafka_produceva(client_.get(), fields.data(), count);
+      if (!over) failure = rd_kafka_produceva(client_->get(), fields.data(), count);
     }
     if (failure == nullptr && !over) {
       static_cast<void>(pending.release());  // owned by the delivery report now
@@ -114,7 +119,7 @@ class Producer::Implementation {
   std::size_t in_flight() const { return in_flight_; }
 
  private:
-  Client connect() {
+  std::unique_ptr<ProducerClient> connect() {
     auto configuration = make_configuration(settings_);
     auto* const raw = configuration.get();
     auto const set = [&](char const* name, auto const& value) {
@@ -139,7 +144,7 @@ class Producer::Implementation {
       log::warn("kafka producer",
                 {{"error", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code))}, {"reason", reason}});
     });
-    return make_client(RD_KAFKA_PRODUCER, std::move(configuration));
+    return std::make_unique<ProducerClient>(make_client(RD_KAFKA_PRODUCER, std::move(configuration)), catalog_);
   }
 
   void delivered(rd_kafka_message_t const& message) {
@@ -166,10 +171,10 @@ class Producer::Implementation {
   void poll() {
     // Only this thread replaces the client, so it may use it without the lock.
     while (!stopping_) {
-      rd_kafka_poll(client_.get(), poll_ms);
+      rd_kafka_poll(client_->get(), poll_ms);
       if (fatal_) renew();
     }
-    drain(*client_);
+    drain(*client_->get());
   }
 
   /// An idempotent producer rejects every record after a fatal error.
@@ -178,8 +183,8 @@ class Producer::Implementation {
     // again is not overtaken by a later one. A thread from before the rejection may still be passing on a record: with
     // this lock it has finished, and the record fails with the others instead of vanishing with the old client.
     std::unique_lock(client_mutex_).unlock();
-    drain(*client_);
-    Client old;
+    drain(*client_->get());
+    std::unique_ptr<ProducerClient> old;
     try {
       auto fresh = connect();
       fatal_ = false;  // before the new one can say so
@@ -202,6 +207,7 @@ class Producer::Implementation {
 
   ClientSettings const settings_;
   ProducerSettings const producer_settings_;
+  TopicCatalog const& catalog_;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> fatal_ = false;
   std::atomic<std::uint64_t> generation_ = 0;
@@ -210,12 +216,13 @@ class Producer::Implementation {
   std::condition_variable drained_;
   int waiting_ = 0;
   std::shared_mutex client_mutex_;  ///< exclusive only while the client is replaced
-  Client client_;
+  std::unique_ptr<ProducerClient> client_;
   std::thread poller_;
 };
 
-Producer::Producer(ClientSettings const& settings, ProducerSettings const& producer_settings)
-    : implementation_(std::make_unique<Implementation>(settings, producer_settings)) {}
+Producer::Producer(ClientSettings const& settings, ProducerSettings const& producer_settings,
+                   TopicCatalog const& catalog)
+    : implementation_(std::make_unique<Implementation>(settings, producer_settings, catalog)) {}
 
 Producer::~Producer() = default;
 

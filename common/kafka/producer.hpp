@@ -4,6 +4,7 @@
 #include "concurrency/task.hpp"
 #include "kafka/client_settings.hpp"
 #include "kafka/record.hpp"
+#include "kafka/topics.hpp"
 
 #include <array>
 #include <chrono>
@@ -32,7 +33,7 @@ struct ProducerSettings {
       config::Doc{"max_message", "The largest record accepted; each topic's own limit applies, too", 1024, 1 << 30},
       config::Doc{"queued_records", "Unacknowledged records at which publishing is rejected for now", 1, 10'000'000},
       config::Doc{"queued_bytes", "The same limit in bytes", 1 << 20, 2e12},
-      config::Doc{"compression", "none, lz4, zstd, gzip or snappy"},
+      config::Doc{"compression", "none, lz4, zstd, gzip or snappy; for topics without a compression.type of their own"},
   };
 };
 BOOST_DESCRIBE_STRUCT(ProducerSettings, (),
@@ -46,16 +47,19 @@ struct Acknowledgement {
   std::int64_t offset = -1;
 };
 
-/// An idempotent producer (acks=all, keys placed as by Java clients). Any thread may call it. Callbacks run on
+/// An idempotent producer (acks=all, keys placed as by Java clients). It writes a topic in the codec that the topic's
+/// `compression.type` names, so that the broker need not compress again. Any thread may call it. Callbacks run on
 /// its poll thread, in the order of delivery, and must neither block nor throw. After a fatal error it renews its
 /// connection; records in flight then fail.
 class Producer {
  public:
   using Callback = std::function<void(Acknowledgement const&)>;
 
-  /// Connects in the background: an unavailable cluster causes failed deliveries, not an exception here.
+  /// Connects in the background: an unavailable cluster causes failed deliveries, not an exception here. `catalog` must
+  /// outlive this producer.
   /// @throws Error when an option is refused.
-  explicit Producer(ClientSettings const& settings, ProducerSettings const& producer_settings = {});
+  explicit Producer(ClientSettings const& settings, ProducerSettings const& producer_settings = {},
+                    TopicCatalog const& catalog = TopicCatalog::built_in());
 
   /// Flushes up to a second, then fails the rest; every accepted record's callback has run when this returns.
   ~Producer();

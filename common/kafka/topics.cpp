@@ -31,6 +31,12 @@ std::int64_t TopicSpec::max_message_bytes() const {
                                : to_number(told->second).value_or(kafka_default_max_message_bytes);
 }
 
+std::optional<std::string> TopicSpec::codec() const {
+  auto const told = configs.find("compression.type");
+  if (told == configs.end() || told->second == "producer") return std::nullopt;
+  return told->second == "uncompressed" ? "none" : told->second;
+}
+
 bool TopicSpec::takes_from_outside(std::string_view event_type) const {
   return std::find(from_outside.begin(), from_outside.end(), event_type) != from_outside.end();
 }

@@ -32,6 +32,9 @@ struct TopicSpec {
   std::optional<std::chrono::milliseconds> retention() const;  ///< absent: unlimited, or not set
   std::int64_t max_message_bytes() const;                      ///< Kafka's default if not set
 
+  /// The codec that producers write it in, by librdkafka's name; absent when `compression.type` leaves it to them.
+  std::optional<std::string> codec() const;
+
   bool takes_from_outside(std::string_view event_type) const;
 
   bool operator==(TopicSpec const&) const = default;

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <yaml-cpp/yaml.h>
 
 namespace omnibus::kafka {
@@ -34,6 +35,8 @@ constexpr std::array<std::string_view, 11> text_configs{"cleanup.policy",
                                                         "follower.replication.throttled.replicas",
                                                         "leader.replication.throttled.replicas",
                                                         "min.cleanable.dirty.ratio"};
+constexpr std::array<std::string_view, 6> compression_types{"producer", "uncompressed", "gzip",
+                                                            "snappy",   "lz4",          "zstd"};
 constexpr std::array<std::string_view, 22> number_configs{"compression.gzip.level",
                                                           "compression.lz4.level",
                                                           "compression.zstd.level",
@@ -165,6 +168,8 @@ class TopicsFile {
       if (key == "cleanup.policy" && told != "delete" && told != "compact" && told != "compact,delete" &&
           told != "delete,compact")
         refuse(value, "cleanup.policy is one of delete, compact and delete,compact");
+      if (key == "compression.type" && !contains(compression_types, told))
+        refuse(value, fmt::format("compression.type is one of {}", fmt::join(compression_types, ", ")));
       auto const bytes = key == "max.message.bytes" ? to_number(told).value_or(0) : least_max_message_bytes;
       if (bytes < least_max_message_bytes)
         refuse(value, fmt::format("max.message.bytes is at least {}: it bounds whole batches, and producers fill them",

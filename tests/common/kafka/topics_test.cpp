@@ -93,6 +93,32 @@ TEST_CASE("the built-in catalogue holds every topic of chat with its dead letter
   CHECK(catalog.consumed_by("gateway").size() == 1);
 }
 
+TEST_CASE(
+    "a topic is written in the codec of its compression.type, and so are its dead letters unless they have another") {
+  auto const codec = [](std::string const& type) {
+    return TopicCatalog::parse(replaced("retention.ms: 60000", "compression.type: " + type)).find("orders")->codec();
+  };
+  CHECK_FALSE(TopicCatalog::parse(sample).find("orders")->codec());
+  CHECK_FALSE(codec("producer"));
+  CHECK(codec("uncompressed") == "none");
+  for (auto const* type : {"gzip", "snappy", "lz4", "zstd"}) CHECK(codec(type) == type);
+  auto const both = TopicCatalog::parse(replaced("retention.ms: 60000", "compression.type: gzip"));
+  CHECK(both.find("orders.dlq")->codec() == "gzip");
+  auto const dead = TopicCatalog::parse(replaced("retention.ms: 90000", "compression.type: gzip"));
+  CHECK_FALSE(dead.find("orders")->codec());
+  CHECK(dead.find("orders.dlq")->codec() == "gzip");
+}
+
+TEST_CASE(
+    "other teams' programs can read every answer, result, model call and dead letter, whatever codecs they have") {
+  for (auto const& topic : TopicCatalog::built_in().topics()) {
+    auto const name = topic.name;
+    CAPTURE(name);
+    if (topic.dead_letter || name == "chat.replies" || name == "llm.calls" || name == "notifications.results")
+      CHECK(topic.codec() == "gzip");
+  }
+}
+
 TEST_CASE("what is wrong with a topics file is said with its line") {
   CHECK(verdict(sample) == "accepted");
   CHECK(verdict(replaced("name: orders", "name: Orders")) ==
@@ -117,6 +143,8 @@ TEST_CASE("what is wrong with a topics file is said with its line") {
             .starts_with("f:6: max.message.bytes is at least 1048576"));
   CHECK(verdict(replaced("max.message.bytes: 2000000", "max.message.bytes: 9223372036854775807")) ==
         "f:6: max.message.bytes is at most 1073741824");
+  CHECK(verdict(replaced("retention.ms: 60000", "compression.type: lzma")) ==
+        "f:6: compression.type is one of producer, uncompressed, gzip, snappy, lz4, zstd");
   CHECK(verdict("topics: []") == "f:1: holds no topics");
   CHECK(verdict("") == "f:1: the file is not a mapping with the key topics");
   CHECK(verdict("[1, 2]") == "f:1: the file is not a mapping with the key topics");
