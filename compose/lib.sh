@@ -289,6 +289,8 @@ bring_up_workers() {
 
 variables=(OMNIBUS_KAFKA OMNIBUS_GATEWAY OMNIBUS_TOKEN OMNIBUS_DOMAIN OMNIBUS_TOKEN_OTHER OMNIBUS_DOMAIN_OTHER OMNIBUS_DATABASE
   OMNIBUS_METRICS OMNIBUS_LLM OMNIBUS_LOGS OMNIBUS_WEBHOOK_SECRET OMNIBUS_PROFILE_KEY_SECRET OMNIBUS_MESSAGES)
+# What `omnibus` and the workers read; not exported to what a script itself starts, which gets its own.
+settings=(KAFKA_BROKERS DATABASE_URL OPERATOR_DATABASE_URL REPLAY_DATABASE_URL LLM_BASE_URL)
 write_environment() {
   local name
   OMNIBUS_LOGS=$logs
@@ -296,8 +298,12 @@ write_environment() {
   (
     umask 077 # it holds tokens
     exec >"$run/environment.new"
-    for name in "${variables[@]}"; do printf "%s='%s'\n" "$name" "${!name}"; done
-    echo "export ${variables[*]}"
+    KAFKA_BROKERS=$OMNIBUS_KAFKA DATABASE_URL=$OMNIBUS_DATABASE LLM_BASE_URL=$OMNIBUS_LLM
+    OPERATOR_DATABASE_URL=$("$root/compose/postgres" url operator) REPLAY_DATABASE_URL=$("$root/compose/postgres" url replay)
+    for name in "${variables[@]}" "${settings[@]}"; do printf "%s='%s'\n" "$name" "${!name}"; done
+    echo "export ${variables[*]} ${settings[*]}"
+    # shellcheck disable=SC2016 # for the shell that sources it
+    printf 'case ":$PATH:" in *:"%s":*) ;; *) export PATH="%s:$PATH" ;; esac\n' "$bin" "$bin"
   )
   mv "$run/environment.new" "$run/environment"
 }

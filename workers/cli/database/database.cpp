@@ -16,6 +16,12 @@ void add_database_option(CLI::App& command, std::string& url) {
   command.add_option("--database", url, "PostgreSQL URL")->envname("DATABASE_URL");
 }
 
+void add_operator_database_option(CLI::App& command, std::string& url) {
+  if (auto const* const reading = std::getenv("DATABASE_URL")) url = reading;
+  command.add_option("--database", url, "PostgreSQL URL of the role omnibus_operator; default: DATABASE_URL")
+      ->envname("OPERATOR_DATABASE_URL");
+}
+
 std::unique_ptr<pqxx::connection> connect(std::string const& url) {
   if (url.empty()) throw std::runtime_error("no database given: set DATABASE_URL or --database");
   postgres::PoolSettings settings;

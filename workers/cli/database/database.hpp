@@ -16,6 +16,10 @@ namespace omnibus::cli {
 /// Adds `--database URL`, which DATABASE_URL sets, too.
 void add_database_option(CLI::App& command, std::string& url);
 
+/// The same for a command that needs the role omnibus_operator: OPERATOR_DATABASE_URL, if it is set, comes before
+/// DATABASE_URL. So one environment serves commands that read, with a role that only reads, and those that act.
+void add_operator_database_option(CLI::App& command, std::string& url);
+
 /// Connects, without a time limit for statements.
 /// @throws std::runtime_error that names the setting to change, without the password.
 std::unique_ptr<pqxx::connection> connect(std::string const& url);

@@ -217,7 +217,8 @@ std::int64_t prune(pqxx::connection& connection, std::string const& moment, std:
     transaction.commit();
     return pruned;
   } catch (pqxx::insufficient_privilege const&) {
-    throw std::runtime_error("this role lacks the right: set DATABASE_URL or --database to the role omnibus_operator");
+    throw std::runtime_error(
+        "this role lacks the right: set OPERATOR_DATABASE_URL or --database to the role omnibus_operator");
   } catch (pqxx::sql_error const& error) {
     if (error.sqlstate() != "22023") throw;
     throw std::runtime_error(
@@ -252,12 +253,12 @@ void add_delivery_command(CLI::App& application, int& exit_code) {
   auto* command = application.add_subcommand("delivery", "List messages to people, and settle messages in doubt");
   command->require_subcommand(1);
   auto const options = std::make_shared<DeliveryOptions>();
-  auto const add = [&](char const* name, char const* help) {
+  auto const add = [&](char const* name, char const* help, auto add_database) {
     auto* subcommand = command->add_subcommand(name, help);
-    add_database_option(*subcommand, options->database);
+    add_database(*subcommand, options->database);
     return subcommand;
   };
-  auto* ls = add("ls", "List deliveries, the latest change first");
+  auto* ls = add("ls", "List deliveries, the latest change first", add_database_option);
   ls->add_option("--state", options->state, "Only deliveries in this state")
       ->check(CLI::IsMember(
           {"planned", "claimed", "dispatching", "in_doubt", "accepted", "skipped", "failed", "delivered", "read"}));
@@ -274,11 +275,12 @@ void add_delivery_command(CLI::App& application, int& exit_code) {
     subcommand->add_option("effect_key", options->effect_key, "As ls shows it")->required();
     return subcommand;
   };
-  auto* shown = with_key(add("show", "Show all details of one delivery"));
+  auto* shown = with_key(add("show", "Show all details of one delivery", add_database_option));
   shown->add_flag("--json", options->json, "As JSON");
   shown->callback([options] { show(*options); });
 
-  auto* resolved = with_key(add("resolve", "Record a delivery's outcome, or send it again; needs the role operator"));
+  auto* resolved = with_key(add("resolve", "Record a delivery's outcome, or send it again; needs the role operator",
+                                add_operator_database_option));
   resolved->add_option("says", options->says, "accepted, failed or resend")
       ->required()
       ->check(CLI::IsMember({"accepted", "failed", "resend"}));
@@ -287,7 +289,8 @@ void add_delivery_command(CLI::App& application, int& exit_code) {
       ->capture_default_str();
   resolved->callback([options, &exit_code] { resolve(*options, exit_code); });
 
-  auto* dropped = add("drop", "Delete deliveries that ended long ago; needs the role operator");
+  auto* dropped =
+      add("drop", "Delete deliveries that ended long ago; needs the role operator", add_operator_database_option);
   dropped->add_option("--before", options->before, "The first day (UTC) to keep, as 2026-11-20")->required();
   dropped->add_flag("--dry-run", options->dry_run, "Print the number of deliveries and change nothing");
   dropped->callback([options] { drop(*options); });

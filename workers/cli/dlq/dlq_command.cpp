@@ -51,12 +51,12 @@ void add_dlq_command(CLI::App& application, int& exit_code) {
       "A letter is redriven exactly once, even if the command is repeated: its original key, value, id and headers go "
       "back to the topic, its worker handles the event again, and workers that have handled it skip it. An event that "
       "fails again becomes a new letter, with its number of redrives. Redrive and drop need the database role "
-      "omnibus_operator.");
+      "omnibus_operator: OPERATOR_DATABASE_URL, else DATABASE_URL.");
   auto const options = std::make_shared<DlqOptions>();
-  auto const add = [&](char const* name, char const* help, auto run) {
+  auto const add = [&](char const* name, char const* help, auto add_database, auto run) {
     auto* command = dlq->add_subcommand(name, help);
     add_cluster_options(*command, options->cluster);
-    add_database_option(*command, options->database);
+    add_database(*command, options->database);
     command->add_flag("--json", options->json, "One JSON object instead of text");
     command->callback([options, &exit_code, run] {
       log::configure("omnibus", log::Level::off);  // errors are printed once, on stderr
@@ -65,7 +65,7 @@ void add_dlq_command(CLI::App& application, int& exit_code) {
     return command;
   };
 
-  auto* ls = add("ls", "Count letters by error class and list the newest", [](DlqOptions& told) {
+  auto* ls = add("ls", "Count letters by error class and list the newest", add_database_option, [](DlqOptions& told) {
     if (told.limit == 0) told.limit = 50;
     return list_letters(told);
   });
@@ -74,13 +74,15 @@ void add_dlq_command(CLI::App& application, int& exit_code) {
       ->check(CLI::IsMember({"open", "redriven", "dropped"}));
   ls->add_option("--limit", options->limit, "List at most this many (50)")->check(CLI::Range(1, 1'000'000));
 
-  auto* showing = add("show", "Show one letter: its origin, the reason and the headers", show_letter);
+  auto* showing =
+      add("show", "Show one letter: its origin, the reason and the headers", add_database_option, show_letter);
   showing->add_option("--topic", options->topic, "The original topic, such as chat.messages")->required();
   showing->add_option("letter", options->place, "PARTITION/OFFSET, as ls shows it")->required();
   showing->add_flag("--payload", options->payload, "Show the payload as well, which may contain personal data");
 
   auto const add_acting = [&](char const* name, char const* help, postgres::LetterAction action) {
-    auto* command = add(name, help, [action](DlqOptions& told) { return act_on_letters(told, action); });
+    auto* command = add(name, help, add_operator_database_option,
+                        [action](DlqOptions& told) { return act_on_letters(told, action); });
     add_selection(*command, *options, true);
     command->add_option("--limit", options->limit, "At most this many letters")->check(CLI::PositiveNumber);
     command->add_option("--rate", options->rate, "At most this many per second, such as 50/s");
