@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import unittest
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from harness import ROOT, Database, Http, Kafka, binary, eventually  # noqa: E402
@@ -150,6 +151,34 @@ class ComposeTest(unittest.TestCase):
         for place, text in places.items():
             for secret in forbidden:
                 self.assertFalse(secret in text, f"{place} has what nobody may read there: {forbidden.index(secret)}")
+
+    def test_the_commands_of_the_readme_need_only_the_environment_file(self):
+        """Each `omnibus` command line of README.md, as it stands there, in a shell that has sourced the file and nothing else."""
+        up = self.compose("up")
+        self.assertEqual(up.returncode, 0, up.stdout)
+        self.assertEqual(self.compose("demo", "--limit", "5").returncode, 0)
+        blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+        lines = [line for block in blocks for line in block.splitlines() if re.match(r"omnibus(-\w+)? |DATABASE_URL=", line)]
+        for command in ("omnibus lag", "omnibus doctor"):  # in prose there
+            self.assertIn(f"`{command}`", (ROOT / "README.md").read_text())
+            lines.append(command)
+        self.assertGreater(len(lines), 12)
+        unknown = {"EFFECT_KEY": str(uuid.uuid4()), "3/17": "3/17"}
+        for line in lines:
+            line = re.sub(r"  +#.*", "", line)
+            names_unknown = any(name in line for name in unknown)
+            for name, value in unknown.items():
+                line = line.replace(name, value)
+            runs_on = line.startswith(("omnibus tail", "DATABASE_URL="))  # until it is interrupted
+            with self.subTest(line):
+                done = subprocess.run(["sh", "-c", '. "$1" && cd "$2" && eval "$3"', "sh", str(self.run_folder / "environment"), str(ROOT),
+                                       f"timeout -s INT 2 env {line}" if runs_on else line],
+                                      env={"PATH": os.environ["PATH"], "OMNIBUS_RUN_DIR": str(self.run_folder)},
+                                      stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60)
+                if names_unknown:
+                    self.assertRegex(done.stderr, r"omnibus: (there is )?no ", done)
+                else:
+                    self.assertIn(done.returncode, (0, 124) if runs_on else (0,), done)
 
     def test_up_may_be_run_again_and_down_ends_it_all(self):
         first = self.compose("up")
