@@ -20,8 +20,8 @@ def python_with(*requirements):
         if not (home / ".done").exists():
             shutil.rmtree(home, ignore_errors=True)
             for command in ([sys.executable, "-m", "venv", str(home)],
-                            [str(home / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements]):
-                done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+                            [str(home / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", *requirements]):
+                done = subprocess.run(command, capture_output=True, text=True, timeout=480)
                 if done.returncode != 0:
                     raise AssertionError(f"{' '.join(requirements)} could not be installed (needs python3-venv and PyPI): {done.stderr}")
             (home / ".done").touch()
