@@ -2,13 +2,15 @@
 """Events that a tenant publishes by POST /v1/events: on their topic, handled by their worker, or refused at the door."""
 import hashlib
 import hmac
+import http.client
+import json
 import pathlib
 import sys
 import unittest
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import Http, Stack, eventually  # noqa: E402
+from harness import Http, Stack, conversation_id_of, eventually  # noqa: E402
 
 SHOP, BANK = "shop.example", "bank.example"
 EVENTS = "/v1/events"
@@ -50,7 +52,7 @@ class EventsTest(unittest.TestCase):
         cls.shop, cls.bank, cls.operator = [Http(cls.gateway.address, token) for token in tokens]
         cls.token = tokens[0]
         simulator = cls.stack.start_simulator(latency=1, latency_jitter=0)
-        for worker in ("call", "sms"):
+        for worker in ("call", "sms", "chat"):
             cls.stack.start_worker(worker, LLM_BASE_URL=simulator.url)
 
     def records(self, topic, event_id):
@@ -87,6 +89,54 @@ class EventsTest(unittest.TestCase):
         bodies = eventually(lambda: (lambda found: found if len(found) > 1 else None)([each["body"] for each in self.requests(phone)]), 30,
                             "the second summary")
         self.assertEqual(bodies, ["You ordered two mochas.", "You paid."])
+
+    def raw(self, *headers, path=EVENTS, body=None):
+        """A post with these header lines in this order, repeated ones too. Returns the status and the problem's field, if it has one."""
+        body = json.dumps(body or call(new_phone())).encode()
+        connection = http.client.HTTPConnection(self.gateway.address, timeout=20)
+        self.addCleanup(connection.close)
+        connection.putrequest("POST", path)
+        for name, value in [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *headers]:
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read()).get("field")
+
+    def test_an_event_whose_headers_are_in_quotes_is_the_same_event_and_answered_once(self):
+        """HTTP binding of CloudEvents 1.0.2, 3.1.3.2."""
+        received, id, session = "omnibus.chat.message.received.v1", f"abc-{uuid.uuid4()}", uuid.uuid4().hex
+        data = {"domain": SHOP, "session_id": session, "text": "Do you ship to Rwanda?"}
+        plain = {"specversion": "1.0", "type": received, "source": "/my/shop", "id": id, "subject": "Euro%20%22zone%22"}
+        quoted = {**{name: f'"{value}"' for name, value in plain.items()}, "subject": '"Euro \\"zone\\""'}
+        authorization = ("Authorization", f"Bearer {self.token}")
+        for attributes in (plain, quoted, quoted):
+            headers = [(f"ce-{name}", value) for name, value in attributes.items()]
+            self.assertEqual(self.raw(authorization, *headers, body=data), (202, None))
+        records = self.records("chat.messages", id)
+        self.assertEqual(len(records), 3)
+        for record in records:
+            self.assertEqual((record.headers["ce_source"], record.headers["ce_subject"], record.headers["ce_specversion"]),
+                             (f"/tenants/{SHOP}/%2Fmy%2Fshop", 'Euro "zone"', "1.0"))
+        # The next message of the same session is behind all three, so they have been looked at when it is answered.
+        following = [(f"ce-{name}", value) for name, value in {**plain, "id": id + "-2"}.items()]
+        self.assertEqual(self.raw(authorization, *following, body={**data, "text": "And to Kenya?"}), (202, None))
+        conversation = conversation_id_of(SHOP, session)
+        stored = eventually(lambda: len(rows := self.stack.database.execute(
+            f"SELECT role FROM messages WHERE conversation_id = '{conversation}' ORDER BY seq")) >= 4 and rows, 30, "the answers")
+        self.assertEqual([row[0] for row in stored], ["user", "assistant", "user", "assistant"])
+        broken = [(f"ce-{name}", value) for name, value in {**plain, "id": '"abc'}.items()]
+        self.assertEqual(self.raw(authorization, *broken, body=data), (400, "ce-id"))
+
+    def test_a_header_that_says_who_asks_or_for_what_is_refused_when_it_comes_twice(self):
+        event = [(name, value) for name, value in binary_mode(CALL).items() if name != "Content-Type"]
+        good, other = ("Authorization", f"Bearer {self.token}"), ("Authorization", "Bearer another")
+        self.assertEqual(self.raw(good, *event), (202, None))
+        for pair in ((good, other), (other, good), (good, good)):
+            self.assertEqual(self.raw(*pair, *event), (400, "Authorization"))
+        for name, value in (("Idempotency-Key", "k"), ("Host", self.gateway.address), ("Content-Type", "application/json"),
+                            ("ce-id", "another"), ("ce-source", "/other"), ("ce-mine", "x")):
+            twice = [(name, value)] * (1 if name in ("Host", "Content-Type", "ce-id", "ce-source") else 2)
+            self.assertEqual(self.raw(good, *event, *twice), (400, name))
 
     def test_an_sms_in_structured_mode_is_obeyed(self):
         phone = new_phone()
