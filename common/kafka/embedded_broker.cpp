@@ -39,6 +39,8 @@ std::string_view embedded_broker_limits() {
          "    and other fetches return a single batch per partition\n"
          "  - groups work in both protocols (classic, and KIP-848 with its range assignor); group listing and\n"
          "    description do not, so group tools show nothing\n"
+         "  - it suits librdkafka's clients and kafkajs; kafka-python needs api_version=(2, 0), and Kafka's console\n"
+         "    consumer reads nothing\n"
          "  - it listens on 127.0.0.1 only, on a random port, without TLS or authentication\n";
 }
 
