@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace omnibus::http {
 namespace {
@@ -57,6 +58,14 @@ SseParser::Step SseParser::next(std::string_view& input) {
     if (complete_) return Step::event;
   }
   return Step::need_more;
+}
+
+SseParser::Step SseParser::finish() {
+  if (failed_) return Step::too_large;
+  if (complete_) reset_event();
+  if (!line_.empty() && !take_line(std::exchange(line_, {}))) return fail();
+  take_line({});
+  return complete_ ? Step::event : Step::need_more;
 }
 
 SseParser::Step SseParser::fail() {

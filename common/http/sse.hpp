@@ -28,6 +28,9 @@ class SseParser {
 
   /// Consumes input up to the end of the next event. Call again with the remaining input until it needs more.
   Step next(std::string_view& input);
+  /// At the end of the stream: the event whose empty line, or whose last line end, is missing. The standard drops it;
+  /// for a reader to whom its content says whether it is whole.
+  Step finish();
 
   /// Type of the event; "message" when the stream gave none.
   std::string_view event() const { return event_.empty() ? std::string_view("message") : event_; }
