@@ -7,15 +7,43 @@ namespace {
 
 using Kind = LlmError::Kind;
 
-/// Whether the endpoint itself failed. An endpoint that answers works, even if it rejects the request.
-bool counts_against_endpoint(Kind kind) {
-  return kind == Kind::unavailable || kind == Kind::timeout || kind == Kind::protocol;
+/// Whether the endpoint itself failed. An endpoint that answers works, even if it rejects the request, or if nobody can
+/// read this one answer: the breaker is everybody's.
+bool counts_against_endpoint(LlmError const& error) {
+  return (error.kind() == Kind::unavailable || error.kind() == Kind::timeout) && error.remains() == nullptr;
+}
+
+/// Whether the endpoint did its work and the request was at fault. What is neither leaves the breaker as it is.
+bool shows_working_endpoint(LlmError const& error) {
+  switch (error.kind()) {
+    case Kind::invalid_request:
+    case Kind::context_length:
+    case Kind::quota:
+    case Kind::content_filter:
+    case Kind::no_words:
+      return true;
+    default:
+      return false;
+  }
 }
 
 /// Whether another model may succeed with the same request.
 bool another_may_answer(Kind kind) {
-  return counts_against_endpoint(kind) || kind == Kind::rate_limited || kind == Kind::context_length ||
-         kind == Kind::breaker_open;
+  switch (kind) {
+    case Kind::unavailable:
+    case Kind::timeout:
+    case Kind::protocol:
+    case Kind::rate_limited:
+    case Kind::context_length:
+    case Kind::no_words:
+    case Kind::breaker_open:
+      return true;
+    case Kind::invalid_request:
+    case Kind::quota:
+    case Kind::content_filter:
+      return false;
+  }
+  return false;
 }
 
 }  // namespace
@@ -77,10 +105,10 @@ Task<ResilientLlm::Outcome> ResilientLlm::attempt(ChatRequest request, DeltaSink
     outcome.error = error;
   }
   auto const ended = now_();
-  if (outcome.error && counts_against_endpoint(outcome.error->kind())) {
-    permit->failed(ended);
-  } else if (!outcome.error || outcome.error->kind() != Kind::rate_limited) {
+  if (!outcome.error || shows_working_endpoint(*outcome.error)) {
     permit->succeeded();
+  } else if (counts_against_endpoint(*outcome.error)) {
+    permit->failed(ended);
   }
   if (outcome.completion && fallback_from) outcome.completion->fallback_from = *fallback_from;
   if (observer_) {
