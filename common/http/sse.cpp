@@ -9,10 +9,17 @@ namespace {
 
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
-/// The first line break, or npos. A plain loop: find_first_of makes a call per character.
+/// The first line break, or npos. Looks through a few hundred bytes at a time: line feeds are found at once, and a text
+/// with carriage returns alone does not cost the square of its size.
 std::size_t find_break(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\n' || text[i] == '\r') return i;
+  constexpr std::size_t window_bytes = 512;
+  for (std::size_t at = 0; at < text.size(); at += window_bytes) {
+    auto window = text.substr(at, window_bytes);
+    auto const feed = window.find('\n');
+    window = window.substr(0, feed);
+    auto const carriage_return = window.find('\r');
+    if (carriage_return != std::string_view::npos) return at + carriage_return;
+    if (feed != std::string_view::npos) return at + feed;
   }
   return std::string_view::npos;
 }
