@@ -1,5 +1,8 @@
 #include "llm/resilient_llm.hpp"
 
+#include "llm/text_mender.hpp"
+
+#include <memory>
 #include <utility>
 
 namespace omnibus::llm {
@@ -25,6 +28,11 @@ bool shows_working_endpoint(LlmError const& error) {
     default:
       return false;
   }
+}
+
+/// Whether there is anything for a person, or for tools that were offered.
+bool is_answer(ChatCompletion const& completion, bool has_tools) {
+  return has_words(completion.text) || (has_tools && !completion.tool_calls.empty());
 }
 
 /// Whether another model may succeed with the same request.
@@ -61,18 +69,22 @@ Task<ChatCompletion> ResilientLlm::complete(ChatRequest request, DeltaSink sink)
   auto const model = request.model;
   auto const has_fallback = !fallback_model_.empty() && fallback_model_ != model;
   auto handed_out = false;
-  DeltaSink watched = [&handed_out, &sink](std::string_view piece) {
-    handed_out = true;
-    if (sink) sink(piece);
-  };
+  DeltaSink watched;
+  if (sink) {
+    watched = [&handed_out, &sink](std::string_view piece) {
+      handed_out = true;
+      sink(piece);
+    };
+  }
   ChatRequest spare;
   if (has_fallback) spare = request;
   auto asking = attempt(std::move(request), watched, std::nullopt);
   auto outcome = co_await std::move(asking);
-  if (has_fallback && outcome.error && another_may_answer(outcome.error->kind()) && !handed_out) {
+  if (has_fallback && outcome.error && another_may_answer(outcome.error->kind())) {
     auto const first = *outcome.error;
     spare.model = fallback_model_;
-    auto falling_back = attempt(std::move(spare), watched, model);
+    // Its words are not put behind those of a half answer that was passed on.
+    auto falling_back = attempt(std::move(spare), handed_out ? DeltaSink{} : std::move(watched), model);
     outcome = co_await std::move(falling_back);
     // The first error is more useful than that the other breaker was open, too.
     if (outcome.error && outcome.error->kind() == Kind::breaker_open && first.kind() != Kind::breaker_open) {
@@ -91,6 +103,7 @@ Task<ResilientLlm::Outcome> ResilientLlm::attempt(ChatRequest request, DeltaSink
                                                   std::optional<std::string> fallback_from) {
   Outcome outcome;
   auto const model = request.model;
+  auto const has_tools = !request.tools.empty();
   auto& breaker = breakers_.at(endpoint_ + " " + model);
   auto const begun = now_();
   auto permit = breaker.acquire(begun);
@@ -101,6 +114,12 @@ Task<ResilientLlm::Outcome> ResilientLlm::attempt(ChatRequest request, DeltaSink
   try {
     auto asking = inner_.complete(std::move(request), std::move(sink));
     outcome.completion = co_await std::move(asking);
+    if (!is_answer(*outcome.completion, has_tools)) {
+      auto remains = std::make_shared<ChatCompletion>(std::move(*outcome.completion));
+      outcome.completion.reset();
+      remains->oddities.add(Oddity::no_words);
+      outcome.error.emplace(Kind::no_words, "the answer has no words", std::nullopt, std::move(remains));
+    }
   } catch (LlmError const& error) {
     outcome.error = error;
   }
