@@ -174,7 +174,8 @@ bool says_too_long(std::string_view code, std::string_view type, std::string_vie
 
 LlmError error_from(int status, std::string_view body, std::optional<std::chrono::milliseconds> retry_after) {
   auto const error = read_error_text(body);
-  auto const& [code, type, message] = error;
+  auto const& code = error.code;
+  auto const& type = error.type;
   auto const either = [&](std::string_view name) { return code == name || type == name; };
   if (status == 0) std::from_chars(code.data(), code.data() + code.size(), status);  // some servers put it there
   if (status == 0) std::from_chars(type.data(), type.data() + type.size(), status);  // or into `status`
@@ -183,7 +184,7 @@ LlmError error_from(int status, std::string_view body, std::optional<std::chrono
   if (!code.empty() && code != type) reason += " " + code;
   auto const as = [&](Kind kind) { return LlmError(kind, reason, retry_after); };
 
-  if (says_too_long(code, type, message, status)) return as(Kind::context_length);
+  if (says_too_long(code, type, error.message, status)) return as(Kind::context_length);
   if (either("insufficient_quota") || either("billing_hard_limit_reached") || status == 402) return as(Kind::quota);
   if (either("content_filter") || either("content_policy_violation")) return as(Kind::content_filter);
   if (status == 429 || either("rate_limit_exceeded") || either("rate_limit_error")) return as(Kind::rate_limited);
