@@ -4,6 +4,7 @@
 #include "events/llm.hpp"
 #include "handler/classify.hpp"
 #include "handler/fake_context.hpp"
+#include "observability/metrics.hpp"
 #include "tests/common/assistant/fake_answers.hpp"
 #include "tests/workers/chat/fake_conversations.hpp"
 
@@ -102,8 +103,10 @@ TEST_CASE("a model that fails for good: the visitor gets the fallback text, whic
 }
 
 TEST_CASE("an answer without words is none: the other model's, or the fallback text, and the call is counted") {
+  auto const counted = Metrics::process().counter<Metric::llm_odd_answers>("no_words");
   for (auto const* const nothing : {"", " \n\t"}) {
     Chat chat;
+    auto const before = counted.value();
     chat.model.script.say(nothing);
     chat.model.script.answers.back().usage = {20, 512, 0, 512, false};
     CHECK(chat.hand() == Kind::handled);
@@ -118,6 +121,7 @@ TEST_CASE("an answer without words is none: the other model's, or the fallback t
     CHECK(failed[0].finish_reason == "stop");
     CHECK_FALSE(validate(failed[0]));
     CHECK(chat.model.asked() == 1);
+    CHECK(counted.value() == before + 1);
   }
   Chat chat{false, "spare"};
   chat.model.script.say("");
