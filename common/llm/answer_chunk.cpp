@@ -158,7 +158,7 @@ bool is_error(std::string_view value) {
 }
 
 /// Errors without a field `error`: the document itself is one.
-struct TopLevel {
+struct ErrorWithoutField {
   std::string kind;  ///< of `object` or `type`
   bool has_message = false;
 
@@ -166,7 +166,7 @@ struct TopLevel {
 };
 
 void read_document(LooseReader& reader, Chunk& chunk) {
-  TopLevel top;
+  ErrorWithoutField top;
   reader.object([&](std::string_view key) {
     if (key == "choices") {
       read_choices(reader, chunk);

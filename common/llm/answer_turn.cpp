@@ -86,7 +86,7 @@ void AnswerTurn::take_chunk(Chunk const& chunk, std::string_view document, Delta
   if (chunk.usage) take_usage(*chunk.usage);
   if (!chunk.has_choice) return;
   has_choice_ = true;
-  if (auto const ending = ending_of(chunk.finish_reason); ending != Ending::none) {
+  if (auto const ending = ending_of(chunk.finish_reason); ending != AnswerEnding::none) {
     ending_ = ending;
     goes_on_ = false;
   } else if (has_ending() && !chunk.is_whole && (!chunk.text.empty() || !chunk.calls.empty())) {
@@ -158,7 +158,7 @@ ChatCompletion AnswerTurn::finish(DeltaSink const& sink) {
     throw failure(LlmError(Kind::protocol, "the body ended before the answer did"),
                   is_foreign ? Oddity::not_json : Oddity::cut);
   }
-  if (ending_ == Ending::error)
+  if (ending_ == AnswerEnding::error)
     throw failure(LlmError(Kind::unavailable, "the model ended with an error"), Oddity::error);
   flush(sink);
   if (mender_.has_mended()) completion_.oddities.add(Oddity::unicode);
@@ -166,7 +166,7 @@ ChatCompletion AnswerTurn::finish(DeltaSink const& sink) {
   if (completion_.tool_calls.empty() && !has_words(completion_.text)) {
     auto refusal = mended(refusal_);
     if (!has_words(refusal)) throw failure(LlmError(Kind::no_words, "the answer has no words"), Oddity::no_words);
-    ending_ = Ending::refusal;
+    ending_ = AnswerEnding::refusal;
     auto const said = completion_.text.size();
     completion_.text += refusal;
     pass_on(said, sink);

@@ -52,7 +52,7 @@ class AnswerTurn {
   void flush(DeltaSink const& sink);
   void pass_on(std::size_t said, DeltaSink const& sink);
   Usage usage() const;
-  bool has_ending() const { return is_whole_ || ending_ != Ending::none; }
+  bool has_ending() const { return is_whole_ || ending_ != AnswerEnding::none; }
 
   std::int64_t estimated_input_;
   std::size_t messages_;
@@ -62,7 +62,7 @@ class AnswerTurn {
   ToolCallAssembler calls_;
   std::string refusal_;
   std::size_t text_bytes_ = 0;  // thoughts included
-  Ending ending_ = Ending::none;
+  AnswerEnding ending_ = AnswerEnding::none;
   bool has_usage_ = false;
   bool has_choice_ = false;
   bool has_begun_ = false;

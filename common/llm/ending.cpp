@@ -7,42 +7,42 @@
 namespace omnibus::llm {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Ending>, 35> reasons{{
-    {"stop", Ending::stop},
-    {"length", Ending::length},
-    {"max_tokens", Ending::length},
-    {"max_output_tokens", Ending::length},
-    {"max_new_tokens", Ending::length},
-    {"model_length", Ending::length},
-    {"token_limit", Ending::length},
-    {"context_length", Ending::length},
-    {"model_context_window_exceeded", Ending::length},
-    {"tool_calls", Ending::tool_calls},
-    {"tool_call", Ending::tool_calls},
-    {"tool_use", Ending::tool_calls},
-    {"function_call", Ending::tool_calls},
-    {"content_filter", Ending::filter},
-    {"content_filtered", Ending::filter},
-    {"guardrail_intervened", Ending::filter},
-    {"sensitive", Ending::filter},
-    {"safety", Ending::filter},
-    {"recitation", Ending::filter},
-    {"blocklist", Ending::filter},
-    {"prohibited_content", Ending::filter},
-    {"spii", Ending::filter},
-    {"image_safety", Ending::filter},
-    {"refusal", Ending::refusal},
-    {"error", Ending::error},
-    {"error_toxic", Ending::filter},
-    {"network_error", Ending::error},
-    {"insufficient_system_resource", Ending::error},
-    {"malformed_function_call", Ending::error},
-    {"unexpected_tool_call", Ending::error},
-    {"abort", Ending::error},
-    {"aborted", Ending::error},
-    {"cancelled", Ending::error},
-    {"timeout", Ending::error},
-    {"failed", Ending::error},
+constexpr std::array<std::pair<std::string_view, AnswerEnding>, 35> reasons{{
+    {"stop", AnswerEnding::stop},
+    {"length", AnswerEnding::length},
+    {"max_tokens", AnswerEnding::length},
+    {"max_output_tokens", AnswerEnding::length},
+    {"max_new_tokens", AnswerEnding::length},
+    {"model_length", AnswerEnding::length},
+    {"token_limit", AnswerEnding::length},
+    {"context_length", AnswerEnding::length},
+    {"model_context_window_exceeded", AnswerEnding::length},
+    {"tool_calls", AnswerEnding::tool_calls},
+    {"tool_call", AnswerEnding::tool_calls},
+    {"tool_use", AnswerEnding::tool_calls},
+    {"function_call", AnswerEnding::tool_calls},
+    {"content_filter", AnswerEnding::filter},
+    {"content_filtered", AnswerEnding::filter},
+    {"guardrail_intervened", AnswerEnding::filter},
+    {"sensitive", AnswerEnding::filter},
+    {"safety", AnswerEnding::filter},
+    {"recitation", AnswerEnding::filter},
+    {"blocklist", AnswerEnding::filter},
+    {"prohibited_content", AnswerEnding::filter},
+    {"spii", AnswerEnding::filter},
+    {"image_safety", AnswerEnding::filter},
+    {"refusal", AnswerEnding::refusal},
+    {"error", AnswerEnding::error},
+    {"error_toxic", AnswerEnding::filter},
+    {"network_error", AnswerEnding::error},
+    {"insufficient_system_resource", AnswerEnding::error},
+    {"malformed_function_call", AnswerEnding::error},
+    {"unexpected_tool_call", AnswerEnding::error},
+    {"abort", AnswerEnding::error},
+    {"aborted", AnswerEnding::error},
+    {"cancelled", AnswerEnding::error},
+    {"timeout", AnswerEnding::error},
+    {"failed", AnswerEnding::error},
 }};
 
 bool is_same(std::string_view reason, std::string_view lower) {
@@ -52,28 +52,29 @@ bool is_same(std::string_view reason, std::string_view lower) {
 
 }  // namespace
 
-Ending ending_of(std::string_view finish_reason) {
-  if (finish_reason.empty() || is_same(finish_reason, "null") || is_same(finish_reason, "none")) return Ending::none;
+AnswerEnding ending_of(std::string_view finish_reason) {
+  if (finish_reason.empty() || is_same(finish_reason, "null") || is_same(finish_reason, "none"))
+    return AnswerEnding::none;
   for (auto const& [name, ending] : reasons)
     if (is_same(finish_reason, name)) return ending;
-  return Ending::stop;
+  return AnswerEnding::stop;
 }
 
-std::string_view to_string(Ending ending) {
+std::string_view to_string(AnswerEnding ending) {
   switch (ending) {
-    case Ending::none:
+    case AnswerEnding::none:
       return {};
-    case Ending::stop:
+    case AnswerEnding::stop:
       return "stop";
-    case Ending::length:
+    case AnswerEnding::length:
       return "length";
-    case Ending::tool_calls:
+    case AnswerEnding::tool_calls:
       return "tool_calls";
-    case Ending::filter:
+    case AnswerEnding::filter:
       return "content_filter";
-    case Ending::refusal:
+    case AnswerEnding::refusal:
       return "refusal";
-    case Ending::error:
+    case AnswerEnding::error:
       return "error";
   }
   return {};

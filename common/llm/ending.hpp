@@ -6,7 +6,7 @@
 
 namespace omnibus::llm {
 
-enum class Ending : std::uint8_t {
+enum class AnswerEnding : std::uint8_t {
   none,  ///< it did not say
   stop,
   length,
@@ -18,9 +18,9 @@ enum class Ending : std::uint8_t {
 
 /// The ending that a finish reason means, in the words of any provider. A word that is not known ends an answer, too:
 /// `stop`. Empty: none.
-Ending ending_of(std::string_view finish_reason);
+AnswerEnding ending_of(std::string_view finish_reason);
 
 /// As OpenAI names it: stop, length, tool_calls, content_filter, refusal or error; empty for none.
-std::string_view to_string(Ending ending);
+std::string_view to_string(AnswerEnding ending);
 
 }  // namespace omnibus::llm

@@ -62,7 +62,8 @@ struct Usage {
 struct ChatCompletion {
   std::string text;
   std::vector<ToolCall> tool_calls;
-  std::string finish_reason;  ///< as to_string(Ending) has it: stop, length, tool_calls, content_filter or refusal
+  std::string
+      finish_reason;  ///< as to_string(AnswerEnding) has it: stop, length, tool_calls, content_filter or refusal
   Usage usage;
   std::string model;  ///< the one that answered, as the provider names it
   std::string response_id;
