@@ -94,7 +94,9 @@ bool SseParser::take_line(std::string_view line) {
 }
 
 bool SseParser::take_field(std::string_view name, std::string_view value) {
-  if (name == "data") {
+  auto const is_error = limits_.error_field && name == "error";
+  if (is_error) event_ = name;
+  if (name == "data" || is_error) {
     if (data_.size() + value.size() + 1 > limits_.max_event_bytes) return false;
     if (has_data_) data_ += '\n';
     data_.append(value);

@@ -12,6 +12,7 @@ namespace omnibus::http {
 struct SseLimits {
   std::size_t max_line_bytes = 256 * 1024;
   std::size_t max_event_bytes = 1024 * 1024;  ///< of all data lines of one event
+  bool error_field = false;  ///< take a field `error`, which is no standard, as the data of an event of that name
 };
 
 /// Parses a stream of server-sent events in chunks of any size: also split in the middle of a line ending, of a

@@ -24,7 +24,7 @@ class AnswerFrames {
   enum class Form : std::uint8_t { unknown, events, documents, unreadable };
 
   explicit AnswerFrames(std::size_t max_frame_bytes)
-      : max_bytes_(max_frame_bytes), events_({max_frame_bytes, max_frame_bytes}) {}
+      : max_bytes_(max_frame_bytes), events_({max_frame_bytes, max_frame_bytes, true}) {}
 
   /// Consumes input up to the end of the next frame. Call again with the rest until it needs more.
   Step next(std::string_view& input);

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t most_counted = 1'000'000'000;  // no call has more tokens
 constexpr std::size_t longest_name = 256;             // of a model or a response
+constexpr std::size_t shortest_repetition = 16;       // a word may well be said twice
 
 /// The chunk being read: its memory is used again by all answers of the thread.
 Chunk& chunk_of_thread() {
@@ -96,7 +97,7 @@ void AnswerTurn::take_chunk(Chunk const& chunk, std::string_view document, Delta
     is_whole_ = true;
     if (has_begun_) return;  // some servers end a stream with all of it once more
   }
-  if (!chunk.text.empty()) say(chunk.text, sink);
+  if (!chunk.text.empty() && !repeats_all(chunk)) say(chunk.text, sink);
   refusal_ += chunk.refusal;
   for (auto const& piece : chunk.calls) {
     has_begun_ = true;
@@ -118,11 +119,18 @@ void AnswerTurn::take_usage(UsageReport const& report) {
   usage.input = *report.input;
   usage.output = *report.output;
   usage.cached = is_count(report.cached) ? std::min(*report.cached, usage.input) : 0;
-  usage.reasoning = is_count(report.reasoning) ? *report.reasoning : 0;
+  usage.reasoning = is_count(report.reasoning) ? std::min(*report.reasoning, usage.output) : 0;
+}
+
+/// Some servers say everything once more in the chunk that ends the stream.
+bool AnswerTurn::repeats_all(Chunk const& chunk) const {
+  return !chunk.finish_reason.empty() && pieces_ > 1 && chunk.text.size() >= shortest_repetition &&
+         chunk.text == completion_.text;
 }
 
 void AnswerTurn::say(std::string_view text, DeltaSink const& sink) {
   text_bytes_ += text.size();
+  ++pieces_;
   auto const said = completion_.text.size();
   if (thoughts_.speaks()) {
     mender_.append(completion_.text, text);

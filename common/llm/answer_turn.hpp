@@ -48,6 +48,7 @@ class AnswerTurn {
   void take_chunk(Chunk const& chunk, std::string_view document, DeltaSink const& sink);
   void take_usage(UsageReport const& report);
   void take_unreadable(std::string_view text);
+  bool repeats_all(Chunk const& chunk) const;
   void say(std::string_view text, DeltaSink const& sink);
   void flush(DeltaSink const& sink);
   void pass_on(std::size_t said, DeltaSink const& sink);
@@ -62,6 +63,7 @@ class AnswerTurn {
   ToolCallAssembler calls_;
   std::string refusal_;
   std::size_t text_bytes_ = 0;  // thoughts included
+  std::size_t pieces_ = 0;      // of text
   AnswerEnding ending_ = AnswerEnding::none;
   bool has_usage_ = false;
   bool has_choice_ = false;

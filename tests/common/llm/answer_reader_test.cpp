@@ -225,7 +225,7 @@ TEST_CASE("what is truly broken is a named error, counted by kind") {
   CHECK(kind_of("<html>no</html>") == "protocol not_json");
   CHECK(kind_of("") == "protocol cut");
   CHECK(kind_of("hello") == "protocol not_json");
-  CHECK(kind_of("error: no\n\n") == "protocol cut");
+  CHECK(kind_of("error: no\n\n") == "protocol not_json");
   CHECK(kind_of("data: hello\n\n") == "protocol not_json");
   CHECK(kind_of(event("{\"choices\":[{\"del")) == "protocol not_json");
   CHECK(kind_of("{\"choices\":[{\"mess") == "protocol not_json");
@@ -245,6 +245,15 @@ TEST_CASE("what is truly broken is a named error, counted by kind") {
     calls +=
         delta(R"({"tool_calls":[{"index":)" + std::to_string(i) + R"(,"function":{"name":"f","arguments":"{}"}}]})");
   CHECK(kind_of(calls) == "protocol too_many_calls");
+}
+
+TEST_CASE("what one server says of itself in a way of its own is understood") {
+  CHECK(read_answer("error: {\"code\":400,\"message\":\"x\",\"type\":\"exceed_context_size_error\"}\n\n" + done_mark)
+            .error == "context_length");
+  auto const again =
+      words(R"("All of it, ")") + words(R"("once.")") + delta(R"({"content":"All of it, once."})", "stop");
+  CHECK(read_answer(again + done_mark).text() == "All of it, once.");
+  CHECK(read_answer(words(R"("ha")") + words(R"("ha")") + delta(R"({"content":"haha"})", "stop")).text() == "hahahaha");
 }
 
 TEST_CASE("an empty error is none") {
