@@ -1,5 +1,6 @@
 #include "assistant/model.hpp"
 
+#include "assistant/history.hpp"
 #include "events/llm.hpp"
 #include "handler/failure.hpp"
 #include "http/client.hpp"
@@ -8,6 +9,7 @@
 #include "llm/resilient_llm.hpp"
 #include "observability/metrics.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -47,6 +49,11 @@ class OpenAiEndpoint final : public llm::LlmPort {
   llm::OpenAiClient openai_;
 };
 
+/// The answer, or what came of one that failed.
+llm::ChatCompletion const* what_came(llm::LlmAttempt const& attempt) {
+  return attempt.error == nullptr ? attempt.completion : attempt.error->remains();
+}
+
 LlmCall describe(llm::LlmAttempt const& attempt, Context const& context, std::string const& domain,
                  Uuid const& conversation) {
   LlmCall call;
@@ -59,8 +66,9 @@ LlmCall describe(llm::LlmAttempt const& attempt, Context const& context, std::st
   call.request_model = attempt.model;
   call.duration_ms = attempt.duration.count();
   call.fallback_from = attempt.fallback_from;
-  if (attempt.completion == nullptr) return call;
-  auto const& completion = *attempt.completion;
+  auto const* const came = what_came(attempt);
+  if (came == nullptr) return call;
+  auto const& completion = *came;
   call.response_model = completion.model;
   call.input_tokens = completion.usage.input;
   call.output_tokens = completion.usage.output;
@@ -77,7 +85,7 @@ void count(LlmCall const& call, std::string_view error_type) {
   auto& metrics = Metrics::process();
   metrics.histogram<Metric::llm_duration>(operation, provider, call.request_model, error_type)
       .observe(static_cast<double>(call.duration_ms) / 1000);
-  if (!error_type.empty()) return;
+  if (call.input_tokens == 0) return;  // no answer began
   metrics.histogram<Metric::llm_tokens>(operation, provider, call.request_model, "input")
       .observe(static_cast<double>(call.input_tokens));
   metrics.histogram<Metric::llm_tokens>(operation, provider, call.request_model, "output")
@@ -101,11 +109,17 @@ Model::Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, 
 
 Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Message> prompt,
                                 std::vector<llm::Tool> tools, llm::DeltaSink sink) {
+  prompt = healed(std::move(prompt));
+  if (!asks_something(prompt)) throw llm::LlmError(llm::LlmError::Kind::invalid_request, "the message has no words");
   RecordedAnswer answer;
   auto const observe = [&](llm::LlmAttempt const& attempt) {
     auto call = describe(attempt, context, turn.domain, turn.conversation);
     auto const error_type = attempt.error == nullptr ? std::string_view{} : to_string(attempt.error->kind());
     count(call, error_type);
+    if (auto const* const came = what_came(attempt)) {
+      came->oddities.each(
+          [](llm::Oddity oddity) { Metrics::process().counter<Metric::llm_odd_answers>(to_string(oddity)).add(); });
+    }
     if (attempt.error == nullptr) {
       static_cast<LlmCall&>(answer.call.emplace()) = std::move(call);
       return;
@@ -123,7 +137,7 @@ Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Me
   request.messages = std::move(prompt);
   request.tools = std::move(tools);
   request.max_tokens = settings_.llm_max_tokens;
-  request.deadline = settings_.llm_deadline;
+  request.deadline = deadline(context);
   auto asking = llm.complete(std::move(request), std::move(sink));
   auto completion = co_await std::move(asking);
 
@@ -141,13 +155,27 @@ Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Me
   co_return answer;
 }
 
+std::chrono::milliseconds Model::deadline(Context const& context) const {
+  constexpr std::chrono::milliseconds shortest{1'000};
+  auto const left = settings_.llm_give_up_after - context.waiting_for();
+  // Past that time the wait was for something else than the model, such as the database.
+  if (left <= std::chrono::milliseconds{0}) return settings_.llm_deadline;
+  return std::min(settings_.llm_deadline, std::max(left, shortest));
+}
+
 std::string Model::give_up(Context const& context, llm::LlmError const& error) const {
   std::string reason{to_string(error.kind())};
   if (!error.retriable()) return reason;
-  if (context.failing_for() >= settings_.llm_give_up_after) return reason;
+  auto const waited = context.waiting_for();
+  if (waited >= settings_.llm_give_up_after) return reason;
   if (error.kind() == llm::LlmError::Kind::breaker_open)
     throw Failure::outage("the model's endpoint keeps failing: " + reason);
   if (context.attempt() >= static_cast<std::uint32_t>(settings_.llm_max_attempts)) return reason;
+  // Paid for, and no more readable the second time.
+  if (error.kind() == llm::LlmError::Kind::protocol && context.attempt() > 1) return reason;
+  // The engine waits up to a tenth longer than it is asked to.
+  auto const wait = error.retry_after().value_or(std::chrono::milliseconds{0});
+  if (waited + wait + wait / 10 >= settings_.llm_give_up_after) return reason;
   throw Failure::transient("no answer from the model: " + reason, error.retry_after());
 }
 

@@ -9,6 +9,8 @@
 #include "resilience/circuit_breaker.hpp"
 #include "uuid/uuid.hpp"
 
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,8 +35,9 @@ class Model {
   /// Asks through `port`.
   Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, std::unique_ptr<AnswerStore> answers);
 
-  /// Asks once (and the fallback model, if that fails), passes the answer's pieces to `sink` as they arrive, publishes
-  /// every call's event, and records the answer together with the event of its call. @throws llm::LlmError.
+  /// Heals the prompt, asks once (and the fallback model, if that fails), passes the answer's pieces to `sink` as they
+  /// arrive, publishes every call's event, and records the answer together with the event of its call. @throws
+  /// llm::LlmError.
   Task<RecordedAnswer> ask(Context& context, Turn turn, std::vector<llm::Message> prompt, std::vector<llm::Tool> tools,
                            llm::DeltaSink sink);
 
@@ -45,11 +48,18 @@ class Model {
   /// Deletes the answers to an event that reached no person: a replay must not store them.
   void forget_answers(UnitOfWork& unit, Uuid const& event_key) { answers_->forget(unit, event_key); }
 
-  /// Decides what follows without an answer. @return the reason for giving up, once the waiting time is over.
+  /// The budget of a prompt for which `tokens` were too many: what we estimate may be far from what the model counts.
+  static constexpr std::int32_t shorter(std::int32_t tokens) { return tokens / 4; }
+
+  /// Decides what follows without an answer. @return the reason for giving up: once the waiting time is over, when the
+  /// model may not be asked again before that, or when it could not be read twice.
   /// @throws Failure to retry: transient, or an outage while every model is blocked by its circuit breaker.
   std::string give_up(Context const& context, llm::LlmError const& error) const;
 
  private:
+  /// How long an answer may take: no longer than a person waits.
+  std::chrono::milliseconds deadline(Context const& context) const;
+
   ModelSettings const settings_;
   std::unique_ptr<llm::LlmPort> port_;
   std::unique_ptr<AnswerStore> answers_;

@@ -105,6 +105,11 @@ std::chrono::milliseconds Attempt::failing_for() const {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - delivery_.first_failed);
 }
 
+std::chrono::milliseconds Attempt::waiting_for() const {
+  if (delivery_.first_begun == Clock::time_point{}) return {};
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - delivery_.first_begun);
+}
+
 std::string_view Attempt::worker() const {
   return engine_.identity().worker;
 }

@@ -34,6 +34,7 @@ class Attempt final : public Context {
   std::uint32_t attempt() const override { return delivery_.attempts + 1; }
   std::int64_t timestamp_ms() const override;
   std::chrono::milliseconds failing_for() const override;
+  std::chrono::milliseconds waiting_for() const override;
   std::string_view worker() const override;
   bool replaying() const override;
   void pass_over(std::string_view reason) override;

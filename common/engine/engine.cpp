@@ -211,6 +211,7 @@ Task<Verdict> Engine::process(Delivery& delivery) {
   Attempt attempt{*this, delivery};
   std::exception_ptr failed;
   auto const begun = Clock::now();
+  if (delivery.first_begun == Clock::time_point{}) delivery.first_begun = begun;
   OMNIBUS_FAILPOINT("handle");
   try {
     auto handling = work_.handle(attempt);

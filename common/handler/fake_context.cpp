@@ -51,6 +51,7 @@ void FakeContext::receive(std::string_view type, std::string data) {
   data_ = std::move(data);
   decoded_ = false;
   attempts_ = 0;
+  begun_ = now_;
   failed_.reset();
   parked_.reset();
   passed_over_.clear();
@@ -78,6 +79,7 @@ FakeContext::Result FakeContext::attempt_now() {
 
 FakeContext::Result FakeContext::come_again() {
   attempts_ = 0;
+  begun_ = now_;
   failed_.reset();
   parked_.reset();
   return attempt_now();

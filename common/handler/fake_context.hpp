@@ -75,6 +75,8 @@ class FakeContext final : public Context {
   Result redrive();
   /// The next attempt, as the engine makes it, `later` than the last one.
   Result try_again(std::chrono::milliseconds later = std::chrono::seconds{1});
+  /// Lets time pass, as when a model takes long: call it while the handler waits for one.
+  void pass_time(std::chrono::milliseconds time) { now_ += time; }
   /// Retries after each interval `every`, until the event is handled, parked or fenced.
   Result try_until_over(std::chrono::milliseconds every = std::chrono::seconds{1});
 
@@ -133,6 +135,7 @@ class FakeContext final : public Context {
   std::uint32_t attempt() const override { return attempts_ + 1; }
   std::int64_t timestamp_ms() const override { return time_ms_; }
   std::chrono::milliseconds failing_for() const override { return failed_ ? now_ - *failed_ : now_ - now_; }
+  std::chrono::milliseconds waiting_for() const override { return now_ - begun_; }
   std::string_view worker() const override { return worker_; }
   bool replaying() const override { return replaying_; }
   void pass_over(std::string_view reason) override {
@@ -196,6 +199,7 @@ class FakeContext final : public Context {
   bool decoded_ = false;
   std::uint32_t attempts_ = 0;
   std::chrono::milliseconds now_{0};
+  std::chrono::milliseconds begun_{0};
   std::optional<std::chrono::milliseconds> failed_;
   std::exception_ptr next_commit_;  ///< the exception it fails with
   std::exception_ptr next_checkpoint_;

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -67,6 +68,9 @@ class ResponseReader {
   virtual void head(ResponseHead const& head) = 0;
   /// Takes a piece of the body. False stops reading: the request succeeds and the connection is closed.
   virtual bool body(std::string_view piece) = 0;
+  /// When what has come is enough: if the response has not ended by then, the request succeeds and the connection is
+  /// closed. Nothing: it must end within the deadline. Asked after the head and each piece.
+  virtual std::optional<std::chrono::steady_clock::time_point> enough_at() const { return std::nullopt; }
 };
 
 /// Sends requests without retrying, except in one case: a kept connection that turns out to be dead before a

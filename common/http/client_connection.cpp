@@ -170,6 +170,7 @@ bool ClientConnection::consume(std::string_view input) {
           return true;
         case Step::head:
           exchange_->reader->head(parser_.head());
+          pool_->expect_end(*exchange_);
           break;
         case Step::body:
           exchange_->received += parser_.body().size();
@@ -181,6 +182,7 @@ bool ClientConnection::consume(std::string_view input) {
             complete(false);
             return false;
           }
+          pool_->expect_end(*exchange_);
           break;
         case Step::done:
           complete(parser_.keep_alive() && input.empty() && exchange_->all_sent());

@@ -36,11 +36,19 @@ void ClientPool::submit(ClientExchange& exchange, std::chrono::milliseconds dead
   if (shut_down_) return fail(exchange, ClientError::Kind::cancelled, "the client is gone");
   auto const now = Clock::now();
   busy_until_ = now + std::chrono::seconds(1);
-  exchange_deadlines_.set(exchange, now + deadline);
+  exchange.last_deadline = now + deadline;
+  exchange_deadlines_.set(exchange, exchange.last_deadline);
   keep_turning();
   exchange.host.queue.push_back(exchange);
   ++exchange.host.waiting;
   pump(exchange.host);
+}
+
+void ClientPool::expect_end(ClientExchange& exchange) {
+  auto const enough_at = exchange.reader->enough_at();
+  if (!enough_at) return;
+  exchange.has_enough = true;
+  exchange_deadlines_.set(exchange, std::min(*enough_at, exchange.last_deadline));
 }
 
 void ClientPool::finish(ClientExchange& exchange, std::exception_ptr failure) {
@@ -186,6 +194,10 @@ void ClientPool::turn() {
   auto const now = Clock::now();
   exchange_deadlines_.turn(now, [this](WheelEntry& entry) {
     auto& exchange = static_cast<ClientExchange&>(entry);
+    if (exchange.has_enough && exchange.connection != nullptr) {
+      ClientConnection::Pointer const connection(exchange.connection);
+      return connection->stop_reading();
+    }
     fail(
         exchange, ClientError::Kind::timeout,
         exchange.connection == nullptr ? "no connection within the deadline" : "no whole response within the deadline");

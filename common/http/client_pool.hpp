@@ -59,11 +59,13 @@ struct ClientExchange : WheelEntry, QueueHook {
   std::size_t sent = 0;
   std::size_t received = 0;
   std::size_t max_response_bytes = 0;
+  std::chrono::steady_clock::time_point last_deadline;  // the request's own; its reader may have enough before
   std::exception_ptr failure;
   std::unique_ptr<ClientWaiter> waiter;
   boost::asio::cancellation_slot cancellation;
   bool head_request = false;
-  bool replaced = false;  // its first connection was dead
+  bool replaced = false;    // its first connection was dead
+  bool has_enough = false;  // its deadline is that of its reader
 };
 
 /// One connection: opening, idle or busy with one exchange.
@@ -86,6 +88,8 @@ class ClientConnection
   void close();
   /// The connect or keep-alive timeout expired.
   void expire();
+  /// The response has not ended, but its reader has enough of it.
+  void stop_reading() { complete(false); }
   /// The exchange is abandoned before its end; the connection cannot be used any more.
   void abandon();
 
@@ -144,6 +148,8 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   ClientHost& host_of(Url const& url);
   /// Begins an exchange whose waiter is set.
   void submit(ClientExchange& exchange, std::chrono::milliseconds deadline);
+  /// Moves an exchange's deadline to when its reader has enough.
+  void expect_end(ClientExchange& exchange);
   /// Ends an exchange and wakes its coroutine.
   void finish(ClientExchange& exchange, std::exception_ptr failure);
   /// Ends an exchange that may be queued or in progress.

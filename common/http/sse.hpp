@@ -12,6 +12,7 @@ namespace omnibus::http {
 struct SseLimits {
   std::size_t max_line_bytes = 256 * 1024;
   std::size_t max_event_bytes = 1024 * 1024;  ///< of all data lines of one event
+  bool error_field = false;  ///< take a field `error`, which is no standard, as the data of an event of that name
 };
 
 /// Parses a stream of server-sent events in chunks of any size: also split in the middle of a line ending, of a
@@ -28,6 +29,9 @@ class SseParser {
 
   /// Consumes input up to the end of the next event. Call again with the remaining input until it needs more.
   Step next(std::string_view& input);
+  /// At the end of the stream: the event whose empty line, or whose last line end, is missing. The standard drops it;
+  /// for a reader to whom its content says whether it is whole.
+  Step finish();
 
   /// Type of the event; "message" when the stream gave none.
   std::string_view event() const { return event_.empty() ? std::string_view("message") : event_; }

@@ -48,4 +48,8 @@ std::optional<DecodeError> each_member(std::string_view text, Limits const& limi
   return std::nullopt;
 }
 
+bool is_object(std::string_view text) {
+  return !each_member(text, {}, [](Member const&) { return std::optional<DecodeError>{}; });
+}
+
 }  // namespace omnibus::json

@@ -26,4 +26,7 @@ struct Member {
 std::optional<DecodeError> each_member(std::string_view text, Limits const& limits,
                                        std::function<std::optional<DecodeError>(Member const&)> const& visit);
 
+/// Whether `text` is one JSON object, by the rules of `decode`.
+bool is_object(std::string_view text);
+
 }  // namespace omnibus::json

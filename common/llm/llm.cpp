@@ -14,6 +14,7 @@ bool LlmError::retriable() const noexcept {
     case Kind::context_length:
     case Kind::quota:
     case Kind::content_filter:
+    case Kind::no_words:
       return false;
   }
   return false;
@@ -38,6 +39,8 @@ std::string_view to_string(LlmError::Kind kind) noexcept {
       return "content_filter";
     case Kind::protocol:
       return "protocol";
+    case Kind::no_words:
+      return "no_words";
     case Kind::breaker_open:
       return "breaker_open";
   }

@@ -2,14 +2,17 @@
 #pragma once
 
 #include "concurrency/task.hpp"
+#include "llm/oddity.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace omnibus::llm {
@@ -59,13 +62,15 @@ struct Usage {
 struct ChatCompletion {
   std::string text;
   std::vector<ToolCall> tool_calls;
-  std::string finish_reason;  ///< stop, length, tool_calls or content_filter
+  std::string
+      finish_reason;  ///< as to_string(AnswerEnding) has it: stop, length, tool_calls, content_filter or refusal
   Usage usage;
   std::string model;  ///< the one that answered, as the provider names it
   std::string response_id;
   std::optional<std::chrono::milliseconds> ttft;  ///< time to the first piece; only of a streamed answer
   std::chrono::milliseconds duration{0};
   std::string fallback_from;  ///< the model that failed before this one was asked
+  Oddities oddities;
 };
 
 /// Takes the pieces of an answer's text as they arrive, on the event loop's thread. May be empty.
@@ -83,21 +88,27 @@ class LlmError : public std::runtime_error {
     quota,            ///< the account's quota is used up: an operator must act
     content_filter,   ///< the provider rejects the content
     protocol,         ///< the answer is invalid: truncated, too large, wrong format
+    no_words,         ///< the model ended its answer without words and without tool calls
     breaker_open,     ///< no request was made: every model's circuit breaker is open
   };
 
-  LlmError(Kind kind, std::string const& reason, std::optional<std::chrono::milliseconds> retry_after = {})
-      : runtime_error(reason), kind_(kind), retry_after_(retry_after) {}
+  LlmError(Kind kind, std::string const& reason, std::optional<std::chrono::milliseconds> retry_after = {},
+           std::shared_ptr<ChatCompletion const> remains = {})
+      : runtime_error(reason), kind_(kind), retry_after_(retry_after), remains_(std::move(remains)) {}
 
   Kind kind() const noexcept { return kind_; }
   /// Whether the same request may succeed later.
   bool retriable() const noexcept;
   /// The wait that the provider asked for, or until a breaker allows the next call.
   std::optional<std::chrono::milliseconds> retry_after() const noexcept { return retry_after_; }
+  /// What came of an answer that is none, without its text: usage, ending and oddities. Null when the endpoint did not
+  /// begin to answer.
+  ChatCompletion const* remains() const noexcept { return remains_.get(); }
 
  private:
   Kind kind_;
   std::optional<std::chrono::milliseconds> retry_after_;
+  std::shared_ptr<ChatCompletion const> remains_;
 };
 
 /// The kind as a short stable word, as for `error.type`.

@@ -1,8 +1,9 @@
 #include "llm/openai_client.hpp"
 
 #include "http/retry_after.hpp"
-#include "http/sse.hpp"
+#include "llm/answer_reader.hpp"
 #include "llm/openai_wire.hpp"
+#include "llm/provider_error.hpp"
 
 #include <memory>
 #include <stdexcept>
@@ -16,132 +17,123 @@ using Kind = LlmError::Kind;
 
 constexpr std::size_t max_error_bytes = 64 * 1024;
 
-/// Assembles the answer as it arrives. Small until then: thousands of requests may wait.
-class AnswerReader final : public http::ResponseReader {
+/// What else may follow is waited for this long: usage behind the ending, the end of the body behind all of it.
+constexpr std::chrono::milliseconds time_for_usage{1000};
+constexpr std::chrono::milliseconds time_to_end{50};
+constexpr std::chrono::milliseconds time_for_error{2000};
+
+/// Reads the answer as it arrives. Small until then: thousands of requests may wait.
+class AnswerResponse final : public http::ResponseReader {
  public:
-  AnswerReader(ChatRequest const& request, std::size_t max_bytes, DeltaSink sink)
-      : stream_(request.stream),
-        max_bytes_(max_bytes),
+  AnswerResponse(ChatRequest const& request, std::size_t max_bytes, DeltaSink sink)
+      : max_bytes_(max_bytes),
         estimated_input_(estimate_input(request)),
+        messages_(request.messages.size()),
         asked_model_(request.model),
         begun_(Clock::now()),
         sink_(std::move(sink)) {}
 
   void head(http::ResponseHead const& head) override {
     status_ = head.status();
-    auto const type = head.find("content-type").value_or("");
-    auto const is = [&](std::string_view wanted) {
-      return http::equals_ignoring_case(type.substr(0, wanted.size()), wanted);
-    };
-    streaming_ = status_ == 200 && stream_ && is("text/event-stream");
-    fitting_ = streaming_ || (status_ == 200 && !stream_ && is("application/json"));
-    answer_ = std::make_unique<Answer>(max_bytes_);
-    if (status_ == 200) return;
-    answer_->retry_after = http::parse_retry_after(head.find("retry-after-ms"), head.find("retry-after"),
-                                                   std::chrono::system_clock::now());
+    if (is_answer()) {
+      auto const type = head.find("content-type").value_or("");
+      claims_events_ = http::equals_ignoring_case(type.substr(0, events_type.size()), events_type);
+      reader_ = std::make_unique<AnswerReader>(estimated_input_, messages_, max_bytes_, std::move(sink_));
+      return;
+    }
+    error_ = std::make_unique<Refusal>();
+    error_->retry_after = http::parse_retry_after(head.find("retry-after-ms"), head.find("retry-after"),
+                                                  std::chrono::system_clock::now());
+    enough_at_ = Clock::now() + time_for_error;
   }
 
   bool body(std::string_view piece) override {
-    if (!streaming_) {
-      // Of an unusable answer, only enough for an error message is read.
-      auto& body = answer_->body;
-      auto const enough = !fitting_ && body.size() + piece.size() > max_error_bytes;
+    if (!is_answer()) {
+      // Only enough for an error message is read.
+      auto& body = error_->body;
+      auto const enough = body.size() + piece.size() > max_error_bytes;
       body.append(piece.substr(0, enough ? max_error_bytes - body.size() : piece.size()));
       return !enough;
     }
-    while (true) {
-      switch (answer_->events.next(piece)) {
-        case http::SseParser::Step::need_more:
-          return true;
-        case http::SseParser::Step::too_large:
-          throw LlmError(Kind::protocol, "an event of the stream is too large");
-        case http::SseParser::Step::event:
-          take_event();
-          break;
-      }
-    }
+    has_body_ = true;
+    auto const frames = reader_->frames();
+    auto const goes_on = reader_->take(piece);
+    if (reader_->frames() == frames) return goes_on;
+    auto const now = Clock::now();
+    if (!first_piece_ && reader_->has_begun() && reader_->form() == AnswerFrames::Form::events)
+      first_piece_ = std::chrono::duration_cast<std::chrono::milliseconds>(now - begun_);
+    if (reader_->has_ended()) enough_at_ = now + (reader_->is_done() ? time_to_end : time_for_usage);
+    return goes_on;
   }
 
-  /// For a response that is complete. @throws LlmError unless the answer is complete, too.
+  std::optional<Clock::time_point> enough_at() const override { return enough_at_; }
+
+  /// Whether finish() has what it needs, however the response ended.
+  bool is_enough() const { return is_answer() ? reader_->has_ended() : status_ != 0; }
+  /// @throws LlmError unless the answer is complete.
   ChatCompletion finish() {
-    auto& [events, assembler, body, first_piece, retry_after] = *answer_;
-    if (status_ != 200) throw error_from(status_, body, retry_after);
-    if (streaming_) {
-      if (!done_ && !assembler.finished()) throw LlmError(Kind::protocol, "the stream ended before the answer did");
-    } else if (fitting_) {
-      assembler.take_whole(body);
-    } else {
-      if (body.find("\"error\"") != std::string::npos) throw error_from(0, body, {});
-      throw LlmError(Kind::protocol, "the answer has the wrong content type");
-    }
-    auto completion = assembler.finish(estimated_input_);
-    completion.ttft = first_piece;
-    completion.duration = elapsed();
+    if (!is_answer()) throw error_from(status_, error_->body, error_->retry_after);
+    auto completion = reader_->finish();
+    completion.ttft = first_piece_;
+    completion.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_);
     if (completion.model.empty()) completion.model = asked_model_;
+    if (claims_events_ != (reader_->form() == AnswerFrames::Form::events)) completion.oddities.add(Oddity::label);
+    if (enough_at_ && Clock::now() >= *enough_at_) completion.oddities.add(Oddity::left_open);
     return completion;
+  }
+  /// The error of a response that broke off, with what had come of the answer.
+  LlmError failure(LlmError const& error, Oddity oddity) const {
+    return is_answer() && has_body_ ? reader_->failure(error, oddity) : error;
   }
 
  private:
-  struct Answer {
-    explicit Answer(std::size_t max_bytes) : events({max_bytes, max_bytes}) {}
-    http::SseParser events;
-    AnswerAssembler assembler;
+  struct Refusal {
     std::string body;
-    std::optional<std::chrono::milliseconds> first_piece;
     std::optional<std::chrono::milliseconds> retry_after;
   };
+  static constexpr std::string_view events_type = "text/event-stream";
 
-  void take_event() {
-    if (done_) return;
-    auto const data = answer_->events.data();
-    if (data == "[DONE]") {
-      done_ = true;
-      return;
-    }
-    auto const piece = answer_->assembler.take_chunk(data);
-    if (answer_->assembler.begun() && !answer_->first_piece) answer_->first_piece = elapsed();
-    if (!piece.empty() && sink_) sink_(piece);
-  }
-  std::chrono::milliseconds elapsed() const {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_);
-  }
+  bool is_answer() const { return status_ >= 200 && status_ < 300; }
 
-  bool stream_;
-  bool streaming_ = false;
-  bool fitting_ = false;
-  bool done_ = false;
   int status_ = 0;
+  bool claims_events_ = false;
+  bool has_body_ = false;
   std::size_t max_bytes_;
   std::int64_t estimated_input_;
+  std::size_t messages_;
   std::string asked_model_;
   Clock::time_point begun_;
+  std::optional<Clock::time_point> enough_at_;
+  std::optional<std::chrono::milliseconds> first_piece_;
   DeltaSink sink_;
-  std::unique_ptr<Answer> answer_;
+  std::unique_ptr<AnswerReader> reader_;  // of an answer
+  std::unique_ptr<Refusal> error_;        // of an error
 };
 
-LlmError translated(http::ClientError const& error) {
+LlmError translated(http::ClientError const& error, AnswerResponse const& response) {
   using From = http::ClientError::Kind;
   switch (error.kind()) {
     case From::timeout:
-      return LlmError(Kind::timeout, error.what());
+      return response.failure(LlmError(Kind::timeout, error.what()), Oddity::silent);
     case From::too_large:
+      return response.failure(LlmError(Kind::protocol, error.what()), Oddity::too_large);
     case From::protocol:
-      return LlmError(Kind::protocol, error.what());
+      return response.failure(LlmError(Kind::protocol, error.what()), Oddity::cut);
     case From::connect:
     case From::closed:
     case From::cancelled:
       break;
   }
-  return LlmError(Kind::unavailable, error.what());
+  return response.failure(LlmError(Kind::unavailable, error.what()), Oddity::cut);
 }
 
-Task<ChatCompletion> read_answer(Task<> sending, std::unique_ptr<AnswerReader> reader) {
+Task<ChatCompletion> read_answer(Task<> sending, std::unique_ptr<AnswerResponse> response) {
   try {
     co_await std::move(sending);
   } catch (http::ClientError const& error) {
-    throw translated(error);
+    if (!response->is_enough()) throw translated(error, *response);
   }
-  co_return reader->finish();
+  co_return response->finish();
 }
 
 }  // namespace
@@ -169,9 +161,9 @@ http::ClientRequest OpenAiClient::encode(ChatRequest const& request) const {
 
 // Not a coroutine: nothing of the request is kept while it waits for the answer.
 Task<ChatCompletion> OpenAiClient::complete(ChatRequest request, DeltaSink sink) {
-  auto reader = std::make_unique<AnswerReader>(request, settings_.max_response_bytes, std::move(sink));
-  auto sending = client_.send(encode(request), *reader);
-  return read_answer(std::move(sending), std::move(reader));
+  auto response = std::make_unique<AnswerResponse>(request, settings_.max_response_bytes, std::move(sink));
+  auto sending = client_.send(encode(request), *response);
+  return read_answer(std::move(sending), std::move(response));
 }
 
 }  // namespace omnibus::llm

@@ -1,5 +1,8 @@
 #include "llm/resilient_llm.hpp"
 
+#include "llm/text_mender.hpp"
+
+#include <memory>
 #include <utility>
 
 namespace omnibus::llm {
@@ -7,15 +10,48 @@ namespace {
 
 using Kind = LlmError::Kind;
 
-/// Whether the endpoint itself failed. An endpoint that answers works, even if it rejects the request.
-bool counts_against_endpoint(Kind kind) {
-  return kind == Kind::unavailable || kind == Kind::timeout || kind == Kind::protocol;
+/// Whether the endpoint itself failed. An endpoint that answers works, even if it rejects the request, or if nobody can
+/// read this one answer: the breaker is everybody's.
+bool counts_against_endpoint(LlmError const& error) {
+  return (error.kind() == Kind::unavailable || error.kind() == Kind::timeout) && error.remains() == nullptr;
+}
+
+/// Whether the endpoint did its work and the request was at fault. What is neither leaves the breaker as it is.
+bool shows_working_endpoint(LlmError const& error) {
+  switch (error.kind()) {
+    case Kind::invalid_request:
+    case Kind::context_length:
+    case Kind::quota:
+    case Kind::content_filter:
+    case Kind::no_words:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Whether there is anything for a person, or for tools that were offered.
+bool is_answer(ChatCompletion const& completion, bool has_tools) {
+  return has_words(completion.text) || (has_tools && !completion.tool_calls.empty());
 }
 
 /// Whether another model may succeed with the same request.
 bool another_may_answer(Kind kind) {
-  return counts_against_endpoint(kind) || kind == Kind::rate_limited || kind == Kind::context_length ||
-         kind == Kind::breaker_open;
+  switch (kind) {
+    case Kind::unavailable:
+    case Kind::timeout:
+    case Kind::protocol:
+    case Kind::rate_limited:
+    case Kind::context_length:
+    case Kind::no_words:
+    case Kind::breaker_open:
+      return true;
+    case Kind::invalid_request:
+    case Kind::quota:
+    case Kind::content_filter:
+      return false;
+  }
+  return false;
 }
 
 }  // namespace
@@ -33,18 +69,22 @@ Task<ChatCompletion> ResilientLlm::complete(ChatRequest request, DeltaSink sink)
   auto const model = request.model;
   auto const has_fallback = !fallback_model_.empty() && fallback_model_ != model;
   auto handed_out = false;
-  DeltaSink watched = [&handed_out, &sink](std::string_view piece) {
-    handed_out = true;
-    if (sink) sink(piece);
-  };
+  DeltaSink watched;
+  if (sink) {
+    watched = [&handed_out, &sink](std::string_view piece) {
+      handed_out = true;
+      sink(piece);
+    };
+  }
   ChatRequest spare;
   if (has_fallback) spare = request;
   auto asking = attempt(std::move(request), watched, std::nullopt);
   auto outcome = co_await std::move(asking);
-  if (has_fallback && outcome.error && another_may_answer(outcome.error->kind()) && !handed_out) {
+  if (has_fallback && outcome.error && another_may_answer(outcome.error->kind())) {
     auto const first = *outcome.error;
     spare.model = fallback_model_;
-    auto falling_back = attempt(std::move(spare), watched, model);
+    // Its words are not put behind those of a half answer that was passed on.
+    auto falling_back = attempt(std::move(spare), handed_out ? DeltaSink{} : std::move(watched), model);
     outcome = co_await std::move(falling_back);
     // The first error is more useful than that the other breaker was open, too.
     if (outcome.error && outcome.error->kind() == Kind::breaker_open && first.kind() != Kind::breaker_open) {
@@ -63,6 +103,7 @@ Task<ResilientLlm::Outcome> ResilientLlm::attempt(ChatRequest request, DeltaSink
                                                   std::optional<std::string> fallback_from) {
   Outcome outcome;
   auto const model = request.model;
+  auto const has_tools = !request.tools.empty();
   auto& breaker = breakers_.at(endpoint_ + " " + model);
   auto const begun = now_();
   auto permit = breaker.acquire(begun);
@@ -73,14 +114,20 @@ Task<ResilientLlm::Outcome> ResilientLlm::attempt(ChatRequest request, DeltaSink
   try {
     auto asking = inner_.complete(std::move(request), std::move(sink));
     outcome.completion = co_await std::move(asking);
+    if (!is_answer(*outcome.completion, has_tools)) {
+      auto remains = std::make_shared<ChatCompletion>(std::move(*outcome.completion));
+      outcome.completion.reset();
+      remains->oddities.add(Oddity::no_words);
+      outcome.error.emplace(Kind::no_words, "the answer has no words", std::nullopt, std::move(remains));
+    }
   } catch (LlmError const& error) {
     outcome.error = error;
   }
   auto const ended = now_();
-  if (outcome.error && counts_against_endpoint(outcome.error->kind())) {
-    permit->failed(ended);
-  } else if (!outcome.error || outcome.error->kind() != Kind::rate_limited) {
+  if (!outcome.error || shows_working_endpoint(*outcome.error)) {
     permit->succeeded();
+  } else if (counts_against_endpoint(*outcome.error)) {
+    permit->failed(ended);
   }
   if (outcome.completion && fallback_from) outcome.completion->fallback_from = *fallback_from;
   if (observer_) {

@@ -25,9 +25,9 @@ struct LlmAttempt {
 using AttemptObserver = std::function<void(LlmAttempt const&)>;
 
 /// Asks the request's model. If it fails in a way that another model may not, or its breaker is open, asks the
-/// fallback model. Once parts of an answer were passed on, a failure is not hidden by another answer. Makes at
-/// most one call per model and does not wait. Cheap: create one per request if the observer needs to know the
-/// request. Inner port and breakers must outlive it.
+/// fallback model. An answer without words is a failure. Once parts of an answer were passed on, the other answer comes
+/// whole, without being passed on in pieces. Makes at most one call per model and does not wait. Cheap: create one per
+/// request if the observer needs to know the request. Inner port and breakers must outlive it.
 class ResilientLlm final : public LlmPort {
  public:
   using Clock = CircuitBreaker::Clock;

@@ -35,6 +35,7 @@ enum class Metric : std::uint8_t {
   // model calls
   llm_duration,
   llm_tokens,
+  llm_odd_answers,
   // conversations across channels
   sessions_last_channel,
   session_duration,
@@ -142,6 +143,14 @@ inline constexpr std::array metric_table{
                      "Tokens of one call of a model, input or output.",
                      {"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"},
                      detail::llm_token_counts},
+    MetricDefinition{
+        Metric::llm_odd_answers,
+        "omnibus_llm_odd_answers_total",
+        MetricKind::counter,
+        "Oddities in answers of models, by kind: not_json, cut, too_large, silent, error, no_words, "
+        "too_many_calls and tool_arguments cost the answer or a part of it; call_id, usage, unicode, label "
+        "and left_open were understood.",
+        {"kind"}},
     MetricDefinition{Metric::sessions_last_channel,
                      "sessions_last_channel_total",
                      MetricKind::counter,

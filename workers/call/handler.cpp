@@ -2,6 +2,7 @@
 
 #include "events/conversation.hpp"
 #include "handler/failure.hpp"
+#include "llm/text_mender.hpp"
 #include "observability/metrics.hpp"
 #include "sessions/notification.hpp"
 #include "time/time.hpp"
@@ -45,20 +46,25 @@ Task<std::optional<std::string>> CallHandler::find_or_make_summary(Context& cont
 Task<std::optional<std::string>> CallHandler::summarise(Context& context, CallTerminated const& call) {
   auto finding = model_->find_answer(context, {});
   auto const recorded = co_await std::move(finding);
-  if (recorded) co_return recorded->text;
-  auto prompt =
-      summary_prompt(settings_.instructions, *call.transcript, static_cast<std::size_t>(settings_.transcript_tokens));
-  if (prompt.back().content.empty()) co_return std::nullopt;
-  try {
-    auto asking = model_->ask(context, {call.domain, conversation_id_of(call.domain, "call:" + call.call_id)},
-                              std::move(prompt), {}, {});
-    auto answer = co_await std::move(asking);
-    if (!answer.text.empty()) co_return std::move(answer.text);
-  } catch (llm::LlmError const& error) {
-    // Throws to retry, unless the person has waited long enough.
-    model_->give_up(context, error);
+  if (recorded && llm::has_words(recorded->text)) co_return recorded->text;
+  for (auto tokens = settings_.transcript_tokens;;) {
+    auto prompt = summary_prompt(settings_.instructions, *call.transcript, static_cast<std::size_t>(tokens));
+    if (!llm::has_words(prompt.back().content)) co_return std::nullopt;
+    try {
+      auto asking = model_->ask(context, {call.domain, conversation_id_of(call.domain, "call:" + call.call_id)},
+                                std::move(prompt), {}, {});
+      auto answer = co_await std::move(asking);
+      if (llm::has_words(answer.text)) co_return std::move(answer.text);
+    } catch (llm::LlmError const& error) {
+      if (error.kind() == llm::LlmError::Kind::context_length && tokens == settings_.transcript_tokens) {
+        tokens = assistant::Model::shorter(tokens);
+        continue;
+      }
+      // Throws to retry, unless the person has waited long enough.
+      model_->give_up(context, error);
+    }
+    co_return std::nullopt;
   }
-  co_return std::nullopt;
 }
 
 Task<std::optional<std::string>> CallHandler::await_summary(Context& context, CallTerminated const&) {

@@ -2,6 +2,7 @@
 
 #include "events/conversation.hpp"
 #include "handler/failure.hpp"
+#include "llm/text_mender.hpp"
 #include "workers/chat/delta_publisher.hpp"
 #include "workers/chat/prompt.hpp"
 
@@ -29,25 +30,32 @@ Task<> ChatHandler::handle(Context& context, ChatMessageReceived const& message)
     co_return co_await std::move(silence);
   }
   std::optional<std::string> text = conversation.recorded_answer;
+  auto tokens = settings_.history_tokens;
   std::string unanswered;
-  if (!text) {
+  while (!text && unanswered.empty()) {
     try {
-      auto asking = ask(context, message, conversation);
+      auto asking = ask(context, message, conversation, tokens);
       text = co_await std::move(asking);
     } catch (llm::LlmError const& error) {
+      if (error.kind() == llm::LlmError::Kind::context_length && tokens == settings_.history_tokens) {
+        tokens = assistant::Model::shorter(tokens);
+        continue;
+      }
       // Throws to retry, unless the visitor has waited long enough.
       unanswered = model_->give_up(context, error);
     }
   }
-  auto finishing = text ? answer(context, message, conversation, std::move(*text))
-                        : fall_back(context, message, conversation, std::move(unanswered));
+  auto const is_answered = text && llm::has_words(*text);
+  if (text && !is_answered) unanswered = to_string(llm::LlmError::Kind::no_words);
+  auto finishing = is_answered ? answer(context, message, conversation, std::move(*text))
+                               : fall_back(context, message, conversation, std::move(unanswered));
   co_await std::move(finishing);
 }
 
 Task<std::string> ChatHandler::ask(Context& context, ChatMessageReceived const& message,
-                                   Conversation const& conversation) {
-  auto prompt = make_prompt(settings_.instructions, conversation.history, message.text,
-                            static_cast<std::size_t>(settings_.history_tokens));
+                                   Conversation const& conversation, std::int32_t history_tokens) {
+  auto prompt =
+      make_prompt(settings_.instructions, conversation.history, message.text, static_cast<std::size_t>(history_tokens));
   DeltaPublisher deltas{context, conversation.id};
   auto asking = model_->ask(context, {message.domain, conversation.id}, std::move(prompt), {},
                             [&deltas](std::string_view piece) { deltas.add(piece); });
@@ -74,7 +82,7 @@ Task<> ChatHandler::answer(Context& context, ChatMessageReceived const& message,
 }
 
 Task<> ChatHandler::replay(Context& context, ChatMessageReceived const& message, Conversation const& conversation) {
-  if (!conversation.recorded_answer) {
+  if (!conversation.recorded_answer || !llm::has_words(*conversation.recorded_answer)) {
     context.pass_over("no recorded answer");
     co_return;
   }

@@ -8,6 +8,7 @@
 #include "workers/chat/config.hpp"
 #include "workers/chat/store.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,7 +40,8 @@ class ChatHandler {
   void gave_up(Context& context, ChatMessageReceived const& message, Failure const& failure, UnitOfWork& unit);
 
  private:
-  Task<std::string> ask(Context& context, ChatMessageReceived const& message, Conversation const& conversation);
+  Task<std::string> ask(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
+                        std::int32_t history_tokens);
   Task<> answer(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
                 std::string text);
   Task<> replay(Context& context, ChatMessageReceived const& message, Conversation const& conversation);

@@ -1,5 +1,6 @@
 #include "workers/sms/handler.hpp"
 
+#include "llm/text_mender.hpp"
 #include "observability/metrics.hpp"
 #include "sessions/notification.hpp"
 #include "time/time.hpp"
@@ -85,7 +86,7 @@ Task<> SmsHandler::answer(Context& context, Inbound const& said) {
   if (first) count(said);
   auto reading = store_->read(context, settings_.history_messages);
   auto const conversation = co_await std::move(reading);
-  auto const answerable = !said.text.empty() && may_be_answered(said, conversation.profile);
+  auto const answerable = llm::has_words(said.text) && may_be_answered(said, conversation.profile);
   if (!answerable || is_enough(conversation.recent_replies)) {
     auto committing = context.commit([](UnitOfWork&) {});
     auto const ended = co_await std::move(committing);
@@ -94,15 +95,23 @@ Task<> SmsHandler::answer(Context& context, Inbound const& said) {
   }
   tools::MessagingTools tools{state_of(conversation.session)};
   std::string text;
-  try {
-    auto asking = ask(context, said, conversation, tools);
-    text = co_await std::move(asking);
-  } catch (llm::LlmError const& error) {
-    // Throws to retry, unless the person has waited long enough.
-    auto const reason = model_->give_up(context, error);
-    log::warn(context.log_fields(), "no model answered a message", {{"reason", reason}});
+  for (auto tokens = settings_.history_tokens;;) {
+    try {
+      auto asking = ask(context, said, conversation, tools, tokens);
+      text = co_await std::move(asking);
+    } catch (llm::LlmError const& error) {
+      if (error.kind() == llm::LlmError::Kind::context_length && tokens == settings_.history_tokens) {
+        tokens = assistant::Model::shorter(tokens);
+        tools = tools::MessagingTools{state_of(conversation.session)};
+        continue;
+      }
+      // Throws to retry, unless the person has waited long enough.
+      auto const reason = model_->give_up(context, error);
+      log::warn(context.log_fields(), "no model answered a message", {{"reason", reason}});
+    }
+    break;
   }
-  if (text.empty()) {
+  if (!llm::has_words(text)) {
     tools.hand_over();
     text = settings_.fallback_text;
   }
@@ -115,9 +124,9 @@ bool SmsHandler::is_enough(std::int64_t recent_replies) const {
 }
 
 Task<std::string> SmsHandler::ask(Context& context, Inbound const& said, Dialogue const& conversation,
-                                  tools::MessagingTools& tools) {
+                                  tools::MessagingTools& tools, std::int32_t history_tokens) {
   auto prompt = make_prompt(settings_.instructions, conversation.session.context, conversation.history, said.text,
-                            settings_.history_tokens);
+                            history_tokens);
   for (int round = 0;; ++round) {
     auto const last = round >= settings_.tool_rounds;
     assistant::Turn turn{said.domain, conversation.session.id, "round " + std::to_string(round)};
@@ -178,7 +187,7 @@ void SmsHandler::hand_over(Context& context, Inbound const& said, Failure const&
   auto const& profile = conversation->profile;
   // The STOP of a known person is obeyed here too, and is never answered with an excuse.
   if (messaging::keyword(said.text) == messaging::Keyword::stop) return store_->opt_out(unit, profile, said.channel);
-  if (said.text.empty() || !may_be_answered(said, profile)) return;
+  if (!llm::has_words(said.text) || !may_be_answered(said, profile)) return;
   if (is_enough(store_->count_recent_replies(unit, profile.id))) return;
   request(unit, context, said, *conversation, "reply", {channel_of(said)}, settings_.fallback_text);
 }

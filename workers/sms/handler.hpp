@@ -49,7 +49,7 @@ class SmsHandler {
   Task<> answer(Context& context, Inbound const& said);
   bool is_enough(std::int64_t recent_replies) const;
   Task<std::string> ask(Context& context, Inbound const& said, Dialogue const& conversation,
-                        tools::MessagingTools& tools);
+                        tools::MessagingTools& tools, std::int32_t history_tokens);
   Task<assistant::RecordedAnswer> ask_once(Context& context, assistant::Turn turn, std::vector<llm::Message> prompt,
                                            bool with_tools);
   Task<> reply(Context& context, Inbound const& said, Dialogue const& conversation, tools::MessagingTools const& tools,

@@ -290,6 +290,39 @@ TEST_CASE("a reader that has seen enough ends the request well; one that throws 
   CHECK_THROWS_WITH(second.get(), "enough is enough");
 }
 
+TEST_CASE("a reader that has enough by a time ends the request well, and does not lengthen its deadline") {
+  struct Patient final : ResponseReader {
+    void head(ResponseHead const&) override {}
+    bool body(std::string_view piece) override {
+      seen += piece;
+      return true;
+    }
+    std::optional<std::chrono::steady_clock::time_point> enough_at() const override {
+      if (seen.empty()) return std::nullopt;
+      return std::chrono::steady_clock::now() + patience;
+    }
+    std::chrono::milliseconds patience{30};
+    std::string seen;
+  };
+  ScriptedPeer peer([](ScriptedConnection& connection, int) {
+    connection.read_request();
+    connection.send("HTTP/1.1 200 OK\r\n\r\nall");
+    connection.await_close();
+  });
+  Requests requests;
+  auto request = request_to(peer.url());
+  for (auto const patience : {std::chrono::milliseconds(30), std::chrono::milliseconds(60'000)}) {
+    Patient reader;
+    reader.patience = patience;
+    request.deadline = patience < std::chrono::seconds(1) ? std::chrono::seconds(60) : std::chrono::milliseconds(60);
+    auto sending = asio::co_spawn(requests.context, requests.client.send(request, reader), asio::use_future);
+    requests.await(sending);
+    CHECK_NOTHROW(sending.get());
+    CHECK(reader.seen == "all");
+    CHECK(requests.client.counts().open == 0);
+  }
+}
+
 TEST_CASE("a cancelled coroutine's request ends at once and leaves its connection") {
   ScriptedPeer peer([](ScriptedConnection& connection, int) { connection.await_close(); });
   Requests requests;

@@ -42,6 +42,22 @@ TEST_CASE("an event that is not ended is not seen") {
   CHECK(parse("data: half\n", 3).empty());
 }
 
+TEST_CASE("at the end of the stream the event that is not ended can be had") {
+  for (std::string_view const text : {"data: half", "data: half\n", "data: half\r\n"}) {
+    SseParser parser;
+    auto input = text;
+    CHECK(parser.next(input) == SseParser::Step::need_more);
+    CHECK(parser.finish() == SseParser::Step::event);
+    CHECK(parser.data() == "half");
+    CHECK(parser.finish() == SseParser::Step::need_more);
+  }
+  SseParser parser(SseLimits{8, 100});
+  CHECK(parser.finish() == SseParser::Step::need_more);
+  std::string_view input = "data: 123";
+  CHECK(parser.next(input) == SseParser::Step::too_large);
+  CHECK(parser.finish() == SseParser::Step::too_large);
+}
+
 TEST_CASE("an event without data is not seen, and its type is forgotten") {
   CHECK(parse("event: delta\n\ndata: x\n\n", 100) == std::vector<Seen>{{"message", "x", ""}});
 }

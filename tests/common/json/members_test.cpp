@@ -38,3 +38,11 @@ TEST_CASE("a visitor may refuse") {
   REQUIRE(refused);
   CHECK(refused->message() == "a is not wanted");
 }
+
+TEST_CASE("one object is told from everything else") {
+  CHECK(json::is_object(R"( {"a":[1]} )"));
+  for (auto const* const text : {"", "[]", "1", "{", R"({"a":1,"a":2})", "{} {}", R"({"a":"\ud83d"})"}) {
+    CAPTURE(text);
+    CHECK_FALSE(json::is_object(text));
+  }
+}

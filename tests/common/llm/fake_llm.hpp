@@ -19,6 +19,7 @@ class FakeLlm final : public LlmPort {
   /// What it was asked, and what it is to say; outlives it.
   struct Script {
     std::deque<ChatCompletion> answers;
+    std::deque<LlmError> failures;    ///< how it fails first, one after the other
     std::optional<LlmError> failure;  ///< while set, it fails so
     std::vector<ChatRequest> asked;
     std::function<void()> on_asked;  ///< called while it is being asked; may be empty
@@ -46,6 +47,11 @@ class FakeLlm final : public LlmPort {
   Task<ChatCompletion> complete(ChatRequest request, DeltaSink sink) override {
     script_.asked.push_back(std::move(request));
     if (script_.on_asked) script_.on_asked();
+    if (!script_.failures.empty()) {
+      auto const failure = script_.failures.front();
+      script_.failures.pop_front();
+      throw failure;
+    }
     if (script_.failure) throw *script_.failure;
     if (script_.answers.empty()) throw std::logic_error{"the script of the model has no further answer"};
     auto answer = std::move(script_.answers.front());

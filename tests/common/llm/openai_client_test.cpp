@@ -2,11 +2,14 @@
 
 #include "tests/common/http/scripted_peer.hpp"
 
+#include <atomic>
+#include <cstring>
 #include <thread>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 namespace omnibus::llm {
 namespace {
@@ -129,6 +132,119 @@ TEST_CASE("errors come typed, with what the provider asks for") {
   CHECK(answered(std::string(json_head) + "{\"error\":{\"code\":\"rate_limit_exceeded\"}}").error == "rate_limited");
   CHECK(answered("").error == "unavailable");
   CHECK(ask("http://127.0.0.1:1/v1", question()).error == "unavailable");
+}
+
+TEST_CASE("an answer ends with what says so, and not with the connection") {
+  auto const said = std::string(stream_head) +
+                    "data: {\"choices\":[{\"delta\":{\"content\":\"All is said.\"}}]}\n\n"
+                    "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+  auto const usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n";
+  auto const left_open = [](std::string const& bytes) {
+    ScriptedPeer peer([&](ScriptedConnection& connection, int) {
+      connection.read_request();
+      connection.send(bytes);
+      connection.await_close();
+    });
+    auto const begun = std::chrono::steady_clock::now();
+    auto result = ask(peer.url("/v1"), question());
+    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(3));
+    return result;
+  };
+  SUBCASE("its end mark") {
+    auto const result = left_open(said + usage + "data: [DONE]\n\n");
+    CHECK(result.completion.text == "All is said.");
+    CHECK(result.completion.usage.input == 3);
+    CHECK(result.completion.oddities.has(Oddity::left_open));
+  }
+  SUBCASE("its finish reason, and nothing more for a short while") {
+    CHECK(left_open(said).completion.text == "All is said.");
+  }
+  SUBCASE("comments behind the finish reason do not lengthen it") {
+    ScriptedPeer peer([&](ScriptedConnection& connection, int) {
+      connection.read_request();
+      connection.send(said);
+      for (auto i = 0; i < 150; ++i) {
+        connection.send(": still here\n\n");
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+    });
+    CHECK(ask(peer.url("/v1"), question()).completion.text == "All is said.");
+  }
+  SUBCASE("a whole document") {
+    auto const body = std::string(R"({"choices":[{"message":{"content":"All is said."},"finish_reason":"stop"}]})");
+    CHECK(left_open(json_head + body).completion.text == "All is said.");
+    CHECK(answered(json_head + body).completion.text == "All is said.");
+    CHECK_FALSE(answered(json_head + body).completion.ttft);
+  }
+  SUBCASE("a connection that breaks behind it") {
+    CHECK(answered("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + said.substr(std::strlen(stream_head)))
+              .completion.text == "All is said.");
+  }
+  SUBCASE("an error whose body never ends") {
+    CHECK(left_open("HTTP/1.1 429 No\r\n\r\n{").error == "rate_limited");
+  }
+}
+
+TEST_CASE("the connection of a usual stream is used again") {
+  std::atomic<int> connections = 0;
+  ScriptedPeer peer([&](ScriptedConnection& connection, int) {
+    ++connections;
+    for (auto request = connection.read_request(); !request.empty(); request = connection.read_request()) {
+      connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+      std::string const events =
+          "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+      connection.send(fmt::format("{:x}\r\n{}\r\n", events.size(), events));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the end comes a little later
+      connection.send("0\r\n\r\n");
+    }
+  });
+  boost::asio::io_context context;
+  http::Client client(context);
+  OpenAiClient model(client, {peer.url("/v1"), "", 100'000, "max_tokens"});
+  for (auto i = 0; i < 3; ++i) {
+    auto ended = false;
+    boost::asio::co_spawn(context, model.complete(question(), {}),
+                          [&](std::exception_ptr error, ChatCompletion const& completion) {
+                            ended = true;
+                            CHECK_FALSE(error);
+                            CHECK(completion.text == "Hi");
+                          });
+    while (!ended) context.run_one();
+  }
+  CHECK(connections == 1);
+}
+
+TEST_CASE("the bytes tell what an answer is, and not the label") {
+  auto const events = "data: {\"choices\":[{\"delta\":{\"content\":\"Labelled.\"},\"finish_reason\":\"stop\"}]}\n\n";
+  auto const document = R"({"choices":[{"message":{"content":"Labelled."}}]})";
+  for (std::string const label : {"application/json", "text/event-stream", "text/plain", "application/x-ndjson", ""}) {
+    CAPTURE(label);
+    auto const head = "HTTP/1.1 200 OK\r\n" + (label.empty() ? "" : "Content-Type: " + label + "\r\n") + "\r\n";
+    for (auto const stream : {true, false}) {
+      CHECK(answered(head + events, stream).completion.text == "Labelled.");
+      CHECK(answered(head + document, stream).completion.text == "Labelled.");
+    }
+  }
+  CHECK(answered(std::string(json_head) + events).completion.oddities.has(Oddity::label));
+}
+
+TEST_CASE("what came of an answer that is none is told with the error") {
+  auto const none =
+      answered(std::string(stream_head) +
+               "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"},\"finish_reason\":\"length\"}],"
+               "\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":512}}\n\ndata: [DONE]\n\n");
+  CHECK(none.error == "no_words");
+  CHECK_FALSE(none.failure->retriable());
+  REQUIRE(none.failure->remains() != nullptr);
+  CHECK(none.failure->remains()->usage.output == 512);
+  CHECK(none.failure->remains()->finish_reason == "length");
+  auto const large =
+      answered(std::string(stream_head) + "data: {\"choices\":[{\"delta\":{\"content\":\"half\"}}]}\n\n" +
+               std::string(200'000, ':'));
+  REQUIRE(large.failure->remains() != nullptr);
+  CHECK(large.failure->remains()->oddities.has(Oddity::too_large));
+  CHECK(large.failure->remains()->usage.estimated);
+  CHECK(answered("HTTP/1.1 500 No\r\n\r\n").failure->remains() == nullptr);
 }
 
 TEST_CASE("the deadline covers the whole answer") {

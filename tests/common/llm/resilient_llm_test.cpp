@@ -1,6 +1,8 @@
 #include "llm/resilient_llm.hpp"
 
 #include <deque>
+#include <memory>
+#include <optional>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -14,16 +16,24 @@ using Kind = LlmError::Kind;
 /// A model that does what it is told, call by call; then it answers with its name.
 class FakeLlm final : public LlmPort {
  public:
-  void fail_next(Kind kind, std::string piece = {}) { script_.push_back({kind, std::move(piece)}); }
+  void fail_next(Kind kind, std::string piece = {}, std::shared_ptr<ChatCompletion const> remains = {}) {
+    script_.push_back({kind, std::move(piece), std::move(remains), {}});
+  }
+  void say_next(std::string text) { script_.push_back({{}, {}, {}, std::move(text)}); }
   Task<ChatCompletion> complete(ChatRequest request, DeltaSink sink) override {
     asked.push_back(request.model);
     if (!script_.empty()) {
       auto const step = script_.front();
       script_.pop_front();
+      if (step.text) {
+        ChatCompletion completion;
+        completion.text = *step.text;
+        co_return completion;
+      }
       if (!step.piece.empty()) sink(step.piece);
-      throw LlmError(step.kind, "scripted");
+      throw LlmError(step.kind, "scripted", {}, step.remains);
     }
-    sink(request.model);
+    if (sink) sink(request.model);
     ChatCompletion completion;
     completion.text = request.model + ": " + request.messages.at(0).content;
     co_return completion;
@@ -34,6 +44,8 @@ class FakeLlm final : public LlmPort {
   struct Step {
     Kind kind;
     std::string piece;
+    std::shared_ptr<ChatCompletion const> remains;
+    std::optional<std::string> text;
   };
   std::deque<Step> script_;
 };
@@ -105,11 +117,28 @@ TEST_CASE_FIXTURE(Fixture, "a request that is wrong for every model is not tried
   CHECK(fake.asked.size() == 1);
 }
 
-TEST_CASE_FIXTURE(Fixture, "half an answer is not continued by another model") {
+TEST_CASE_FIXTURE(Fixture, "half an answer is not continued by another model, which answers whole") {
   fake.fail_next(Kind::protocol, "half");
-  CHECK(ask() == "protocol");
+  CHECK(ask() == "spare: hello instead of main");
   CHECK(streamed == "half");
-  CHECK(fake.asked.size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "an answer without words is none: the fallback model is asked") {
+  fake.say_next(" \n");
+  CHECK(ask() == "spare: hello instead of main");
+  CHECK(attempts == std::vector<std::string>{"main no_words", "spare ok after main"});
+  fake.say_next("");
+  fake.say_next("");
+  CHECK(ask() == "no_words");
+}
+
+TEST_CASE_FIXTURE(Fixture, "answers that nobody can read, and errors within answers, open no breaker") {
+  auto const remains = std::make_shared<ChatCompletion>();
+  for (auto const kind : {Kind::protocol, Kind::unavailable, Kind::timeout}) {
+    for (auto i = 0; i < 40; ++i) fake.fail_next(kind, {}, remains);
+    for (auto i = 0; i < 20; ++i) CHECK(ask() == to_string(kind));
+  }
+  CHECK(ask() == "main: hello");
 }
 
 TEST_CASE_FIXTURE(Fixture, "after five failures the model is not asked for a minute, then once") {

@@ -1,6 +1,7 @@
 // The call worker's handler without engine, broker, database and model.
 #include "workers/call/handler.hpp"
 
+#include "events/llm.hpp"
 #include "handler/fake_context.hpp"
 #include "tests/common/assistant/fake_answers.hpp"
 #include "tests/workers/call/fake_calls.hpp"
@@ -55,6 +56,23 @@ struct TranscribedCall : EndedCall {
 };
 
 }  // namespace
+
+TEST_CASE_FIXTURE(TranscribedCall, "a summary without words is none: the person gets the general text") {
+  model.script.say(" \n");
+  CHECK(hand() == Kind::handled);
+  CHECK(told() == Texts{settings.generic_text});
+  CHECK(context.published_now<LlmCallFailed>().at(0).error_type == "no_words");
+}
+
+TEST_CASE_FIXTURE(TranscribedCall, "a transcript that is too long is summarised from its end") {
+  call.transcript->insert(call.transcript->begin(), 100, Utterance{"user", std::string(200, 'x')});
+  model.script.failures.push_back(LlmError{LlmError::Kind::context_length, "too long"});
+  model.script.say("Two mochas.");
+  CHECK(hand() == Kind::handled);
+  CHECK(told() == Texts{"Two mochas."});
+  CHECK(model.script.asked.at(1).messages.at(1).content.size() <
+        model.script.asked.at(0).messages.at(1).content.size());
+}
 
 TEST_CASE("a call with a summary: a session to be followed up, and the summary over both channels") {
   EndedCall ended;

@@ -1,8 +1,10 @@
 // The chat worker's handler without engine, broker, database and model.
 #include "workers/chat/handler.hpp"
 
+#include "events/llm.hpp"
 #include "handler/classify.hpp"
 #include "handler/fake_context.hpp"
+#include "observability/metrics.hpp"
 #include "tests/common/assistant/fake_answers.hpp"
 #include "tests/workers/chat/fake_conversations.hpp"
 
@@ -17,7 +19,8 @@ using llm::LlmError;
 namespace {
 
 struct Chat {
-  explicit Chat(bool replay = false) {
+  explicit Chat(bool replay = false, std::string fallback_model = {}) {
+    settings.llm_fallback_model = std::move(fallback_model);
     context.keep_consistent(stored);
     if (replay) context.replay();
     handler.emplace(settings, std::make_unique<FakeConversations>(stored, model.answers),
@@ -97,6 +100,119 @@ TEST_CASE("a model that fails for good: the visitor gets the fallback text, whic
   REQUIRE(fallbacks.size() == 1);
   CHECK(fallbacks[0].text == chat.settings.fallback_text);
   CHECK(fallbacks[0].reason == "invalid_request");
+}
+
+TEST_CASE("an answer without words is none: the other model's, or the fallback text, and the call is counted") {
+  auto const counted = Metrics::process().counter<Metric::llm_odd_answers>("no_words");
+  for (auto const* const nothing : {"", " \n\t"}) {
+    Chat chat;
+    auto const before = counted.value();
+    chat.model.script.say(nothing);
+    chat.model.script.answers.back().usage = {20, 512, 0, 512, false};
+    CHECK(chat.hand() == Kind::handled);
+    CHECK(chat.said() == std::vector<std::string>{"user: Where is my card?"});
+    CHECK(chat.context.published<ChatReplyFallback>().at(0).reason == "no_words");
+    CHECK(chat.context.published<ChatReplyGenerated>().empty());
+    auto const failed = chat.context.published_now<LlmCallFailed>();
+    REQUIRE(failed.size() == 1);
+    CHECK(failed[0].error_type == "no_words");
+    CHECK(failed[0].output_tokens == 512);
+    CHECK(failed[0].cost_usd != "0.000000000");
+    CHECK(failed[0].finish_reason == "stop");
+    CHECK_FALSE(validate(failed[0]));
+    CHECK(chat.model.asked() == 1);
+    CHECK(counted.value() == before + 1);
+  }
+  Chat chat{false, "spare"};
+  chat.model.script.say("");
+  chat.model.script.say("On its way.");
+  CHECK(chat.hand() == Kind::handled);
+  CHECK(chat.said() == question_and_answer);
+  CHECK(chat.model.script.asked.at(1).model == "spare");
+}
+
+TEST_CASE("messages without words are in no prompt, and no answer recorded before is given") {
+  Chat chat;
+  chat.row().messages = {{"user", "Hello"}, {"assistant", ""}, {"user", "Anyone?"}, {"assistant", " "}};
+  chat.model.script.say("On its way.");
+  CHECK(chat.hand() == Kind::handled);
+  auto const& prompt = chat.model.script.asked.at(0).messages;
+  REQUIRE(prompt.size() == 2);
+  CHECK(prompt[0].role == "system");
+  CHECK(prompt[1].role == "user");
+  CHECK(prompt[1].content == "Hello\n\nAnyone?\n\nWhere is my card?");
+}
+
+TEST_CASE("no answer makes a visitor wait longer than LLM_GIVE_UP_AFTER") {
+  auto const limited = [](auto wait) { return LlmError{LlmError::Kind::rate_limited, "slow down", wait}; };
+  SUBCASE("one that says come back tomorrow: the fallback text at once") {
+    Chat chat;
+    chat.model.script.failure = limited(std::chrono::hours{24});
+    CHECK(chat.hand() == Kind::handled);
+    CHECK(chat.context.published<ChatReplyFallback>().at(0).reason == "rate_limited");
+    CHECK(chat.model.asked() == 1);
+  }
+  SUBCASE("the other model is asked first") {
+    Chat chat{false, "spare"};
+    chat.model.script.failures.push_back(limited(std::chrono::hours{24}));
+    chat.model.script.say("On its way.");
+    CHECK(chat.hand() == Kind::handled);
+    CHECK(chat.said() == question_and_answer);
+  }
+  SUBCASE("several that ask for a while each") {
+    Chat chat;
+    chat.model.script.failure = limited(std::chrono::seconds{50});
+    REQUIRE(chat.hand() == Kind::waits);
+    REQUIRE(chat.context.try_again(std::chrono::seconds{55}) == Kind::waits);
+    CHECK(chat.context.try_again(std::chrono::seconds{55}) == Kind::handled);
+    CHECK(chat.context.published<ChatReplyFallback>().size() == 1);
+  }
+  SUBCASE("slow ones: the first one counts, and the last one gets the time that is left") {
+    Chat chat;
+    chat.model.script.failure = LlmError{LlmError::Kind::timeout, "no whole response within the deadline"};
+    chat.model.script.on_asked = [&] { chat.context.pass_time(chat.model.script.asked.back().deadline); };
+    REQUIRE(chat.hand() == Kind::waits);
+    CHECK(chat.context.try_again(std::chrono::seconds{1}) == Kind::handled);
+    CHECK(chat.context.waiting_for() <= chat.settings.llm_give_up_after);
+  }
+}
+
+TEST_CASE("an answer that nobody can read is asked for once more, and then no more") {
+  Chat chat;
+  chat.model.script.failure = LlmError{LlmError::Kind::protocol, "the body ended before the answer did"};
+  REQUIRE(chat.hand() == Kind::waits);
+  CHECK(chat.context.try_again() == Kind::handled);
+  CHECK(chat.model.asked() == 2);
+  CHECK(chat.context.published<ChatReplyFallback>().at(0).reason == "protocol");
+}
+
+TEST_CASE("a prompt that is too long is asked again with less of the history") {
+  Chat chat;
+  for (auto i = 0; i < 40; ++i)
+    chat.row().messages.push_back({i % 2 == 0 ? "user" : "assistant", std::string(200, 'x')});
+  LlmError const too_long{LlmError::Kind::context_length, "HTTP 400 exceed_context_size_error"};
+  SUBCASE("which is answered") {
+    chat.model.script.failures.push_back(too_long);
+    chat.model.script.say("On its way.");
+    CHECK(chat.hand() == Kind::handled);
+    REQUIRE(chat.model.asked() == 2);
+    CHECK(chat.model.script.asked[1].messages.size() < chat.model.script.asked[0].messages.size());
+    CHECK(chat.context.published<ChatReplyGenerated>().size() == 1);
+    CHECK(chat.context.published_now<LlmCallFailed>().at(0).error_type == "context_length");
+  }
+  SUBCASE("but once only") {
+    chat.model.script.failure = too_long;
+    CHECK(chat.hand() == Kind::handled);
+    CHECK(chat.model.asked() == 2);
+    CHECK(chat.context.published<ChatReplyFallback>().at(0).reason == "context_length");
+  }
+}
+
+TEST_CASE("a message without words asks no model") {
+  Chat chat;
+  CHECK(chat.context.hand(*chat.handler, ChatMessageReceived{"shop.example", "s1", " \n", {}}) == Kind::handled);
+  CHECK(chat.model.asked() == 0);
+  CHECK(chat.context.published<ChatReplyFallback>().size() == 1);
 }
 
 TEST_CASE("a model that stays away: after the visitor has waited long enough he gets the fallback text") {

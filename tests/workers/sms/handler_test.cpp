@@ -1,6 +1,7 @@
 // The SMS worker's handler without engine, broker, database and model.
 #include "workers/sms/handler.hpp"
 
+#include "events/llm.hpp"
 #include "handler/fake_context.hpp"
 #include "tests/common/assistant/fake_answers.hpp"
 #include "tests/workers/sms/fake_dialogues.hpp"
@@ -132,6 +133,50 @@ TEST_CASE("a model that fails for a while: the message is kept and waits, then i
   texting.model.script.say("Until six.");
   CHECK(texting.context.try_again() == Kind::handled);
   CHECK(texting.thread() == question_and_answer);
+}
+
+TEST_CASE("an answer without words is none: the fallback text, and a person is to come back") {
+  for (auto const* const nothing : {"", " \n"}) {
+    Texting texting;
+    texting.model.script.say(nothing);
+    CHECK(texting.write("Are you open?") == Kind::handled);
+    CHECK(texting.thread().back() == "reply: " + texting.settings.fallback_text);
+    CHECK(texting.context.published_now<LlmCallFailed>().at(0).error_type == "no_words");
+  }
+  Texting texting;
+  CHECK(texting.write(" \n") == Kind::handled);
+  CHECK(texting.model.asked() == 0);
+}
+
+TEST_CASE("a model that says come back tomorrow: the fallback text at once") {
+  Texting texting;
+  texting.model.script.failure = LlmError{LlmError::Kind::rate_limited, "slow down", std::chrono::hours{24}};
+  CHECK(texting.write("Are you open?") == Kind::handled);
+  CHECK(texting.thread().back() == "reply: " + texting.settings.fallback_text);
+}
+
+TEST_CASE("a prompt that is too long is asked again with less of the history, and tools work once") {
+  Texting texting;
+  texting.settings.history_tokens = 100;
+  texting.model.script.call_tool("session_add_context", R"({"context":{"price":"250k"}})");
+  texting.model.script.say("Noted.");
+  REQUIRE(texting.write("Please set the price to 250k") == Kind::handled);
+  texting.model.script.failures.push_back(LlmError{LlmError::Kind::context_length, "too long"});
+  texting.model.script.say("Until six.");
+  CHECK(texting.write("Are you open?") == Kind::handled);
+  CHECK(texting.thread().back() == "reply: Until six.");
+}
+
+TEST_CASE("tool calls and results go back so that every endpoint takes them") {
+  Texting texting;
+  texting.model.script.call_tool("session_add_context", "set the price");  // no JSON
+  texting.model.script.say("Noted.");
+  REQUIRE(texting.write("Please set the price to 250k") == Kind::handled);
+  auto const& second = texting.model.script.asked.at(1).messages;
+  REQUIRE(second.size() == 4);
+  CHECK(second[2].role == "assistant");
+  CHECK(second[2].tool_calls.at(0).id == second[3].tool_call_id);
+  CHECK(second[3].content.find("error") != std::string::npos);
 }
 
 TEST_CASE("a model that fails for good, or stays away: the fallback text, and a person is to come back") {

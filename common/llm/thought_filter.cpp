@@ -1,0 +1,67 @@
+#include "llm/thought_filter.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace omnibus::llm {
+namespace {
+
+struct TagPair {
+  std::string_view opening;
+  std::string_view closing;
+};
+constexpr std::array<TagPair, 4> thought_tags{
+    {{"<think>", "</think>"}, {"<thinking>", "</thinking>"}, {"<thought>", "</thought>"}, {"[THINK]", "[/THINK]"}}};
+
+}  // namespace
+
+void ThoughtFilter::append(std::string& out, std::string_view piece) {
+  if (state_ == State::speaking) {
+    out.append(piece);
+    return;
+  }
+  kept_.append(piece);
+  while (state_ == State::beginning ? look_for_word(out) : state_ == State::thinking && look_for_end()) {
+  }
+}
+
+bool ThoughtFilter::look_for_word(std::string& out) {
+  auto const first = kept_.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return false;
+  auto const text = std::string_view(kept_).substr(first);
+  for (auto const& [opening, closing] : thought_tags) {
+    if (text.starts_with(opening)) {
+      closing_ = closing;
+      state_ = State::thinking;
+      kept_.erase(0, first + opening.size());
+      return true;
+    }
+    if (opening.starts_with(text)) return false;
+  }
+  state_ = State::speaking;
+  out.append(has_thought_ ? text : kept_);
+  std::string{}.swap(kept_);
+  return false;
+}
+
+bool ThoughtFilter::look_for_end() {
+  auto const end = kept_.find(closing_);
+  if (end == std::string::npos) {
+    // Only what may be the beginning of the tag is kept: thoughts are long.
+    if (kept_.size() >= closing_.size()) kept_.erase(0, kept_.size() - closing_.size() + 1);
+    return false;
+  }
+  kept_.erase(0, end + closing_.size());
+  has_thought_ = true;
+  state_ = State::beginning;
+  return true;
+}
+
+void ThoughtFilter::finish(std::string& out) {
+  if (state_ != State::beginning) return;
+  auto const first = has_thought_ ? std::min(kept_.find_first_not_of(" \t\r\n"), kept_.size()) : 0;
+  out.append(std::exchange(kept_, {}), first);
+}
+
+}  // namespace omnibus::llm

@@ -1,0 +1,34 @@
+/// Leaves out what a model thinks aloud. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace omnibus::llm {
+
+/// Of an answer that comes in pieces, leaves out the thoughts before its first word: `<think>...</think>`, or in
+/// another pair of tags that models are served with, and the white space around them. Tags anywhere else are text, and
+/// so is a tag that is cut off. The result does not depend on how the answer is cut.
+class ThoughtFilter {
+ public:
+  /// Appends what is certain to be said to the person.
+  void append(std::string& out, std::string_view piece);
+  /// At the end of the answer: appends what was kept because it might have been a tag.
+  void finish(std::string& out);
+  /// Whether the first word has come: all that follows is text.
+  bool speaks() const { return state_ == State::speaking; }
+
+ private:
+  enum class State : std::uint8_t { beginning, thinking, speaking };
+  /// False when more is needed to know.
+  bool look_for_word(std::string& out);
+  bool look_for_end();
+
+  State state_ = State::beginning;
+  bool has_thought_ = false;
+  std::string kept_;
+  std::string_view closing_;  // the tag that ends the thoughts
+};
+
+}  // namespace omnibus::llm
