@@ -1,7 +1,6 @@
 #include "workers/gateway/webhooks/sms_webhook.hpp"
 
 #include "events/inbound.hpp"
-#include "json/decode.hpp"
 
 #include <array>
 #include <string>
@@ -30,12 +29,25 @@ struct PostedReceipt {
 };
 BOOST_DESCRIBE_STRUCT(PostedReceipt, (), (deliveryStatus, clientCorrelatorId, transactionId, completedDate))
 
-/// MTN's words, and the short forms that SMSCs use for them.
+/// MTN's words, the short forms that SMSCs use for them, and those of the GSMA's OneAPI.
 constexpr std::array mtn_statuses{
-    StatusName{"ACCEPTD", "accepted"},    StatusName{"ACCEPTED", "accepted"}, StatusName{"ENROUTE", "sent"},
-    StatusName{"DELIVERED", "delivered"}, StatusName{"DELIVRD", "delivered"}, StatusName{"EXPIRED", "failed"},
-    StatusName{"DELETED", "failed"},      StatusName{"REJECTED", "failed"},   StatusName{"REJECTD", "failed"},
-    StatusName{"UNDELIVERED", "failed"},  StatusName{"UNDELIV", "failed"},    StatusName{"UNKNOWN", "unknown"},
+    StatusName{"ACCEPTD", "accepted"},
+    StatusName{"ACCEPTED", "accepted"},
+    StatusName{"ENROUTE", "sent"},
+    StatusName{"DELIVERED", "delivered"},
+    StatusName{"DELIVRD", "delivered"},
+    StatusName{"EXPIRED", "failed"},
+    StatusName{"DELETED", "failed"},
+    StatusName{"REJECTED", "failed"},
+    StatusName{"REJECTD", "failed"},
+    StatusName{"UNDELIVERED", "failed"},
+    StatusName{"UNDELIV", "failed"},
+    StatusName{"UNKNOWN", "unknown"},
+    StatusName{"DeliveredToTerminal", "delivered"},
+    StatusName{"DeliveredToNetwork", "sent"},
+    StatusName{"MessageWaiting", "sent"},
+    StatusName{"DeliveryImpossible", "failed"},
+    StatusName{"DeliveryUncertain", "unknown"},
 };
 
 std::string_view our_status(std::string_view theirs) {
@@ -54,33 +66,40 @@ std::optional<std::string> unless_empty(std::optional<std::string> text) {
   return text;
 }
 
+/// An id that the schema has no room for still identifies its event.
+std::optional<std::string> unless_too_long(std::optional<std::string> id) {
+  if (id && cut(*id, most_id).size() < id->size()) id.reset();
+  return id;
+}
+
 }  // namespace
 
 std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view body) {
-  auto posted = json::decode<PostedSms>(body, webhook_limits);
+  auto posted = read_posted<PostedSms>(body);
   if (!posted) throw Refusal::invalid(posted.error().field, posted.error().message());
-  auto const number = read_phone_number(rules, "from", posted->from);
+  auto sender = read_sms_sender(rules, "from", posted->from);
   if (posted->message.empty()) return std::nullopt;
 
+  auto key = profile_key(rules, sender.text());
   SmsMessageReceived sms;
   sms.domain = rules.domain;
   sms.provider = mtn_sms;
-  sms.phone_number = number.e164();
-  sms.recipient = std::move(posted->to);
-  sms.text = std::move(posted->message);
+  sms.phone_number = std::move(sender.phone_number);
+  sms.sender = std::move(sender.sender);
+  sms.recipient = cut(std::move(posted->to), most_name);
+  sms.text = cut(std::move(posted->message), most_text);
   sms.received_at = moment_or_now(rules, posted->timestamp ? posted->timestamp->text : "");
-  sms.provider_message_id = unless_empty(std::move(posted->id));
-  if (!sms.provider_message_id) sms.provider_message_id = unless_empty(std::move(posted->message_id));
-  auto key = profile_key(rules, sms.phone_number);
+  auto provider_id = unless_empty(std::move(posted->id));
+  if (!provider_id) provider_id = unless_empty(std::move(posted->message_id));
   // The key stands for the sender, so that the id cannot be used to guess phone numbers.
-  auto const id = sms.provider_message_id
-                      ? inbound_event_id({mtn_sms, rules.domain, *sms.provider_message_id})
-                      : inbound_event_id({mtn_sms, key, sms.recipient, sms.text, minute_of(sms.received_at)});
+  auto const id = provider_id ? inbound_event_id({mtn_sms, rules.domain, *provider_id})
+                              : inbound_event_id({mtn_sms, key, sms.recipient, sms.text, minute_of(sms.received_at)});
+  sms.provider_message_id = unless_too_long(std::move(provider_id));
   return make_inbound(id, std::move(key), sms);
 }
 
 std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::string_view body) {
-  auto posted = json::decode<PostedReceipt>(body, webhook_limits);
+  auto posted = read_posted<PostedReceipt>(body);
   if (!posted) throw Refusal::invalid(posted.error().field, posted.error().message());
   DeliveryReceiptReceived receipt;
   receipt.provider = mtn_sms;
