@@ -26,7 +26,8 @@ FROM (SELECT p.id, p.domain, p.phone_number, CASE
 LEFT JOIN profiles n ON n.domain = o.domain AND n.phone_number = o.current
 WHERE o.current IS NOT NULL;
 UPDATE profiles p
-SET phone_number = r.current, whatsapp_jid = COALESCE(p.whatsapp_jid, substr(r.old_number, 2)), updated_at = now()
+SET phone_number = r.current, updated_at = now(),
+    whatsapp_jid = COALESCE(p.whatsapp_jid, CASE WHEN p.last_whatsapp_inbound_at IS NOT NULL THEN substr(r.old_number, 2) END)
 FROM respelled r WHERE p.id = r.id AND r.other IS NULL;
 -- A person with two profiles keeps both histories. The profile that is used from now on takes over what the person
 -- has said and where WhatsApp finds them.
@@ -35,7 +36,9 @@ SET allows_sms = p.allows_sms AND o.allows_sms, sms_opt_out_at = COALESCE(p.sms_
     whatsapp_opt_out_at = COALESCE(p.whatsapp_opt_out_at, o.whatsapp_opt_out_at),
     has_whatsapp = COALESCE(p.has_whatsapp OR o.has_whatsapp, p.has_whatsapp, o.has_whatsapp),
     last_whatsapp_inbound_at = greatest(p.last_whatsapp_inbound_at, o.last_whatsapp_inbound_at),
-    whatsapp_jid = COALESCE(p.whatsapp_jid, o.whatsapp_jid, substr(r.old_number, 2)), updated_at = now()
+    whatsapp_jid = COALESCE(p.whatsapp_jid, o.whatsapp_jid,
+                            CASE WHEN o.last_whatsapp_inbound_at IS NOT NULL THEN substr(r.old_number, 2) END),
+    updated_at = now()
 FROM respelled r JOIN profiles o ON o.id = r.id WHERE p.id = r.other;
 
 -- What a provider's refusal says of the person, whatever the message: `opted_out`, or `unreachable` over the channel.

@@ -45,10 +45,9 @@ struct StatusName {
 /// Limits for providers' documents; none is deeper or wider than this.
 inline constexpr json::Limits webhook_limits{.bytes = 16 << 20, .depth = 16, .array_length = 2'000};
 
-/// The characters that our events' schemas allow in a text, in a name, and in a provider's id.
+/// The characters that our events' schemas allow in a text and in a name.
 inline constexpr std::size_t most_text = 16'000;
 inline constexpr std::size_t most_name = 64;
-inline constexpr std::size_t most_id = 255;
 
 /// Reads a provider's document. A text in it that is not well-formed Unicode is repaired: it must cost neither its
 /// message nor others.

@@ -66,12 +66,6 @@ std::optional<std::string> unless_empty(std::optional<std::string> text) {
   return text;
 }
 
-/// An id that the schema has no room for still identifies its event.
-std::optional<std::string> unless_too_long(std::optional<std::string> id) {
-  if (id && cut(*id, most_id).size() < id->size()) id.reset();
-  return id;
-}
-
 }  // namespace
 
 std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view body) {
@@ -87,14 +81,14 @@ std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view
   sms.phone_number = std::move(sender.phone_number);
   sms.sender = std::move(sender.sender);
   sms.recipient = cut(std::move(posted->to), most_name);
-  sms.text = cut(std::move(posted->message), most_text);
+  sms.text = std::move(posted->message);
   sms.received_at = moment_or_now(rules, posted->timestamp ? posted->timestamp->text : "");
-  auto provider_id = unless_empty(std::move(posted->id));
-  if (!provider_id) provider_id = unless_empty(std::move(posted->message_id));
+  sms.provider_message_id = unless_empty(std::move(posted->id));
+  if (!sms.provider_message_id) sms.provider_message_id = unless_empty(std::move(posted->message_id));
   // The key stands for the sender, so that the id cannot be used to guess phone numbers.
-  auto const id = provider_id ? inbound_event_id({mtn_sms, rules.domain, *provider_id})
-                              : inbound_event_id({mtn_sms, key, sms.recipient, sms.text, minute_of(sms.received_at)});
-  sms.provider_message_id = unless_too_long(std::move(provider_id));
+  auto const id = sms.provider_message_id
+                      ? inbound_event_id({mtn_sms, rules.domain, *sms.provider_message_id})
+                      : inbound_event_id({mtn_sms, key, sms.recipient, sms.text, minute_of(sms.received_at)});
   return make_inbound(id, std::move(key), sms);
 }
 

@@ -58,7 +58,7 @@ std::string words_of(http::Form const& form) {
   auto body = value_of(form, "Body");
   auto const type = value_of(form, "MediaContentType0");
   auto const blank = body.find_first_not_of(" \r\n") == std::string::npos;
-  if (!blank || type.empty()) return cut(std::move(body), most_text);
+  if (!blank || type.empty()) return body;
   auto const is_of = [&](auto const& attachment) { return type.starts_with(attachment.first); };
   return std::string(std::find_if(attachments.begin(), attachments.end(), is_of)->second);
 }

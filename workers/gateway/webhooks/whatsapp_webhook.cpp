@@ -70,8 +70,8 @@ class WhatsappReader {
   std::optional<InboundEvent> message(Metadata const& metadata, json::Raw const& raw) {
     JsonFields const message{raw.text};
     auto const type = message.text("type");
-    auto const no_text = type == "text" && message.object("text").empty();
-    if (no_text || !message.text("group_id").empty() || is_one_of(not_of_people, type)) return std::nullopt;
+    auto const nothing_said = (type == "text" || type == "reaction") && message.object(type).empty();
+    if (nothing_said || !message.text("group_id").empty() || is_one_of(not_of_people, type)) return std::nullopt;
     WhatsappMessageReceived event;
     event.domain = rules_.domain;
     event.provider_message_id = message.text("id");

@@ -149,8 +149,11 @@ TEST_CASE("what is no SMS is 400 and names the field") {
   CHECK(refused(R"({"to":"8080","message":"x"})") == "from");
   CHECK(refused(R"({"from":250788123456,"to":"8080","message":"x"})") == "from");
   CHECK(refused(R"({"from":"+250788123456","to":"","message":"x"})") == "recipient");
+  CHECK(refused(R"({"from":"+250788123456","to":"8080","message":")" + std::string(16'001, 'x') + "\"}") == "text");
   CHECK(refused(R"({"from":"+250788123456","to":"8080","message":"x","more":)" + std::string(20, '[') +
                 std::string(20, ']') + "}") != "text");
+  CHECK(refused(R"({"from":"+250788123456","to":"8080","message":"x","id":")" + std::string(256, 'x') + "\"}") ==
+        "provider_message_id");
 }
 
 TEST_CASE("an SMS without words is nobody's to answer") {

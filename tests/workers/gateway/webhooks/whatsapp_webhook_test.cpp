@@ -167,6 +167,7 @@ TEST_CASE("what concerns nobody here is passed over, and is no harm to the rest"
   auto const odd = {
       R"({"from":"16505551234","id":"w","type":"system","system":{"body":"changed numbers","type":"user_changed_number"}})",
       R"({"from":"16505551234","id":"w","type":"request_welcome"})",
+      R"({"from":"16505551234","id":"w","type":"reaction"})",
       R"({"from":"16505551234","id":"w","type":"text","group_id":"g","text":{"body":"hi"}})",
       R"({"from":"16505551234","id":"w","type":"text","text":"no object"})",
       R"({"from":"16505551234","id":"","type":"text","text":{"body":"no id"}})",
