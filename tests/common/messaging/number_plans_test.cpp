@@ -83,7 +83,7 @@ TEST_CASE("a mobile number with two spellings is one number") {
     char const* whatsapp;  ///< the wa_id
     char const* dialled;
   };
-  for (auto const& [whatsapp, dialled] : {
+  for (auto const& spelled : {
            Spellings{"554199998888", "+5541999998888"},   // Brazil's ninth digit
            Spellings{"551187654321", "+5511987654321"},   // https://github.com/megaapp977/stack/issues/125
            Spellings{"558299448232", "+5582999448232"},   // https://github.com/nyaruka/courier/issues/433
@@ -95,10 +95,10 @@ TEST_CASE("a mobile number with two spellings is one number") {
            Spellings{"5215512345678", "+525512345678"},        // Mexico's 1
            Spellings{"525512345678", "+525512345678"},
        }) {
-    CAPTURE(whatsapp);
-    auto const by_whatsapp = PhoneNumber::from_whatsapp(whatsapp);
+    CAPTURE(spelled.whatsapp);
+    auto const by_whatsapp = PhoneNumber::from_whatsapp(spelled.whatsapp);
     REQUIRE(by_whatsapp);
-    CHECK(by_whatsapp->e164() == parsed(dialled));
+    CHECK(by_whatsapp->e164() == parsed(spelled.dialled));
     CHECK(parsed(by_whatsapp->e164()) == by_whatsapp->e164());
   }
   CHECK(PhoneNumber::from_whatsapp("554199998888")->e164() == "+5541999998888");

@@ -40,7 +40,7 @@ std::string members_words(JsonFields const& form, std::string_view separator) {
   std::string words;
   for (auto const& [name, kind, value] : form.all()) {
     auto const answer = name == "flow_token" ? std::string{} : answer_words(kind, value);
-    if (!answer.empty()) join(words, separator, name + ": " + answer);
+    if (!answer.empty()) join(words, separator, std::string(name).append(": ").append(answer));
   }
   return words;
 }

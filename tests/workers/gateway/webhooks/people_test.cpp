@@ -66,17 +66,16 @@ TEST_CASE("one person has one key, however WhatsApp spells the number, and is an
     char const* wa_id;
     char const* dialled;
   };
-  for (auto const& [wa_id, dialled] :
-       {Spellings{"554199998888", "+5541999998888"}, Spellings{"5541999998888", "+5541999998888"},
-        Spellings{"5491123456789", "+541123456789"}, Spellings{"5491123456789", "+5491123456789"},
-        Spellings{"5215512345678", "+525512345678"}}) {
-    CAPTURE(wa_id);
-    auto const message = whatsapp(wa_id);
-    CHECK(message.key == call(dialled).key);
-    CHECK(message.key == sms(dialled).key);
+  for (auto const& spelled : {Spellings{"554199998888", "+5541999998888"}, Spellings{"5541999998888", "+5541999998888"},
+                              Spellings{"5491123456789", "+541123456789"}, Spellings{"5491123456789", "+5491123456789"},
+                              Spellings{"5215512345678", "+525512345678"}}) {
+    CAPTURE(spelled.wa_id);
+    auto const message = whatsapp(spelled.wa_id);
+    CHECK(message.key == call(spelled.dialled).key);
+    CHECK(message.key == sms(spelled.dialled).key);
     auto const event = read<WhatsappMessageReceived>(message);
-    CHECK(event.phone_number == read<CallTerminated>(call(dialled)).phone_number);
-    CHECK(event.wa_id == wa_id);
+    CHECK(event.phone_number == read<CallTerminated>(call(spelled.dialled)).phone_number);
+    CHECK(event.wa_id == spelled.wa_id);
   }
   CHECK_FALSE(read<WhatsappMessageReceived>(whatsapp("RW.118")).wa_id);
 }

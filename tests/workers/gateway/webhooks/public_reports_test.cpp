@@ -113,37 +113,37 @@ Event event_of(InboundEvent const& inbound) {
 }  // namespace
 
 TEST_CASE("forms of Twilio that other systems lost are taken") {
-  for (auto const& [source, form, sender, text] : forms) {
-    CAPTURE(source);
-    auto const inbound = read_twilio_sms(inbound_rules(), read_form(form));
+  for (auto const& report : forms) {
+    CAPTURE(report.source);
+    auto const inbound = read_twilio_sms(inbound_rules(), read_form(report.form));
     REQUIRE(inbound);
     auto const event = event_of<SmsMessageReceived>(*inbound);
-    CHECK(event.phone_number.value_or(event.sender.value_or("")) == sender);
-    CHECK(event.text == text);
+    CHECK(event.phone_number.value_or(event.sender.value_or("")) == report.sender);
+    CHECK(event.text == report.text);
   }
 }
 
 TEST_CASE("messages on WhatsApp that other systems lost are taken") {
-  for (auto const& [source, message, phone_number, text] : messages) {
-    CAPTURE(source);
+  for (auto const& report : messages) {
+    CAPTURE(report.source);
     auto const batch = read_whatsapp(inbound_rules(), "",
                                      R"({"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages",
       "value":{"metadata":{"phone_number_id":"1"},"messages":[)" +
-                                         std::string(message) + "]}}]}]}");
+                                         std::string(report.message) + "]}}]}]}");
     REQUIRE(batch.events.size() == 1);
     auto const event = event_of<WhatsappMessageReceived>(batch.events[0]);
-    CHECK(event.phone_number == phone_number);
-    CHECK(event.text == text);
+    CHECK(event.phone_number == report.phone_number);
+    CHECK(event.text == report.text);
   }
 }
 
 TEST_CASE("fields that come twice are signed as Twilio signs them") {
-  for (auto const& [source, form, signature] : signatures) {
-    CAPTURE(source);
-    CHECK(twilio_signature_fault("twilio-token", address, {{"X-Twilio-Signature", signature}}, read_form(form)) ==
-          std::nullopt);
-    CHECK(twilio_signature_fault("twilio-token", address, {{"X-Twilio-Signature", signature}},
-                                 read_form(std::string(form) + "&Body=more")) == "wrong");
+  for (auto const& report : signatures) {
+    CAPTURE(report.source);
+    http::Headers const headers{{"X-Twilio-Signature", report.signature}};
+    CHECK(twilio_signature_fault("twilio-token", address, headers, read_form(report.form)) == std::nullopt);
+    auto const other = read_form(std::string(report.form) + "&Body=more");
+    CHECK(twilio_signature_fault("twilio-token", address, headers, other) == "wrong");
   }
 }
 
