@@ -8,6 +8,7 @@ namespace {
 constexpr std::size_t max_name = 64;
 constexpr std::size_t max_provider_message_id = 255;
 constexpr std::size_t max_whatsapp_user_id = 160;
+constexpr std::size_t max_wa_id = 20;
 constexpr std::size_t max_inbound_text = 16'000;
 
 std::optional<InvalidField> length_if_any(std::string_view field, std::optional<std::string> const& value,
@@ -15,12 +16,19 @@ std::optional<InvalidField> length_if_any(std::string_view field, std::optional<
   return value ? rules::length(field, *value, most) : std::nullopt;
 }
 
+bool is_wa_id(std::string_view text) {
+  return text.size() >= 2 && text.size() <= max_wa_id && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 }  // namespace
 
 std::optional<InvalidField> validate(SmsMessageReceived const& message) {
   if (auto invalid = rules::domain("domain", message.domain)) return invalid;
   if (auto invalid = rules::length("provider", message.provider, max_name)) return invalid;
-  if (auto invalid = rules::e164("phone_number", message.phone_number)) return invalid;
+  if (!message.phone_number && !message.sender) return InvalidField{"phone_number", "must be there when sender is not"};
+  if (message.phone_number)
+    if (auto invalid = rules::e164("phone_number", *message.phone_number)) return invalid;
+  if (auto invalid = length_if_any("sender", message.sender, max_name)) return invalid;
   if (auto invalid = rules::length("recipient", message.recipient, max_name)) return invalid;
   if (auto invalid = rules::length("text", message.text, max_inbound_text)) return invalid;
   if (auto invalid = rules::time("received_at", message.received_at)) return invalid;
@@ -40,6 +48,7 @@ std::optional<InvalidField> validate(WhatsappMessageReceived const& message) {
     return InvalidField{"phone_number", "must be there when whatsapp_user_id is not"};
   if (message.phone_number)
     if (auto invalid = rules::e164("phone_number", *message.phone_number)) return invalid;
+  if (message.wa_id && !is_wa_id(*message.wa_id)) return InvalidField{"wa_id", "must be 2 to 20 digits"};
   return length_if_any("whatsapp_user_id", message.whatsapp_user_id, max_whatsapp_user_id);
 }
 

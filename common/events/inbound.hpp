@@ -10,19 +10,20 @@
 
 namespace omnibus {
 
-/// A person sent an SMS.
+/// An SMS arrived: of a phone number, or of a short code or a name, which cannot be answered.
 struct SmsMessageReceived {
   static constexpr std::string_view type = "omnibus.sms.message.received.v1";
   std::string domain;
-  std::string provider;      ///< the deliverer, such as `mtn_sms`
-  std::string phone_number;  ///< the sender, E.164
-  std::string recipient;     ///< our number or short code, as the provider writes it
+  std::string provider;                       ///< the deliverer, such as `mtn_sms`
+  std::optional<std::string> phone_number{};  ///< the sender, E.164; this or `sender` is present
+  std::string recipient;                      ///< our number or short code, as the provider writes it
   std::string text;
   std::string received_at;                           ///< RFC 3339
   std::optional<std::string> provider_message_id{};  ///< if the provider gives one
+  std::optional<std::string> sender{};               ///< a short code or a name, as the provider writes it
 };
 BOOST_DESCRIBE_STRUCT(SmsMessageReceived, (),
-                      (domain, provider, phone_number, recipient, text, received_at, provider_message_id))
+                      (domain, provider, phone_number, recipient, text, received_at, provider_message_id, sender))
 
 std::optional<InvalidField> validate(SmsMessageReceived const& message);
 
@@ -33,13 +34,15 @@ struct WhatsappMessageReceived {
   std::string provider_message_id;                ///< `wamid.…`
   std::string recipient;                          ///< our phone number's id
   std::string kind;                               ///< WhatsApp's own: text, button, interactive, image, …
-  std::string text;                               ///< the text, or a button's title; empty for content without text
+  std::string text;                               ///< its words; of content without words what it is: `[image]`
   std::string received_at;                        ///< RFC 3339
   std::optional<std::string> phone_number{};      ///< E.164
   std::optional<std::string> whatsapp_user_id{};  ///< business-scoped
+  std::optional<std::string> wa_id{};             ///< digits, which may spell the number differently: the one to answer
 };
 BOOST_DESCRIBE_STRUCT(WhatsappMessageReceived, (),
-                      (domain, provider_message_id, recipient, kind, text, received_at, phone_number, whatsapp_user_id))
+                      (domain, provider_message_id, recipient, kind, text, received_at, phone_number, whatsapp_user_id,
+                       wa_id))
 
 std::optional<InvalidField> validate(WhatsappMessageReceived const& message);
 

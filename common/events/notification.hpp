@@ -67,14 +67,14 @@ struct NotificationFailed {
 };
 BOOST_DESCRIBE_STRUCT(NotificationFailed, (), (domain, request_id, profile_id, channel, provider, error_code, reason))
 
-/// A message was skipped on purpose: no provider was asked to send it.
+/// A message was skipped on purpose: no provider was asked to send it. Or an SMS cannot be answered.
 struct NotificationSkipped {
   static constexpr std::string_view type = "omnibus.notification.skipped.v1";
   std::string domain;
   std::string request_id;
   Uuid profile_id;
   std::string channel;
-  std::string reason;  ///< no_whatsapp, no_phone_number, opted_out, outside_window, expired, spend_cap
+  std::string reason;  ///< no_whatsapp, no_phone_number, no_sms, opted_out, outside_window, expired, spend_cap
 };
 BOOST_DESCRIBE_STRUCT(NotificationSkipped, (), (domain, request_id, profile_id, channel, reason))
 

@@ -16,6 +16,7 @@ using simdjson::ondemand::value;
 
 constexpr std::size_t smallest_buffer = 4096;
 constexpr std::size_t deepest = 256;  // walking is recursive; this depth fits into any stack
+constexpr auto half_a_pair = "holds half of a surrogate pair";
 constexpr std::size_t few_keys = 16;  // up to this number, keys are compared with each other instead of sorted
 
 /// The state that a thread keeps between documents.
@@ -83,6 +84,23 @@ bool has_lone_surrogate(std::string_view text) {
   return !simdjson::validate_utf8(text.data(), text.size());
 }
 
+/// Whether each surrogate that a string's escapes name has its other half beside it.
+bool is_utf16(std::string_view token) {
+  constexpr std::size_t escape = 6;  // \ud83d
+  auto const starts_with_any = [](std::string_view text, std::string_view thirds) {
+    return text.size() >= escape && text[0] == '\\' && text[1] == 'u' && (text[2] == 'd' || text[2] == 'D') &&
+           thirds.find(text[3]) != std::string_view::npos;
+  };
+  for (std::size_t at = token.find('\\'); at < token.size(); at = token.find('\\', at)) {
+    auto const rest = token.substr(at);
+    if (starts_with_any(rest, "cdefCDEF")) return false;
+    auto const high = starts_with_any(rest, "89abAB");
+    if (high && !starts_with_any(rest.substr(escape), "cdefCDEF")) return false;
+    at += high ? 2 * escape : 2;
+  }
+  return true;
+}
+
 }  // namespace
 
 Walker::Walker(Limits const& limits) : limits_(limits), keys_(scratch().keys) {
@@ -132,13 +150,14 @@ bool Walker::string(value& value, std::string_view token, std::string_view& text
     // simdjson would take an unread string for a key if a colon follows it, and accept it.
     return (value.get_raw_json_string().error() == simdjson::SUCCESS && token.back() == '"') || refuse_syntax();
   }
-  if (auto const error = value.get_string().get(text)) return refuse(error);
+  if (auto const error = value.get_string().get(text))
+    return error == simdjson::STRING_ERROR && !is_utf16(token) ? refuse(half_a_pair) : refuse(error);
   return check_text(text);
 }
 
 bool Walker::check_text(std::string_view text) {
   if (contains(text, '\0')) return refuse("holds a NUL character");
-  if (has_lone_surrogate(text)) return refuse("holds half of a surrogate pair");
+  if (has_lone_surrogate(text)) return refuse(half_a_pair);
   return true;
 }
 

@@ -8,9 +8,10 @@ namespace omnibus::messaging {
 /// The keywords that always work, in any conversation.
 enum class Keyword { stop, start, help };
 
-/// The keyword of a message: STOP, STOPALL, UNSUBSCRIBE, CANCEL, END, QUIT or ARRÊT; START or UNSTOP; HELP, AIDE
-/// or INFO. The message may contain nothing else; case, accents, punctuation, spaces and emoji make no
-/// difference. YES is not a keyword: it answers too many other questions.
+/// The keyword of a message: a word that carriers and providers obey (STOP, STOPALL, UNSUBSCRIBE, CANCEL, END, QUIT,
+/// REVOKE, OPT OUT, REMOVE; START, UNSTOP, OPT IN; HELP, INFO), or its like in French, Spanish, Portuguese, German,
+/// Kinyarwanda or Swahili. The message may contain nothing else; case, accents, punctuation, spaces and emoji make
+/// no difference. YES is not a keyword: it answers too many other questions.
 std::optional<Keyword> keyword(std::string_view message);
 
 /// `STOP`, `START` or `HELP`

@@ -1,6 +1,7 @@
 #include "messaging/phone_number.hpp"
 
 #include "json/utf8.hpp"
+#include "messaging/number_plans.hpp"
 #include "text/rules.hpp"
 
 #include <algorithm>
@@ -25,6 +26,65 @@ bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+constexpr std::size_t longest_country_code = 3;
+constexpr std::size_t fewest_dialled = 8;
+constexpr std::size_t most_dialled = 15;
+
+/// Whether `digits`, a country code and a number, have a length that the country uses by the current tables.
+bool fits_a_plan(std::string_view digits) {
+  auto const known = number_plans();
+  unsigned country_code = 0;
+  for (std::size_t length = 1; length <= longest_country_code && length < digits.size(); ++length) {
+    country_code = country_code * 10 + static_cast<unsigned>(digits[length - 1] - '0');
+    auto const plan = std::ranges::lower_bound(known, country_code, {}, &NumberPlan::country_code);
+    if (plan == known.end() || plan->country_code != country_code) continue;
+    auto const rest = digits.size() - length;
+    return rest <= most_dialled && (plan->lengths >> rest & 1U) != 0;
+  }
+  return false;
+}
+
+bool is_dialled(std::string_view digits) {
+  return digits.size() >= fewest_dialled && digits.size() <= most_dialled && digits.front() != '0';
+}
+
+/// The digits behind a country code's plus or 00, or of a text without either; empty for any other text.
+struct WrittenDigits {
+  bool international = false;
+  std::string digits{};
+};
+
+WrittenDigits written_digits(std::string_view text) {
+  WrittenDigits read;
+  text.remove_prefix(std::min(text.find_first_not_of(" ("), text.size()));
+  read.international = text.starts_with('+') || text.starts_with("00");
+  text.remove_prefix(!read.international ? 0 : text.starts_with('+') ? 1 : 2);
+  for (auto const c : text) {
+    if (is_digit(c))
+      read.digits += c;
+    else if (std::string_view{" -.()"}.find(c) == std::string_view::npos)
+      return {};
+  }
+  return read;
+}
+
+/// The current spelling of a mobile number in E.164. Accounts of WhatsApp keep older ones: in Brazil without the ninth
+/// digit, which all mobile numbers have had since 2016; in Mexico with a 1 behind 52. In Argentina mobile numbers are
+/// dialled from abroad with a 9 behind 54, which others leave out; the ten digits behind it are one person's, as no
+/// two lines share them.
+std::string current_spelling(std::string e164) {
+  std::string_view const digits = std::string_view{e164}.substr(1);
+  auto const between = [&](std::size_t at, char first, char last) { return digits[at] >= first && digits[at] <= last; };
+  if (digits.size() == 12 && digits.starts_with("55") && between(2, '1', '9') && between(3, '1', '9') &&
+      between(4, '6', '9'))
+    e164.insert(5, 1, '9');
+  else if (digits.size() == 12 && digits.starts_with("54") && (digits.substr(2, 2) == "11" || between(2, '2', '3')))
+    e164.insert(3, 1, '9');
+  else if (digits.size() == 13 && digits.starts_with("521"))
+    e164.erase(3, 1);
+  return e164;
+}
+
 }  // namespace
 
 std::optional<PhoneNumber> PhoneNumber::parse(std::string_view text, std::string_view region) {
@@ -34,24 +94,57 @@ std::optional<PhoneNumber> PhoneNumber::parse(std::string_view text, std::string
   auto const& numbers = *PhoneNumberUtil::GetInstance();
   i18n::phonenumbers::PhoneNumber number;
   auto const outcome = numbers.Parse(std::string{text}, std::string{region.empty() ? no_region : region}, &number);
-  if (outcome != PhoneNumberUtil::NO_PARSING_ERROR || number.has_extension()) return std::nullopt;
-  if (numbers.IsPossibleNumberWithReason(number) != PhoneNumberUtil::IS_POSSIBLE) return std::nullopt;
-  std::string e164;
-  numbers.Format(number, PhoneNumberUtil::E164, &e164);
-  if (!is_e164(e164)) return std::nullopt;
-  return PhoneNumber{std::move(e164), numbers.IsValidNumber(number)};
+  if (outcome == PhoneNumberUtil::NO_PARSING_ERROR) {
+    if (number.has_extension()) return std::nullopt;
+    auto const length = numbers.IsPossibleNumberWithReason(number);
+    if (length == PhoneNumberUtil::IS_POSSIBLE_LOCAL_ONLY) return std::nullopt;
+    std::string e164;
+    numbers.Format(number, PhoneNumberUtil::E164, &e164);
+    if (!is_e164(e164)) return std::nullopt;
+    if (length == PhoneNumberUtil::IS_POSSIBLE || fits_a_plan(std::string_view{e164}.substr(1)))
+      return from_e164(std::move(e164));
+  }
+  auto const written = written_digits(text);
+  if (!written.international || !is_dialled(written.digits) || !fits_a_plan(written.digits)) return std::nullopt;
+  return from_e164('+' + written.digits);
+}
+
+std::optional<PhoneNumber> PhoneNumber::from_provider(std::string_view text, std::string_view region) {
+  constexpr std::string_view scheme = "tel:";
+  if (text.starts_with(scheme)) text.remove_prefix(scheme.size());
+  if (auto number = parse(text, region)) return number;
+  if (text.size() > max_written) return std::nullopt;
+  auto const written = written_digits(text);
+  if (!is_dialled(written.digits) || (!written.international && !fits_a_plan(written.digits))) return std::nullopt;
+  return from_e164('+' + written.digits);
 }
 
 std::optional<PhoneNumber> PhoneNumber::from_whatsapp(std::string_view id) {
+  auto const digits = wa_id_digits(id);
+  if (digits.empty()) return std::nullopt;
+  return from_provider('+' + std::string{digits});
+}
+
+PhoneNumber PhoneNumber::from_e164(std::string e164) {
+  return PhoneNumber{current_spelling(std::move(e164))};
+}
+
+bool PhoneNumber::in_use() const {
+  auto const& numbers = *PhoneNumberUtil::GetInstance();
+  i18n::phonenumbers::PhoneNumber number;
+  auto const outcome = numbers.Parse(e164_, std::string{no_region}, &number);
+  return outcome == PhoneNumberUtil::NO_PARSING_ERROR && numbers.IsValidNumber(number);
+}
+
+std::string_view wa_id_digits(std::string_view id) {
   auto const at = id.find('@');
   if (at != std::string_view::npos) {
     auto const server = id.substr(at + 1);
-    if (server != "s.whatsapp.net" && server != "c.us") return std::nullopt;
+    if (server != "s.whatsapp.net" && server != "c.us") return {};
     id = id.substr(0, at);
     id = id.substr(0, id.find_first_of(":."));  // the device, and the agent before it
   }
-  if (id.empty() || !std::ranges::all_of(id, is_digit)) return std::nullopt;
-  return parse('+' + std::string{id});
+  return std::ranges::all_of(id, is_digit) ? id : std::string_view{};
 }
 
 std::string PhoneNumber::masked() const {

@@ -29,9 +29,9 @@ std::vector<ProfileRow> find(pqxx::transaction_base& transaction, std::string_vi
   return postgres::read<ProfileRow>(
       transaction,
       "SELECT id, allows_sms AND sms_opt_out_at IS NULL AS allows_sms, whatsapp_opt_out_at IS NULL AS allows_whatsapp"
-      " FROM profiles WHERE domain = $1 AND (phone_number = $2 OR whatsapp_user_id = $3)"
+      " FROM profiles WHERE domain = $1 AND (phone_number = $2 OR whatsapp_user_id = $3 OR sms_sender = $4)"
       " ORDER BY phone_number = $2 DESC NULLS LAST, id FOR NO KEY UPDATE",
-      pqxx::params{domain, identity.phone_number, identity.whatsapp_user_id});
+      pqxx::params{domain, identity.phone_number, identity.whatsapp_user_id, identity.sms_sender});
 }
 
 pqxx::params both(Profile const& profile) {
@@ -60,8 +60,9 @@ Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_
   if (found.empty()) {
     // Another transaction may be creating the same person: then nothing is inserted, and the person can be read.
     auto const inserted = transaction.exec(
-        "INSERT INTO profiles (domain, phone_number, whatsapp_user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        pqxx::params{domain, identity.phone_number, identity.whatsapp_user_id});
+        "INSERT INTO profiles (domain, phone_number, whatsapp_user_id, sms_sender) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT DO NOTHING",
+        pqxx::params{domain, identity.phone_number, identity.whatsapp_user_id, identity.sms_sender});
     profile.created = inserted.affected_rows() == 1;
     found = find(transaction, domain, identity);
   }
@@ -83,12 +84,20 @@ bool is_known(pqxx::transaction_base& transaction, std::string_view domain, Pers
   return !find(transaction, domain, identity).empty();
 }
 
-void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& profile, std::int64_t at_ms) {
-  // A provider's clock may be ahead; that does not open the window for longer.
+void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& profile, std::int64_t at_ms,
+                           std::optional<std::string> const& wa_id) {
+  // A provider's clock may be ahead; that does not open the window for longer. A JID with the same digits stays.
   transaction.exec(
       "UPDATE profiles SET has_whatsapp = true, updated_at = now(), last_whatsapp_inbound_at ="
-      " greatest(last_whatsapp_inbound_at, least(to_timestamp($2::float8 / 1000), now())) WHERE id = $1",
-      pqxx::params{omnibus::to_string(profile), at_ms});
+      " greatest(last_whatsapp_inbound_at, least(to_timestamp($2::float8 / 1000), now())), whatsapp_jid ="
+      " CASE WHEN $3::text IS NULL OR substring(whatsapp_jid FROM '^[0-9]+') = $3 THEN whatsapp_jid ELSE $3 END"
+      " WHERE id = $1",
+      pqxx::params{omnibus::to_string(profile), at_ms, wa_id});
+}
+
+void note_sms_inbound(pqxx::transaction_base& transaction, Uuid const& profile) {
+  transaction.exec("UPDATE profiles SET has_sms = true, updated_at = now() WHERE id = $1 AND NOT has_sms",
+                   pqxx::params{omnibus::to_string(profile)});
 }
 
 void opt_out(pqxx::transaction_base& transaction, Profile const& profile, Channel channel) {

@@ -19,10 +19,13 @@ enum class Channel { voice, whatsapp, sms };
 /// As in the database and in events.
 std::string_view to_string(Channel channel) noexcept;
 
-/// A person's identity for a tenant. WhatsApp may know a person by a user id alone.
+/// A person's identity for a tenant. WhatsApp may know a person by a user id alone; the sender of an SMS may be a short
+/// code or a name.
 struct PersonIdentity {
   std::optional<std::string> phone_number;  ///< E.164
   std::optional<std::string> whatsapp_user_id = {};
+  std::optional<std::string> sms_sender = {};  ///< as the provider writes it; without a phone number
+  std::optional<std::string> wa_id = {};       ///< the id to answer on WhatsApp; does not identify the person
 };
 
 struct Profile {
@@ -47,8 +50,12 @@ Profile find_or_create_profile(pqxx::transaction_base& transaction, std::string_
 bool is_known(pqxx::transaction_base& transaction, std::string_view domain, PersonIdentity const& identity);
 
 /// A WhatsApp message has arrived: the person uses WhatsApp, and may get free text for 24 hours. `at_ms` is in ms
-/// since 1970; an older time changes nothing.
-void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& profile, std::int64_t at_ms);
+/// since 1970; an older time changes nothing. Messages to the person then go to `wa_id`, if it was told.
+void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& profile, std::int64_t at_ms,
+                           std::optional<std::string> const& wa_id = {});
+
+/// An SMS has arrived: the number can get SMS, whatever a provider has said.
+void note_sms_inbound(pqxx::transaction_base& transaction, Uuid const& profile);
 
 /// Opts the person, with both profiles if there are two, out of the channel, or in again. There is no opt-out
 /// from voice.

@@ -208,13 +208,32 @@ class WebhooksTest(unittest.TestCase):
         self.assertGreater(self.gateways[0].metric("omnibus_webhook_refusals_total", webhook="sms", reason="wrong"), 0)
 
     def test_a_sender_that_is_no_phone_number_is_422_and_not_echoed(self):
-        answer = self.post_sms(sms(sender="EasyMO" + CANARY))
+        answer = self.post_sms(sms(sender="+" + CANARY))
         self.assertProblem(answer, 422, "from")
         self.assertNotIn(CANARY, answer.text)
         self.assertProblem(self.post_call({"call_id": "c", "phone_number": "anonymous"}), 422, "phone_number")
 
+    def test_what_is_no_well_formed_text_costs_no_message(self):
+        """Half an emoji, a NUL, and an event whose sender is a name."""
+        for posted, kept in (("Thank you \ud83d", "Thank you \ufffd"), ("Thanks\0, see you", "Thanks, see you")):
+            event_id, = self.taken(self.post_sms(json.dumps(sms(posted))))
+            self.assertEqual(self.record("sms.inbound", event_id).json["text"], kept)
+        event_id, = self.taken(self.post_sms(sms(sender="EasyMO")))
+        record = self.record("sms.inbound", event_id)
+        self.assertEqual((record.json["sender"], record.key), ("EasyMO", profile_key("EasyMO")))
+        self.assertNotIn("phone_number", record.json)
+
+    def test_a_person_whose_number_has_two_spellings_has_one_key(self):
+        subscriber = f"9{uuid.uuid4().int % 10**7:07}"
+        dialled, wa_id = "+55419" + subscriber, "5541" + subscriber
+        call, = self.taken(self.post_call({"call_id": uuid.uuid4().hex, "phone_number": dialled}))
+        message, = self.taken(self.post_whatsapp(whatsapp([text_message("+" + wa_id, "Oi")])))
+        record = self.record("whatsapp.inbound", message)
+        self.assertEqual(record.key, self.record("calls.terminated", call).key)
+        self.assertEqual((record.json["phone_number"], record.json["wa_id"]), (dialled, wa_id))
+
     def test_hostile_bodies_are_refused(self):
-        for body in ("", "[]", "{", '{"from":"+250788654321"}', "[" * 100_000, json.dumps(sms("\0")), json.dumps(sms("x" * 16_001))):
+        for body in ("", "[]", "{", '{"from":"+250788654321"}', "[" * 100_000, json.dumps(sms("x" * 16_001))):
             self.assertProblem(self.post_sms(body), 400)
         self.assertProblem(self.post_sms(json.dumps(sms("x" * 300_000))), 413)
         self.assertEqual(self.client.request("PUT", SMS, "{}").status, 405)

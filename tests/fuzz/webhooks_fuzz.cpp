@@ -1,9 +1,11 @@
 /// The webhooks' readers under libFuzzer: any bytes as what each provider posts, and as a signature. What is taken is
 /// an event of our schema, the same when it is told again later, keyed by nothing that can be dialled; all else is a
-/// refusal that echoes nothing. Built and run by tests/fuzz/run.
+/// refusal that echoes nothing. And any bytes as a text within a good post: it is taken with them. Built and run by
+/// tests/fuzz/run.
 #include "events/call.hpp"
 #include "events/inbound.hpp"
 #include "json/decode.hpp"
+#include "json/repair.hpp"
 #include "tests/fuzz/must.hpp"
 #include "workers/gateway/webhooks/calls_webhook.hpp"
 #include "workers/gateway/webhooks/signature.hpp"
@@ -71,6 +73,67 @@ std::vector<InboundEvent> read_all(InboundRules const& rules, std::string_view t
   return all;
 }
 
+/// A JSON string of any bytes, of which none ends it.
+std::string quoted(std::string_view text) {
+  std::string literal = "\"";
+  for (auto const c : text) {
+    if (c == '"' || c == '\\') literal += '\\';
+    literal += c;
+  }
+  return literal + '"';
+}
+
+std::string form_of(std::string_view text) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string value;
+  for (auto const c : text) {
+    auto const byte = static_cast<unsigned char>(c);
+    value.append("%").append(1, digits[byte >> 4U]).append(1, digits[byte & 15U]);
+  }
+  return value;
+}
+
+/// @param text what its sender wrote, so that a part of it stands in the event's text
+template <class Event>
+void arrives(std::vector<InboundEvent> const& events, std::string_view text) {
+  must(events.size() == 1, "any text is taken");
+  check(events.front());
+  auto const event = json::decode<Event>(events.front().data, webhook_limits);
+  must(event.has_value() && event->text.find(text) != std::string::npos, "a text is kept");
+}
+
+void check_text(InboundRules const& rules, std::string_view bytes) {
+  auto const text = json::repaired_text(bytes);
+  if (text.empty() || text.size() > 1'000) return;
+  auto const literal = quoted(bytes);
+  arrives<SmsMessageReceived>(events_of([&] {
+                                auto event =
+                                    read_sms(rules, R"({"from":"+250788123456","to":"1","message":)" + literal + "}");
+                                return event ? std::vector{*std::move(event)} : std::vector<InboundEvent>{};
+                              }),
+                              text);
+  arrives<SmsMessageReceived>(events_of([&] {
+                                auto event = read_twilio_sms(
+                                    rules, read_form("From=%2B250788123456&To=1&MessageSid=S&Body=" + form_of(bytes)));
+                                return event ? std::vector{*std::move(event)} : std::vector<InboundEvent>{};
+                              }),
+                              text);
+  for (auto const* content : {R"("type":"text","text":{"body":)", R"("type":"image","image":{"caption":)",
+                              R"("type":"location","location":{"name":)",
+                              R"("type":"interactive","interactive":{"nfm_reply":{"response_json":"{}","body":)",
+                              R"("type":"poll","poll":{"name":)"})
+    arrives<WhatsappMessageReceived>(
+        events_of([&] {
+          auto const open =
+              std::string(R"({"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages",
+            "value":{"metadata":{"phone_number_id":"1"},"messages":[{"from":"250788123456","id":"w",)");
+          auto const close =
+              std::string_view(content).find("nfm_reply") == std::string_view::npos ? "}}]}}]}]}" : "}}}]}}]}]}";
+          return read_whatsapp(rules, "", open + content + literal + close).events;
+        }),
+        text);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t size) {
@@ -84,6 +147,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t siz
     check(events[i]);
     must(again[i].id == events[i].id && again[i].key == events[i].key, "what is told again is the same event");
   }
+
+  check_text(rules, text);
 
   for (auto const encoding : {SignatureEncoding::hex, SignatureEncoding::base64}) {
     SignatureRule const rule{{"a secret"}, "X-Signature", "", encoding};

@@ -41,7 +41,7 @@ constexpr auto open_query = R"(
   )
   SELECT t.status AS tenant_status, p.id IS NOT NULL AS known_person, d.state,
          COALESCE(o.attempt, d.attempt, 1) AS attempt, o.effect_key IS NOT NULL AS claimed,
-         p.phone_number, p.whatsapp_jid, p.whatsapp_user_id, p.has_whatsapp,
+         p.phone_number, p.whatsapp_jid, p.whatsapp_user_id, p.has_whatsapp, p.has_sms,
          COALESCE(NOT p.allows_sms OR p.sms_opt_out_at IS NOT NULL, false) AS sms_opted_out,
          p.whatsapp_opt_out_at IS NOT NULL AS whatsapp_opted_out,
          floor(EXTRACT(EPOCH FROM p.last_whatsapp_inbound_at) * 1000)::bigint AS last_whatsapp_inbound_ms,
@@ -85,7 +85,7 @@ struct OpenedRow {
   std::int32_t attempt = 0;
   bool claimed = false;
   std::optional<std::string> phone_number, whatsapp_jid, whatsapp_user_id;
-  std::optional<bool> has_whatsapp;
+  std::optional<bool> has_whatsapp, has_sms;
   bool sms_opted_out = false;
   bool whatsapp_opted_out = false;
   std::optional<std::int64_t> last_whatsapp_inbound_ms;
@@ -97,9 +97,9 @@ struct OpenedRow {
 };
 BOOST_DESCRIBE_STRUCT(OpenedRow, (),
                       (tenant_status, known_person, state, attempt, claimed, phone_number, whatsapp_jid,
-                       whatsapp_user_id, has_whatsapp, sms_opted_out, whatsapp_opted_out, last_whatsapp_inbound_ms,
-                       dispatched_at, content, others_lease, provider, answer_state, provider_message_id, error_code,
-                       error_class, reason))
+                       whatsapp_user_id, has_whatsapp, has_sms, sms_opted_out, whatsapp_opted_out,
+                       last_whatsapp_inbound_ms, dispatched_at, content, others_lease, provider, answer_state,
+                       provider_message_id, error_code, error_class, reason))
 
 Opened opened_of(OpenedRow const& row) {
   Opened opened;
@@ -108,8 +108,8 @@ Opened opened_of(OpenedRow const& row) {
   opened.known_person = row.known_person;
   opened.found = {row.state.value_or(""), row.attempt, row.claimed,
                   row.others_lease.value_or(std::chrono::milliseconds{}), row.answer_state.has_value()};
-  opened.person = {row.phone_number,  row.whatsapp_jid,       row.whatsapp_user_id,        row.has_whatsapp,
-                   row.sms_opted_out, row.whatsapp_opted_out, row.last_whatsapp_inbound_ms};
+  opened.person = {row.phone_number,  row.whatsapp_jid,       row.whatsapp_user_id,         row.has_whatsapp,
+                   row.sms_opted_out, row.whatsapp_opted_out, row.last_whatsapp_inbound_ms, row.has_sms};
   opened.dispatched_at = row.dispatched_at.value_or(std::chrono::system_clock::time_point{});
   opened.content = row.content;
   opened.provider = row.provider;

@@ -25,6 +25,7 @@ Way find_way(Person const& person, std::string_view channel, std::string_view ki
   if (expires_ms && *expires_ms <= now_ms) return {{}, false, "expired"};
   if (channel == "sms") {
     if (!person.phone_number) return {{}, false, "no_phone_number"};
+    if (person.has_sms == false) return {{}, false, "no_sms"};
     if (person.sms_opt_out && !asked_for) return {{}, false, "opted_out"};
     return {*person.phone_number};
   }

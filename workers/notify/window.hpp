@@ -18,6 +18,7 @@ struct Person {
   bool sms_opt_out = false;
   bool whatsapp_opt_out = false;
   std::optional<std::int64_t> last_whatsapp_inbound_ms{};
+  std::optional<bool> has_sms{};  ///< false if a provider has said that the number cannot get SMS
 };
 
 /// Free text may be sent over WhatsApp for this long after the person's last message.
@@ -27,7 +28,7 @@ inline constexpr std::chrono::hours whatsapp_window{24};
 struct Way {
   std::string recipient{};
   bool by_template = false;
-  std::string_view skip{};  ///< no_whatsapp, no_phone_number, opted_out, outside_window, expired; empty: it is sent
+  std::string_view skip{};  ///< no_whatsapp, no_phone_number, no_sms, opted_out, outside_window, expired; else empty
 };
 
 /// @param kind of the notification: the answer to a keyword (opt_out, opt_in, help) reaches those who opted out, too.

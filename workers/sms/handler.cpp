@@ -86,7 +86,11 @@ Task<> SmsHandler::answer(Context& context, Inbound const& said) {
   if (first) count(said);
   auto reading = store_->read(context, settings_.history_messages);
   auto const conversation = co_await std::move(reading);
-  auto const answerable = llm::has_words(said.text) && may_be_answered(said, conversation.profile);
+  if (!can_be_answered(said)) {
+    auto skipping = skip_answer(context, said, conversation);
+    co_return co_await std::move(skipping);
+  }
+  auto const answerable = said.wants_answer && llm::has_words(said.text) && may_be_answered(said, conversation.profile);
   if (!answerable || is_enough(conversation.recent_replies)) {
     auto committing = context.commit([](UnitOfWork&) {});
     auto const ended = co_await std::move(committing);
@@ -117,6 +121,16 @@ Task<> SmsHandler::answer(Context& context, Inbound const& said) {
   }
   auto replying = reply(context, said, conversation, tools, text);
   co_await std::move(replying);
+}
+
+Task<> SmsHandler::skip_answer(Context& context, Inbound const& said, Dialogue const& conversation) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
+    NotificationSkipped const skipped{said.domain, std::string{context.event().id}, conversation.profile.id,
+                                      channel_of(said), "no_phone_number"};
+    unit.publish(skipped, to_string(skipped.profile_id));
+  });
+  auto const committed = co_await std::move(committing);
+  if (committed) log::info(context.log_fields(), "a sender without a phone number cannot be answered", {});
 }
 
 bool SmsHandler::is_enough(std::int64_t recent_replies) const {
@@ -187,7 +201,7 @@ void SmsHandler::hand_over(Context& context, Inbound const& said, Failure const&
   auto const& profile = conversation->profile;
   // The STOP of a known person is obeyed here too, and is never answered with an excuse.
   if (messaging::keyword(said.text) == messaging::Keyword::stop) return store_->opt_out(unit, profile, said.channel);
-  if (!llm::has_words(said.text) || !may_be_answered(said, profile)) return;
+  if (!said.wants_answer || !llm::has_words(said.text) || !may_be_answered(said, profile)) return;
   if (is_enough(store_->count_recent_replies(unit, profile.id))) return;
   request(unit, context, said, *conversation, "reply", {channel_of(said)}, settings_.fallback_text);
 }

@@ -47,6 +47,8 @@ class SmsHandler {
   Task<> take(Context& context, Inbound said);
   Task<> obey(Context& context, Inbound const& said, messaging::Keyword keyword);
   Task<> answer(Context& context, Inbound const& said);
+  /// Publishes that the message cannot be answered. No model is asked.
+  Task<> skip_answer(Context& context, Inbound const& said, Dialogue const& conversation);
   bool is_enough(std::int64_t recent_replies) const;
   Task<std::string> ask(Context& context, Inbound const& said, Dialogue const& conversation,
                         tools::MessagingTools& tools, std::int32_t history_tokens);

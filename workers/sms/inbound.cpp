@@ -2,13 +2,28 @@
 
 #include "time/time.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 namespace omnibus::sms {
+namespace {
+
+/// WhatsApp's kinds that are no message to answer: they concern an earlier one.
+constexpr std::array<std::string_view, 3> unanswered{"reaction", "edit", "revoke"};
+
+}  // namespace
+
+bool can_be_answered(Inbound const& said) {
+  return said.channel != sessions::Channel::sms || said.sender.phone_number.has_value();
+}
 
 Inbound inbound(SmsMessageReceived const& message) {
   Inbound said;
   said.domain = message.domain;
   said.channel = sessions::Channel::sms;
-  said.sender = {message.phone_number};
+  said.sender.phone_number = message.phone_number;
+  said.sender.sms_sender = message.phone_number ? std::nullopt : message.sender;
   said.text = message.text;
   said.provider = message.provider;
   said.provider_message_id = message.provider_message_id;
@@ -20,8 +35,11 @@ Inbound inbound(WhatsappMessageReceived const& message) {
   Inbound said;
   said.domain = message.domain;
   said.channel = sessions::Channel::whatsapp;
-  said.sender = {message.phone_number, message.whatsapp_user_id};
+  said.sender.phone_number = message.phone_number;
+  said.sender.whatsapp_user_id = message.whatsapp_user_id;
+  said.sender.wa_id = message.wa_id;
   said.text = message.text;
+  said.wants_answer = std::ranges::find(unanswered, message.kind) == unanswered.end();
   said.provider = "whatsapp_cloud";
   said.provider_message_id = message.provider_message_id;
   said.received_ms = parse_time_ms(message.received_at).value_or(0);

@@ -16,10 +16,14 @@ struct Inbound {
   sessions::PersonIdentity sender;
   std::string kind = "message";  ///< of the delivery log
   std::string text;              ///< empty for a message without text
+  bool wants_answer = true;      ///< false for what is no message to answer, such as a reaction
   std::string provider;
   std::optional<std::string> provider_message_id;
   std::int64_t received_ms = 0;  ///< since 1970
 };
+
+/// Whether an answer can reach the sender: an SMS from a short code or a name has no number to answer.
+bool can_be_answered(Inbound const& said);
 
 Inbound inbound(SmsMessageReceived const& message);
 Inbound inbound(WhatsappMessageReceived const& message);

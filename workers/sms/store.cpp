@@ -55,7 +55,9 @@ Dialogue PostgresDialogues::receive(UnitOfWork& unit, Uuid const& event_key, Inb
   conversation.profile = sessions::find_or_create_profile(transaction, said.domain, said.sender);
   auto const& profile = conversation.profile.id;
   if (said.channel == sessions::Channel::whatsapp)
-    sessions::note_whatsapp_inbound(transaction, profile, said.received_ms);
+    sessions::note_whatsapp_inbound(transaction, profile, said.received_ms, said.sender.wa_id);
+  else if (said.channel == sessions::Channel::sms)
+    sessions::note_sms_inbound(transaction, profile);
   conversation.session = sessions::get_or_create_session(transaction, profile, said.channel);
   transaction.exec(
       "SELECT log_message_delivery($1, $2, $3, $4, 'inbound', $5, 'received', $6, $7, $8,"

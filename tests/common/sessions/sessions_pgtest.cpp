@@ -96,6 +96,33 @@ TEST_CASE("what WhatsApp adds to a known person is kept; of two who turn out to 
   CHECK(both.other == by_user.id);
 }
 
+TEST_CASE("messages on WhatsApp go to the id that it told last, however it spells the number") {
+  People people;
+  auto const profile = people.profile({"+5541999998888"});
+  auto const note = [&](std::optional<std::string> const& wa_id) {
+    people.in_transaction([&](auto& transaction) { note_whatsapp_inbound(transaction, profile.id, 0, wa_id); });
+    return people.ask("SELECT COALESCE(whatsapp_jid, 'none') FROM profiles");
+  };
+  CHECK(note({}) == "none");
+  CHECK(note("554199998888") == "554199998888");
+  CHECK(note({}) == "554199998888");
+  CHECK(note("5541999998888") == "5541999998888");
+  people.execute("UPDATE profiles SET whatsapp_jid = '5541999998888:3@s.whatsapp.net'");
+  CHECK(note("5541999998888") == "5541999998888:3@s.whatsapp.net");
+  CHECK(note("554199998888") == "554199998888");
+}
+
+TEST_CASE("a sender that is no number has a profile of its own") {
+  People people;
+  PersonIdentity const name{{}, {}, "EasyMO"};
+  auto const first = people.profile(name);
+  CHECK(first.created);
+  CHECK(people.profile(name).id == first.id);
+  CHECK(people.profile().id != first.id);
+  CHECK(people.profile({{}, {}, "8080"}).created);
+  CHECK_THROWS_AS(people.execute("INSERT INTO profiles (domain) VALUES ('shop.example')"), pqxx::check_violation);
+}
+
 TEST_CASE("nobody is made for a domain that is no tenant, or a suspended one") {
   People people;
   CHECK(refusal(people, "nobody.example", {phone}) == "unknown_tenant");

@@ -113,7 +113,8 @@ class FakeDialogues final : public DialogueStore {
 
  private:
   static std::string who_of(Inbound const& said) {
-    return said.sender.phone_number.value_or(said.sender.whatsapp_user_id.value_or(""));
+    auto const& sender = said.sender;
+    return sender.phone_number.value_or(sender.whatsapp_user_id.value_or(sender.sms_sender.value_or("")));
   }
   static std::string channel_of(sessions::Channel channel) { return std::string{sessions::to_string(channel)}; }
   static sessions::Session& open(Dialogues::Person& person) {

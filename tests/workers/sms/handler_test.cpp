@@ -263,6 +263,38 @@ TEST_CASE("a message without words is kept and not answered") {
   CHECK(texting.thread() == Texts{"they: "});
 }
 
+TEST_CASE("an SMS from a short code or a name is kept, and the tenant is told that it cannot be answered") {
+  Texting texting;
+  auto message = Texting::sms("Your balance is low.");
+  message.phone_number.reset();
+  message.sender = "EasyMO";
+  CHECK(texting.context.hand(*texting.handler, message) == Kind::handled);
+  CHECK(texting.thread() == Texts{"they: Your balance is low."});
+  CHECK(texting.model.asked() == 0);
+  CHECK(texting.context.published<NotificationRequested>().empty());
+  auto const told = texting.context.published<NotificationSkipped>();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].reason == "no_phone_number");
+  CHECK(told[0].channel == "sms");
+  CHECK(told[0].profile_id == texting.stored.people.at("EasyMO").profile.id);
+  CHECK(texting.context.last_published_key() == to_string(told[0].profile_id));
+  CHECK(texting.context.come_again() == Kind::handled);
+  CHECK(texting.context.published<NotificationSkipped>().size() == 1);
+}
+
+TEST_CASE("a reaction is kept and not answered; a picture is answered") {
+  Texting texting;
+  texting.model.script.say("I cannot see pictures.");
+  auto message = Texting::whatsapp("[reaction] 👍");
+  message.kind = "reaction";
+  CHECK(texting.context.hand(*texting.handler, message) == Kind::handled);
+  CHECK(texting.model.asked() == 0);
+  message = Texting::whatsapp("[image]");
+  message.kind = "image";
+  CHECK(texting.context.hand(*texting.handler, message) == Kind::handled);
+  CHECK(texting.thread() == Texts{"they: [reaction] 👍", "they: [image]", "reply: I cannot see pictures."});
+}
+
 TEST_CASE("a message that is given up: its person is told by the way it came, and handed over") {
   Texting texting;
   texting.model.script.say("Until six.");

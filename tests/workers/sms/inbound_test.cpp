@@ -40,6 +40,31 @@ TEST_CASE("a WhatsApp message may come from a user id alone, and without words")
   CHECK(said.received_ms == 1'795'168'800'000);
 }
 
+TEST_CASE("an SMS of a sender without a number cannot be answered") {
+  SmsMessageReceived message;
+  message.sender = "8080";
+  auto const said = inbound(message);
+  CHECK_FALSE(said.sender.phone_number);
+  CHECK(said.sender.sms_sender == "8080");
+  CHECK_FALSE(can_be_answered(said));
+  message.phone_number = "+250788123456";
+  CHECK(can_be_answered(inbound(message)));
+  CHECK_FALSE(inbound(message).sender.sms_sender);  // the number is the person's identity
+}
+
+TEST_CASE("a WhatsApp message tells where to answer, and whether to") {
+  WhatsappMessageReceived message;
+  message.phone_number = "+5541999998888";
+  message.wa_id = "554199998888";
+  message.kind = "image";
+  CHECK(inbound(message).sender.wa_id == "554199998888");
+  CHECK(inbound(message).wants_answer);
+  for (auto const* kind : {"reaction", "edit", "revoke"}) {
+    message.kind = kind;
+    CHECK_FALSE(inbound(message).wants_answer);
+  }
+}
+
 TEST_CASE("a time that cannot be read opens no window") {
   WhatsappMessageReceived message;
   message.received_at = "yesterday";

@@ -55,6 +55,7 @@ std::string key_by_person(ProfileKeys const& keys, Event& event) {
     return profile_key(rules, *number);
   }
   if constexpr (requires { event.whatsapp_user_id; }) return profile_key(rules, *event.whatsapp_user_id);
+  if constexpr (requires { event.sender; }) return profile_key(rules, *event.sender);
   throw std::logic_error("an event passed its check without a person");
 }
 

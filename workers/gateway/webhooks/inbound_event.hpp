@@ -1,8 +1,10 @@
 /// Events made from webhook requests.
 #pragma once
 
+#include "json/decode.hpp"
 #include "json/encode.hpp"
 #include "json/limits.hpp"
+#include "json/repair.hpp"
 #include "messaging/phone_number.hpp"
 #include "text/invalid_field.hpp"
 #include "uuid/uuid.hpp"
@@ -43,6 +45,22 @@ struct StatusName {
 /// Limits for providers' documents; none is deeper or wider than this.
 inline constexpr json::Limits webhook_limits{.bytes = 16 << 20, .depth = 16, .array_length = 2'000};
 
+/// The characters that our events' schemas allow in a text and in a name.
+inline constexpr std::size_t most_text = 16'000;
+inline constexpr std::size_t most_name = 64;
+
+/// Reads a provider's document. A text in it that is not well-formed Unicode is repaired: it must cost neither its
+/// message nor others.
+template <class T>
+boost::system::result<T, json::DecodeError> read_posted(std::string_view body) {
+  auto posted = json::decode<T>(body, webhook_limits);
+  if (posted) return posted;
+  return json::decode<T>(json::repaired_document(body), webhook_limits);
+}
+
+/// The first characters of a text in UTF-8, at most `most`.
+std::string cut(std::string text, std::size_t most);
+
 /// The id of a provider's report: the same for a repeated report, at every gateway.
 Uuid inbound_event_id(std::initializer_list<std::string_view> parts);
 
@@ -56,7 +74,20 @@ std::string profile_key(InboundRules const& rules, std::string_view sender);
 std::string receipt_key(std::string_view provider, std::string_view message_id);
 
 /// @throws Refusal 422 naming the field, without its value.
+/// @param text of a provider, which is a person's who called or wrote
 messaging::PhoneNumber read_phone_number(InboundRules const& rules, std::string field, std::string_view text);
+
+/// The sender of an SMS: one of both.
+struct SmsSender {
+  std::optional<std::string> phone_number{};  ///< E.164
+  std::optional<std::string> sender{};        ///< a short code or a name
+
+  std::string const& text() const { return phone_number ? *phone_number : *sender; }
+};
+
+/// Reads a phone number, or a sender that is none: a short code of up to 8 digits, or a name, which has a letter and
+/// no plus in front. @throws Refusal 422 naming the field, without its value.
+SmsSender read_sms_sender(InboundRules const& rules, std::string field, std::string_view text);
 
 /// The provider's time in RFC 3339; without a readable one, the request's, or now.
 std::string moment_or_now(InboundRules const& rules, std::string_view text);

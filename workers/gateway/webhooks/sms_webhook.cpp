@@ -1,7 +1,6 @@
 #include "workers/gateway/webhooks/sms_webhook.hpp"
 
 #include "events/inbound.hpp"
-#include "json/decode.hpp"
 
 #include <array>
 #include <string>
@@ -30,12 +29,25 @@ struct PostedReceipt {
 };
 BOOST_DESCRIBE_STRUCT(PostedReceipt, (), (deliveryStatus, clientCorrelatorId, transactionId, completedDate))
 
-/// MTN's words, and the short forms that SMSCs use for them.
+/// MTN's words, the short forms that SMSCs use for them, and those of the GSMA's OneAPI.
 constexpr std::array mtn_statuses{
-    StatusName{"ACCEPTD", "accepted"},    StatusName{"ACCEPTED", "accepted"}, StatusName{"ENROUTE", "sent"},
-    StatusName{"DELIVERED", "delivered"}, StatusName{"DELIVRD", "delivered"}, StatusName{"EXPIRED", "failed"},
-    StatusName{"DELETED", "failed"},      StatusName{"REJECTED", "failed"},   StatusName{"REJECTD", "failed"},
-    StatusName{"UNDELIVERED", "failed"},  StatusName{"UNDELIV", "failed"},    StatusName{"UNKNOWN", "unknown"},
+    StatusName{"ACCEPTD", "accepted"},
+    StatusName{"ACCEPTED", "accepted"},
+    StatusName{"ENROUTE", "sent"},
+    StatusName{"DELIVERED", "delivered"},
+    StatusName{"DELIVRD", "delivered"},
+    StatusName{"EXPIRED", "failed"},
+    StatusName{"DELETED", "failed"},
+    StatusName{"REJECTED", "failed"},
+    StatusName{"REJECTD", "failed"},
+    StatusName{"UNDELIVERED", "failed"},
+    StatusName{"UNDELIV", "failed"},
+    StatusName{"UNKNOWN", "unknown"},
+    StatusName{"DeliveredToTerminal", "delivered"},
+    StatusName{"DeliveredToNetwork", "sent"},
+    StatusName{"MessageWaiting", "sent"},
+    StatusName{"DeliveryImpossible", "failed"},
+    StatusName{"DeliveryUncertain", "unknown"},
 };
 
 std::string_view our_status(std::string_view theirs) {
@@ -57,21 +69,22 @@ std::optional<std::string> unless_empty(std::optional<std::string> text) {
 }  // namespace
 
 std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view body) {
-  auto posted = json::decode<PostedSms>(body, webhook_limits);
+  auto posted = read_posted<PostedSms>(body);
   if (!posted) throw Refusal::invalid(posted.error().field, posted.error().message());
-  auto const number = read_phone_number(rules, "from", posted->from);
+  auto sender = read_sms_sender(rules, "from", posted->from);
   if (posted->message.empty()) return std::nullopt;
 
+  auto key = profile_key(rules, sender.text());
   SmsMessageReceived sms;
   sms.domain = rules.domain;
   sms.provider = mtn_sms;
-  sms.phone_number = number.e164();
-  sms.recipient = std::move(posted->to);
+  sms.phone_number = std::move(sender.phone_number);
+  sms.sender = std::move(sender.sender);
+  sms.recipient = cut(std::move(posted->to), most_name);
   sms.text = std::move(posted->message);
   sms.received_at = moment_or_now(rules, posted->timestamp ? posted->timestamp->text : "");
   sms.provider_message_id = unless_empty(std::move(posted->id));
   if (!sms.provider_message_id) sms.provider_message_id = unless_empty(std::move(posted->message_id));
-  auto key = profile_key(rules, sms.phone_number);
   // The key stands for the sender, so that the id cannot be used to guess phone numbers.
   auto const id = sms.provider_message_id
                       ? inbound_event_id({mtn_sms, rules.domain, *sms.provider_message_id})
@@ -80,7 +93,7 @@ std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view
 }
 
 std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::string_view body) {
-  auto posted = json::decode<PostedReceipt>(body, webhook_limits);
+  auto posted = read_posted<PostedReceipt>(body);
   if (!posted) throw Refusal::invalid(posted.error().field, posted.error().message());
   DeliveryReceiptReceived receipt;
   receipt.provider = mtn_sms;

@@ -2,13 +2,16 @@
 
 #include "events/inbound.hpp"
 #include "hash/hash.hpp"
-#include "json/utf8.hpp"
+#include "json/repair.hpp"
 #include "text/base64.hpp"
 #include "time/time.hpp"
 #include "workers/gateway/webhooks/signature.hpp"
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <set>
+#include <utility>
 
 namespace omnibus::gateway {
 namespace {
@@ -29,16 +32,50 @@ constexpr std::array twilio_statuses{
     StatusName{"delivery_unknown", "unknown"},
 };
 
-std::string_view value_of(http::Form const& form, std::string_view name) {
+/// What a message without a text is, by the content type of its first attachment.
+constexpr std::array attachments{
+    std::pair<std::string_view, std::string_view>{"image/", "[image]"},
+    std::pair<std::string_view, std::string_view>{"video/", "[video]"},
+    std::pair<std::string_view, std::string_view>{"audio/", "[audio]"},
+    std::pair<std::string_view, std::string_view>{"text/vcard", "[contact]"},
+    std::pair<std::string_view, std::string_view>{"text/x-vcard", "[contact]"},
+    std::pair<std::string_view, std::string_view>{"", "[document]"},
+};
+
+std::string value_of(http::Form const& form, std::string_view name) {
   for (auto const& [field, value] : form)
-    if (field == name) return value;
+    if (field == name) return json::repaired_text(value);
   return {};
 }
 
 std::string needed(http::Form const& form, std::string_view name) {
-  auto const value = value_of(form, name);
+  auto value = value_of(form, name);
   if (value.empty()) throw Refusal::invalid(std::string(name), std::string(name) + " is missing");
-  return std::string(value);
+  return value;
+}
+
+std::string words_of(http::Form const& form) {
+  auto body = value_of(form, "Body");
+  auto const type = value_of(form, "MediaContentType0");
+  auto const blank = body.find_first_not_of(" \r\n") == std::string::npos;
+  if (!blank || type.empty()) return body;
+  auto const is_of = [&](auto const& attachment) { return type.starts_with(attachment.first); };
+  return std::string(std::find_if(attachments.begin(), attachments.end(), is_of)->second);
+}
+
+/// Decodes a name or a value; unlike other forms, a text of a person may hold NUL.
+std::optional<std::string> decode_part(std::string_view text) {
+  constexpr std::string_view nul = "%00";
+  std::string decoded;
+  while (true) {
+    auto const end = text.find(nul);
+    auto const piece = http::percent_decode(text.substr(0, end), true);
+    if (!piece) return std::nullopt;
+    decoded += *piece;
+    if (end == std::string_view::npos) return decoded;
+    decoded += '\0';
+    text.remove_prefix(end + nul.size());
+  }
 }
 
 }  // namespace
@@ -48,21 +85,29 @@ bool is_form(http::Request const& request) {
 }
 
 http::Form read_form(std::string_view body) {
-  auto form = http::read_form(body);
-  auto const readable = [](auto const& field) { return json::is_utf8(field.first) && json::is_utf8(field.second); };
-  if (!form || !std::ranges::all_of(*form, readable))
-    throw Refusal::invalid("", "The form is not UTF-8, percent-encoded");
-  if (form->size() > most_fields) throw Refusal::invalid("", "The form has too many fields");
-  return std::move(*form);
+  http::Form form;
+  while (!body.empty()) {
+    auto const field = body.substr(0, body.find('&'));
+    body.remove_prefix(std::min(field.size() + 1, body.size()));
+    auto const equals = std::min(field.find('='), field.size());
+    auto name = decode_part(field.substr(0, equals));
+    auto value = decode_part(field.substr(std::min(equals + 1, field.size())));
+    if (!name || !value) throw Refusal::invalid("", "The form is not percent-encoded");
+    if (form.size() == most_fields) throw Refusal::invalid("", "The form has too many fields");
+    form.emplace_back(*std::move(name), *std::move(value));
+  }
+  return form;
 }
 
 std::optional<std::string_view> twilio_signature_fault(std::string_view token, std::string_view address,
-                                                       http::Headers const& headers, http::Form form) {
+                                                       http::Headers const& headers, http::Form const& form) {
   auto const header = headers.find("X-Twilio-Signature");
   if (!header || header->empty()) return "missing";
-  std::stable_sort(form.begin(), form.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
+  std::map<std::string_view, std::set<std::string_view>> fields;
+  for (auto const& [name, value] : form) fields[name].insert(value);
   std::string text(address);
-  for (auto const& [name, value] : form) text.append(name).append(value);
+  for (auto const& [name, values] : fields)
+    for (auto const value : values) text.append(name).append(value);
   auto const expected = hmac_sha1(token, text);
   auto const given = kafka::decode_base64(*header);
   auto const good = given && same_secret(*given, {reinterpret_cast<char const*>(expected.data()), expected.size()});
@@ -71,18 +116,21 @@ std::optional<std::string_view> twilio_signature_fault(std::string_view token, s
 }
 
 std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, http::Form const& form) {
-  auto const number = read_phone_number(rules, "From", value_of(form, "From"));
-  if (value_of(form, "Body").empty()) return std::nullopt;
+  auto sender = read_sms_sender(rules, "From", value_of(form, "From"));
+  auto words = words_of(form);
+  if (words.empty()) return std::nullopt;
+  auto key = profile_key(rules, sender.text());
   SmsMessageReceived sms;
   sms.domain = rules.domain;
   sms.provider = twilio_sms;
-  sms.phone_number = number.e164();
-  sms.recipient = needed(form, "To");
-  sms.text = value_of(form, "Body");
+  sms.phone_number = std::move(sender.phone_number);
+  sms.sender = std::move(sender.sender);
+  sms.recipient = cut(needed(form, "To"), most_name);
+  sms.text = std::move(words);
   sms.received_at = format_time_ms(rules.now_ms);
   sms.provider_message_id = needed(form, "MessageSid");
   auto const id = inbound_event_id({twilio_sms, rules.domain, *sms.provider_message_id});
-  return make_inbound(id, profile_key(rules, sms.phone_number), sms);
+  return make_inbound(id, std::move(key), sms);
 }
 
 std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, http::Form const& form,
@@ -97,7 +145,7 @@ std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, http:
   receipt.occurred_at = format_time_ms(rules.now_ms);
   receipt.provider_message_id = needed(form, "MessageSid");
   if (auto const key = parse_uuid(effect_key)) receipt.effect_key = to_string(*key);
-  if (auto const code = value_of(form, "ErrorCode"); !code.empty()) receipt.error_code = code;
+  if (auto code = value_of(form, "ErrorCode"); !code.empty()) receipt.error_code = cut(std::move(code), most_name);
   auto const id = inbound_event_id({twilio_sms, "receipt", *receipt.provider_message_id, theirs});
   return make_inbound(id, receipt_key(twilio_sms, *receipt.provider_message_id), receipt);
 }

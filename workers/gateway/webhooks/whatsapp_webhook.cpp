@@ -1,9 +1,10 @@
 #include "workers/gateway/webhooks/whatsapp_webhook.hpp"
 
 #include "events/inbound.hpp"
-#include "json/decode.hpp"
 #include "messaging/phone_number.hpp"
+#include "workers/gateway/webhooks/json_fields.hpp"
 #include "workers/gateway/webhooks/whatsapp_payload.hpp"
+#include "workers/gateway/webhooks/whatsapp_words.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,24 +18,12 @@ namespace {
 using namespace whatsapp;
 
 constexpr std::size_t most_events = 2'000;
-constexpr std::array<std::string_view, 12> kinds{"text",     "button",  "interactive", "image",    "video", "audio",
-                                                 "document", "sticker", "location",    "contacts", "order", "voice"};
+/// Told by WhatsApp itself, in the form of a message.
+constexpr std::array<std::string_view, 2> not_of_people{"system", "request_welcome"};
 constexpr std::array<std::string_view, 5> whatsapp_statuses{"accepted", "sent", "delivered", "read", "failed"};
 
 bool is_one_of(auto const& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-std::string words_of(InboundMessage& message) {
-  if (message.text) return std::move(message.text->body);
-  if (message.button) return std::move(message.button->text);
-  if (message.interactive) {
-    if (message.interactive->button_reply) return std::move(message.interactive->button_reply->title);
-    if (message.interactive->list_reply) return std::move(message.interactive->list_reply->title);
-  }
-  for (auto* media : {&message.image, &message.video, &message.document})
-    if (*media && (*media)->caption) return std::move(*(*media)->caption);
-  return {};
 }
 
 /// Reads the payload's entries one after the other.
@@ -49,8 +38,7 @@ class WhatsappReader {
     if (!value) return pass_over();
     if (!number_.empty() && value->metadata.phone_number_id != number_) return pass_over();
     contacts_.clear();
-    for (auto const& contact : value->contacts.value_or(std::vector<json::Raw>{}))
-      if (auto read = json::decode<Contact>(contact.text, webhook_limits)) contacts_.push_back(*std::move(read));
+    for (auto const& contact : value->contacts.value_or(std::vector<json::Raw>{})) contacts_.emplace_back(contact.text);
     each(value->messages, [&](json::Raw const& raw) { return message(value->metadata, raw); });
     each(value->statuses, [&](json::Raw const& raw) { return status(raw); });
   }
@@ -80,18 +68,23 @@ class WhatsappReader {
   }
 
   std::optional<InboundEvent> message(Metadata const& metadata, json::Raw const& raw) {
-    auto read = json::decode<InboundMessage>(raw.text, webhook_limits);
-    if (!read || read->group_id || !is_one_of(kinds, read->type)) return std::nullopt;
+    JsonFields const message{raw.text};
+    auto const type = message.text("type");
+    auto const nothing_said = (type == "text" || type == "reaction") && message.object(type).empty();
+    if (nothing_said || !message.text("group_id").empty() || is_one_of(not_of_people, type)) return std::nullopt;
     WhatsappMessageReceived event;
     event.domain = rules_.domain;
-    event.provider_message_id = read->id;
+    event.provider_message_id = message.text("id");
     event.recipient = metadata.phone_number_id;
-    event.kind = read->type;
-    event.text = words_of(*read);
-    event.received_at = moment_or_now(rules_, read->timestamp.value_or(""));
-    if (auto const number = messaging::PhoneNumber::from_whatsapp(read->from.value_or("")))
+    event.kind = cut(type, most_name);
+    event.text = cut(whatsapp_words(message, type), most_text);
+    event.received_at = moment_or_now(rules_, message.text("timestamp"));
+    auto const from = message.text("from");
+    if (auto const number = messaging::PhoneNumber::from_whatsapp(from)) {
       event.phone_number = number->e164();
-    event.whatsapp_user_id = user_id_of(*read);
+      event.wa_id = messaging::wa_id_digits(from);
+    }
+    event.whatsapp_user_id = user_id_of(message, from);
     if (!event.phone_number && !event.whatsapp_user_id) return std::nullopt;
     auto key = profile_key(rules_, event.phone_number ? *event.phone_number : *event.whatsapp_user_id);
     return make_inbound(inbound_event_id({whatsapp_cloud, rules_.domain, event.provider_message_id}), std::move(key),
@@ -99,44 +92,44 @@ class WhatsappReader {
   }
 
   /// Said by the message itself, or by the contact it is of: the one with its number, or the only one.
-  std::optional<std::string> user_id_of(InboundMessage const& message) const {
-    if (message.from_user_id && messaging::is_whatsapp_user_id(*message.from_user_id)) return message.from_user_id;
-    if (message.from && messaging::is_whatsapp_user_id(*message.from)) return message.from;
+  std::optional<std::string> user_id_of(JsonFields const& message, std::string const& from) const {
+    for (auto const& id : {message.text("from_user_id"), from})
+      if (messaging::is_whatsapp_user_id(id)) return id;
     for (auto const& contact : contacts_) {
-      auto const its = message.from ? contact.wa_id == message.from : contacts_.size() == 1;
-      if (its && contact.user_id && messaging::is_whatsapp_user_id(*contact.user_id)) return contact.user_id;
+      auto const its = from.empty() ? contacts_.size() == 1 : contact.text("wa_id") == from;
+      auto id = contact.text("user_id");
+      if (its && messaging::is_whatsapp_user_id(id)) return id;
     }
     return std::nullopt;
   }
 
   std::optional<InboundEvent> status(json::Raw const& raw) {
-    auto read = json::decode<Status>(raw.text, webhook_limits);
-    if (!read) return std::nullopt;
-    if (read->status == "played") read->status = "read";  // a voice message that was listened to
-    if (!is_one_of(whatsapp_statuses, read->status)) return std::nullopt;
+    JsonFields const told{raw.text};
     DeliveryReceiptReceived event;
     event.provider = whatsapp_cloud;
-    event.status = std::move(read->status);
-    event.occurred_at = moment_or_now(rules_, read->timestamp.value_or(""));
+    event.status = told.text("status");
+    if (event.status == "played") event.status = "read";  // a voice message that was listened to
+    if (!is_one_of(whatsapp_statuses, event.status)) return std::nullopt;
+    event.occurred_at = moment_or_now(rules_, told.text("timestamp"));
     // Our keys are UUIDs: the values of other senders on this number may be personal.
-    if (auto const key = parse_uuid(read->biz_opaque_callback_data.value_or(""))) event.effect_key = to_string(*key);
-    if (read->errors && !read->errors->empty() && read->errors->front().code)
-      event.error_code = std::to_string(*read->errors->front().code);
-    event.provider_message_id = std::move(read->id);
+    if (auto const key = parse_uuid(told.text("biz_opaque_callback_data"))) event.effect_key = to_string(*key);
+    if (auto const errors = told.objects("errors"); !errors.empty())
+      if (auto code = errors.front().text("code"); !code.empty()) event.error_code = cut(std::move(code), most_name);
+    event.provider_message_id = told.text("id");
     auto const id = inbound_event_id({whatsapp_cloud, "receipt", *event.provider_message_id, event.status});
     return make_inbound(id, receipt_key(whatsapp_cloud, *event.provider_message_id), event);
   }
 
   InboundRules const& rules_;
   std::string_view number_;
-  std::vector<Contact> contacts_;
+  std::vector<JsonFields> contacts_;
   WhatsappBatch batch_;
 };
 
 }  // namespace
 
 WhatsappBatch read_whatsapp(InboundRules const& rules, std::string_view phone_number_id, std::string_view body) {
-  auto const payload = json::decode<Payload>(body, webhook_limits);
+  auto const payload = read_posted<Payload>(body);
   if (!payload) throw Refusal::invalid(payload.error().field, payload.error().message());
   if (payload->object != "whatsapp_business_account")
     throw Refusal::invalid("object", "object must be whatsapp_business_account");

@@ -17,9 +17,9 @@ struct WhatsappBatch {
   std::size_t passed_over = 0;  ///< of kinds that are not used here, or that cannot be read
 };
 
-/// Reads a batch: messages of people become WhatsappMessageReceived, statuses of ours DeliveryReceiptReceived. All
-/// other entries (reactions, groups, system messages, changes of templates and accounts) are skipped, also unreadable
-/// ones: if they were rejected, Meta would send the whole batch again for days.
+/// Reads a batch: messages of people, of any kind, become WhatsappMessageReceived, statuses of ours
+/// DeliveryReceiptReceived. All other entries (groups, system messages, changes of templates and accounts) are skipped,
+/// also unreadable ones: if they were rejected, Meta would send the whole batch again for days.
 /// @param phone_number_id if not empty, entries about another number of ours are skipped, too.
 /// @throws Refusal 400 when it is not a WhatsApp payload, 413 when it has more than two thousand entries.
 WhatsappBatch read_whatsapp(InboundRules const& rules, std::string_view phone_number_id, std::string_view body);

@@ -2,10 +2,12 @@
 
 #include "http/form.hpp"
 #include "json/decode.hpp"
+#include "json/raw.hpp"
 #include "workers/notify/providers/provider_call.hpp"
 #include "workers/notify/providers/recipient.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <ctime>
 #include <stdexcept>
 #include <utility>
@@ -25,7 +27,7 @@ struct Created {
 BOOST_DESCRIBE_STRUCT(Created, (), (sid))
 
 struct TwilioError {
-  std::int64_t code;
+  json::Raw code;
 };
 BOOST_DESCRIBE_STRUCT(TwilioError, (), (code))
 
@@ -78,6 +80,17 @@ bool of_account(std::int64_t code) {
          code == 21659 || code == 21660;
 }
 
+/// A refusal's code, with or without quotes; nothing if the answer has none.
+std::optional<std::int64_t> refusal_code(http::Response const& answer) {
+  auto const error = json::decode<TwilioError>(answer.body, answer_limits);
+  if (!error) return std::nullopt;
+  auto const text = code_word(error->code.text);
+  std::int64_t code = 0;
+  auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), code);
+  if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return code;
+}
+
 /// Too many at once, from this number or in its queue.
 bool throttles(std::int64_t code) {
   return code == 20429 || code == 14107 || code == 21611 || code == 30022;
@@ -111,13 +124,13 @@ SendResult read_twilio_answer(http::Response const& answer) {
   }
   auto result = by_status(answer);
   auto* const refused = std::get_if<Refused>(&result);
-  auto const error = json::decode<TwilioError>(answer.body, answer_limits);
-  if (refused == nullptr || !error) return result;
-  refused->code = std::to_string(error->code);
+  auto const code = refusal_code(answer);
+  if (refused == nullptr || !code) return result;
+  refused->code = std::to_string(*code);
   refused->reason += ", error " + refused->code;
-  refused->of_provider = refused->of_provider || of_account(error->code);
+  refused->of_provider = refused->of_provider || of_account(*code);
   if (refused->of_provider) refused->kind = Refused::Kind::transient;
-  if (throttles(error->code)) refused->kind = Refused::Kind::throttled;
+  if (throttles(*code)) refused->kind = Refused::Kind::throttled;
   return result;
 }
 

@@ -126,8 +126,8 @@ TEST_CASE("parts do not run together in an id") {
   CHECK(inbound_event_id({"a", ""}) != inbound_event_id({"a"}));
 }
 
-TEST_CASE("what is no phone number is 422 and is not echoed") {
-  for (auto const* from : {"EasyMO", "8080", "", "+25078812", "077199999999999999", "+250788123456;x"}) {
+TEST_CASE("a sender that is no number, short code or name is 422 and is not echoed") {
+  for (auto const* from : {"", "+2507881", "+1234567890123456", "077199999999999999", "+250788123456;x", "*100#"}) {
     CAPTURE(from);
     auto const body = R"({"to":"8080","message":"x","from":")" + std::string(from) + "\"}";
     auto const refusal = refusal_of([&] { read_sms(inbound_rules(), body); });
@@ -149,7 +149,6 @@ TEST_CASE("what is no SMS is 400 and names the field") {
   CHECK(refused(R"({"to":"8080","message":"x"})") == "from");
   CHECK(refused(R"({"from":250788123456,"to":"8080","message":"x"})") == "from");
   CHECK(refused(R"({"from":"+250788123456","to":"","message":"x"})") == "recipient");
-  CHECK(refused(R"({"from":"+250788123456","to":"8080","message":"a\u0000b"})") == "message");
   CHECK(refused(R"({"from":"+250788123456","to":"8080","message":")" + std::string(16'001, 'x') + "\"}") == "text");
   CHECK(refused(R"({"from":"+250788123456","to":"8080","message":"x","more":)" + std::string(20, '[') +
                 std::string(20, ']') + "}") != "text");
@@ -278,10 +277,10 @@ TEST_CASE("Twilio's forms become the same events") {
 
 TEST_CASE("a form that is none is refused, and so is one of too many fields") {
   CHECK(refusal_of([] { read_form("a=%zz"); }).status == 400);
-  CHECK(refusal_of([] { read_form("a=%ff"); }).status == 400);
   std::string many;
   for (int i = 0; i <= 100; ++i) many += "a=b&";
   CHECK(refusal_of([&] { read_form(many); }).status == 400);
   CHECK(read_form("").empty());
+  CHECK(read_form("a=%ff%00b") == http::Form{{"a", std::string("\xff\0b", 3)}});  // as it is signed
   CHECK(read_form("a&=b&&c=d=e") == http::Form{{"a", ""}, {"", "b"}, {"", ""}, {"c", "d=e"}});
 }

@@ -185,6 +185,7 @@ TEST_CASE("Twilio is told as its API wants it, and its codes are what they are c
   };
   CHECK(told_of(400, "21211") == "permanent 21211");
   CHECK(told_of(400, "21610") == "permanent 21610");
+  CHECK(told_of(400, "\"21610\"") == "permanent 21610");
   CHECK(told_of(400, "21606") == "transient 21606 of the provider");
   CHECK(told_of(401, "20003") == "transient 20003 of the provider");
   CHECK(told_of(429, "20429") == "throttled 20429");
