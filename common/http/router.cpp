@@ -73,6 +73,7 @@ Router::Match Router::match(Request& request) const {
     if (std::find(methods.begin(), methods.end(), "GET") != methods.end()) methods.push_back("HEAD");
     std::sort(methods.begin(), methods.end());
     methods.erase(std::unique(methods.begin(), methods.end()), methods.end());
+    if (otherwise_) match.handler = &otherwise_;
     for (auto const method : methods) match.allow += (match.allow.empty() ? "" : ", ") + std::string(method);
     return match;
   }

@@ -53,6 +53,8 @@ class Router {
   void add_stream(std::string method, std::string_view pattern, StreamHandler handler);
   void get(std::string_view pattern, Handler handler) { add("GET", pattern, std::move(handler)); }
   void post(std::string_view pattern, Handler handler) { add("POST", pattern, std::move(handler)); }
+  /// Answers what no route takes, in place of the problem responses 404 and 405.
+  void otherwise(Handler handler) { otherwise_ = std::move(handler); }
 
   struct Match {
     Handler const* handler = nullptr;       ///< set when an ordinary route matched
@@ -77,6 +79,7 @@ class Router {
   };
   void insert(Route route, std::string_view pattern);
   std::vector<Route> routes_;
+  Handler otherwise_;
 };
 
 }  // namespace omnibus::http

@@ -25,6 +25,10 @@ Number number(std::string_view text, std::string_view part) {
   return value;
 }
 
+void set_kind(OddityRule& rule, std::string_view name) {
+  rule.kind = &find_oddity(name);
+}
+
 template <class Kind>
 void set_kind(RuleOf<Kind>& rule, std::string_view name) {
   if (name == "429") {
@@ -70,6 +74,23 @@ RuleOf<Kind> const& checked(RuleOf<Kind> const& rule, std::string_view part) {
   return rule;
 }
 
+/// Oddities without conditions take turns.
+void share(std::vector<OddityRule>& rules) {
+  auto const unconditional = [](OddityRule const& rule) {
+    return rule.every == 1 && rule.probability >= 1 && rule.match.empty() && rule.asked.empty() && !rule.times;
+  };
+  auto const sharing = std::count_if(rules.begin(), rules.end(), unconditional);
+  std::int64_t turn = sharing;
+  for (auto& rule : rules) {
+    if (!unconditional(rule)) continue;
+    rule.every = sharing;
+    rule.turn = --turn;
+  }
+}
+
+template <class Kind>
+void share(std::vector<RuleOf<Kind>>&) {}
+
 /// Takes the text up to the separator, and the separator, off the front.
 std::string_view take(std::string_view& text, char separator) {
   auto const end = std::min(text.find(separator), text.size());
@@ -96,6 +117,7 @@ std::vector<RuleOf<Kind>> parse_faults(std::string_view specification) {
     }
     rules.push_back(checked(rule, part));
   }
+  share(rules);
   return rules;
 }
 
@@ -119,6 +141,7 @@ std::vector<RuleOf<Kind>> parse_fault_rules(std::string_view text) {
     }
     rules.push_back(checked(rule, "rule"));
   }
+  share(rules);
   return rules;
 }
 
@@ -135,7 +158,9 @@ RuleOf<Kind> const* PlanOf<Kind>::next(std::string_view text, std::string_view a
     if (!rule.match.empty() && text.find(rule.match) == std::string_view::npos) continue;
     if (!rule.asked.empty() && rule.asked != asked) continue;
     ++matched;
-    if (struck != nullptr || matched % static_cast<std::uint64_t>(rule.every) != 0) continue;
+    if (struck != nullptr ||
+        (matched + static_cast<std::uint64_t>(rule.turn)) % static_cast<std::uint64_t>(rule.every) != 0)
+      continue;
     if (rule.times && times >= *rule.times) continue;
     auto const draw = static_cast<double>(stable_hash(fmt::format("{} {}", i, matched), seed_) >> 11) * 0x1p-53;
     if (draw >= rule.probability) continue;
@@ -147,9 +172,12 @@ RuleOf<Kind> const* PlanOf<Kind>::next(std::string_view text, std::string_view a
 
 template class PlanOf<FaultKind>;
 template class PlanOf<SendFaultKind>;
+template class PlanOf<OddWay const*>;
 template std::vector<FaultRule> parse_faults(std::string_view);
 template std::vector<SendFaultRule> parse_faults(std::string_view);
+template std::vector<OddityRule> parse_faults(std::string_view);
 template std::vector<FaultRule> parse_fault_rules(std::string_view);
 template std::vector<SendFaultRule> parse_fault_rules(std::string_view);
+template std::vector<OddityRule> parse_fault_rules(std::string_view);
 
 }  // namespace omnibus::simulator

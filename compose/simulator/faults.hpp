@@ -1,5 +1,7 @@
-/// Faults of the simulated model and the simulated message providers. Pure.
+/// Faults of the simulated model and the simulated message providers, and the model's oddities. Pure.
 #pragma once
+
+#include "compose/simulator/oddities/oddity.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -21,8 +23,12 @@ enum class FaultKind {
   reset,         ///< the connection breaks
   stream_error,  ///< 200, some of the answer, then an error in the stream
   wrong_type,    ///< 200 with a page of HTML
+  not_json,      ///< a structured answer that is no JSON
+  wrong_schema,  ///< a structured answer that does not fit its schema
+  refusal,       ///< the model refuses to answer
 };
-BOOST_DESCRIBE_ENUM(FaultKind, latency, rate_limit, error, drip, truncated, endless, reset, stream_error, wrong_type)
+BOOST_DESCRIBE_ENUM(FaultKind, latency, rate_limit, error, drip, truncated, endless, reset, stream_error, wrong_type,
+                    not_json, wrong_schema, refusal)
 
 /// How a message provider fails. Kinds with `accept` accept the message first, so that its sender cannot know.
 enum class SendFaultKind {
@@ -41,8 +47,9 @@ BOOST_DESCRIBE_ENUM(SendFaultKind, latency, rate_limit, error, reset, accept_err
 /// One fault and the requests it affects: those that meet all of its conditions.
 template <class Kind>
 struct RuleOf {
-  Kind kind = Kind::error;
+  Kind kind = {};
   std::int64_t every = 1;             ///< every Nth of the requests that match
+  std::int64_t turn = 0;              ///< strikes so many requests before the Nth
   double probability = 1;             ///< decided by the seed and the request's number
   std::string match = {};             ///< in the last message of the user, in the text of a message
   std::string asked = {};             ///< the model, or the provider (whatsapp, mtn, mtn_token, twilio)
@@ -53,9 +60,11 @@ struct RuleOf {
 };
 using FaultRule = RuleOf<FaultKind>;
 using SendFaultRule = RuleOf<SendFaultKind>;
+using OddityRule = RuleOf<OddWay const*>;
 
 /// Reads `kind:name=value,name=value;kind`: `rate_limit:every=10,retry_after=2;reset:probability=0.01`. Besides the
-/// kinds' names, `429` and a status such as `503` are understood.
+/// kinds' names, `429` and a status such as `503` are understood. Oddities are told like this, too; those without
+/// conditions take turns.
 /// @throws std::invalid_argument naming the part that cannot be read.
 template <class Kind = FaultKind>
 std::vector<RuleOf<Kind>> parse_faults(std::string_view specification);
@@ -83,5 +92,6 @@ class PlanOf {
 };
 using FaultPlan = PlanOf<FaultKind>;
 using SendFaultPlan = PlanOf<SendFaultKind>;
+using OddityPlan = PlanOf<OddWay const*>;
 
 }  // namespace omnibus::simulator

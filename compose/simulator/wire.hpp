@@ -1,46 +1,30 @@
-/// The provider's side of the chat-completions wire. Pure.
+/// The answers of the chat-completions wire, as its provider writes them. Pure.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <boost/json/object.hpp>
+
 namespace omnibus::simulator {
 
-/// The parts of a request that a simulated model needs.
-struct Question {
-  std::string model;
-  std::string text;         ///< the last message of the user
-  std::string tool_result;  ///< set when the last message is a tool's
-  std::string tool;         ///< the tool to call, when one should be
-  std::string tool_arguments;
-  std::uint64_t prompt_hash = 0;  ///< of model and all messages
-  std::int64_t prompt_tokens = 0;
-  std::int64_t max_tokens = 0;  ///< 0: no limit
-  bool stream = false;
-  bool include_usage = false;
+/// A tool call of a simulated model.
+struct PlannedCall {
+  std::string id;
+  std::string name;
+  std::string arguments;  ///< JSON text
 };
-
-/// The error in a request, in the provider's words.
-class BadRequest : public std::runtime_error {
- public:
-  BadRequest(std::string const& message, std::string its_parameter)
-      : runtime_error(message), parameter(std::move(its_parameter)) {}
-  std::string parameter;
-};
-
-/// @throws BadRequest
-Question read_question(std::string_view body);
 
 struct Answer {
   std::string id;
   std::string model;
   std::string text;
-  std::string tool;  ///< the tool to call; then there is no text
-  std::string tool_arguments;
+  std::string refusal;                     ///< then there is no text
+  std::vector<PlannedCall> calls;          ///< then there is no text either
+  std::optional<PlannedCall> second_call;  ///< not part of the answer: for the oddities that make two calls
   std::string finish_reason;
   std::int64_t created = 0;
   std::int64_t prompt_tokens = 0;
@@ -48,8 +32,13 @@ struct Answer {
 };
 
 /// The answer as one document.
+boost::json::object answer_document(Answer const& answer);
+/// The answer as one document after the other, each the data of an event, without the closing [DONE].
+std::vector<boost::json::object> chunk_documents(Answer const& answer, bool include_usage);
+
+/// `answer_document` as JSON text.
 std::string whole_answer(Answer const& answer);
-/// The answer as the data of one event after the other, without the closing [DONE].
+/// `chunk_documents` as JSON texts.
 std::vector<std::string> answer_chunks(Answer const& answer, bool include_usage);
 /// `{"error": {...}}`
 std::string error_body(std::string_view message, std::string_view type, std::string_view parameter,

@@ -73,6 +73,16 @@ TEST_CASE("requests of one connection are answered one after the other, pipeline
   CHECK(has(answers, "Connection: close"));
 }
 
+TEST_CASE("what no route takes is answered by the router's own handler, if it has one") {
+  auto router = routes();
+  router.otherwise(echo);
+  RunningServer server(std::move(router));
+  auto const close = std::string(" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  CHECK(has(exchange(server.port(), "GET /nothing" + close), "GET /nothing"));
+  CHECK(has(exchange(server.port(), "DELETE /echo" + close), "DELETE /echo"));
+  CHECK(has(exchange(server.port(), "GET /fail" + close), "HTTP/1.1 500"));
+}
+
 TEST_CASE("a chunked body arrives whole") {
   RunningServer server(routes());
   auto const answer =

@@ -47,6 +47,22 @@ TEST_CASE("rules are read from a specification and from JSON") {
   CHECK(json[0].match == "a b");
 }
 
+TEST_CASE("oddities are told like faults, and those without conditions take turns") {
+  OddityPlan plan(parse_faults<OddWay const*>("no-done;crlf-lines;only-thought:match=bye;no-id"));
+  std::string names;
+  for (auto const* text : {"a", "b", "c", "d", "bye", "e"}) {
+    auto const* const rule = plan.next(text, "m");
+    names += (rule != nullptr ? std::string(rule->kind->name) : "none") + ' ';
+  }
+  CHECK(names == "no-done crlf-lines no-id no-done crlf-lines no-id ");
+  auto const rules = parse_fault_rules<OddWay const*>(R"({"rules":[{"kind":"no-id","every":4}]})");
+  REQUIRE(rules.size() == 1);
+  CHECK(rules[0].kind->name == "no-id");
+  CHECK(rules[0].every == 4);
+  CHECK_THROWS_WITH_AS(find_oddity("x"), doctest::Contains("no-done"), std::invalid_argument);
+  CHECK_THROWS_AS(parse_faults<OddWay const*>("no-done:often=1"), std::invalid_argument);
+}
+
 TEST_CASE("what cannot be read is refused") {
   for (auto const* text :
        {"x", "reset:every=0", "reset:every=x", "reset:often=1", "reset:probability=2", "error:status=200"}) {

@@ -1,80 +1,13 @@
-#include "compose/simulator/simulator.hpp"
+#include "tests/compose/simulator/simulator_fixture.hpp"
 
-#include "llm/openai_client.hpp"
+#include <set>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
-#include <boost/json.hpp>
 #include <doctest/doctest.h>
 
 namespace omnibus::simulator {
 namespace {
 
-/// A simulator and our own client on one event loop.
-struct Fixture {
-  explicit Fixture(std::string_view faults = {}) : simulator(settings(faults)) { server.start(); }
-
-  static SimulatorSettings settings(std::string_view faults) {
-    SimulatorSettings settings;
-    settings.context_tokens = 1000;
-    settings.faults = parse_faults(faults);
-    return settings;
-  }
-  std::string url(std::string const& path) { return "http://127.0.0.1:" + std::to_string(server.port()) + path; }
-
-  http::Response fetch(std::string method, std::string const& path, std::string body = {}) {
-    http::ClientRequest request;
-    request.method = std::move(method);
-    request.url = http::parse_url(url(path)).value();
-    request.body = std::move(body);
-    request.deadline = std::chrono::seconds(5);
-    http::Response response;
-    auto ended = false;
-    boost::asio::co_spawn(context, client.fetch(request), [&](std::exception_ptr error, http::Response answer) {
-      ended = true;
-      if (error) std::rethrow_exception(error);
-      response = std::move(answer);
-    });
-    while (!ended) context.run_one();
-    return response;
-  }
-  boost::json::object stats(std::string const& query = {}) {
-    return boost::json::parse(fetch("GET", "/_simulator/stats" + query).body).as_object();
-  }
-  /// The completion, or its error's kind as the finish reason.
-  llm::ChatCompletion ask(std::string text, bool stream = true, std::vector<llm::Tool> tools = {},
-                          std::chrono::milliseconds deadline = std::chrono::seconds(5)) {
-    llm::OpenAiClient model(client, {url("/v1"), "", 100'000, "max_completion_tokens"});
-    llm::ChatRequest request;
-    request.model = "omnibus-small";
-    request.messages = {{"system", "be brief"}, {"user", std::move(text)}};
-    request.stream = stream;
-    request.tools = std::move(tools);
-    request.deadline = deadline;
-    llm::ChatCompletion result;
-    auto ended = false;
-    boost::asio::co_spawn(context,
-                          model.complete(std::move(request), [&](std::string_view piece) { streamed += piece; }),
-                          [&](std::exception_ptr error, llm::ChatCompletion completion) {
-                            ended = true;
-                            try {
-                              if (error) std::rethrow_exception(error);
-                              result = std::move(completion);
-                            } catch (llm::LlmError const& failure) {
-                              result.finish_reason = to_string(failure.kind());
-                            }
-                          });
-    while (!ended) context.run_one();
-    return result;
-  }
-
-  boost::asio::io_context context;
-  Simulator simulator;
-  http::Server server{context.get_executor(), {}, simulator.router()};
-  http::Client client{context};
-  std::string streamed;
-};
+using Fixture = SimulatorFixture;
 
 }  // namespace
 
@@ -169,6 +102,57 @@ TEST_CASE("faults can be set while it runs") {
   CHECK(fixture.fetch("DELETE", "/_simulator/faults").status == 204);
   CHECK(fixture.ask("x").finish_reason == "stop");
   CHECK(fixture.fetch("POST", "/_simulator/faults", "{}").status == 422);
+}
+
+TEST_CASE("every completion has its own id, and its tool calls have theirs") {
+  std::vector<llm::Tool> const tools{{"get_weather", "Tells the weather.", R"({"type":"object"})"}};
+  Fixture fixture;
+  std::set<std::string> ids;
+  for (auto i = 0; i < 3; ++i) {
+    for (auto const stream : {true, false}) {
+      ids.insert(fixture.ask("weather", stream).response_id);
+      auto const answer = fixture.ask("weather", stream, tools);
+      REQUIRE(answer.tool_calls.size() == 1);
+      ids.insert(answer.tool_calls[0].id);
+    }
+  }
+  CHECK(ids.size() == 12);
+  Fixture other;
+  CHECK(ids.count(other.ask("weather").response_id) == 1);  // the same requests get the same ids
+}
+
+TEST_CASE("a path that there is not gets an error of the OpenAI wire") {
+  Fixture fixture;
+  for (auto const& [method, path] :
+       {std::pair{"GET", "/v1/embeddings"}, {"POST", "/"}, {"GET", "/v1/chat/completions"}}) {
+    auto const response = fixture.fetch(method, path);
+    CHECK(response.status == 404);
+    CHECK(response.headers.find("Content-Type") == "application/json");
+    auto const message = "Invalid URL (" + std::string(method) + ' ' + path + ')';
+    CHECK(response.body == error_body(message, "invalid_request_error", {}, {}));
+  }
+  CHECK(error_body("m", "t", {}, {}) == R"({"error":{"message":"m","type":"t","param":null,"code":null}})");
+}
+
+TEST_CASE("an oddity is told for one request by its header, or for all while it runs") {
+  Fixture fixture;
+  auto const body = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
+  auto const ask = [&](http::Headers headers) {
+    return fixture.fetch("POST", "/v1/chat/completions", body, std::move(headers));
+  };
+  CHECK(ask({{"X-Oddity", "error-as-text"}}).status == 404);
+  CHECK(ask({}).status == 200);
+  auto const refused = ask({{"X-Oddity", "nonsense"}});
+  CHECK(refused.status == 400);
+  CHECK(refused.body.find("only-thought") != std::string::npos);
+  CHECK(fixture.fetch("POST", "/_simulator/oddities", R"({"rules":[{"kind":"error-as-text","times":1}]})").status ==
+        200);
+  CHECK(ask({}).status == 404);
+  CHECK(ask({}).status == 200);
+  CHECK(fixture.fetch("POST", "/_simulator/oddities", R"({"rules":[{"kind":"nonsense"}]})").status == 422);
+  CHECK(fixture.fetch("DELETE", "/_simulator/oddities").status == 204);
+  CHECK(fixture.fetch("GET", "/_simulator/oddities").body.find("\"name\":\"only-thought\"") != std::string::npos);
+  CHECK(fixture.stats()["outcomes"] == boost::json::object{{"error-as-text", 2}, {"ok", 2}, {"refused", 1}});
 }
 
 TEST_CASE("requests that are wrong are refused as the provider does") {

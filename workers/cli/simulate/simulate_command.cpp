@@ -1,15 +1,18 @@
 #include "compose/simulator/messaging.hpp"
+#include "compose/simulator/oddities/oddity.hpp"
 #include "compose/simulator/simulator.hpp"
 #include "http/server.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/topics/ready_file.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -31,6 +34,7 @@ struct SimulateOptions {
   std::uint64_t seed = 0;
   std::int64_t context_tokens = 128'000;
   std::string faults;
+  std::vector<std::string> oddities;
   std::int64_t send_latency = 50;
   std::int64_t receipt_delay = 20;
   std::int64_t receipt_spread = 0;
@@ -47,7 +51,18 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// Joins the options, so that oddities without conditions take turns.
+std::vector<simulator::OddityRule> read_oddities(std::vector<std::string> const& options) {
+  std::string specification;
+  for (auto const& option : options) specification.append(option).append(";");
+  return simulator::parse_faults<simulator::OddWay const*>(specification);
+}
+
 int run(SimulateOptions const& options) {
+  if (std::find(options.oddities.begin(), options.oddities.end(), "list") != options.oddities.end()) {
+    fmt::print("{}", simulator::oddities_as_markdown());
+    return 0;
+  }
   raise_descriptor_limit();
   simulator::SimulatorSettings settings;
   settings.latency = std::chrono::milliseconds(options.latency);
@@ -56,6 +71,7 @@ int run(SimulateOptions const& options) {
   settings.seed = options.seed;
   settings.context_tokens = options.context_tokens;
   settings.faults = simulator::parse_faults(options.faults);
+  settings.oddities = read_oddities(options.oddities);
   auto messaging = options.messaging;
   messaging.latency = std::chrono::milliseconds(options.send_latency);
   messaging.seed = options.seed;
@@ -159,8 +175,13 @@ void add_simulate_command(CLI::App& application, int& exit_code) {
   command->add_option(
       "--faults", options->faults,
       "kind:condition=value,...;...  Kinds: latency drip (ms=) rate_limit (retry_after=) error (status=) "
-      "truncated endless reset stream_error wrong_type. Conditions: every= probability= match= model= "
-      "times=");
+      "truncated endless reset stream_error wrong_type not_json wrong_schema refusal. Conditions: every= probability= "
+      "match= model= times=");
+  command->add_option(
+      "--oddity", options->oddities,
+      "NAME or NAME:condition=value,...  Answer as an odd server does, with the conditions of --faults; "
+      "several take turns. A request's header X-Oddity names one for its answer. 'list' shows the names, "
+      "what each does, what a client must make of it, and where it was seen");
   add_messaging_options(*command, *options);
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
