@@ -6,6 +6,7 @@
 #include "events/inbound.hpp"
 #include "events/llm.hpp"
 #include "events/notification.hpp"
+#include "events/tick.hpp"
 
 namespace omnibus {
 
@@ -18,6 +19,8 @@ using AllEvents =
     EventTypes<ChatMessageReceived, ChatReplyDelta, ChatReplyGenerated, ChatReplyFallback, ChatReplyFailed,
                ChatReplySuppressed, LlmCallCompleted, LlmCallFailed, CallTerminated, SmsMessageReceived,
                WhatsappMessageReceived, DeliveryReceiptReceived, NotificationRequested, NotificationSent,
-               NotificationFailed, NotificationSkipped, NotificationInDoubt, NotificationDelivered, NotificationRead>;
+               NotificationFailed, NotificationSkipped, NotificationInDoubt, NotificationDelivered, NotificationRead,
+               TickMidnight, TickReport, TickMonitor, TickSnooze, TickSessionsCleanup, TickPrunePipeline,
+               TickPruneMessages, TickQa, TickKnowledge, TickPruneGdprAudit, TickTuneWeekly>;
 
 }  // namespace omnibus

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/describe/class.hpp>
 
@@ -25,6 +26,8 @@ struct Session {
   std::int32_t version = 0;  ///< of the context
   std::optional<std::string> call_id;
   double age_s = 0;  ///< since it was opened
+  /// Not stored: the person's earlier session had expired after so many seconds, and was closed for this one.
+  std::optional<double> expired_age_s{};
 };
 BOOST_DESCRIBE_STRUCT(Session, (), (id, profile_id, status, context, version, call_id, age_s))
 
@@ -45,5 +48,9 @@ std::optional<Session> update_session_status(pqxx::transaction_base& transaction
 /// Nothing when it has not, when the session is closed, or when the context would grow beyond 16 KiB.
 std::optional<Session> merge_session_context(pqxx::transaction_base& transaction, Uuid const& session,
                                              std::string_view patch, std::optional<std::int32_t> version = {});
+
+/// Closes sessions that have expired, at most `limit` of them. @return for each the seconds from its beginning until it
+/// expired. Sessions that another transaction is changing are left for the next call.
+std::vector<double> close_expired_sessions(pqxx::transaction_base& transaction, std::int32_t limit);
 
 }  // namespace omnibus::sessions

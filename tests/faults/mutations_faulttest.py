@@ -36,6 +36,7 @@ class MutationTest(Scenarios):
     def test_every_guard_that_can_be_turned_off_is_turned_off_here(self):
         shown = {"inbox", "fence", "frontier", "outbox", "in_doubt", "redrive_cas"}
         shown.add("dispatching")  # in notify_faulttest.py
+        shown |= {"schedule_lock", "schedule_cas"}  # in scheduler_faulttest.py
         self.assertEqual(set(declared("OMNIBUS_MUTATED")), shown)
 
 

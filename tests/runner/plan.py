@@ -8,7 +8,7 @@ import programs
 from task import Task
 
 TSAN_PATTERNS = "engine_", "kafka_", "http_", "postgres_", "observability_", "resilience_"
-FAULT_PROGRAMS = "omnibus", "omnibus-chat", "omnibus-relay", "omnibus-telemetry"
+FAULT_PROGRAMS = "omnibus", "omnibus-chat", "omnibus-relay", "omnibus-scheduler", "omnibus-telemetry"
 # Without address randomisation: GCC 12's ThreadSanitizer does not know the memory maps of newer kernels.
 FIXED_ADDRESSES = "setarch", platform.machine(), "-R"
 

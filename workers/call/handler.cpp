@@ -27,6 +27,7 @@ Task<> CallHandler::handle(Context& context, CallTerminated const& call) {
   auto const committed = co_await std::move(committing);
   if (!committed) co_return;  // it was handled before
   Metrics::process().counter<Metric::sessions_last_channel>("voice").add();
+  if (session->expired_age_s) Metrics::process().histogram<Metric::session_duration>().observe(*session->expired_age_s);
   log::info(context.log_fields(), "a call's session is open",
             {{"event", "SESSION_GET_OR_CREATE_SUCCESS"}, {"session_id", to_string(session->id)}});
   log::info(context.log_fields(), "a call's summary is to be sent",

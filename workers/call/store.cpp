@@ -43,7 +43,9 @@ sessions::Session PostgresCalls::open_follow_up(UnitOfWork& unit, CallTerminated
       sessions::get_or_create_session(transaction, profile.id, sessions::Channel::voice, "follow_up", call.call_id);
   auto const merged = sessions::merge_session_context(transaction, session.id, json::encode(kept));
   // A full context stays unchanged: the person still gets the summary.
-  return merged.value_or(session);
+  auto result = merged.value_or(session);
+  result.expired_age_s = session.expired_age_s;
+  return result;
 }
 
 void PostgresCalls::request_notification(UnitOfWork& unit, NotificationRequested const& request) {

@@ -31,6 +31,7 @@ int run(int argc, char const* const* argv, std::ostream& out, std::ostream& err)
   add_doctor_command(application, exit_code);
   add_telemetry_command(application, exit_code);
   add_delivery_command(application, exit_code);
+  add_schedule_command(application, exit_code);
   try {
     application.parse(argc, argv);
   } catch (CLI::ParseError const& error) {

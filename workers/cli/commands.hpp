@@ -25,5 +25,6 @@ void add_lag_command(CLI::App& application, int& exit_code);
 void add_doctor_command(CLI::App& application, int& exit_code);
 void add_telemetry_command(CLI::App& application, int& exit_code);
 void add_delivery_command(CLI::App& application, int& exit_code);
+void add_schedule_command(CLI::App& application, int& exit_code);
 
 }  // namespace omnibus::cli

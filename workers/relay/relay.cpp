@@ -1,52 +1,33 @@
 #include "workers/relay/relay.hpp"
 
+#include "concurrency/stop_signals.hpp"
 #include "config/config.hpp"
 #include "faults/failpoint.hpp"
 #include "http/admin_server.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
 #include "postgres/outbox.hpp"
+#include "postgres/outbox_publishing.hpp"
 #include "postgres/pool.hpp"
 #include "workers/relay/config.hpp"
 
-#include <csignal>
-#include <ctime>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
-#include <vector>
 
 #include <pqxx/pqxx>
 
 namespace omnibus::relay {
 namespace {
 
-/// Waits for SIGTERM or SIGINT, which are blocked in every thread. @return whether one came within `limit`.
-bool told_to_stop(std::chrono::milliseconds limit) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  timespec const wait{static_cast<time_t>(limit.count() / 1000), static_cast<long>(limit.count() % 1000) * 1'000'000};
-  return sigtimedwait(&signals, nullptr, &wait) > 0;
-}
-
-void block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  sigprocmask(SIG_BLOCK, &signals, nullptr);
-}
-
-void sweep_until_told(RelaySettings const& settings, kafka::Producer& producer, http::AdminServer::Check& ready) {
+void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka::Producer& producer,
+                      http::AdminServer::Check& ready) {
   PoolSettings pool;
   pool.url = settings.database_url.reveal();
   pool.application_name = "omnibus-relay";
   std::unique_ptr<pqxx::connection> connection;
   std::chrono::milliseconds pause{0};
-  while (!told_to_stop(pause)) {
+  while (!signals.wait_for(pause)) {
     pause = settings.interval;
     try {
       if (!connection) connection = postgres::connect(pool);
@@ -68,32 +49,17 @@ void sweep_until_told(RelaySettings const& settings, kafka::Producer& producer, 
 std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, SweepSettings const& settings) {
   // Else all of it would be passed on again in every sweep while the broker is down.
   if (!producer.flush(settings.patience)) throw std::runtime_error("the broker has not acknowledged earlier records");
-  auto const generation = producer.generation();
   // The rows stay locked until the broker has acknowledged them.
   pqxx::work transaction{connection};
   auto const rows = postgres::sweep_outbox(transaction, settings.age, settings.limit);
   if (rows.empty()) return 0;
   OMNIBUS_FAILPOINT("relay.swept");
-  struct Acknowledged {
-    std::mutex mutex;
-    std::vector<std::int64_t> ids;
-  };
-  auto const acknowledged = std::make_shared<Acknowledged>();
-  for (auto const& row : rows) {
-    auto const acknowledge = [acknowledged, id = row.id](kafka::Acknowledgement const& delivery) {
-      if (delivery.error != nullptr) return;
-      std::scoped_lock const lock{acknowledged->mutex};
-      acknowledged->ids.push_back(id);
-    };
-    producer.produce(row.record, acknowledge, generation);
-  }
-  producer.flush(settings.patience);
+  auto const acknowledged = postgres::publish_rows(producer, rows, settings.patience);
   OMNIBUS_FAILPOINT("relay.published");
-  std::scoped_lock const lock{acknowledged->mutex};
-  postgres::remove_published(transaction, acknowledged->ids);
+  postgres::remove_published(transaction, acknowledged);
   transaction.commit();
   OMNIBUS_FAILPOINT("relay.removed");
-  return acknowledged->ids.size();
+  return acknowledged.size();
 }
 
 int run(int argc, char** argv) {
@@ -106,7 +72,7 @@ int run(int argc, char** argv) {
   config::Program const program{"omnibus-relay", "Publishes what workers committed and did not live to publish."};
   if (auto const status = config::configure(program, catalogue, argc, argv)) return *status;
   log::configure("relay", settings.log_level);
-  block_signals();
+  StopSignals signals;
   try {
     http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
     auto const ready = admin.add_check("database");
@@ -114,7 +80,7 @@ int run(int argc, char** argv) {
     kafka::ProducerSettings publishing;
     publishing.message_timeout = std::chrono::milliseconds{0};  // a record that timed out would be overtaken
     kafka::Producer producer{client, publishing};
-    sweep_until_told(settings, producer, *ready);
+    sweep_until_told(settings, signals, producer, *ready);
     log::info("stopped");
     return 0;
   } catch (std::exception const& error) {

@@ -11,6 +11,8 @@
 namespace omnibus::sms {
 namespace {
 
+constexpr std::int32_t sessions_at_once = 1'000;  // closed in one short transaction
+
 tools::SessionState state_of(sessions::Session const& session) {
   return {session.id, session.status, session.context};
 }
@@ -29,8 +31,10 @@ void tell_withheld(Context& context) {
   Metrics::process().counter<Metric::replies_withheld>().add();
 }
 
-void count(Inbound const& said) {
+/// Counts a message, and the age of an expired session that it found. `expired_age_s` as in sessions::Session.
+void count(Inbound const& said, std::optional<double> expired_age_s) {
   Metrics::process().counter<Metric::sessions_last_channel>(sessions::to_string(said.channel)).add();
+  if (expired_age_s) Metrics::process().histogram<Metric::session_duration>().observe(*expired_age_s);
 }
 
 }  // namespace
@@ -45,6 +49,25 @@ Task<> SmsHandler::handle(Context& context, WhatsappMessageReceived const& messa
   co_await std::move(taking);
 }
 
+Task<> SmsHandler::handle(Context& context, TickSessionsCleanup const&) {
+  if (context.replaying()) co_return context.pass_over("sessions are closed when they expire");
+  std::size_t closed = 0;
+  auto more = true;
+  for (int batch = 0; more; ++batch) {
+    std::vector<double> ages;
+    auto closing = context.checkpoint("batch " + std::to_string(batch),
+                                      [&](UnitOfWork& unit) { ages = store_->close_expired(unit, sessions_at_once); });
+    auto const first = co_await std::move(closing);
+    if (!first) continue;  // an earlier attempt closed this batch
+    for (auto const age : ages) Metrics::process().histogram<Metric::session_duration>().observe(age);
+    closed += ages.size();
+    more = ages.size() == static_cast<std::size_t>(sessions_at_once);
+  }
+  auto committing = context.commit([](UnitOfWork&) {});
+  co_await std::move(committing);
+  if (closed > 0) log::info(context.log_fields(), "expired sessions are closed", {{"sessions", closed}});
+}
+
 Task<> SmsHandler::take(Context& context, Inbound said) {
   if (context.replaying()) co_return context.pass_over("nobody is answered again");
   auto const keyword = messaging::keyword(said.text);
@@ -54,8 +77,10 @@ Task<> SmsHandler::take(Context& context, Inbound said) {
 
 Task<> SmsHandler::obey(Context& context, Inbound const& said, messaging::Keyword keyword) {
   auto withheld = false;
+  std::optional<double> expired_age_s;
   auto committing = context.commit([&](UnitOfWork& unit) {
     auto const conversation = store_->receive(unit, context.event_key(), said);
+    expired_age_s = conversation.session.expired_age_s;
     auto const& profile = conversation.profile;
     auto const answer_with = [&](std::string kind, std::string const& text) {
       withheld = is_enough(store_->count_recent_replies(unit, profile.id));
@@ -75,15 +100,17 @@ Task<> SmsHandler::obey(Context& context, Inbound const& said, messaging::Keywor
     }
   });
   auto const obeyed = co_await std::move(committing);
-  if (obeyed) count(said);
+  if (obeyed) count(said, expired_age_s);
   if (obeyed && withheld) tell_withheld(context);
 }
 
 Task<> SmsHandler::answer(Context& context, Inbound const& said) {
-  auto receiving =
-      context.checkpoint("received", [&](UnitOfWork& unit) { store_->receive(unit, context.event_key(), said); });
+  std::optional<double> expired_age_s;
+  auto receiving = context.checkpoint("received", [&](UnitOfWork& unit) {
+    expired_age_s = store_->receive(unit, context.event_key(), said).session.expired_age_s;
+  });
   auto const first = co_await std::move(receiving);
-  if (first) count(said);
+  if (first) count(said, expired_age_s);
   auto reading = store_->read(context, settings_.history_messages);
   auto const conversation = co_await std::move(reading);
   if (!can_be_answered(said)) {

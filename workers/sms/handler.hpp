@@ -1,8 +1,9 @@
-/// Handles each message that a person sends by SMS or WhatsApp.
+/// Handles each message that a person sends by SMS or WhatsApp, and closes the sessions that expire.
 #pragma once
 
 #include "assistant/model.hpp"
 #include "events/inbound.hpp"
+#include "events/tick.hpp"
 #include "handler/handler.hpp"
 #include "messaging/keyword.hpp"
 #include "tools/messaging_tools.hpp"
@@ -28,7 +29,7 @@ class SmsHandler {
   static constexpr std::string_view name = "sms";
   static constexpr std::string_view summary = "Answers SMS and WhatsApp messages with a language model.";
   using Settings = SmsSettings;
-  using Events = EventList<SmsMessageReceived, WhatsappMessageReceived>;
+  using Events = EventList<SmsMessageReceived, WhatsappMessageReceived, TickSessionsCleanup>;
 
   SmsHandler(Resources& resources, SmsSettings const& settings)
       : SmsHandler{settings, std::make_unique<PostgresDialogues>(),
@@ -39,6 +40,8 @@ class SmsHandler {
 
   Task<> handle(Context& context, SmsMessageReceived const& message);
   Task<> handle(Context& context, WhatsappMessageReceived const& message);
+  /// Closes expired sessions of all channels, batch by batch.
+  Task<> handle(Context& context, TickSessionsCleanup const& tick);
   /// Hands the session to a person and tells the sender so when no attempt succeeded.
   void gave_up(Context& context, SmsMessageReceived const& message, Failure const& failure, UnitOfWork& unit);
   void gave_up(Context& context, WhatsappMessageReceived const& message, Failure const& failure, UnitOfWork& unit);

@@ -122,6 +122,10 @@ void PostgresDialogues::request_notification(UnitOfWork& unit, NotificationReque
   sessions::request_notification(unit, request);
 }
 
+std::vector<double> PostgresDialogues::close_expired(UnitOfWork& unit, std::int32_t limit) {
+  return sessions::close_expired_sessions(unit.transaction(), limit);
+}
+
 Kept PostgresDialogues::keep(UnitOfWork& unit, Dialogue const& dialogue, sessions::Channel channel,
                              tools::MessagingTools const& tools) {
   auto& transaction = unit.transaction();

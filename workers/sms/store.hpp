@@ -62,6 +62,9 @@ class DialogueStore {
 
   /// As sessions::request_notification().
   virtual void request_notification(UnitOfWork& unit, NotificationRequested const& request) = 0;
+
+  /// As sessions::close_expired_sessions().
+  virtual std::vector<double> close_expired(UnitOfWork& unit, std::int32_t limit) = 0;
 };
 
 /// The same in PostgreSQL: all SQL of the SMS worker.
@@ -76,6 +79,7 @@ class PostgresDialogues final : public DialogueStore {
   Kept keep(UnitOfWork& unit, Dialogue const& dialogue, sessions::Channel channel,
             tools::MessagingTools const& tools) override;
   void request_notification(UnitOfWork& unit, NotificationRequested const& request) override;
+  std::vector<double> close_expired(UnitOfWork& unit, std::int32_t limit) override;
 
   /// The rows of read(), over a connection.
   static Dialogue read_over(pqxx::connection& connection, Uuid const& event_key, std::int32_t history);

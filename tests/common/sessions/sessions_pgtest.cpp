@@ -148,9 +148,15 @@ TEST_CASE("a session that expired is closed and another one begins") {
   People people;
   auto const profile = people.profile();
   auto const old = people.open(profile.id, Channel::voice, "follow_up");
-  people.execute("UPDATE omnichannel_sessions SET expires_at = now() - interval '1 second'");
+  CHECK_FALSE(old.expired_age_s);
+  people.execute(
+      "UPDATE omnichannel_sessions SET created_at = now() - interval '25 hours',"
+      " expires_at = now() - interval '1 hour'");
   CHECK_FALSE(people.in_transaction([&](auto& transaction) { return get_active_session(transaction, profile.id); }));
-  CHECK(people.open(profile.id, Channel::sms).id != old.id);
+  auto const next = people.open(profile.id, Channel::sms);
+  CHECK(next.id != old.id);
+  CHECK(next.expired_age_s == 24 * 3600.0);
+  CHECK_FALSE(people.open(profile.id, Channel::sms).expired_age_s);
   CHECK(people.ask("SELECT status FROM omnichannel_sessions WHERE primary_channel = 'voice'") == "closed");
 }
 
@@ -245,6 +251,29 @@ TEST_CASE("who says STOP as one is left alone as the other, too") {
   CHECK(people.ask("SELECT count(*) FROM profiles WHERE whatsapp_opt_out_at IS NOT NULL") == "2");
   CHECK_FALSE(people.profile({std::nullopt, "RW.other"}).allows_whatsapp);
   CHECK(people.profile({std::nullopt, "RW.other"}).id == alone.id);
+}
+
+TEST_CASE("closing what has expired tells how old each session became, and leaves what another one is changing") {
+  People people;
+  for (auto const* number : {"+250788000001", "+250788000002", "+250788000003"})
+    people.open(people.profile({number}).id, Channel::sms);
+  people.execute(
+      "UPDATE omnichannel_sessions SET created_at = now() - interval '30 hours', expires_at = now() - interval '5 "
+      "hours'");
+  auto const close = [&](std::int32_t limit) {
+    return people.in_transaction([&](auto& transaction) { return close_expired_sessions(transaction, limit); });
+  };
+  {
+    pqxx::connection other{people.database.url()};
+    pqxx::work changing{other};
+    changing.exec("SELECT 1 FROM omnichannel_sessions LIMIT 1 FOR UPDATE");
+    CHECK(close(1) == std::vector{25 * 3600.0});
+    CHECK(close(10) == std::vector{25 * 3600.0});
+    CHECK(close(10).empty());
+  }
+  CHECK(close(10).size() == 1);
+  CHECK(people.ask("SELECT count(*) FROM omnichannel_sessions WHERE status = 'closed' AND closed_at > expires_at") ==
+        "3");
 }
 
 TEST_CASE("the window for free text is opened by a message, not by one that came earlier or by a clock ahead") {

@@ -34,6 +34,7 @@ struct Dialogues {
   std::map<std::string, Person> people;  ///< by phone number, or WhatsApp user id
   std::vector<Line> log;                 ///< oldest first
   std::set<std::string> tenants{"shop.example"};
+  std::vector<double> expired;  ///< the ages of other people's sessions that have expired
 
   void erase_person(std::string const& who) {
     people.erase(who);
@@ -109,6 +110,13 @@ class FakeDialogues final : public DialogueStore {
     if (who.empty() || find(unit.last_key()) != stored_.log.end()) return;
     for (auto const& channel : request.channels)
       stored_.log.push_back({unit.last_key(), who, request.session_id, true, request.kind, channel, request.body});
+  }
+  std::vector<double> close_expired(UnitOfWork&, std::int32_t limit) override {
+    auto const first = stored_.expired.begin();
+    auto const end = first + std::min<std::ptrdiff_t>(limit, std::ssize(stored_.expired));
+    std::vector<double> ages{first, end};
+    stored_.expired.erase(first, end);
+    return ages;
   }
 
  private:

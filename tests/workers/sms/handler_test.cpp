@@ -3,6 +3,7 @@
 
 #include "events/llm.hpp"
 #include "handler/fake_context.hpp"
+#include "observability/metrics.hpp"
 #include "tests/common/assistant/fake_answers.hpp"
 #include "tests/workers/sms/fake_dialogues.hpp"
 #include "time/time.hpp"
@@ -427,4 +428,37 @@ TEST_CASE("in a replay nobody is answered again") {
   CHECK(texting.context.passed_over() == "nobody is answered again");
   CHECK(texting.stored.people.empty());
   CHECK(texting.context.published_types().empty());
+}
+
+TEST_CASE("a tick closes every session that has expired, each once, and counts its age") {
+  Texting texting;
+  auto& expired = texting.stored.expired;
+  expired.assign(2'500, 25 * 3600.0);
+  auto const counted = [] {
+    auto const text = Metrics::process().exposition();
+    auto const at = text.find("session_duration_seconds_count ");
+    return at == std::string::npos ? 0 : std::stoi(text.substr(at + 31));
+  };
+  auto const before = counted();
+  auto const tick = TickSessionsCleanup{{"2026-11-29T03:00:00Z", 0}};
+  SUBCASE("at once") {
+    CHECK(texting.context.hand(*texting.handler, tick) == Kind::handled);
+  }
+  SUBCASE("in a second attempt, where the first one ended between two batches") {
+    texting.context.fail_next_commit(Failure::transient("the database went away"));
+    CHECK(texting.context.hand(*texting.handler, tick) == Kind::waits);
+    CHECK(expired.empty());
+    CHECK(texting.context.try_again() == Kind::handled);
+  }
+  CHECK(expired.empty());
+  CHECK(counted() - before == 2'500);
+  CHECK(texting.context.come_again() == Kind::handled);
+  CHECK(counted() - before == 2'500);
+}
+
+TEST_CASE("in a replay no session is closed") {
+  Texting texting{true};
+  texting.stored.expired = {1.0};
+  CHECK(texting.context.hand(*texting.handler, TickSessionsCleanup{{"2026-11-29T03:00:00Z", 0}}) == Kind::handled);
+  CHECK(texting.stored.expired.size() == 1);
 }

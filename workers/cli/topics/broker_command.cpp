@@ -1,9 +1,9 @@
+#include "concurrency/stop_signals.hpp"
 #include "kafka/embedded_broker.hpp"
 #include "kafka/topics.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/topics/ready_file.hpp"
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -20,26 +20,8 @@ struct BrokerOptions {
   kafka::EmbeddedBrokerSettings broker;
 };
 
-/// Blocks the stop signals in this and every later thread, so that only `wait` sees them.
-class StopSignals {
- public:
-  StopSignals() {
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGINT);
-    sigaddset(&set_, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-  }
-  void wait() const {
-    int signal = 0;
-    sigwait(&set_, &signal);
-  }
-
- private:
-  sigset_t set_{};
-};
-
 int run(BrokerOptions const& options) {
-  StopSignals const signals;
+  StopSignals signals;
   auto const catalog = options.file.empty() ? kafka::TopicCatalog::built_in() : kafka::TopicCatalog::load(options.file);
   kafka::EmbeddedBroker const broker(catalog, options.broker);
   fmt::print("bootstrap: {}\n{}topics:\n", broker.bootstrap(), kafka::embedded_broker_limits());

@@ -1,0 +1,5 @@
+#include "workers/scheduler/scheduler.hpp"
+
+int main(int argc, char** argv) {
+  return omnibus::scheduler::run(argc, argv);
+}

@@ -1,0 +1,110 @@
+#include "workers/scheduler/scheduler.hpp"
+
+#include "concurrency/stop_signals.hpp"
+#include "config/config.hpp"
+#include "http/admin_server.hpp"
+#include "observability/log.hpp"
+#include "observability/metrics.hpp"
+#include "postgres/pool.hpp"
+#include "workers/scheduler/config.hpp"
+#include "workers/scheduler/store.hpp"
+#include "workers/scheduler/ticker.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <memory>
+
+#include <pqxx/pqxx>
+
+namespace omnibus::scheduler {
+namespace {
+
+/// A scheduler's session, and whether it has the right to tick. Everything it does goes over this one connection: when
+/// the right is lost, so is the connection.
+class ActiveSession {
+ public:
+  explicit ActiveSession(SchedulerSettings const& settings) : settings_{settings} {
+    pool_.url = settings.database_url.reveal();
+    pool_.application_name = "omnibus-scheduler";
+    pool_.on_connect = [this](pqxx::connection& connection) { end_when_silent(connection, settings_.takeover_after); };
+  }
+
+  /// Ticks if it is active, or becomes so. @throws as claim_due() and publish_claimed().
+  void look(kafka::Producer& producer) {
+    if (!connection_) connection_ = postgres::connect(pool_);
+    if (!active_) {
+      if (!become_active(*connection_)) return;
+      set_active(true);
+      log::info("this scheduler is active");
+    }
+    auto const patience = settings_.takeover_after / 2;  // a longer wait for the broker would be a silence
+    // First, so that schedules wait while the broker is down: afterwards each ticks once.
+    publish_claimed(*connection_, producer, patience);
+    if (claim_due(*connection_) > 0) publish_claimed(*connection_, producer, patience);
+  }
+
+  /// Gives up the connection, and the right to tick with it.
+  void drop() {
+    connection_.reset();
+    set_active(false);
+  }
+
+ private:
+  void set_active(bool active) {
+    active_ = active;
+    Metrics::process().gauge<Metric::scheduler_active>().set(active ? 1 : 0);
+  }
+
+  SchedulerSettings const settings_;
+  PoolSettings pool_{};
+  std::unique_ptr<pqxx::connection> connection_{};
+  bool active_ = false;
+};
+
+void tick_until_told(SchedulerSettings const& settings, StopSignals& signals, kafka::Producer& producer,
+                     http::AdminServer::Check& ready) {
+  ActiveSession session{settings};
+  session.drop();
+  auto const pause = std::min(settings.interval, settings.takeover_after / 4);
+  do {
+    try {
+      session.look(producer);
+      ready.set(true);
+    } catch (std::exception const& error) {
+      session.drop();
+      ready.set(false);
+      log::warn("the schedules could not be served: check DATABASE_URL and KAFKA_BROKERS", {{"reason", error.what()}});
+    }
+  } while (!signals.wait_for(pause));
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  SchedulerSettings settings;
+  kafka::ClientSettings client;
+  client.client_id = "omnibus-scheduler";
+  config::Catalogue catalogue;
+  catalogue.add(client, "KAFKA_");
+  catalogue.add(settings);
+  config::Program const program{"omnibus-scheduler", "Publishes an event when a schedule is due."};
+  if (auto const status = config::configure(program, catalogue, argc, argv)) return *status;
+  log::configure("scheduler", settings.log_level);
+  StopSignals signals;
+  try {
+    http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
+    auto const ready = admin.add_check("database");
+    Metrics::process().gauge<Metric::build_info>("scheduler", program.version).set(1);
+    kafka::ProducerSettings publishing;
+    publishing.message_timeout = std::chrono::milliseconds{0};  // a tick that timed out would be overtaken
+    kafka::Producer producer{client, publishing};
+    tick_until_told(settings, signals, producer, *ready);
+    log::info("stopped");
+    return 0;
+  } catch (std::exception const& error) {
+    log::error("the scheduler cannot run", {{"reason", error.what()}});
+    return 1;
+  }
+}
+
+}  // namespace omnibus::scheduler
