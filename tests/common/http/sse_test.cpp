@@ -62,6 +62,18 @@ TEST_CASE("an event without data is not seen, and its type is forgotten") {
   CHECK(parse("event: delta\n\ndata: x\n\n", 100) == std::vector<Seen>{{"message", "x", ""}});
 }
 
+TEST_CASE("a field called error is an event, if asked for") {
+  std::string_view const text = "error: {}\n\n";
+  CHECK(parse(text, 100).empty());
+  SseLimits limits;
+  limits.error_field = true;
+  SseParser parser(limits);
+  auto input = text;
+  REQUIRE(parser.next(input) == SseParser::Step::event);
+  CHECK(parser.event() == "error");
+  CHECK(parser.data() == "{}");
+}
+
 TEST_CASE("the reconnection time is taken when it is a number") {
   SseParser parser;
   std::string_view input = "retry: 250\nretry: soon\ndata: x\n\n";
