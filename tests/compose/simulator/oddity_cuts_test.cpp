@@ -50,7 +50,7 @@ TEST_CASE("an odd answer is read the same however its bytes are cut") {
         if (!reply || reply->status != 200) continue;
         ++read;
         auto const whole = llm::test::read_answer(reply->body);
-        for (std::size_t const size : {1, 2, 3, 7, 64})
+        for (auto const size : {1UL, 2UL, 3UL, 7UL, 64UL})
           CHECK_MESSAGE(llm::test::read_answer(reply->body, size).summary() == whole.summary(), way.name, " by ", size);
         for (auto i = 0; i < 5; ++i) {
           auto const cut = llm::test::read_answer(reply->body, random_cuts(random, reply->body.size()));
