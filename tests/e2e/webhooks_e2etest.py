@@ -382,11 +382,9 @@ class WebhooksTest(unittest.TestCase):
         finally:
             self.stack.mend_broker()
         answer = eventually(lambda: (lambda a: a if a.status == 200 else None)(self.post_sms(body, client=self.clients[1])), 30, "the SMS taken")
-        event_id, = answer.json["event_ids"]
-        self.record("sms.inbound", event_id)
+        self.record("sms.inbound", *answer.json["event_ids"])
         eventually(lambda: self.post_whatsapp(batch).status == 200, 30, "the payload taken")
-        for gateway in self.gateways:
-            eventually(gateway.ready, 30, "the gateways being ready again")
+        eventually(lambda: all(gateway.ready() for gateway in self.gateways), 30, "the gateways being ready again")
 
     def test_without_the_database_webhooks_are_served(self):
         self.stack.compose("postgres", "stop")
@@ -395,8 +393,7 @@ class WebhooksTest(unittest.TestCase):
         finally:
             self.stack.compose("postgres", "up")
             self.stack.database = Database(self.stack.database_url())
-        for gateway in self.gateways:
-            eventually(gateway.ready, 15, "the gateways being ready again")
+        eventually(lambda: all(gateway.ready() for gateway in self.gateways), 15, "the gateways being ready again")
 
 
 if __name__ == "__main__":
