@@ -49,7 +49,7 @@ RETURN CASE p_provider
   WHEN 'twilio_sms' THEN CASE
     WHEN p_error_code = '21610' THEN 'opted_out'
     -- not a valid number, a short code, not a mobile number, a landline, an unknown handset, a landline
-    WHEN p_error_code IN ('21211', '21265', '21614', '21635', '30005', '30006') THEN 'unreachable' END
+    WHEN p_error_code IN ('21211', '21265', '21614', '21635', '30006') THEN 'unreachable' END
   WHEN 'whatsapp_cloud' THEN CASE p_error_code
     WHEN '131050' THEN 'opted_out'
     WHEN '131026' THEN 'unreachable' END

@@ -137,7 +137,8 @@ Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Me
   request.messages = std::move(prompt);
   request.tools = std::move(tools);
   request.max_tokens = settings_.llm_max_tokens;
-  request.deadline = deadline(context);
+  request.deadline = settings_.llm_deadline;
+  request.until = latest_answer(context, turn);
   auto asking = llm.complete(std::move(request), std::move(sink));
   auto completion = co_await std::move(asking);
 
@@ -155,12 +156,12 @@ Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Me
   co_return answer;
 }
 
-std::chrono::milliseconds Model::deadline(Context const& context) const {
-  constexpr std::chrono::milliseconds shortest{1'000};
+std::chrono::steady_clock::time_point Model::latest_answer(Context const& context, Turn const& turn) const {
   auto const left = settings_.llm_give_up_after - context.waiting_for();
-  // Past that time the wait was for something else than the model, such as the database.
-  if (left <= std::chrono::milliseconds{0}) return settings_.llm_deadline;
-  return std::min(settings_.llm_deadline, std::max(left, shortest));
+  // Without an earlier question the wait was for something else than the model, such as the database.
+  if (left <= std::chrono::milliseconds{0} && context.attempt() == 1 && !turn.follows)
+    return std::chrono::steady_clock::time_point::max();
+  return std::chrono::steady_clock::now() + left;
 }
 
 std::string Model::give_up(Context const& context, llm::LlmError const& error) const {
@@ -173,9 +174,10 @@ std::string Model::give_up(Context const& context, llm::LlmError const& error) c
   if (context.attempt() >= static_cast<std::uint32_t>(settings_.llm_max_attempts)) return reason;
   // Paid for, and no more readable the second time.
   if (error.kind() == llm::LlmError::Kind::protocol && context.attempt() > 1) return reason;
-  // The engine waits up to a tenth longer than it is asked to.
+  // The engine waits up to a tenth longer than it is asked to, and in less time than that no model answers.
+  constexpr std::chrono::milliseconds least_for_an_answer{100};
   auto const wait = error.retry_after().value_or(std::chrono::milliseconds{0});
-  if (waited + wait + wait / 10 >= settings_.llm_give_up_after) return reason;
+  if (waited + wait + wait / 10 + least_for_an_answer >= settings_.llm_give_up_after) return reason;
   throw Failure::transient("no answer from the model: " + reason, error.retry_after());
 }
 

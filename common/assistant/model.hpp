@@ -24,6 +24,7 @@ struct Turn {
   std::string domain;
   Uuid conversation;      ///< also the key of the events about its calls
   std::string step = {};  ///< distinguishes the answers of one event; empty when it takes one
+  bool follows = false;   ///< whether an answer to the same event came before
 };
 
 /// Owns the connection to the model. Use it on the event loop only.
@@ -57,8 +58,8 @@ class Model {
   std::string give_up(Context const& context, llm::LlmError const& error) const;
 
  private:
-  /// How long an answer may take: no longer than a person waits.
-  std::chrono::milliseconds deadline(Context const& context) const;
+  /// Until when an answer is of use: a person waits no longer.
+  std::chrono::steady_clock::time_point latest_answer(Context const& context, Turn const& turn) const;
 
   ModelSettings const settings_;
   std::unique_ptr<llm::LlmPort> port_;

@@ -50,7 +50,7 @@ class Context {
   std::int64_t time_ms();
   /// How long ago the first attempt failed; zero before that.
   virtual std::chrono::milliseconds failing_for() const = 0;
-  /// How long ago the first attempt began.
+  /// How long ago the first attempt in this process began.
   virtual std::chrono::milliseconds waiting_for() const = 0;
   /// The name of the worker that handles the event.
   virtual std::string_view worker() const = 0;

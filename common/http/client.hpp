@@ -69,7 +69,7 @@ class ResponseReader {
   /// Takes a piece of the body. False stops reading: the request succeeds and the connection is closed.
   virtual bool body(std::string_view piece) = 0;
   /// When what has come is enough: if the response has not ended by then, the request succeeds and the connection is
-  /// closed. Nothing: it must end within the deadline. Asked after the head and each piece.
+  /// closed. Nothing: it must end within the deadline. Asked after the head and each piece, as it may change.
   virtual std::optional<std::chrono::steady_clock::time_point> enough_at() const { return std::nullopt; }
 };
 

@@ -46,9 +46,9 @@ void ClientPool::submit(ClientExchange& exchange, std::chrono::milliseconds dead
 
 void ClientPool::expect_end(ClientExchange& exchange) {
   auto const enough_at = exchange.reader->enough_at();
-  if (!enough_at) return;
-  exchange.has_enough = true;
-  exchange_deadlines_.set(exchange, std::min(*enough_at, exchange.last_deadline));
+  if (!enough_at && !exchange.has_enough) return;
+  exchange.has_enough = enough_at.has_value();
+  exchange_deadlines_.set(exchange, std::min(enough_at.value_or(exchange.last_deadline), exchange.last_deadline));
 }
 
 void ClientPool::finish(ClientExchange& exchange, std::exception_ptr failure) {

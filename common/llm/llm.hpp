@@ -49,6 +49,8 @@ struct ChatRequest {
   std::optional<std::int64_t> seed = {};
   bool stream = true;
   std::chrono::milliseconds deadline{60'000};  ///< for the whole answer, including the connection
+  /// Shortens the deadline of each model asked for it: an answer after that time is of no use.
+  std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max();
 };
 
 struct Usage {

@@ -62,6 +62,7 @@ class AnswerResponse final : public http::ResponseReader {
     auto const now = Clock::now();
     if (!first_piece_ && reader_->has_begun() && reader_->form() == AnswerFrames::Form::events)
       first_piece_ = std::chrono::duration_cast<std::chrono::milliseconds>(now - begun_);
+    enough_at_.reset();  // it may have gone on
     if (reader_->has_ended()) enough_at_ = now + (reader_->is_done() ? time_to_end : time_for_usage);
     return goes_on;
   }

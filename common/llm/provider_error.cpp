@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 #include <string>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -100,14 +102,22 @@ std::string in_lower_case(std::string_view text) {
 
 /// A code or type, safe for logs: the letters of an identifier, and no free text.
 std::string word(std::string_view value) {
-  std::string result;
-  if (value == "null" || value.starts_with('{') || value.starts_with('[')) return result;
-  for (auto const c : value) {
-    auto const known =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-    if (known && result.size() < 64) result += c;
-  }
-  return result;
+  constexpr std::size_t longest = 64;
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+  auto const is_known = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
+  };
+  if (value == "null" || value.size() > longest || !std::all_of(value.begin(), value.end(), is_known)) return {};
+  return std::string{value};
+}
+
+/// The status of an HTTP error, if the text is one.
+std::optional<int> http_status(std::string_view text) {
+  int status = 0;
+  auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), status);
+  if (failed != std::errc{} || end != text.data() + text.size() || status < 400 || status > 599) return std::nullopt;
+  return status;
 }
 
 void read_error(LooseReader& reader, ErrorText& error, std::size_t depth);
@@ -177,8 +187,8 @@ LlmError error_from(int status, std::string_view body, std::optional<std::chrono
   auto const& code = error.code;
   auto const& type = error.type;
   auto const either = [&](std::string_view name) { return code == name || type == name; };
-  if (status == 0) std::from_chars(code.data(), code.data() + code.size(), status);  // some servers put it there
-  if (status == 0) std::from_chars(type.data(), type.data() + type.size(), status);  // or into `status`
+  if (status == 0) status = http_status(code).value_or(0);  // some servers put it there
+  if (status == 0) status = http_status(type).value_or(0);  // or into `status`
   auto reason = status == 0 ? std::string("error in the stream") : fmt::format("HTTP {}", status);
   if (!type.empty()) reason += " " + type;
   if (!code.empty() && code != type) reason += " " + code;

@@ -2,6 +2,7 @@
 
 #include "llm/text_mender.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -9,6 +10,8 @@ namespace omnibus::llm {
 namespace {
 
 using Kind = LlmError::Kind;
+
+constexpr std::chrono::milliseconds shortest_deadline{1'000};
 
 /// Whether the endpoint itself failed. An endpoint that answers works, even if it rejects the request, or if nobody can
 /// read this one answer: the breaker is everybody's.
@@ -111,6 +114,8 @@ Task<ResilientLlm::Outcome> ResilientLlm::attempt(ChatRequest request, DeltaSink
     outcome.error.emplace(Kind::breaker_open, "the circuit breaker of " + model + " is open", breaker.wait_time(begun));
     co_return outcome;
   }
+  auto const left = std::chrono::floor<std::chrono::milliseconds>(request.until - begun);
+  request.deadline = std::min(request.deadline, std::max(left, shortest_deadline));
   try {
     auto asking = inner_.complete(std::move(request), std::move(sink));
     outcome.completion = co_await std::move(asking);

@@ -29,6 +29,7 @@ bool is_letter(char c) {
 constexpr std::size_t longest_country_code = 3;
 constexpr std::size_t fewest_dialled = 8;
 constexpr std::size_t most_dialled = 15;
+constexpr std::size_t fewest_unmarked = 10;  // without a plus: shorter ones may be short codes
 
 /// Whether `digits`, a country code and a number, have a length that the country uses by the current tables.
 bool fits_a_plan(std::string_view digits) {
@@ -115,7 +116,9 @@ std::optional<PhoneNumber> PhoneNumber::from_provider(std::string_view text, std
   if (auto number = parse(text, region)) return number;
   if (text.size() > max_written) return std::nullopt;
   auto const written = written_digits(text);
-  if (!is_dialled(written.digits) || (!written.international && !fits_a_plan(written.digits))) return std::nullopt;
+  if (!is_dialled(written.digits)) return std::nullopt;
+  auto const is_whole = written.digits.size() >= fewest_unmarked && fits_a_plan(written.digits);
+  if (!written.international && !is_whole) return std::nullopt;
   return from_e164('+' + written.digits);
 }
 

@@ -160,7 +160,7 @@ class ScheduleTest(unittest.TestCase):
         self.assertEqual((enabled["name"], enabled["enabled"]), ("tick.qa", True))
         before = self.ticks("tick.qa")
         ran = json.loads(self.schedule("run", "tick.qa", "--json"))
-        self.assertTrue(ran["published"])
+        self.assertTrue(ran["claimed"])
         found = eventually(lambda: {key: ids for key, ids in self.ticks("tick.qa").items() if key not in before}, 10, "the tick")
         self.assertEqual([(missed, len(ids)) for (_, _, missed), ids in found.items()], [(0, 1)])
         self.assertEqual(self.stack.database.value("SELECT to_char(next_at AT TIME ZONE 'UTC', 'HH24:MI:SS') FROM pipeline.schedules"

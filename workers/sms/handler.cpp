@@ -70,7 +70,7 @@ Task<> SmsHandler::handle(Context& context, TickSessionsCleanup const&) {
 
 Task<> SmsHandler::take(Context& context, Inbound said) {
   if (context.replaying()) co_return context.pass_over("nobody is answered again");
-  auto const keyword = messaging::keyword(said.text);
+  auto const keyword = sms::keyword(said);
   auto taking = keyword ? obey(context, said, *keyword) : answer(context, said);
   co_await std::move(taking);
 }
@@ -170,7 +170,7 @@ Task<std::string> SmsHandler::ask(Context& context, Inbound const& said, Dialogu
                             history_tokens);
   for (int round = 0;; ++round) {
     auto const last = round >= settings_.tool_rounds;
-    assistant::Turn turn{said.domain, conversation.session.id, "round " + std::to_string(round)};
+    assistant::Turn turn{said.domain, conversation.session.id, "round " + std::to_string(round), round > 0};
     auto asking = ask_once(context, std::move(turn), prompt, !last);
     auto answer = co_await std::move(asking);
     if (last || !answer.tool_calls || answer.tool_calls->empty()) co_return std::move(answer.text);
@@ -227,7 +227,7 @@ void SmsHandler::hand_over(Context& context, Inbound const& said, Failure const&
   store_->keep(unit, *conversation, said.channel, tools);
   auto const& profile = conversation->profile;
   // The STOP of a known person is obeyed here too, and is never answered with an excuse.
-  if (messaging::keyword(said.text) == messaging::Keyword::stop) return store_->opt_out(unit, profile, said.channel);
+  if (keyword(said) == messaging::Keyword::stop) return store_->opt_out(unit, profile, said.channel);
   if (!said.wants_answer || !llm::has_words(said.text) || !may_be_answered(said, profile)) return;
   if (is_enough(store_->count_recent_replies(unit, profile.id))) return;
   request(unit, context, said, *conversation, "reply", {channel_of(said)}, settings_.fallback_text);

@@ -11,8 +11,14 @@ namespace {
 
 /// WhatsApp's kinds that are no message to answer: they concern an earlier one.
 constexpr std::array<std::string_view, 3> unanswered{"reaction", "edit", "revoke"};
+/// Text, and the buttons of templates, of which "Stop" is one.
+constexpr std::array<std::string_view, 2> written{"text", "button"};
 
 }  // namespace
+
+std::optional<messaging::Keyword> keyword(Inbound const& said) {
+  return said.is_written ? messaging::keyword(said.text) : std::nullopt;
+}
 
 bool can_be_answered(Inbound const& said) {
   return said.channel != sessions::Channel::sms || said.sender.phone_number.has_value();
@@ -40,6 +46,7 @@ Inbound inbound(WhatsappMessageReceived const& message) {
   said.sender.wa_id = message.wa_id;
   said.text = message.text;
   said.wants_answer = std::ranges::find(unanswered, message.kind) == unanswered.end();
+  said.is_written = std::ranges::find(written, message.kind) != written.end();
   said.provider = "whatsapp_cloud";
   said.provider_message_id = message.provider_message_id;
   said.received_ms = parse_time_ms(message.received_at).value_or(0);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "events/inbound.hpp"
+#include "messaging/keyword.hpp"
 #include "sessions/profile.hpp"
 
 #include <cstdint>
@@ -17,10 +18,14 @@ struct Inbound {
   std::string kind = "message";  ///< of the delivery log
   std::string text;              ///< empty for a message without text
   bool wants_answer = true;      ///< false for what is no message to answer, such as a reaction
+  bool is_written = true;        ///< written by the person, and so perhaps a keyword: no choice from a list of ours
   std::string provider;
   std::optional<std::string> provider_message_id;
   std::int64_t received_ms = 0;  ///< since 1970
 };
+
+/// The keyword that the person wrote, such as STOP.
+std::optional<messaging::Keyword> keyword(Inbound const& said);
 
 /// Whether an answer can reach the sender: an SMS from a short code or a name has no number to answer.
 bool can_be_answered(Inbound const& said);

@@ -95,6 +95,20 @@ TEST_CASE("an answer is streamed piece by piece and ends with its usage") {
   CHECK(seen.find("\"include_usage\":true") != std::string::npos);
 }
 
+TEST_CASE("words behind a finish reason belong to the answer, however late its end comes") {
+  ScriptedPeer peer([](ScriptedConnection& connection, int) {
+    connection.read_request();
+    connection.send(std::string(stream_head) + "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" +
+                    "data: {\"choices\":[{\"delta\":{\"content\":\"One\"}}]}\n\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1'300));  // longer than usage is waited for
+    connection.send("data: {\"choices\":[{\"delta\":{\"content\":\" two\"},\"finish_reason\":\"stop\"}]}\n\n");
+    connection.send("data: [DONE]\n\n");
+  });
+  auto const result = ask(peer.url("/v1"), question());
+  CHECK(result.error.empty());
+  CHECK(result.completion.text == "One two");
+}
+
 TEST_CASE("an answer that is not streamed is taken whole") {
   auto const result = answered(
       std::string(json_head) +

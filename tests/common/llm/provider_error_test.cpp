@@ -40,7 +40,13 @@ TEST_CASE("an error's reason holds nothing that somebody wrote") {
       400,
       R"({"error":{"message":"cannot answer: my card is 4111","type":"invalid_request_error","code":"bad value"}})",
       {});
-  CHECK(std::string_view(error.what()) == "HTTP 400 invalid_request_error badvalue");
+  CHECK(std::string_view(error.what()) == "HTTP 400 invalid_request_error");
+}
+
+TEST_CASE("a number in an error is a status only if it is one of HTTP's") {
+  CHECK(std::string_view(error_from(0, R"({"error":{"code":429}})", {}).what()) == "HTTP 429 429");
+  CHECK(std::string_view(error_from(0, R"({"error":{"code":"1113"}})", {}).what()) == "error in the stream 1113");
+  CHECK(std::string_view(error_from(0, R"({"error":{"code":"4xx"}})", {}).what()) == "error in the stream 4xx");
 }
 
 TEST_CASE("a prompt that is too long is recognised in the words of each server") {

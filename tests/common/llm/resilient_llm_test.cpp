@@ -1,8 +1,11 @@
 #include "llm/resilient_llm.hpp"
 
+#include <chrono>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -22,6 +25,8 @@ class FakeLlm final : public LlmPort {
   void say_next(std::string text) { script_.push_back({{}, {}, {}, std::move(text)}); }
   Task<ChatCompletion> complete(ChatRequest request, DeltaSink sink) override {
     asked.push_back(request.model);
+    deadlines.push_back(request.deadline);
+    if (on_asked) on_asked();
     if (!script_.empty()) {
       auto const step = script_.front();
       script_.pop_front();
@@ -39,6 +44,8 @@ class FakeLlm final : public LlmPort {
     co_return completion;
   }
   std::vector<std::string> asked;
+  std::vector<std::chrono::milliseconds> deadlines;
+  std::function<void()> on_asked;
 
  private:
   struct Step {
@@ -56,6 +63,7 @@ struct Fixture {
   CircuitBreaker::Clock::time_point now{std::chrono::hours(1)};
   std::vector<std::string> attempts;
   std::string streamed;
+  CircuitBreaker::Clock::time_point until = CircuitBreaker::Clock::time_point::max();
   ResilientLlm model{fake,
                      "http://x",
                      "spare",
@@ -70,6 +78,7 @@ struct Fixture {
   /// The answer's text and what it fell back from, or the error's kind.
   std::string ask() {
     ChatRequest request;
+    request.until = until;
     request.model = "main";
     request.messages = {{"user", "hello"}};
     std::string result;
@@ -96,6 +105,14 @@ struct Fixture {
 TEST_CASE_FIXTURE(Fixture, "a model that answers is asked once") {
   CHECK(ask() == "main: hello");
   CHECK(attempts == std::vector<std::string>{"main ok"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "the fallback model has only the time that the first one left") {
+  fake.fail_next(Kind::timeout);
+  until = now + std::chrono::seconds{80};
+  fake.on_asked = [&] { now += std::chrono::seconds{60}; };
+  ask();
+  CHECK(fake.deadlines == std::vector<std::chrono::milliseconds>{std::chrono::seconds{60}, std::chrono::seconds{20}});
 }
 
 TEST_CASE_FIXTURE(Fixture, "the fallback model answers where the first one fails") {

@@ -77,7 +77,7 @@ TEST_CASE("who has opted out at the provider is not written to again until START
 }
 
 TEST_CASE("a number that can get no SMS is not sent any until one comes from it") {
-  for (auto const* code : {"21211", "21265", "21614", "21635", "30005", "30006"}) {
+  for (auto const* code : {"21211", "21265", "21614", "21635", "30006"}) {
     CAPTURE(code);
     TwilioLedger ledger;
     ledger.refuse(ledger.sms(), code);

@@ -65,6 +65,20 @@ TEST_CASE("a WhatsApp message tells where to answer, and whether to") {
   }
 }
 
+TEST_CASE("only what the person wrote, or a template's button, is a keyword") {
+  WhatsappMessageReceived message;
+  message.text = "Stop";
+  for (auto const* kind : {"text", "button"}) {
+    message.kind = kind;
+    CHECK(keyword(inbound(message)) == messaging::Keyword::stop);
+  }
+  message.kind = "interactive";  // a choice from a list of ours
+  CHECK_FALSE(keyword(inbound(message)));
+  message.kind = "revoke";
+  message.text = "[revoke]";
+  CHECK_FALSE(keyword(inbound(message)));
+}
+
 TEST_CASE("a time that cannot be read opens no window") {
   WhatsappMessageReceived message;
   message.received_at = "yesterday";

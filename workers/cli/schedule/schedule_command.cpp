@@ -46,9 +46,9 @@ BOOST_DESCRIBE_STRUCT(ScheduleListing, (), (schedules))
 /// What became of a tick that an operator asked for.
 struct AskedTick {
   std::string name, due_at;
-  bool published = false;
+  bool claimed = false;
 };
-BOOST_DESCRIBE_STRUCT(AskedTick, (), (name, due_at, published))
+BOOST_DESCRIBE_STRUCT(AskedTick, (), (name, due_at, claimed))
 
 constexpr std::string_view schedule_columns =
     " name, every::text, at, to_char(next_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS next_at,"
@@ -116,8 +116,9 @@ void set_enabled(ScheduleOptions const& options, bool enabled) {
 bool await_claim(pqxx::nontransaction& query, std::string const& name, std::string const& planned,
                  std::chrono::seconds limit) {
   auto const deadline = std::chrono::steady_clock::now() + limit;
-  while (query.query_value<bool>("SELECT next_at = $2::timestamptz FROM pipeline.schedules WHERE name = $1",
-                                 pqxx::params{name, planned})) {
+  while (query.query_value<bool>(
+      "SELECT coalesce(next_at = $2::timestamptz, false) FROM pipeline.schedules WHERE name = $1",
+      pqxx::params{name, planned})) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds{50});
   }
@@ -135,10 +136,10 @@ void run_schedule(ScheduleOptions const& options, int& exit_code) {
         " to_char(next_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
         pqxx::params{options.name});
     AskedTick asked{options.name, due_at};
-    asked.published = await_claim(query, options.name, planned, std::chrono::seconds{options.wait_s});
-    if (!asked.published && options.wait_s > 0) exit_code = 1;
+    asked.claimed = await_claim(query, options.name, planned, std::chrono::seconds{options.wait_s});
+    if (!asked.claimed && options.wait_s > 0) exit_code = 1;
     if (options.json) return fmt::print("{}\n", json::encode(asked));
-    if (asked.published) return fmt::print("{} has ticked\n", options.name);
+    if (asked.claimed) return fmt::print("the scheduler has taken {} and publishes it\n", options.name);
     if (options.wait_s == 0) return fmt::print("{} is due now\n", options.name);
     fmt::print(stderr, "{} is due now, and no scheduler ticked within {} s: start omnibus-scheduler\n", options.name,
                options.wait_s);
