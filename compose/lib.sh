@@ -240,9 +240,11 @@ bring_up_gateway() {
 }
 
 bring_up_model() {
+  local name
   OMNIBUS_LLM=$llm_url
   [ -z "$llm_url" ] || return 0
-  if ! alive simulator; then
+  if ! alive simulator; then # a new one has a new address
+    for name in "${workers[@]}"; do [ "$name" = gateway ] || stop "$name" 40; done
     rm -f "$run/simulator.ready"
     start simulator env WHATSAPP_APP_SECRET="$OMNIBUS_WEBHOOK_SECRET" MTN_WEBHOOK_SECRET="$OMNIBUS_WEBHOOK_SECRET" \
       "$bin/omnibus" simulate --port 0 --ready-file "$run/simulator.ready" --latency 80 --latency-jitter 120 \

@@ -81,6 +81,13 @@ LlmCall describe(llm::LlmAttempt const& attempt, Context const& context, std::st
   return call;
 }
 
+/// The name of an answer's checkpoint; part of its events' `source`, a URI reference.
+std::string series_of(Turn const& turn) {
+  auto series = turn.step.empty() ? std::string{"answer"} : "answer-" + turn.step;
+  std::ranges::replace(series, ' ', '-');
+  return series;
+}
+
 void count(LlmCall const& call, std::string_view error_type) {
   auto& metrics = Metrics::process();
   metrics.histogram<Metric::llm_duration>(operation, provider, call.request_model, error_type)
@@ -148,7 +155,7 @@ Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Me
     if (!answer.tool_calls) answer.tool_calls.emplace();
     answer.tool_calls->push_back({std::move(call.id), std::move(call.name), std::move(call.arguments)});
   }
-  auto recording = context.checkpoint("answer" + turn.step, [&](UnitOfWork& unit) {
+  auto recording = context.checkpoint(series_of(turn), [&](UnitOfWork& unit) {
     answers_->record(unit, context.event_key(), turn.step, answer);
     if (answer.call) unit.publish(*answer.call, to_string(turn.conversation));
   });

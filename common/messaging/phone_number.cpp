@@ -111,8 +111,8 @@ std::optional<PhoneNumber> PhoneNumber::parse(std::string_view text, std::string
 }
 
 std::optional<PhoneNumber> PhoneNumber::from_provider(std::string_view text, std::string_view region) {
-  constexpr std::string_view scheme = "tel:";
-  if (text.starts_with(scheme)) text.remove_prefix(scheme.size());
+  for (std::string_view const scheme : {"tel:", "whatsapp:"})
+    if (text.starts_with(scheme)) text.remove_prefix(scheme.size());
   if (auto number = parse(text, region)) return number;
   if (text.size() > max_written) return std::nullopt;
   auto const written = written_digits(text);

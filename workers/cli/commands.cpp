@@ -14,6 +14,8 @@ int run(int argc, char const* const* argv, std::ostream& out, std::ostream& err)
   config::Program const program{"omnibus", "Omnibus: conversations as events. The operator's tool."};
   CLI::App application(std::string(program.summary), std::string(program.name));
   application.require_subcommand(1);
+  // Without it, CLI11 2 sets the options of all subcommands from the environment, after those that were given.
+  application.immediate_callback();
   application.set_help_all_flag("--help-all", "Help of all commands");
   application.set_version_flag("--version", fmt::format("{} {}", program.name, program.version),
                                "Print the version and end");

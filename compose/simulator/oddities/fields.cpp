@@ -143,7 +143,10 @@ void choices_counted_up(Documents& documents) {
 
 void delta_and_message(Documents& documents) {
   for (auto& document : documents)
-    if (auto* const choice = choice_of(document)) (*choice)["message"] = *part_of(document);
+    if (auto* const choice = choice_of(document)) {
+      auto part = *part_of(document);  // a copy: the insertion moves what is in the choice
+      (*choice)["message"] = std::move(part);
+    }
 }
 
 }  // namespace omnibus::simulator::odd

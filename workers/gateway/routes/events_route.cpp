@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include <boost/algorithm/string/predicate.hpp>
 #include <boost/describe/class.hpp>
 
 namespace omnibus::gateway {
@@ -22,7 +23,7 @@ BOOST_DESCRIBE_STRUCT(AcceptedEvent, (), (event_id))
 
 void check_content(Envelope const& envelope) {
   auto const type = envelope.data_content_type.substr(0, envelope.data_content_type.find(';'));
-  if (!type.empty() && type != "application/json" && !type.ends_with("+json"))
+  if (!type.empty() && !boost::iequals(type, "application/json") && !boost::iends_with(type, "+json"))
     throw Refusal(415, "The data must be JSON", "Send application/json", "datacontenttype");
 }
 

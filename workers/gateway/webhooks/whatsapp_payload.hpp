@@ -11,6 +11,7 @@
 
 namespace omnibus::gateway::whatsapp {
 
+/// Entries and changes are read one by one, so that an unreadable one does not affect the others.
 struct Change {
   std::optional<std::string> field;
   std::optional<json::Raw> value;
@@ -18,13 +19,13 @@ struct Change {
 BOOST_DESCRIBE_STRUCT(Change, (), (field, value))
 
 struct Entry {
-  std::optional<std::vector<Change>> changes;
+  std::optional<std::vector<json::Raw>> changes;
 };
 BOOST_DESCRIBE_STRUCT(Entry, (), (changes))
 
 struct Payload {
   std::string object;
-  std::vector<Entry> entry;
+  std::vector<json::Raw> entry;
 };
 BOOST_DESCRIBE_STRUCT(Payload, (), (object, entry))
 
@@ -33,7 +34,7 @@ struct Metadata {
 };
 BOOST_DESCRIBE_STRUCT(Metadata, (), (phone_number_id))
 
-/// The entries of a change; each is read by itself, so that an unreadable one does not affect the others.
+/// Messages and statuses are read one by one, too.
 struct ChangeValue {
   Metadata metadata;
   std::optional<std::vector<json::Raw>> contacts;

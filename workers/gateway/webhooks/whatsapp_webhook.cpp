@@ -32,6 +32,23 @@ class WhatsappReader {
   WhatsappReader(InboundRules const& rules, std::string_view phone_number_id)
       : rules_(rules), number_(phone_number_id) {}
 
+  void read_entry(json::Raw const& raw) {
+    auto const entry = json::decode<Entry>(raw.text, webhook_limits);
+    if (!entry) return pass_over();
+    for (auto const& change : entry->changes.value_or(std::vector<json::Raw>{})) read_change(change);
+  }
+
+  WhatsappBatch take() { return std::move(batch_); }
+
+ private:
+  void pass_over() { ++batch_.passed_over; }
+
+  void read_change(json::Raw const& raw) {
+    auto const change = json::decode<Change>(raw.text, webhook_limits);
+    if (!change) return pass_over();
+    read(*change);
+  }
+
   void read(Change const& change) {
     if (change.field != "messages" || !change.value) return pass_over();
     auto const value = json::decode<ChangeValue>(change.value->text, webhook_limits);
@@ -42,11 +59,6 @@ class WhatsappReader {
     each(value->messages, [&](json::Raw const& raw) { return message(value->metadata, raw); });
     each(value->statuses, [&](json::Raw const& raw) { return status(raw); });
   }
-
-  WhatsappBatch take() { return std::move(batch_); }
-
- private:
-  void pass_over() { ++batch_.passed_over; }
 
   void each(std::optional<std::vector<json::Raw>> const& things, auto const& read) {
     if (!things) return;
@@ -134,8 +146,7 @@ WhatsappBatch read_whatsapp(InboundRules const& rules, std::string_view phone_nu
   if (payload->object != "whatsapp_business_account")
     throw Refusal::invalid("object", "object must be whatsapp_business_account");
   WhatsappReader reader(rules, phone_number_id);
-  for (auto const& entry : payload->entry)
-    for (auto const& change : entry.changes.value_or(std::vector<Change>{})) reader.read(change);
+  for (auto const& entry : payload->entry) reader.read_entry(entry);
   return reader.take();
 }
 
