@@ -72,8 +72,10 @@ TEST_CASE("each schedule has its event, and begins at its next due time") {
   REQUIRE(topic != nullptr);
   auto events = topic->events;
   pqxx::nontransaction query{schedules.admin};
-  for (auto const& [name] : query.query<std::string>("SELECT name FROM pipeline.schedules"))
+  for (auto const& row : query.exec("SELECT name FROM pipeline.schedules")) {
+    auto const name = row[0].as<std::string>();
     CHECK_MESSAGE(std::erase(events, "omnibus." + name + ".v1") == 1, name);
+  }
   CHECK(events.empty());
   CHECK(query.query_value<int>(R"(
       SELECT count(*) FROM pipeline.schedules WHERE NOT enabled OR last_at IS NOT NULL OR next_at <= now()
