@@ -86,9 +86,8 @@ std::string current_spelling(std::string e164) {
   return e164;
 }
 
-}  // namespace
-
-std::optional<PhoneNumber> PhoneNumber::parse(std::string_view text, std::string_view region) {
+/// A number in E.164, in its current spelling.
+std::optional<std::string> read_e164(std::string_view text, std::string_view region) {
   // libphonenumber would read letters as a vanity number's digits; here they are a sender's name.
   if (text.empty() || text.size() > max_written || !json::is_utf8(text) || std::ranges::any_of(text, is_letter))
     return std::nullopt;
@@ -103,11 +102,21 @@ std::optional<PhoneNumber> PhoneNumber::parse(std::string_view text, std::string
     numbers.Format(number, PhoneNumberUtil::E164, &e164);
     if (!is_e164(e164)) return std::nullopt;
     if (length == PhoneNumberUtil::IS_POSSIBLE || fits_a_plan(std::string_view{e164}.substr(1)))
-      return from_e164(std::move(e164));
+      return current_spelling(std::move(e164));
   }
   auto const written = written_digits(text);
   if (!written.international || !is_dialled(written.digits) || !fits_a_plan(written.digits)) return std::nullopt;
-  return from_e164('+' + written.digits);
+  return current_spelling('+' + written.digits);
+}
+
+}  // namespace
+
+std::optional<PhoneNumber> PhoneNumber::parse(std::string_view text, std::string_view region) {
+  auto e164 = read_e164(text, region);
+  if (!e164) return std::nullopt;
+  // Digits with a national prefix too many are read otherwise the second time: no number that a person can have.
+  if (*e164 != text && read_e164(*e164, {}) != e164) return std::nullopt;
+  return PhoneNumber{*std::move(e164)};
 }
 
 std::optional<PhoneNumber> PhoneNumber::from_provider(std::string_view text, std::string_view region) {

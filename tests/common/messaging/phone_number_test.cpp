@@ -98,3 +98,7 @@ TEST_CASE("E.164 and regions are told from what is none") {
   CHECK_FALSE(is_region("ZZ"));
   CHECK_FALSE(is_region(""));
 }
+
+TEST_CASE("digits with a national prefix too many are no number") {
+  CHECK_FALSE(PhoneNumber::parse("00/ 0433 8906", "RW"));
+}
