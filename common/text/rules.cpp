@@ -49,6 +49,16 @@ bool is_e164(std::string_view number) {
          std::all_of(number.begin(), number.end(), is_digit);
 }
 
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20U || c == 0x7f;
+}
+
+bool is_email(std::string_view address) {
+  auto const at = address.find('@');
+  return at != 0 && at < address.size() - 1 && address.find('@', at + 1) == std::string_view::npos &&
+         std::none_of(address.begin(), address.end(), [](char c) { return c == ' ' || is_control(c); });
+}
+
 }  // namespace
 
 std::optional<InvalidField> domain(std::string_view field, std::string_view value) {
@@ -75,9 +85,44 @@ std::optional<InvalidField> one_of(std::string_view field, std::string_view valu
   return InvalidField{std::string(field), std::move(rule)};
 }
 
+std::optional<InvalidField> line(std::string_view field, std::string_view value, std::size_t most) {
+  if (auto invalid = length(field, value, most)) return invalid;
+  if (std::none_of(value.begin(), value.end(), is_control)) return std::nullopt;
+  return InvalidField{std::string(field), "must have no control characters"};
+}
+
+std::optional<InvalidField> email(std::string_view field, std::string_view value) {
+  constexpr std::size_t max_address = 254;
+  if (characters(value) <= max_address && is_email(value)) return std::nullopt;
+  return InvalidField{std::string(field), "must be an e-mail address of at most 254 characters"};
+}
+
+std::optional<InvalidField> word(std::string_view field, std::string_view value) {
+  constexpr std::size_t max_word = 64;
+  auto const fits = [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
+  if (!value.empty() && value.size() <= max_word && std::all_of(value.begin(), value.end(), fits)) return std::nullopt;
+  return InvalidField{std::string(field), "must be a word of a-z and _"};
+}
+
 std::optional<InvalidField> time(std::string_view field, std::string_view value) {
   if (parse_time_ms(value)) return std::nullopt;
   return InvalidField{std::string(field), "must be a time of RFC 3339"};
+}
+
+std::optional<InvalidField> date(std::string_view field, std::string_view value) {
+  constexpr std::size_t length_of_date = 10;
+  if (value.size() == length_of_date && parse_time_or_date_ms(value)) return std::nullopt;
+  return InvalidField{std::string(field), "must be a date, as 2026-11-30"};
+}
+
+std::optional<InvalidField> fraction(std::string_view field, double value) {
+  if (value >= 0 && value <= 1) return std::nullopt;
+  return InvalidField{std::string(field), "must be 0 to 1"};
+}
+
+std::optional<InvalidField> between(std::string_view field, std::int64_t value, std::int64_t least, std::int64_t most) {
+  if (value >= least && value <= most) return std::nullopt;
+  return InvalidField{std::string(field), "must be " + std::to_string(least) + " to " + std::to_string(most)};
 }
 
 }  // namespace omnibus::rules

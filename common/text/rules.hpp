@@ -3,6 +3,7 @@
 #include "text/invalid_field.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string_view>
@@ -24,7 +25,25 @@ std::optional<InvalidField> e164(std::string_view field, std::string_view value)
 std::optional<InvalidField> one_of(std::string_view field, std::string_view value,
                                    std::initializer_list<std::string_view> words);
 
+/// 1 to `most` characters without control characters: text that may become a header or a line.
+std::optional<InvalidField> line(std::string_view field, std::string_view value, std::size_t most);
+
+/// An e-mail address: one `@` with something on both sides, no blanks or control characters, 3 to 254 characters.
+std::optional<InvalidField> email(std::string_view field, std::string_view value);
+
+/// A short stable word of a-z and `_`, such as a dead letter's class.
+std::optional<InvalidField> word(std::string_view field, std::string_view value);
+
 /// A time of RFC 3339.
 std::optional<InvalidField> time(std::string_view field, std::string_view value);
+
+/// A date, as 2026-11-30.
+std::optional<InvalidField> date(std::string_view field, std::string_view value);
+
+/// 0 to 1.
+std::optional<InvalidField> fraction(std::string_view field, double value);
+
+/// `least` to `most`.
+std::optional<InvalidField> between(std::string_view field, std::int64_t value, std::int64_t least, std::int64_t most);
 
 }  // namespace omnibus::rules
