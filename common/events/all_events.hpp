@@ -1,11 +1,16 @@
 /// Every event of this folder.
 #pragma once
 
+#include "events/agent_conversation.hpp"
 #include "events/call.hpp"
 #include "events/chat.hpp"
 #include "events/inbound.hpp"
 #include "events/llm.hpp"
+#include "events/match.hpp"
 #include "events/notification.hpp"
+#include "events/outcome.hpp"
+#include "events/people.hpp"
+#include "events/report.hpp"
 #include "events/tick.hpp"
 
 namespace omnibus {
@@ -21,6 +26,12 @@ using AllEvents =
                WhatsappMessageReceived, DeliveryReceiptReceived, NotificationRequested, NotificationSent,
                NotificationFailed, NotificationSkipped, NotificationInDoubt, NotificationDelivered, NotificationRead,
                TickMidnight, TickReport, TickMonitor, TickSnooze, TickSessionsCleanup, TickPrunePipeline,
-               TickPruneMessages, TickQa, TickKnowledge, TickPruneGdprAudit, TickTuneWeekly>;
+               TickPruneMessages, TickQa, TickKnowledge, TickPruneGdprAudit, TickTuneWeekly, PersonRecorded,
+               MatchBatchRequested, MatchPairRequested, MatchManualRequested, MatchInsightsOverrideRequested,
+               MatchMidnightRequested, MatchAnalyzed, MatchScheduled, MatchActivated, MatchCompleted, MatchCancelled,
+               MatchInsightsOverridden, MatchAnalysisFailed, AgentConversationRequested, AgentTurnRequested,
+               AgentTurnCompleted, AgentConversationCompleted, AgentConversationFailed, OutcomeAnalysisRequested,
+               OutcomeScored, OutcomeFollowupRecommended, OutcomeCollaborationTracked, ReportRequested,
+               ReportGenerated>;
 
 }  // namespace omnibus
