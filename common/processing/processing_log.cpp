@@ -1,0 +1,54 @@
+#include "processing/processing_log.hpp"
+
+#include <utility>
+
+#include <pqxx/pqxx>
+
+namespace omnibus::processing {
+namespace {
+
+std::optional<std::string> text_of(std::optional<Uuid> const& id) {
+  return id ? std::optional{to_string(*id)} : std::nullopt;
+}
+
+void end(UnitOfWork& unit, Context& context, Work const& work, std::string const& status,
+         std::optional<std::string> const& error, Spent const& spent) {
+  if (context.replaying()) return;
+  // Inserts where no row was started, so that work that needs no checkpoint has its row, too.
+  unit.transaction().exec(
+      "INSERT INTO omniscient_processing_logs AS l (process_type, event_id, domain, action, status, target_id, "
+      "target_type, metadata, error_message, processing_time_ms, tokens_used, cost_usd, completed_at) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, jsonb_strip_nulls(jsonb_build_object('actor', $8::text)), $9, 0, $10, $11, "
+      "clock_timestamp()) "
+      "ON CONFLICT (event_id, process_type) DO UPDATE SET status = EXCLUDED.status, "
+      "target_id = COALESCE(EXCLUDED.target_id, l.target_id), error_message = EXCLUDED.error_message, "
+      "processing_time_ms = LEAST(2147483647, 1000 * extract(epoch FROM clock_timestamp() - l.created_at)), "
+      "tokens_used = EXCLUDED.tokens_used, cost_usd = EXCLUDED.cost_usd, completed_at = EXCLUDED.completed_at",
+      pqxx::params{std::string{context.worker()}, to_string(context.event_key()), work.domain, work.action, status,
+                   text_of(work.target), work.target_type, text_of(work.actor), error, spent.tokens, spent.cost_usd});
+}
+
+}  // namespace
+
+Task<> start(Context& context, Work work) {
+  if (context.replaying()) co_return;
+  auto starting = context.checkpoint("started", [&](UnitOfWork& unit) {
+    unit.transaction().exec(
+        "INSERT INTO omniscient_processing_logs (process_type, event_id, domain, action, target_id, target_type, "
+        "metadata) VALUES ($1, $2, $3, $4, $5, $6, jsonb_strip_nulls(jsonb_build_object('actor', $7::text))) "
+        "ON CONFLICT DO NOTHING",
+        pqxx::params{std::string{context.worker()}, to_string(context.event_key()), work.domain, work.action,
+                     text_of(work.target), work.target_type, text_of(work.actor)});
+  });
+  co_await std::move(starting);
+}
+
+void complete(UnitOfWork& unit, Context& context, Work const& work, Spent const& spent) {
+  end(unit, context, work, "completed", std::nullopt, spent);
+}
+
+void fail(UnitOfWork& unit, Context& context, Work const& work, Failure const& failure) {
+  end(unit, context, work, "failed", failure.error_class(), {});
+}
+
+}  // namespace omnibus::processing
