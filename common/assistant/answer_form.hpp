@@ -21,7 +21,8 @@ class AnswerForm {
   std::string const& name() const { return name_; }
   std::string const& schema() const { return schema_; }
   AnswerShape const& shape() const { return shape_; }
-  /// The JSON text of `response_format` that asks for this form.
+  /// The JSON text of `response_format` that asks for this form. Strict providers refuse `minLength`, `maxLength` and
+  /// `uniqueItems`: these rules are in the descriptions.
   std::string response_format() const;
 
  private:

@@ -97,11 +97,13 @@ class Model {
   /// As ask_for(), with a function that reads the answer's document.
   Task<Asked> ask_for_document(Context& context, Turn turn, StructuredQuestion question, AnswerForm const& form,
                                ReadDocument const& read);
-  /// One of the two questions: its recorded answer, or a new one. @param asked gets why there is none, what it took and
-  /// the model.
-  Task<std::optional<RecordedAnswer>> ask_or_find(Context& context, Turn const& turn,
+  /// One of the two questions: its recorded answer, or a new one. Nothing when it is not asked, then `asked` says why.
+  /// @param asked gets what it took, and the model. @throws llm::LlmError when no model answers, and Failure to retry.
+  Task<std::optional<RecordedAnswer>> find_or_ask(Context& context, Turn const& turn,
                                                   StructuredQuestion const& question, llm::ChatRequest request,
                                                   Asked& asked);
+  Task<RecordedAnswer> ask_and_record(Context& context, Turn const& turn, bool person_waits, llm::ChatRequest request,
+                                      Asked& asked);
   /// The most that a call can take.
   PlannedCall plan(llm::ChatRequest const& request) const;
   /// Decides what follows when no model answered a structured question. @throws Failure to retry.

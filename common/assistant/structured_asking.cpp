@@ -2,7 +2,7 @@
 #include "assistant/structured_text.hpp"
 #include "llm/openai_wire.hpp"
 #include "llm/prices.hpp"
-#include "llm/text_mender.hpp"
+#include "observability/log.hpp"
 
 #include <algorithm>
 #include <string>
@@ -26,9 +26,22 @@ std::string finish_reason(RecordedAnswer const& answer) {
   return answer.failures && !answer.failures->empty() ? answer.failures->back().finish_reason : std::string{};
 }
 
-void add_failures(Spent& spent, RecordedAnswer const& answer) {
-  if (!answer.failures) return;
-  for (auto const& failed : *answer.failures) spent.add(failed);
+void add_calls(Spent& spent, RecordedAnswer const& answer) {
+  if (answer.failures) {
+    for (auto const& failed : *answer.failures) spent.add(failed);
+  }
+  if (answer.call) spent.add(*answer.call);
+}
+
+AnswerFate fate_after(llm::LlmError const& error) {
+  switch (error.kind()) {
+    case llm::LlmError::Kind::content_filter:
+      return AnswerFate::refused;
+    case llm::LlmError::Kind::context_length:
+      return AnswerFate::too_long;
+    default:
+      return AnswerFate::unanswered;
+  }
 }
 
 Turn second(Turn turn) {
@@ -71,19 +84,23 @@ Task<Asked> Model::ask_for_document(Context& context, Turn turn, StructuredQuest
   request.messages = question.prompt;
   request.response_format = form.response_format();
   request.max_tokens = question.max_tokens > 0 ? question.max_tokens : settings_.llm_max_tokens;
-  std::string wrong;
+  std::string wrong;  // with the first answer
   for (auto is_second = false;; is_second = true) {
     if (is_second) turn = second(std::move(turn));
-    auto asking = ask_or_find(context, turn, question, request, asked);
-    auto const answer = co_await std::move(asking);
-    if (!answer) {
-      // The first answer is what was wrong, unless something better can still come.
-      if (is_second && (asked.fate == AnswerFate::unanswered || asked.fate == AnswerFate::too_long)) {
+    std::optional<RecordedAnswer> answer;
+    try {
+      auto asking = find_or_ask(context, turn, question, request, asked);
+      answer = co_await std::move(asking);
+    } catch (llm::LlmError const& error) {
+      asked.fate = fate_after(error);
+      asked.detail = to_string(error.kind());
+      // Such as a provider that does not allow twice the tokens: the first answer was the best there is.
+      if (is_second && !error.retriable() && asked.fate != AnswerFate::refused) {
         asked.fate = AnswerFate::unusable;
-        asked.detail = std::move(wrong);
+        asked.detail = wrong;
       }
-      co_return asked;
     }
+    if (!answer) co_return asked;
     auto text = read_structured(finish_reason(*answer), answer->text, form.shape(), read);
     if (text.wrong.empty()) {
       asked.fate = AnswerFate::answered;
@@ -92,12 +109,14 @@ Task<Asked> Model::ask_for_document(Context& context, Turn turn, StructuredQuest
     asked.fate = text.refused ? AnswerFate::refused : AnswerFate::unusable;
     asked.detail = text.wrong;
     if (text.refused || is_second) co_return asked;
+    log::info(context.log_fields(), "a model's answer cannot be used, and is asked for once more",
+              {{"form", form.name()}, {"reason", text.wrong}});
     ask_again(request, answer->text, text);
     wrong = std::move(text.wrong);
   }
 }
 
-Task<std::optional<RecordedAnswer>> Model::ask_or_find(Context& context, Turn const& turn,
+Task<std::optional<RecordedAnswer>> Model::find_or_ask(Context& context, Turn const& turn,
                                                        StructuredQuestion const& question, llm::ChatRequest request,
                                                        Asked& asked) {
   auto finding = find_answer(context, turn.step);
@@ -113,32 +132,31 @@ Task<std::optional<RecordedAnswer>> Model::ask_or_find(Context& context, Turn co
     co_return answer;
   }
   if (!answer) {
-    answer.emplace();
-    if (question.person_waits) request.until = latest_answer(context, turn);
-    std::optional<llm::LlmError> error;
-    try {
-      auto asking = complete(context, turn, std::move(request), {}, *answer);
-      co_await std::move(asking);
-    } catch (llm::LlmError const& thrown) {
-      error = thrown;
-    }
-    using Kind = llm::LlmError::Kind;
-    // An answer without words was paid for: it is one that cannot be used.
-    if (error && error->kind() != Kind::no_words) {
-      add_failures(asked.spent, *answer);
-      give_up(context, *error, question.person_waits);
-      asked.detail = to_string(error->kind());
-      asked.fate = error->kind() == Kind::content_filter   ? AnswerFate::refused
-                   : error->kind() == Kind::context_length ? AnswerFate::too_long
-                                                           : AnswerFate::unanswered;
-      co_return std::nullopt;
-    }
-    auto recording = record(context, turn, *answer);
-    co_await std::move(recording);
+    auto asking = ask_and_record(context, turn, question.person_waits, std::move(request), asked);
+    answer = co_await std::move(asking);
   }
-  add_failures(asked.spent, *answer);
-  if (answer->call) asked.spent.add(*answer->call);
+  add_calls(asked.spent, *answer);
   asked.model = answer->model;
+  co_return answer;
+}
+
+Task<RecordedAnswer> Model::ask_and_record(Context& context, Turn const& turn, bool person_waits,
+                                           llm::ChatRequest request, Asked& asked) {
+  if (person_waits) request.until = latest_answer(context, turn);
+  RecordedAnswer answer;
+  try {
+    auto asking = complete(context, turn, std::move(request), {}, answer);
+    co_await std::move(asking);
+  } catch (llm::LlmError const& error) {
+    // An answer without words was paid for: it is one that cannot be used.
+    if (error.kind() != llm::LlmError::Kind::no_words) {
+      add_calls(asked.spent, answer);
+      give_up(context, error, person_waits);
+      throw;
+    }
+  }
+  auto recording = record(context, turn, answer);
+  co_await std::move(recording);
   co_return answer;
 }
 

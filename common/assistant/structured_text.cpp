@@ -14,6 +14,8 @@ namespace {
 
 constexpr json::Limits answer_limits{.bytes = 256 * 1024, .depth = 16, .array_length = 1'000};
 
+constexpr std::size_t most_objects = 200;
+
 constexpr std::string_view blanks = " \t\r\n";
 
 /// Whether an object may begin here: a brace, then a key or the end. Other braces are part of the words around.
@@ -73,7 +75,12 @@ StructuredText read_structured(std::string_view finish_reason, std::string_view 
     result.wrong = "the answer is too long to be read";
     return result;
   }
-  for (auto const found : objects_in(text)) {
+  auto const objects = objects_in(text);
+  if (objects.size() > most_objects) {
+    result.wrong = "the answer holds too many objects";
+    return result;
+  }
+  for (auto const found : objects) {
     auto const object = json::repaired_document(found);
     auto const invalid = json::each_member(object, answer_limits, [](auto const&) { return std::nullopt; });
     if (invalid) {

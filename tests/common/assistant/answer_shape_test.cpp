@@ -118,8 +118,13 @@ TEST_CASE("a schema that we cannot check, or that providers refuse as strict, is
 
 TEST_CASE("a form is on the wire as a strict schema with a name that providers take") {
   AnswerForm const form{"pair.analysis.v1", R"({"$schema":"s","$id":"i","type":"object","title":"T","properties":{
-    "a":{"type":"string"}},"required":["a"],"additionalProperties":false})"};
-  CHECK(form.response_format().starts_with(
-      R"({"type":"json_schema","json_schema":{"name":"pair_analysis_v1","strict":true,"schema":{"type":"object","title":"T","properties":)"));
-  CHECK(form.response_format().ends_with(R"("additionalProperties":false}}})"));
+    "a":{"type":"string","minLength":1,"maxLength":120,"description":"What \"a\" is."},
+    "b":{"type":"array","minItems":2,"uniqueItems":true,"items":{"type":"string","minLength":3}}},
+    "required":["a","b"],"additionalProperties":false})"};
+  CHECK(
+      form.response_format() ==
+      R"({"type":"json_schema","json_schema":{"name":"pair_analysis_v1","strict":true,"schema":{"type":"object",)"
+      R"("title":"T","properties":{"a":{"type":"string","description":"What \"a\" is. Not empty. At most 120 characters."},)"
+      R"("b":{"type":"array","minItems":2,"items":{"type":"string","description":"At least 3 characters."},)"
+      R"("description":"No element twice."}},"required":["a","b"],"additionalProperties":false}}})");
 }

@@ -46,7 +46,8 @@ struct Judging {
       : model{fake.make(settings)} {}
 
   Task<> handle(Context& context, TickMonitor const&) {
-    assistant::StructuredQuestion question{{{"system", "Judge."}, {"user", "These two."}}, max_tokens, false, allows};
+    assistant::StructuredQuestion question{
+        {{"system", "Judge."}, {"user", "These two."}}, max_tokens, person_waits, allows};
     auto asking = model->ask_for<Judgement>(context, {"shop.example", Uuid{}, step}, std::move(question), check,
                                             judgement_form());
     result = co_await std::move(asking);
@@ -58,6 +59,7 @@ struct Judging {
   std::unique_ptr<assistant::Model> model;
   std::string step = "judge";
   std::int64_t max_tokens = 100;
+  bool person_waits = false;
   std::function<bool(assistant::PlannedCall const&, assistant::Spent const&)> allows;
   std::function<std::optional<InvalidField>(Judgement const&)> check;
   std::function<void()> after;
@@ -285,6 +287,59 @@ TEST_CASE("when the second question gets no answer the first one was unusable") 
   auto const result = bench.tick();
   CHECK(result.error_class == "model_output");
   CHECK(result.reason == "the model's answer cannot be used: outcome is missing");
+}
+
+TEST_CASE("when no model answers the second question in all attempts, the model failed") {
+  Bench bench;
+  bench.say("{}");
+  bench.model.script.on_asked = [&] {
+    if (bench.model.asked() == 2) bench.model.script.failure = failed(LlmKind::unavailable);
+  };
+  CHECK(bench.tick() == FakeContext::Kind::waits);
+  CHECK(bench.context.try_until_over().error_class == "model_failed");
+  CHECK(bench.judging.result.spent.calls == 2);
+}
+
+TEST_CASE("an open circuit breaker is an outage while nobody waits") {
+  Bench bench;
+  bench.model.script.failure = failed(LlmKind::breaker_open);
+  CHECK(bench.tick() == FakeContext::Kind::outage);
+  bench.context.pass_time(std::chrono::hours{1});
+  CHECK(bench.context.try_again() == FakeContext::Kind::outage);
+}
+
+TEST_CASE("a person who waits is told after LLM_GIVE_UP_AFTER, and a batch goes on") {
+  for (auto const person_waits : {false, true}) {
+    Bench bench;
+    bench.judging.person_waits = person_waits;
+    bench.model.script.failure = failed(LlmKind::timeout);
+    CHECK(bench.tick() == FakeContext::Kind::waits);
+    auto const never = std::chrono::steady_clock::time_point::max();
+    CHECK((bench.asked(0).until == never) != person_waits);
+    auto const result = bench.context.try_again(std::chrono::minutes{3});
+    CHECK(result == (person_waits ? FakeContext::Kind::parked : FakeContext::Kind::waits));
+  }
+}
+
+TEST_CASE("what a fallback model mends counts with what failed before") {
+  Bench bench;
+  bench.settings.llm_fallback_model = "omnibus-large";
+  Judging judging{bench.model, bench.settings};
+  llm::ChatCompletion cut;
+  cut.usage.input = 500;
+  cut.usage.output = 3;
+  cut.usage.estimated = true;
+  bench.model.script.failures.emplace_back(LlmKind::timeout, "as told", std::nullopt,
+                                           std::make_shared<llm::ChatCompletion>(cut));
+  bench.say(right);
+  CHECK(bench.context.hand(judging, TickMonitor{{"2026-11-29T10:00:00Z"}}) == FakeContext::Kind::handled);
+  CHECK(judging.result.spent.calls == 2);
+  CHECK(judging.result.spent.prompt_tokens == 1500);
+  CHECK(judging.result.spent.estimated);
+  auto const& recorded = bench.model.answers.begin()->second;
+  auto const read = json::decode<assistant::RecordedAnswer>(json::encode(recorded));
+  REQUIRE(read.has_value());
+  CHECK(read->failures->at(0).input_tokens == 500);
 }
 
 TEST_CASE("each question is allowed first, with the most it can take") {

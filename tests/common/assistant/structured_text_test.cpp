@@ -96,7 +96,7 @@ TEST_CASE("size and depth have limits") {
   CHECK(read(std::string(200'000, '{')) == "the answer holds no complete JSON object");
   std::string many;
   for (int i = 0; i < 20'000; ++i) many += "{\"a\":1} ";
-  CHECK(read(many) == "outcome is missing");
+  CHECK(read(many) == "the answer holds too many objects");
 }
 
 TEST_CASE("what else must hold decides which object is the answer") {
