@@ -152,6 +152,8 @@ Question read_question(std::string_view body) {
     throw BadRequest("messages must be an array that is not empty", "messages");
   }
   question.prompt_hash = stable_hash(question.model);
+  std::string background;
+  std::string earlier;
   for (auto const& entry : messages->get_array()) {
     auto const* const message = entry.if_object();
     auto const role = message != nullptr ? text_of(*message, "role") : std::string_view{};
@@ -161,11 +163,15 @@ Question read_question(std::string_view body) {
     question.prompt_hash = stable_hash(content, question.prompt_hash ^ stable_hash(role));
     question.tool_result.clear();
     if (role == "user") {
+      earlier = question.text + '\n' + earlier;
       question.text = std::move(content);
+    } else if (role == "system") {
+      background += content.substr(std::min(content.find("\n\n"), content.size()));
     } else if (role == "tool") {
       question.tool_result = std::move(content);
     }
   }
+  question.told = question.text + '\n' + background + '\n' + earlier;
   auto const flag = [](json::object const& object, char const* name) {
     auto const* const value = object.if_contains(name);
     return value != nullptr && value->is_bool() && value->get_bool();

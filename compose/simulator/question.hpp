@@ -20,6 +20,7 @@ struct Question {
 
   std::string model;
   std::string text;                        ///< the last message of the user
+  std::string told;                        ///< all that a structured answer is made of, see read_question()
   std::string tool_result;                 ///< set when the last message is a tool's
   std::optional<PlannedCall> call;         ///< the tool call to make, when one should be
   std::optional<PlannedCall> second_call;  ///< one more, for the oddities that make two calls
@@ -40,6 +41,8 @@ class BadRequest : public std::runtime_error {
   std::string parameter;
 };
 
+/// What a structured answer is made of is the last message of the user, then what follows the first paragraph of the
+/// instructions, then the user's earlier messages, the newest first.
 /// @throws BadRequest
 Question read_question(std::string_view body);
 
