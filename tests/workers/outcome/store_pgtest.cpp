@@ -143,7 +143,7 @@ TEST_CASE("the worker writes nothing of a conversation but what came of it, and 
   }
 }
 
-TEST_CASE("in an engine: a request for a conversation that failed is parked, its log row ends as failed") {
+TEST_CASE("in an engine: a request that is parked ends its row of the processing log as failed") {
   OutcomeSettings settings;
   llm::test::FakeLlm::Script script;
   engine::test::ParkingEngine<OutcomeHandler> engine{
@@ -155,7 +155,7 @@ TEST_CASE("in an engine: a request for a conversation that failed is parked, its
       }};
   engine.database.add_tenant("shop.example");
   engine.park(OutcomeAnalysisRequested{"shop.example", random_uuid(), random_uuid(), random_uuid()});
-  CHECK(engine.database.number("SELECT count(*) FROM omniscient_processing_logs WHERE process_type = 'outcome' AND "
-                               "action = 'analyze_outcome' AND status = 'failed' AND error_message = "
-                               "'unknown_conversation' AND metadata ? 'actor'") == 1);
+  CHECK(engine.database.number(
+            "SELECT count(*) FROM omniscient_processing_logs WHERE action = 'analyze_outcome' AND status = 'failed' "
+            "AND error_message = 'unknown_conversation' AND metadata ? 'actor'") == 1);
 }
