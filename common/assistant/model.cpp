@@ -116,9 +116,26 @@ Model::Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, 
 
 Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Message> prompt,
                                 std::vector<llm::Tool> tools, llm::DeltaSink sink) {
-  prompt = healed(std::move(prompt));
-  if (!asks_something(prompt)) throw llm::LlmError(llm::LlmError::Kind::invalid_request, "the message has no words");
+  llm::ChatRequest request;
+  request.messages = std::move(prompt);
+  request.tools = std::move(tools);
+  request.max_tokens = settings_.llm_max_tokens;
+  request.until = latest_answer(context, turn);
   RecordedAnswer answer;
+  auto asking = complete(context, turn, std::move(request), std::move(sink), answer);
+  co_await std::move(asking);
+  auto recording = record(context, turn, answer);
+  co_await std::move(recording);
+  co_return answer;
+}
+
+Task<> Model::complete(Context& context, Turn const& turn, llm::ChatRequest request, llm::DeltaSink sink,
+                       RecordedAnswer& answer) {
+  request.model = settings_.llm_model;
+  request.deadline = settings_.llm_deadline;
+  request.messages = healed(std::move(request.messages));
+  if (!asks_something(request.messages))
+    throw llm::LlmError(llm::LlmError::Kind::invalid_request, "the message has no words");
   auto const observe = [&](llm::LlmAttempt const& attempt) {
     auto call = describe(attempt, context, turn.domain, turn.conversation);
     auto const error_type = attempt.error == nullptr ? std::string_view{} : to_string(attempt.error->kind());
@@ -136,16 +153,10 @@ Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Me
     failed.error_type = error_type;
     // Each call has a new id: the same event tried again makes another call.
     context.publish_now(failed, to_string(turn.conversation), to_string(failed.call_id), 0);
+    if (!answer.failures) answer.failures.emplace();
+    answer.failures->push_back(std::move(failed));
   };
   llm::ResilientLlm llm{*port_, port_->endpoint(), settings_.llm_fallback_model, breakers_, observe};
-
-  llm::ChatRequest request;
-  request.model = settings_.llm_model;
-  request.messages = std::move(prompt);
-  request.tools = std::move(tools);
-  request.max_tokens = settings_.llm_max_tokens;
-  request.deadline = settings_.llm_deadline;
-  request.until = latest_answer(context, turn);
   auto asking = llm.complete(std::move(request), std::move(sink));
   auto completion = co_await std::move(asking);
 
@@ -155,12 +166,14 @@ Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Me
     if (!answer.tool_calls) answer.tool_calls.emplace();
     answer.tool_calls->push_back({std::move(call.id), std::move(call.name), std::move(call.arguments)});
   }
+}
+
+Task<> Model::record(Context& context, Turn const& turn, RecordedAnswer const& answer) {
   auto recording = context.checkpoint(series_of(turn), [&](UnitOfWork& unit) {
     answers_->record(unit, context.event_key(), turn.step, answer);
     if (answer.call) unit.publish(*answer.call, to_string(turn.conversation));
   });
   co_await std::move(recording);
-  co_return answer;
 }
 
 std::chrono::steady_clock::time_point Model::latest_answer(Context const& context, Turn const& turn) const {

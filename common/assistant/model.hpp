@@ -3,6 +3,7 @@
 
 #include "assistant/answer_store.hpp"
 #include "assistant/settings.hpp"
+#include "assistant/structured.hpp"
 #include "handler/context.hpp"
 #include "handler/resources.hpp"
 #include "llm/llm.hpp"
@@ -11,10 +12,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace omnibus::assistant {
@@ -42,6 +45,27 @@ class Model {
   Task<RecordedAnswer> ask(Context& context, Turn turn, std::vector<llm::Message> prompt, std::vector<llm::Tool> tools,
                            llm::DeltaSink sink);
 
+  /// Asks for a structured answer. What is unambiguous is accepted (see read_structured); otherwise the model is asked
+  /// once more, with what was wrong, at most 500 characters of its first answer, and twice the longest answer if the
+  /// first one was cut. A refusal is not asked again. Both answers are recorded, under the turn's step and that step
+  /// with `-again`, and used by every later attempt at the event. In a replay nothing is asked.
+  /// @param check what else must hold for this answer, beside its schema and `validate`; may be empty.
+  /// @param form a form for this question alone, such as one that lists the ids that may be named.
+  /// @return the answer, or why there is none; `value()` throws that.
+  /// @throws Failure (transient or outage) while a model may answer later: LLM_MAX_ATTEMPTS attempts at the event are
+  /// made, or, if a person waits, what give_up() decides.
+  template <class Answer>
+  Task<Structured<Answer>> ask_for(Context& context, Turn turn, StructuredQuestion question,
+                                   std::function<std::optional<InvalidField>(Answer const&)> check = {},
+                                   AnswerForm form = AnswerForm::named(Answer::form)) {
+    Structured<Answer> result;
+    ReadDocument const read = [&](std::string const& document) { return read_answer(document, check, result.answer); };
+    auto asking = ask_for_document(context, std::move(turn), std::move(question), form, read);
+    static_cast<Asked&>(result) = co_await std::move(asking);
+    if (result.fate != AnswerFate::answered) result.answer.reset();
+    co_return result;
+  }
+
   /// The answer that an earlier attempt at the context's event paid for in this step, if there is one.
   Task<std::optional<RecordedAnswer>> find_answer(Context& context, std::string_view step) {
     return answers_->find(context, step);
@@ -60,6 +84,30 @@ class Model {
  private:
   /// Until when an answer is of use: a person waits no longer.
   std::chrono::steady_clock::time_point latest_answer(Context const& context, Turn const& turn) const;
+
+  /// Heals the prompt and asks once, and the fallback model if that fails; publishes the events of failed calls.
+  /// @param answer gets the answer and the records of its calls, also of a call that failed. @throws llm::LlmError.
+  Task<> complete(Context& context, Turn const& turn, llm::ChatRequest request, llm::DeltaSink sink,
+                  RecordedAnswer& answer);
+  /// Records an answer together with the event of its call.
+  Task<> record(Context& context, Turn const& turn, RecordedAnswer const& answer);
+
+  using ReadDocument = std::function<std::optional<json::DecodeError>(std::string const& document)>;
+
+  /// As ask_for(), with a function that reads the answer's document.
+  Task<Asked> ask_for_document(Context& context, Turn turn, StructuredQuestion question, AnswerForm const& form,
+                               ReadDocument const& read);
+  /// One of the two questions: its recorded answer, or a new one. Nothing when it is not asked, then `asked` says why.
+  /// @param asked gets what it took, and the model. @throws llm::LlmError when no model answers, and Failure to retry.
+  Task<std::optional<RecordedAnswer>> find_or_ask(Context& context, Turn const& turn,
+                                                  StructuredQuestion const& question, llm::ChatRequest request,
+                                                  Asked& asked);
+  Task<RecordedAnswer> ask_and_record(Context& context, Turn const& turn, bool person_waits, llm::ChatRequest request,
+                                      Asked& asked);
+  /// The most that a call can take.
+  PlannedCall plan(llm::ChatRequest const& request) const;
+  /// Decides what follows when no model answered a structured question. @throws Failure to retry.
+  void give_up(Context const& context, llm::LlmError const& error, bool person_waits) const;
 
   ModelSettings const settings_;
   std::unique_ptr<llm::LlmPort> port_;

@@ -21,14 +21,15 @@ struct RecordedToolCall {
 };
 BOOST_DESCRIBE_STRUCT(RecordedToolCall, (), (id, name, arguments))
 
-/// With the record of the call that produced it.
+/// With the records of the calls that produced it.
 struct RecordedAnswer {
-  std::string text;
+  std::string text;  ///< empty when a structured answer has no words: then the last failure is its call
   std::string model;
   std::optional<LlmCallCompleted> call;
   std::optional<std::vector<RecordedToolCall>> tool_calls;
+  std::optional<std::vector<LlmCallFailed>> failures;  ///< calls before it that failed
 };
-BOOST_DESCRIBE_STRUCT(RecordedAnswer, (), (text, model, call, tool_calls))
+BOOST_DESCRIBE_STRUCT(RecordedAnswer, (), (text, model, call, tool_calls, failures))
 
 /// The key of a stored answer: the event's if it takes only one, else derived from the event and the step.
 Uuid request_key(Uuid const& event_key, std::string_view step);

@@ -100,7 +100,7 @@ std::int64_t estimate_input(ChatRequest const& request) {
     for (auto const& call : message.tool_calls) tokens += estimate_tokens(call.arguments);
   }
   for (auto const& tool : request.tools) tokens += estimate_tokens(tool.description) + estimate_tokens(tool.parameters);
-  return tokens;
+  return tokens + estimate_tokens(request.response_format);
 }
 
 }  // namespace omnibus::llm

@@ -12,7 +12,7 @@ namespace omnibus::llm {
 /// The body of a request. `max_tokens_field` names the field for the longest answer.
 std::string encode_request(ChatRequest const& request, std::string_view max_tokens_field);
 
-/// Estimates the tokens of a request's messages and tools.
+/// Estimates the tokens of a request's messages, tools and form.
 std::int64_t estimate_input(ChatRequest const& request);
 
 }  // namespace omnibus::llm

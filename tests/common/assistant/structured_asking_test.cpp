@@ -1,0 +1,390 @@
+#include "assistant/structured.hpp"
+#include "events/tick.hpp"
+#include "tests/common/assistant/fake_answers.hpp"
+
+#include <cmath>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/describe/class.hpp>
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using assistant::AnswerFate;
+using assistant::AnswerForm;
+using assistant::Structured;
+
+namespace {
+
+struct Judgement {
+  static constexpr std::string_view form = "none";
+  std::string outcome;
+  double score = 0;
+};
+BOOST_DESCRIBE_STRUCT(Judgement, (), (outcome, score))
+
+std::optional<InvalidField> validate(Judgement const& judgement) {
+  if (judgement.outcome == "NO_MATCH" && judgement.score > 0.5)
+    return InvalidField{"score", "must be low without a match"};
+  return std::nullopt;
+}
+
+AnswerForm const& judgement_form() {
+  static AnswerForm const form{"judgement.v1", R"({"type":"object","additionalProperties":false,
+    "required":["outcome","score"],"properties":{"outcome":{"type":"string","enum":["STRONG_MATCH","NO_MATCH"]},
+    "score":{"type":"number","minimum":0,"maximum":1}}})"};
+  return form;
+}
+
+constexpr auto right = R"({"outcome":"STRONG_MATCH","score":0.7})";
+
+/// Asks for a judgement and fails as `value()` does.
+struct Judging {
+  explicit Judging(assistant::test::FakeModel& fake, assistant::ModelSettings const& settings)
+      : model{fake.make(settings)} {}
+
+  Task<> handle(Context& context, TickMonitor const&) {
+    assistant::StructuredQuestion question{
+        {{"system", "Judge."}, {"user", "These two."}}, max_tokens, person_waits, allows};
+    auto asking = model->ask_for<Judgement>(context, {"shop.example", Uuid{}, step}, std::move(question), check,
+                                            judgement_form());
+    result = co_await std::move(asking);
+    if (after) after();
+    auto committing = context.commit([&](UnitOfWork&) { result.check(); });
+    co_await std::move(committing);
+  }
+
+  std::unique_ptr<assistant::Model> model;
+  std::string step = "judge";
+  std::int64_t max_tokens = 100;
+  bool person_waits = false;
+  std::function<bool(assistant::PlannedCall const&, assistant::Spent const&)> allows;
+  std::function<std::optional<InvalidField>(Judgement const&)> check;
+  std::function<void()> after;
+  Structured<Judgement> result;
+};
+
+struct Bench {
+  FakeContext context{"match", 20};
+  assistant::test::FakeModel model{context};
+  assistant::ModelSettings settings;
+  Judging judging{model, settings};
+
+  /// Lets the model say this next, ended so, for this many tokens.
+  void say(std::string text, std::string finish_reason = "stop", std::int64_t input = 1000, std::int64_t output = 10) {
+    model.script.say(std::move(text));
+    auto& answer = model.script.answers.back();
+    answer.finish_reason = std::move(finish_reason);
+    answer.usage.input = input;
+    answer.usage.output = output;
+  }
+  FakeContext::Result tick() { return context.hand(judging, TickMonitor{{"2026-11-29T10:00:00Z"}}); }
+  llm::ChatRequest const& asked(std::size_t place) const { return model.script.asked.at(place); }
+  /// The roles of a request, by their first letters.
+  std::string roles(std::size_t place) const {
+    std::string all;
+    for (auto const& message : asked(place).messages) all += message.role.front();
+    return all;
+  }
+};
+
+llm::LlmError failed(llm::LlmError::Kind kind) {
+  return {kind, "as told"};
+}
+
+using LlmKind = llm::LlmError::Kind;
+
+}  // namespace
+
+TEST_CASE("a right answer is taken at once, and what it took is known") {
+  Bench bench;
+  bench.say("Here it is:\n```json\n{\"outcome\":\"Strong match\",\"score\":0.7,\"why\":\"\"}\n```");
+  CHECK(bench.tick() == FakeContext::Kind::handled);
+  CHECK(bench.model.asked() == 1);
+  REQUIRE(bench.judging.result.answer);
+  CHECK(bench.judging.result.value().outcome == "STRONG_MATCH");
+  CHECK(bench.judging.result.value().score == 0.7);
+  CHECK(bench.judging.result.model == "fake");
+  auto const& spent = bench.judging.result.spent;
+  CHECK(spent.calls == 1);
+  CHECK(spent.prompt_tokens == 1000);
+  CHECK(spent.completion_tokens == 10);
+  CHECK(spent.cost_usd() == "0.000156000");
+  CHECK(bench.context.published<LlmCallCompleted>().size() == 1);
+  CHECK(bench.asked(0).response_format == judgement_form().response_format());
+  CHECK(bench.asked(0).max_tokens == 100);
+}
+
+TEST_CASE("without a limit of its own a question has that of the setting") {
+  Bench bench;
+  bench.judging.max_tokens = 0;
+  bench.say(right);
+  bench.tick();
+  CHECK(bench.asked(0).max_tokens == 512);
+}
+
+TEST_CASE("an unusable answer is asked for once more, with what was wrong") {
+  for (auto const* const wrong :
+       {R"({"outcome":"STRONG_MATCH","score":8.5})", R"({"outcome":"STRONG_MATCH","score":"0.8"})",
+        R"({"outcome":"STRONG_MATCH","score":"80%"})", R"({"outcome":"STRONG_MATCH","score":"high"})",
+        R"({"outcome":"STRONG_MATCH","score":true})", R"({"outcome":"STRONG_MATCH","score":null})",
+        R"({"outcome":"STRONG_MATCH","score":NaN})", R"({"outcome":"STRONG_MATCH","score":1e400})",
+        R"({"outcome":"NO_MATCH","score":0.7})", R"({"outcome":"STRONG_MATCH"})", "I think they match.", "[]"}) {
+    CAPTURE(wrong);
+    Bench bench;
+    bench.say(wrong);
+    bench.say(right);
+    CHECK(bench.tick() == FakeContext::Kind::handled);
+    REQUIRE(bench.model.asked() == 2);
+    CHECK(bench.roles(1) == "suau");
+    CHECK(bench.asked(1).messages[2].content == wrong);
+    CHECK(bench.asked(1).max_tokens == 100);
+    CHECK(bench.judging.result.value().score == 0.7);
+    CHECK(bench.judging.result.spent.calls == 2);
+    CHECK(bench.judging.result.spent.prompt_tokens == 2000);
+    CHECK(bench.context.published<LlmCallCompleted>().size() == 2);
+  }
+}
+
+TEST_CASE("minus zero is taken, and is zero") {
+  Bench bench;
+  bench.say(R"({"outcome":"NO_MATCH","score":-0.0})");
+  CHECK(bench.tick() == FakeContext::Kind::handled);
+  CHECK(bench.model.asked() == 1);
+  CHECK_FALSE(std::signbit(bench.judging.result.value().score));
+}
+
+TEST_CASE("a second unusable answer is a permanent failure that names what was wrong and has none of its text") {
+  Bench bench;
+  bench.say("secret words");
+  bench.say(R"({"outcome":"STRONG_MATCH","score":85,"note":"secret"})");
+  auto const result = bench.tick();
+  CHECK(result == FakeContext::Kind::parked);
+  CHECK(result.error_class == "model_output");
+  CHECK(result.reason == "the model's answer cannot be used: score must be a number from 0 to 1");
+  CHECK(bench.model.asked() == 2);
+  CHECK(bench.judging.result.fate == AnswerFate::unusable);
+}
+
+TEST_CASE("a cut answer is no answer, whatever it parses to, and the next one may be twice as long") {
+  Bench bench;
+  bench.say(right + std::string(2000, 'x'), "length");
+  bench.say(right, "length");
+  auto const result = bench.tick();
+  CHECK(result.error_class == "model_output");
+  CHECK(result.reason.find("cut") != std::string::npos);
+  REQUIRE(bench.model.asked() == 2);
+  CHECK(bench.asked(1).max_tokens == 200);
+  CHECK(bench.asked(1).messages[2].content == std::string{right} + std::string(500 - std::string{right}.size(), 'x'));
+}
+
+TEST_CASE("a filtered answer is asked for once more") {
+  Bench bench;
+  bench.say(right, "content_filter");
+  bench.say(right);
+  CHECK(bench.tick() == FakeContext::Kind::handled);
+  CHECK(bench.asked(1).max_tokens == 100);
+}
+
+TEST_CASE("a refusal is not asked again, and can be told apart") {
+  Bench bench;
+  bench.say("I cannot judge people.", "refusal");
+  auto const result = bench.tick();
+  CHECK(result.error_class == "model_output");
+  CHECK(bench.judging.result.fate == AnswerFate::refused);
+  CHECK(bench.model.asked() == 1);
+  CHECK(bench.judging.result.spent.calls == 1);
+}
+
+TEST_CASE("a provider that refuses the prompt refuses, too") {
+  Bench bench;
+  bench.model.script.failure = failed(LlmKind::content_filter);
+  bench.tick();
+  CHECK(bench.judging.result.fate == AnswerFate::refused);
+  CHECK(bench.model.asked() == 1);
+}
+
+TEST_CASE("an answer without words is asked for once more, recorded, and counted") {
+  Bench bench;
+  bench.say("", "length", 1000, 100);
+  bench.say(right);
+  CHECK(bench.tick() == FakeContext::Kind::handled);
+  REQUIRE(bench.model.asked() == 2);
+  CHECK(bench.roles(1) == "su");
+  CHECK(bench.asked(1).max_tokens == 200);
+  CHECK(bench.judging.result.spent.calls == 2);
+  CHECK(bench.judging.result.spent.completion_tokens == 110);
+  CHECK(bench.context.published_now<LlmCallFailed>().size() == 1);
+  CHECK(bench.context.published<LlmCallCompleted>().size() == 1);
+}
+
+TEST_CASE("both answers are paid for once, wherever an attempt ends") {
+  Bench bench;
+  bench.say("no judgement");
+  bench.model.script.on_asked = [&] {
+    if (bench.model.asked() == 2) throw Failure::transient("killed between the two questions");
+  };
+  CHECK(bench.tick() == FakeContext::Kind::waits);
+  auto const second_question = bench.asked(1);
+  bench.model.script.on_asked = {};
+  bench.say(right);
+  auto commits_fail = true;
+  bench.judging.after = [&] {
+    if (std::exchange(commits_fail, false)) throw Failure::transient("killed before the commit");
+  };
+  CHECK(bench.context.try_again() == FakeContext::Kind::waits);
+  REQUIRE(bench.model.asked() == 3);  // the second question alone
+  CHECK(bench.asked(2).messages.size() == 4);
+  CHECK(bench.asked(2).messages[3].content == second_question.messages[3].content);
+  CHECK(bench.context.try_again() == FakeContext::Kind::handled);
+  CHECK(bench.model.asked() == 3);
+  CHECK(bench.judging.result.value().score == 0.7);
+  CHECK(bench.judging.result.spent.calls == 2);
+  CHECK(bench.context.published<LlmCallCompleted>().size() == 2);
+  CHECK(bench.context.come_again() == FakeContext::Kind::handled);
+  CHECK(bench.model.asked() == 3);
+}
+
+TEST_CASE("an event's only answer has no step of its own") {
+  Bench bench;
+  bench.judging.step = {};
+  bench.say("no");
+  bench.say("no");
+  CHECK(bench.tick().error_class == "model_output");
+  CHECK(bench.context.redrive().error_class == "model_output");
+  CHECK(bench.model.asked() == 2);
+}
+
+TEST_CASE("while a model may answer later the event is tried again, and then it is given up") {
+  Bench bench;
+  bench.model.script.failure = failed(LlmKind::timeout);
+  CHECK(bench.tick() == FakeContext::Kind::waits);
+  auto const result = bench.context.try_until_over(std::chrono::minutes{5});
+  CHECK(result == FakeContext::Kind::parked);
+  CHECK(result.error_class == "model_failed");
+  CHECK(result.reason == "no answer from the model: timeout");
+  CHECK(bench.judging.result.fate == AnswerFate::unanswered);
+}
+
+TEST_CASE("what no attempt mends is given up at once") {
+  Bench bench;
+  bench.model.script.failure = failed(LlmKind::quota);
+  CHECK(bench.tick().error_class == "model_failed");
+  Bench another;
+  another.model.script.failure = failed(LlmKind::context_length);
+  CHECK(another.tick().error_class == "model_failed");
+  CHECK(another.judging.result.fate == AnswerFate::too_long);
+}
+
+TEST_CASE("when the second question gets no answer the first one was unusable") {
+  Bench bench;
+  bench.say("{}");
+  bench.model.script.on_asked = [&] {
+    if (bench.model.asked() == 2) bench.model.script.failure = failed(LlmKind::invalid_request);
+  };
+  auto const result = bench.tick();
+  CHECK(result.error_class == "model_output");
+  CHECK(result.reason == "the model's answer cannot be used: outcome is missing");
+}
+
+TEST_CASE("when no model answers the second question in all attempts, the model failed") {
+  Bench bench;
+  bench.say("{}");
+  bench.model.script.on_asked = [&] {
+    if (bench.model.asked() == 2) bench.model.script.failure = failed(LlmKind::unavailable);
+  };
+  CHECK(bench.tick() == FakeContext::Kind::waits);
+  CHECK(bench.context.try_until_over().error_class == "model_failed");
+  CHECK(bench.judging.result.spent.calls == 2);
+}
+
+TEST_CASE("an open circuit breaker is an outage while nobody waits") {
+  Bench bench;
+  bench.model.script.failure = failed(LlmKind::breaker_open);
+  CHECK(bench.tick() == FakeContext::Kind::outage);
+  bench.context.pass_time(std::chrono::hours{1});
+  CHECK(bench.context.try_again() == FakeContext::Kind::outage);
+}
+
+TEST_CASE("a person who waits is told after LLM_GIVE_UP_AFTER, and a batch goes on") {
+  for (auto const person_waits : {false, true}) {
+    Bench bench;
+    bench.judging.person_waits = person_waits;
+    bench.model.script.failure = failed(LlmKind::timeout);
+    CHECK(bench.tick() == FakeContext::Kind::waits);
+    auto const never = std::chrono::steady_clock::time_point::max();
+    CHECK((bench.asked(0).until == never) != person_waits);
+    auto const result = bench.context.try_again(std::chrono::minutes{3});
+    CHECK(result == (person_waits ? FakeContext::Kind::parked : FakeContext::Kind::waits));
+  }
+}
+
+TEST_CASE("what a fallback model mends counts with what failed before") {
+  Bench bench;
+  bench.settings.llm_fallback_model = "omnibus-large";
+  Judging judging{bench.model, bench.settings};
+  llm::ChatCompletion cut;
+  cut.usage.input = 500;
+  cut.usage.output = 3;
+  cut.usage.estimated = true;
+  bench.model.script.failures.emplace_back(LlmKind::timeout, "as told", std::nullopt,
+                                           std::make_shared<llm::ChatCompletion>(cut));
+  bench.say(right);
+  CHECK(bench.context.hand(judging, TickMonitor{{"2026-11-29T10:00:00Z"}}) == FakeContext::Kind::handled);
+  CHECK(judging.result.spent.calls == 2);
+  CHECK(judging.result.spent.prompt_tokens == 1500);
+  CHECK(judging.result.spent.estimated);
+  auto const& recorded = bench.model.answers.begin()->second;
+  auto const read = json::decode<assistant::RecordedAnswer>(json::encode(recorded));
+  REQUIRE(read.has_value());
+  CHECK(read->failures->at(0).input_tokens == 500);
+}
+
+TEST_CASE("each question is allowed first, with the most it can take") {
+  Bench bench;
+  std::vector<assistant::PlannedCall> planned;
+  bench.judging.allows = [&](assistant::PlannedCall const& call, assistant::Spent const& before) {
+    planned.push_back(call);
+    return before.calls == 0;
+  };
+  bench.say("no", "length");
+  CHECK(bench.tick().error_class == "model_failed");
+  CHECK(bench.judging.result.fate == AnswerFate::denied);
+  CHECK(bench.model.asked() == 1);
+  REQUIRE(planned.size() == 2);
+  CHECK(planned[0].max_tokens == 100);
+  CHECK(planned[1].max_tokens == 200);
+  CHECK(planned[0].prompt_tokens > 50);
+  CHECK(planned[1].prompt_tokens > planned[0].prompt_tokens);
+  CHECK(planned[0].cost_nano_usd == planned[0].prompt_tokens * 150 + 100 * 600);
+  CHECK(bench.judging.result.spent.calls == 1);
+}
+
+TEST_CASE("what else must hold for one question is asked for once more, too") {
+  Bench bench;
+  bench.judging.check = [](Judgement const& judgement) -> std::optional<InvalidField> {
+    if (judgement.score > 0.6) return InvalidField{"score", "must be at most 0.6"};
+    return std::nullopt;
+  };
+  bench.say(right);
+  bench.say(R"({"outcome":"STRONG_MATCH","score":0.6})");
+  CHECK(bench.tick() == FakeContext::Kind::handled);
+  CHECK(bench.judging.result.value().score == 0.6);
+  CHECK(bench.asked(1).messages[3].content.find("score must be at most 0.6") != std::string::npos);
+}
+
+TEST_CASE("in a replay a recorded answer is used and no model is asked") {
+  Bench bench;
+  bench.say(right);
+  bench.tick();
+  bench.context.replay();
+  bench.context.come_again();
+  CHECK(bench.judging.result.value().score == 0.7);
+  CHECK(bench.model.asked() == 1);
+  bench.model.answers.clear();
+  bench.context.come_again();
+  CHECK(bench.judging.result.fate == AnswerFate::unanswered);
+  CHECK(bench.model.asked() == 1);
+}
