@@ -70,7 +70,8 @@ class Gateway {
         pool_(pool_settings(settings_)),
         store_(pool_),
         authentication_(store_, settings_.token_cache),
-        admission_(authentication_, rate_limit_),
+        access_log_(store_, settings_.webhooks.profile_key_secret.reveal()),
+        admission_(authentication_, rate_limit_, access_log_),
         history_(kafka_client(settings_), std::string(replies_topic), streams_catching_up),
         producer_(std::make_unique<kafka::Producer>(kafka_client(settings_), producer_settings(settings_))),
         publisher_(*producer_, topics_),
@@ -103,6 +104,7 @@ class Gateway {
   TransactionPool pool_;
   Store store_;
   Authentication authentication_;
+  AccessLog access_log_;
   Admission admission_;
   ReplyHistory history_;
   std::unique_ptr<kafka::Producer> producer_;
