@@ -177,6 +177,15 @@ Task<> Store::release(IdempotencyClaim claim, std::chrono::milliseconds lease) {
   return pool_.run(std::move(work));
 }
 
+Task<std::optional<HandledEvent>> Store::handled(std::string worker, Uuid event_key) {
+  auto work = [worker = std::move(worker), event_key](pqxx::connection& connection) {
+    pqxx::nontransaction query(connection);
+    return postgres::read_optional<HandledEvent>(query, "SELECT error_class FROM pipeline.handled($1, $2::uuid)",
+                                                 pqxx::params{worker, to_string(event_key)});
+  };
+  return pool_.run(std::move(work));
+}
+
 Task<> Store::log_access(Scope scope, AccessRecord record) {
   auto work = [scope = std::move(scope), record = std::move(record)](pqxx::connection& connection) {
     pqxx::work transaction(connection);

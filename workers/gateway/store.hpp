@@ -71,6 +71,14 @@ struct Transcript {
 };
 BOOST_DESCRIBE_STRUCT(Transcript, (), (id, domain, session_id, status, messages, next_after_seq))
 
+/// What became of an event that a worker has handled.
+struct HandledEvent {
+  std::optional<std::string> error_class;  ///< of the dead letter, when the event was parked
+
+  bool parked() const { return error_class.has_value(); }
+};
+BOOST_DESCRIBE_STRUCT(HandledEvent, (), (error_class))
+
 /// Reads and writes as the role omnibus_gateway: row-level security shows each transaction the rows of its scope.
 /// Every function throws as TransactionPool::run does.
 class Store {
@@ -95,6 +103,9 @@ class Store {
   Task<> mark_published(IdempotencyClaim claim);
   /// Gives the claim back; an equal request can take it over at once.
   Task<> release(IdempotencyClaim claim, std::chrono::milliseconds lease);
+
+  /// What became of an event; nothing until the worker has handled it. `event_key` is the envelope's.
+  Task<std::optional<HandledEvent>> handled(std::string worker, Uuid event_key);
 
   Task<> log_access(Scope scope, AccessRecord record);
 

@@ -214,3 +214,21 @@ TEST_CASE_FIXTURE(Door,
     CHECK(left.empty());
   }
 }
+
+TEST_CASE_FIXTURE(Door, "what became of an event is known by its key, and the inbox is not read") {
+  auto const key = random_uuid();
+  auto const parked = random_uuid();
+  CHECK_FALSE(get(store.handled("match", key)));
+  pqxx::nontransaction(owner).exec(
+      "INSERT INTO pipeline.inbox (consumer, event_id, error_class) VALUES ('match', $1, NULL), ('match', $2, "
+      "'same_person'), ('chat', $3, NULL)",
+      pqxx::params{to_string(key), to_string(parked), to_string(Uuid{})});
+  REQUIRE(get(store.handled("match", key)));
+  CHECK_FALSE(get(store.handled("match", key))->parked());
+  CHECK(get(store.handled("match", parked))->error_class == "same_person");
+  CHECK_FALSE(get(store.handled("chat", key)));
+  execute("UPDATE pipeline.inbox SET run_id = gen_random_uuid()");  // a replay's
+  CHECK_FALSE(get(store.handled("match", key)));
+  pqxx::connection gateway{database.url_as("gateway")};
+  CHECK_THROWS_AS(pqxx::nontransaction(gateway).exec("SELECT FROM pipeline.inbox"), pqxx::insufficient_privilege);
+}
