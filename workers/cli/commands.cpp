@@ -24,6 +24,7 @@ int run(int argc, char const* const* argv, std::ostream& out, std::ostream& err)
   add_broker_command(application, exit_code);
   add_migrate_command(application, exit_code);
   add_tenant_command(application, exit_code);
+  add_token_command(application, exit_code);
   add_simulate_command(application, exit_code);
   add_sms_command(application, exit_code);
   add_replay_command(application, exit_code);

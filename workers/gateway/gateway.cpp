@@ -12,6 +12,7 @@
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/door/connections.hpp"
 #include "workers/gateway/door/guard.hpp"
+#include "workers/gateway/door/waiting.hpp"
 #include "workers/gateway/routes/events_route.hpp"
 #include "workers/gateway/routes/messages_route.hpp"
 #include "workers/gateway/routes/outside_events.hpp"
@@ -70,7 +71,10 @@ class Gateway {
         pool_(pool_settings(settings_)),
         store_(pool_),
         authentication_(store_, settings_.token_cache),
-        admission_(authentication_, rate_limit_),
+        access_log_(store_, settings_.webhooks.profile_key_secret.reveal()),
+        admission_(authentication_, rate_limit_, access_log_),
+        waiting_(settings_.limits.max_waiting_requests,
+                 [this](std::string worker, Uuid key) { return store_.handled(std::move(worker), key); }),
         history_(kafka_client(settings_), std::string(replies_topic), streams_catching_up),
         producer_(std::make_unique<kafka::Producer>(kafka_client(settings_), producer_settings(settings_))),
         publisher_(*producer_, topics_),
@@ -103,7 +107,9 @@ class Gateway {
   TransactionPool pool_;
   Store store_;
   Authentication authentication_;
+  AccessLog access_log_;
   Admission admission_;
+  Waiting waiting_;
   ReplyHistory history_;
   std::unique_ptr<kafka::Producer> producer_;
   Publisher publisher_;

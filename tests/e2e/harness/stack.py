@@ -136,7 +136,12 @@ class Stack:
         simulator.url = ready.read_text().strip()
         return simulator
 
-    def add_tenant(self, domain, role="tenant"):
+    def add_tenant(self, domain, role="service"):
         """Adds a tenant, if it is not there yet, and returns a new token of it."""
         self.omnibus("tenant", "add", domain)
-        return self.omnibus("token", "create", "--domain", domain, "--role", role).splitlines()[-1]
+        return self.add_token(role, domain)
+
+    def add_token(self, role, domain=None):
+        """Returns a new token; without a domain it acts for all tenants, which only operators and admins may."""
+        of_tenant = ("--domain", domain) if domain else ()
+        return self.omnibus("token", "create", "--role", role, *of_tenant).splitlines()[-1]

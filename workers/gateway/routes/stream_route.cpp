@@ -96,7 +96,7 @@ Task<> StreamRoute::get(http::Request const& request, http::Stream& stream) {
 }
 
 Task<StreamRoute::Opening> StreamRoute::open(http::Request const& request) {
-  auto admission = admission_.admit(request);
+  auto admission = admission_.admit(request, needs);
   auto const principal = co_await std::move(admission);
   if (!sources_.recent.begun()) throw Refusal::unavailable("Replies are not followed yet");
   auto const now = Clock::now();
@@ -107,7 +107,7 @@ Task<StreamRoute::Opening> StreamRoute::open(http::Request const& request) {
   auto const mark = sources_.unseen.find(opening.conversation_id, now);
   opening.since = mark ? mark->sequence : sources_.recent.sequence_at(now - settings_.look_back);
   if (!mark || mark->domain != opening.domain) {
-    auto authorisation = authorise(request, opening.domain, opening.conversation_id);
+    auto authorisation = authorise(request, principal.in(opening.domain), opening.conversation_id);
     co_await std::move(authorisation);
   }
   auto check = check_cursor(opening);
@@ -125,13 +125,13 @@ Task<> StreamRoute::check_cursor(Opening& opening) {
   if (opening.after->offset >= end) opening.after.reset();
 }
 
-Task<> StreamRoute::authorise(http::Request const& request, std::string domain, Uuid conversation_id) {
+Task<> StreamRoute::authorise(http::Request const& request, Scope scope, Uuid conversation_id) {
   auto const session_id = request.query_value("session_id");
-  if (session_id && conversation_id_of(domain, *session_id) == conversation_id) co_return;
+  if (session_id && conversation_id_of(scope.domain, *session_id) == conversation_id) co_return;
   // It may have been posted to another gateway, and the chat worker may not have stored it yet.
   auto const deadline = Clock::now() + settings_.open_wait;
   for (auto patience = first_patience;; patience *= 2) {
-    auto lookup = store_.conversation(domain, conversation_id);
+    auto lookup = store_.conversation(scope, conversation_id);
     auto const conversation = co_await std::move(lookup);
     if (conversation) co_return;
     if (Clock::now() >= deadline) throw Refusal::no_conversation();

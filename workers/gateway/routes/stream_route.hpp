@@ -51,6 +51,8 @@ class Teller {
 /// stream waits a short time for it to be stored.
 class StreamRoute {
  public:
+  static constexpr Needs needs = service_or(Role::agent);
+
   StreamRoute(Admission& admission, Store& store, ReplySources sources, StreamSettings const& settings);
 
   Task<> get(http::Request const& request, http::Stream& stream);
@@ -66,7 +68,7 @@ class StreamRoute {
   Task<Opening> open(http::Request const& request);
   /// Drops a cursor that cannot be of this log.
   Task<> check_cursor(Opening& opening);
-  Task<> authorise(http::Request const& request, std::string domain, Uuid conversation_id);
+  Task<> authorise(http::Request const& request, Scope scope, Uuid conversation_id);
   Task<> serve(Opening opening, http::Stream& stream);
   Task<> read_history(Opening const& opening, Teller& teller, http::Stream& stream);
 

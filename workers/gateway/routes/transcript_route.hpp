@@ -14,6 +14,8 @@ namespace omnibus::gateway {
 /// not the last has `next_after_seq`.
 class TranscriptRoute {
  public:
+  static constexpr Needs needs = service_or(Role::agent);
+
   TranscriptRoute(Admission& admission, Store& store, RecentReplies const& recent, UnseenReplies& unseen)
       : admission_(admission), store_(store), recent_(recent), unseen_(unseen) {}
 
