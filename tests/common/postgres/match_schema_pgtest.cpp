@@ -55,6 +55,9 @@ struct MatchedPeople {
     pqxx::connection admin{database.url()};
     pqxx::nontransaction{admin}.exec(R"(
       INSERT INTO tenants (domain) VALUES ('a.example'), ('b.example');
+      INSERT INTO principals (id, domain, role, kind, name)
+      SELECT ('00000000-0000-4000-9000-00000000000' || n)::uuid, CASE WHEN n < 4 THEN 'a.example' ELSE 'b.example' END,
+             'visitor', 'person', 'p' FROM generate_series(1, 5) n;
       INSERT INTO users (id, domain, auth_user_id, handle, status)
       SELECT ('00000000-0000-4000-8000-00000000000' || n)::uuid, CASE WHEN n < 4 THEN 'a.example' ELSE 'b.example' END,
              ('00000000-0000-4000-9000-00000000000' || n)::uuid, 'p' || n, 'APPROVED' FROM generate_series(1, 5) n;
@@ -215,6 +218,21 @@ TEST_CASE("a person who is deleted takes along all that was said with them") {
     CHECK(people.seen(table, "a.example", "operator", "") == 0);
     CHECK(people.seen(table, "b.example", "operator", "") > 0);
   }
+}
+
+TEST_CASE("a person's token speaks for that person") {
+  MatchedPeople people;
+  pqxx::connection admin{people.database.url()};
+  pqxx::nontransaction{admin}.exec("INSERT INTO api_tokens (token_sha256, principal_id) VALUES (sha256('one'), $1)",
+                                   pqxx::params{MatchedPeople::principal(1)});
+  pqxx::connection gateway{people.database.url_as("gateway")};
+  pqxx::nontransaction query{gateway};
+  auto const [principal, person, domain, role] =
+      query.query1<std::string, std::string, std::string, std::string>("SELECT * FROM authenticate(sha256('one'))");
+  CHECK(principal == MatchedPeople::principal(1));
+  CHECK(person == "00000000-0000-4000-8000-000000000001");
+  CHECK(domain == "a.example");
+  CHECK(role == "visitor");
 }
 
 TEST_CASE("a conversation's status only goes forward") {

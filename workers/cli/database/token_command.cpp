@@ -7,6 +7,7 @@
 #include "workers/cli/terminal/terminal.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,6 +31,7 @@ constexpr std::int64_t longest_lifetime = 3650LL * 24 * 3600;
 struct TokenOptions {
   std::string database;
   std::string domain;
+  std::string person;
   std::string role = "service";
   std::string name;
   std::string expires;
@@ -71,13 +73,45 @@ std::optional<std::int64_t> lifetime(TokenOptions const& options) {
   return seconds;
 }
 
+std::string shown(std::string const& name, std::string const& fallback) {
+  constexpr std::size_t longest = 200;
+  return name.empty() ? fallback.substr(0, longest) : name;
+}
+
+/// A token of a person who is matched with others. All tokens of a person speak for one principal.
+std::string create_persons_token(TokenOptions const& options, std::optional<std::int64_t> seconds) {
+  if (options.domain.empty()) throw std::runtime_error("a person belongs to a tenant: give --domain");
+  auto const connection = connect(options.database);
+  pqxx::work work{*connection};
+  auto const people = work.exec("SELECT id, auth_user_id FROM users WHERE domain = $1 AND handle = $2 FOR UPDATE",
+                                pqxx::params{options.domain, options.person});
+  if (people.empty())
+    throw std::runtime_error(
+        fmt::format("{} has nobody with this handle: omnibus people ls shows the people", options.domain));
+  auto principal = people[0]["auth_user_id"].as<std::optional<std::string>>();
+  if (!principal) {
+    principal = work.query_value<std::string>(
+        "INSERT INTO principals (domain, role, kind, name) VALUES ($1, 'visitor', 'person', $2) RETURNING id",
+        pqxx::params{options.domain, shown(options.name, "person of " + options.domain)});
+    work.exec("UPDATE users SET auth_user_id = $1 WHERE id = $2",
+              pqxx::params{*principal, people[0]["id"].as<std::string>()});
+  }
+  auto token = new_token();
+  work.exec(
+      "INSERT INTO api_tokens (token_sha256, principal_id, name, expires_at) "
+      "VALUES (decode($1, 'hex'), $2, NULLIF($3, ''), now() + make_interval(secs => $4::float8))",
+      pqxx::params{to_hex(sha256(token)), *principal, options.name, seconds});
+  work.commit();
+  return token;
+}
+
 void create_token(TokenOptions const& options) {
   auto const seconds = lifetime(options);
+  if (!options.person.empty()) return fmt::print("{}\n", create_persons_token(options, seconds));
   auto const role = options.role == "tenant" ? "service" : options.role;
   if (options.domain.empty() && role != "operator" && role != "admin")
     throw std::runtime_error(fmt::format("a token of the role {} belongs to a tenant: give --domain", role));
-  auto name = options.name;
-  if (name.empty()) name = options.domain.empty() ? role : fmt::format("{} of {}", role, options.domain).substr(0, 200);
+  auto const name = shown(options.name, options.domain.empty() ? role : fmt::format("{} of {}", role, options.domain));
   auto const connection = connect(options.database);
   pqxx::nontransaction query{*connection};
   auto const token = new_token();
@@ -153,6 +187,11 @@ void add_token_command(CLI::App& application, int&) {
       ->add_option("--role", options->role, "Its rights; a service is a machine. tenant is the former name of service")
       ->check(CLI::IsMember({"visitor", "agent", "operator", "admin", "service", "tenant"}))
       ->capture_default_str();
+  auto* const role = create->get_option("--role");
+  create
+      ->add_option("--person", options->person,
+                   "The handle of a person who is matched with others: the token sees what belongs to them")
+      ->excludes(role);
   create->add_option("--name", options->name, "What it is for, shown by ls");
   create->add_option("--expires", options->expires, "How long it is valid, as 12h or 90d; without it, until revoked");
   create->callback([options] { create_token(*options); });
