@@ -185,13 +185,13 @@ bring_up_database() {
   OMNIBUS_DATABASE=$("$root/compose/postgres" url readonly)
 }
 
-# bring_up_tenant DOMAIN TOKEN: prints the token, a new one if none is given.
+# bring_up_tenant DOMAIN TOKEN [ROLE]: prints the token, a new one of that role if none is given.
 bring_up_tenant() {
-  local domain=$1 token=$2
+  local domain=$1 token=$2 role=${3:-service}
   DATABASE_URL=$("$root/compose/postgres" url)
   export DATABASE_URL
   "$bin/omnibus" tenant add "$domain" >>"$logs/tenants.log" 2>&1 || return 1
-  [ -n "$token" ] || token=$("$bin/omnibus" token create --domain "$domain" 2>>"$logs/tenants.log") || return 1
+  [ -n "$token" ] || token=$("$bin/omnibus" token create --role "$role" --domain "$domain" 2>>"$logs/tenants.log") || return 1
   echo "$token"
 }
 bring_up_tenants() {
