@@ -83,9 +83,9 @@ class Gateway {
         messages_(admission_, visitor_messages_, idempotency_, publisher_),
         outside_events_(topics_, profile_keys(settings_.webhooks)),
         events_(admission_, store_, visitor_messages_, publisher_, outside_events_),
-        transcript_(admission_, store_, recent_, unseen_),
+        transcript_(admission_, access_log_, store_, recent_, unseen_),
         telemetry_(admission_, store_),
-        stream_(admission_, store_, {recent_, feed_, unseen_, history_}, settings_.stream),
+        stream_(admission_, access_log_, store_, {recent_, feed_, unseen_, history_}, settings_.stream),
         webhooks_(settings_.webhooks, admission_, publisher_) {}
 
   void run();

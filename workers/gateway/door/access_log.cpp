@@ -36,9 +36,14 @@ AccessRecord AccessLog::record(http::Request const& request, std::string_view ac
   return {std::string(action), std::move(object), std::string(result), std::move(address)};
 }
 
-Task<> AccessLog::note(Principal const& principal, http::Request const& request, std::string_view action,
-                       std::string object) {
-  return store_.log_access(principal.in(principal.domain), record(request, action, std::move(object), "allowed"));
+Task<> AccessLog::note(Scope scope, http::Request const& request, std::string_view action, std::string object) {
+  return store_.log_access(std::move(scope), record(request, action, std::move(object), "allowed"));
+}
+
+Task<> AccessLog::read_by_person(Scope scope, http::Request const& request, Uuid conversation_id) {
+  if (scope.role == Role::service) co_return;
+  auto logging = note(std::move(scope), request, "transcript.read", to_string(conversation_id));
+  co_await std::move(logging);
 }
 
 Task<> AccessLog::refused(Principal const& principal, http::Request const& request) {

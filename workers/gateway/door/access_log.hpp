@@ -26,8 +26,10 @@ class AccessLog {
   /// @param secret the key of the addresses' hashes; with an empty one, no addresses are stored
   AccessLog(Store& store, std::string secret) : store_(store), secret_(std::move(secret)) {}
 
-  /// Logs what a caller did. @throws what the store throws: then do not answer as if it had been logged.
-  Task<> note(Principal const& principal, http::Request const& request, std::string_view action, std::string object);
+  /// Logs what a caller did within a tenant. @throws what the store throws: then do not answer as if it were logged.
+  Task<> note(Scope scope, http::Request const& request, std::string_view action, std::string object);
+  /// Logs that a person reads a conversation; reading is the work of a service, so nothing is logged for one.
+  Task<> read_by_person(Scope scope, http::Request const& request, Uuid conversation_id);
   /// Logs a request that the caller's role does not allow: its method and path. Never throws for the database's sake;
   /// a warning tells that the row is missing.
   Task<> refused(Principal const& principal, http::Request const& request);

@@ -37,7 +37,7 @@ void Admission::keep_rate(std::string_view domain) {
 
 Task<> require_tenant(Store& store, Principal const& principal, std::string const& domain) {
   if (!principal.may_act_for(domain)) throw Refusal::unknown_domain();
-  if (domain == principal.domain) co_return;
+  if (!domain.empty() && domain == principal.domain) co_return;
   auto lookup = store.tenant_exists(principal.in(domain));
   auto const exists = co_await std::move(lookup);
   if (!exists) throw Refusal::unknown_domain();

@@ -80,8 +80,10 @@ struct StreamRoute::Place {
   std::string domain_;
 };
 
-StreamRoute::StreamRoute(Admission& admission, Store& store, ReplySources sources, StreamSettings const& settings)
+StreamRoute::StreamRoute(Admission& admission, AccessLog& access_log, Store& store, ReplySources sources,
+                         StreamSettings const& settings)
     : admission_(admission),
+      access_log_(access_log),
       store_(store),
       sources_(sources),
       settings_(settings),
@@ -112,6 +114,8 @@ Task<StreamRoute::Opening> StreamRoute::open(http::Request const& request) {
   }
   auto check = check_cursor(opening);
   co_await std::move(check);
+  auto logging = access_log_.read_by_person(principal.in(opening.domain), request, opening.conversation_id);
+  co_await std::move(logging);
   co_return opening;
 }
 

@@ -48,12 +48,13 @@ class Teller {
 /// With `Last-Event-ID` (or `?last_event_id=`) it continues right after that event, on any gateway. Without, it begins
 /// with the unread replies to a message posted here, else a moment ago. A conversation that is not
 /// stored yet is the caller's when it was posted to here, or when `?session_id=` names its session; else the
-/// stream waits a short time for it to be stored.
+/// stream waits a short time for it to be stored. A person's reading is logged in `access_log`.
 class StreamRoute {
  public:
   static constexpr Needs needs = service_or(Role::agent);
 
-  StreamRoute(Admission& admission, Store& store, ReplySources sources, StreamSettings const& settings);
+  StreamRoute(Admission& admission, AccessLog& access_log, Store& store, ReplySources sources,
+              StreamSettings const& settings);
 
   Task<> get(http::Request const& request, http::Stream& stream);
 
@@ -73,6 +74,7 @@ class StreamRoute {
   Task<> read_history(Opening const& opening, Teller& teller, http::Stream& stream);
 
   Admission& admission_;
+  AccessLog& access_log_;
   Store& store_;
   ReplySources sources_;
   StreamSettings const& settings_;

@@ -215,6 +215,19 @@ TEST_CASE_FIXTURE(Door,
   }
 }
 
+TEST_CASE_FIXTURE(Door, "a person's reading of a conversation is logged for its tenant, a service's is not") {
+  add_token("s", "service", "shop.example");
+  add_token("o", "operator", "");
+  auto const conversation = random_uuid();
+  for (auto const* const token : {"s", "o"}) {
+    auto const asked = request(token);
+    get(access_log.read_by_person(principal(token)->in("shop.example"), asked, conversation));
+  }
+  CHECK(value("SELECT string_agg(concat_ws(' ', p.name, l.domain, action, object, result), ', ') FROM access_log l "
+              "JOIN principals p ON p.id = l.principal_id") ==
+        "o shop.example transcript.read " + to_string(conversation) + " allowed");
+}
+
 TEST_CASE_FIXTURE(Door, "what became of an event is known by its key, and the inbox is not read") {
   auto const key = random_uuid();
   auto const parked = random_uuid();

@@ -35,7 +35,7 @@ std::optional<std::int64_t> seconds_of(std::vector<std::string> const& values) {
 /// A client that leaves after a number of pauses. A pause takes no time.
 struct Client final : http::Stream {
   std::vector<std::chrono::milliseconds> pauses;
-  std::size_t leaves_after = 1000;
+  std::size_t leaves_after = static_cast<std::size_t>(-1);
 
   Task<> start(int, http::Headers) override { co_return; }
   Task<> write(std::string_view) override { co_return; }
