@@ -40,6 +40,8 @@ enum class Metric : std::uint8_t {
   llm_duration,
   llm_tokens,
   llm_odd_answers,
+  // outcomes of agents' conversations
+  outcome_predictions,
   // conversations across channels
   sessions_last_channel,
   session_duration,
@@ -167,6 +169,11 @@ inline constexpr std::array metric_table{
         "too_many_calls and tool_arguments cost the answer or a part of it; call_id, usage, unicode, label "
         "and left_open were understood.",
         {"kind"}},
+    MetricDefinition{Metric::outcome_predictions,
+                     "outcome_prediction_total",
+                     MetricKind::counter,
+                     "Judged conversations, by what was predicted and what came of them.",
+                     {"predicted", "actual"}},
     MetricDefinition{Metric::sessions_last_channel,
                      "sessions_last_channel_total",
                      MetricKind::counter,

@@ -1,0 +1,100 @@
+/// The data of the report worker.
+#pragma once
+
+#include "events/report.hpp"
+#include "handler/context.hpp"
+#include "handler/failure.hpp"
+#include "processing/processing_log.hpp"
+#include "uuid/uuid.hpp"
+#include "workers/report/content.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/describe/class.hpp>
+
+namespace pqxx {
+class connection;
+class transaction_base;
+}  // namespace pqxx
+
+namespace omnibus::report {
+
+/// A person whose report of the day is due.
+struct DuePerson {
+  std::string domain;
+  Uuid user_id{};
+  std::string report_date;  ///< in the person's own time
+};
+BOOST_DESCRIBE_STRUCT(DuePerson, (), (domain, user_id, report_date))
+
+/// When reports are due.
+struct DueTime {
+  std::int64_t now_ms = 0;       ///< since 1970
+  std::int32_t report_hour = 7;  ///< of a person's own time
+};
+
+/// The person of a report that was asked for.
+struct ReportPerson {
+  std::string domain;
+  bool may_get_reports = false;  ///< is approved, and of an active tenant
+  std::string report_date;
+  bool has_report = false;  ///< of this date
+  ReportContent content;    ///< what no report of the person holds yet
+};
+
+/// A report that was made.
+struct NewReport {
+  Uuid id{};
+  std::string domain;
+  Uuid user_id{};
+  std::string date;
+  std::string text, html;
+  std::vector<Uuid> outcomes;
+};
+
+/// Reads people and outcomes and writes reports. Use it on the event loop; functions with a unit of work run on a
+/// thread of the pool.
+class ReportStore {
+ public:
+  virtual ~ReportStore() = default;
+
+  /// Of the people in the `part`th of `due_parts` parts those whose report is due: it is `report_hour` or later in
+  /// their own time, they have none of this date, and an outcome was scored before that hour that none of theirs holds.
+  virtual std::vector<DuePerson> find_due(UnitOfWork& unit, DueTime time, std::int32_t part) = 0;
+  static constexpr std::int32_t due_parts = 16;
+
+  /// How many people have a time zone that PostgreSQL does not know any more; theirs counts as UTC.
+  virtual Task<std::int64_t> count_unknown_zones(Context& context) = 0;
+
+  /// The person with what is new for the report; nothing when there is no such person. Without a date it is today's.
+  /// A report that somebody asked for holds all outcomes up to the end of its day, another one those before its hour.
+  virtual Task<std::optional<ReportPerson>> read(Context& context, ReportRequested const& request, DueTime time) = 0;
+
+  /// Stores a report and marks its outcomes. @return false when the person has one of that date: nothing is written.
+  virtual bool add(UnitOfWork& unit, NewReport const& report) = 0;
+
+  /// The row of the processing log, see processing/processing_log.hpp.
+  virtual void log_end(UnitOfWork& unit, Context& context, processing::Work const& work) = 0;
+  virtual void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work,
+                           Failure const& failure) = 0;
+};
+
+/// The same in PostgreSQL: all SQL of the report worker.
+class PostgresReports final : public ReportStore {
+ public:
+  std::vector<DuePerson> find_due(UnitOfWork& unit, DueTime time, std::int32_t part) override;
+  Task<std::int64_t> count_unknown_zones(Context& context) override;
+  Task<std::optional<ReportPerson>> read(Context& context, ReportRequested const& request, DueTime time) override;
+  bool add(UnitOfWork& unit, NewReport const& report) override;
+  void log_end(UnitOfWork& unit, Context& context, processing::Work const& work) override;
+  void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work, Failure const& failure) override;
+
+  /// read() over a connection. @throws Failure (permanent) when the stored content cannot be read.
+  static std::optional<ReportPerson> read_over(pqxx::connection& connection, ReportRequested const& request,
+                                               DueTime time);
+};
+
+}  // namespace omnibus::report
