@@ -40,7 +40,9 @@ struct ModelSettings {
       config::Doc{"llm_connections", "Most connections to the endpoint", 1, 100'000},
       config::Doc{"llm_give_up_after", "A person gets the fallback text after waiting this long for the model", 0,
                   86400},
-      config::Doc{"llm_max_attempts", "Failed attempts after which a person gets the fallback text", 1, 1000},
+      config::Doc{"llm_max_attempts",
+                  "Failed attempts after which a person gets the fallback text, or an event becomes a dead letter", 1,
+                  1000},
   };
 
   /// The bearer token to use.

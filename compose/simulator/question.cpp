@@ -108,7 +108,7 @@ void choose_tool(Question& question, json::object const& request) {
     auto const fits = changes ? name.find("add_context") != std::string_view::npos : shares_a_word(question.text, name);
     auto const chosen = demanded == "required" || (!named.empty() && named == name) || (free && fits);
     auto& call = chosen && !question.call ? question.call : question.second_call;
-    if (!call) call = PlannedCall{{}, std::string{name}, arguments_for(*function, question.text)};
+    if (!call) call = SimulatedCall{{}, std::string{name}, arguments_for(*function, question.text)};
   }
   if (!question.second_call) question.second_call = question.call;
 }
@@ -152,6 +152,8 @@ Question read_question(std::string_view body) {
     throw BadRequest("messages must be an array that is not empty", "messages");
   }
   question.prompt_hash = stable_hash(question.model);
+  std::string background;
+  std::string earlier;
   for (auto const& entry : messages->get_array()) {
     auto const* const message = entry.if_object();
     auto const role = message != nullptr ? text_of(*message, "role") : std::string_view{};
@@ -161,11 +163,15 @@ Question read_question(std::string_view body) {
     question.prompt_hash = stable_hash(content, question.prompt_hash ^ stable_hash(role));
     question.tool_result.clear();
     if (role == "user") {
+      earlier = question.text + '\n' + earlier;
       question.text = std::move(content);
+    } else if (role == "system") {
+      background += content.substr(std::min(content.find("\n\n"), content.size()));
     } else if (role == "tool") {
       question.tool_result = std::move(content);
     }
   }
+  question.told = question.text + '\n' + background + '\n' + earlier;
   auto const flag = [](json::object const& object, char const* name) {
     auto const* const value = object.if_contains(name);
     return value != nullptr && value->is_bool() && value->get_bool();

@@ -78,6 +78,16 @@ class Contract(unittest.TestCase):
                 self.assertEqual(schema["$id"], f"urn:omnibus:schema:{name}:{version}")
                 Draft202012Validator.check_schema(schema)
 
+    def test_forms_of_answers_are_schemas_and_named_by_their_file(self):
+        for file in SCHEMAS.glob("answers/*.json"):
+            with self.subTest(file.name):
+                schema = json.loads(file.read_text())
+                name, version = file.stem.rsplit(".", 1)
+                self.assertRegex(version, r"^v[1-9][0-9]*$")
+                self.assertEqual(schema["$schema"], "https://json-schema.org/draft/2020-12/schema")
+                self.assertEqual(schema["$id"], f"urn:omnibus:schema:answers:{name}:{version}")
+                Draft202012Validator.check_schema(schema)
+
     def test_schemas_have_the_members_of_the_structs(self):
         for event_type, struct in self.structs.items():
             self.compare(event_type, struct, schema_of(event_type))

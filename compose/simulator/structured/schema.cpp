@@ -193,6 +193,12 @@ std::optional<std::size_t> count_at(json::object const& schema, std::string_view
   return static_cast<std::size_t>(std::clamp(*number, 0.0, static_cast<double>(most)));
 }
 
+std::string_view description_of(json::object const& schema) {
+  auto const* const description = keyword(schema, "description");
+  auto const* const text = description != nullptr ? description->if_string() : nullptr;
+  return text != nullptr ? std::string_view{text->data(), text->size()} : std::string_view{};
+}
+
 std::int64_t characters(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }

@@ -32,6 +32,8 @@ boost::json::array const* array_at(boost::json::object const& schema, std::strin
 std::optional<double> number_at(boost::json::object const& schema, std::string_view name);
 /// The same as a count, between 0 and this.
 std::optional<std::size_t> count_at(boost::json::object const& schema, std::string_view name, std::size_t most);
+/// What a schema says in words; empty when it says nothing.
+std::string_view description_of(boost::json::object const& schema);
 /// The number of characters of UTF-8 text.
 std::int64_t characters(std::string_view text);
 

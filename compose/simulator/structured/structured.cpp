@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include <boost/json.hpp>
@@ -21,6 +22,21 @@ constexpr int deepest = 60;  // a value nested so deeply has no end
 constexpr int most_values = 5'000;
 constexpr std::size_t most_items = 1'000;
 constexpr int most_comparisons = 100'000;
+
+/// Turns an object's fractions into shares of 1, with two places.
+void share_out(json::object& members) {
+  std::vector<std::pair<json::value*, std::int64_t>> weights;
+  std::int64_t total = 0;
+  for (auto& member : members) {
+    if (!member.value().is_double()) continue;
+    weights.emplace_back(&member.value(), 1 + std::llround(100 * std::clamp(member.value().get_double(), 0.0, 1.0)));
+    total += weights.back().second;
+  }
+  std::int64_t left = 100;
+  for (auto const& [share, weight] : weights) left -= 100 * weight / total;
+  for (auto const& [share, weight] : weights)
+    *share = static_cast<double>(100 * weight / total + (left-- > 0 ? 1 : 0)) / 100;
+}
 
 /// Invents a value for one question. Each part's choices depend on its path, so that a schema with one property more
 /// keeps the others' values.
@@ -165,6 +181,7 @@ class Inventor {
       if (invented.size() >= std::max<std::size_t>(least, open && depth < deep ? 2 : 0)) break;
       if (!invented.contains(name)) add(name);
     }
+    if (description_of(schema).find("sum to 1") != std::string_view::npos) share_out(invented);
     return invented;
   }
 
@@ -183,13 +200,13 @@ json::value structured_value(json::value const& schema, std::string_view questio
 
 std::string structured_answer(Question const& question, std::uint64_t seed) {
   if (question.form == Question::Form::json_schema)
-    return json::serialize(structured_value(question.schema, question.text, seed));
+    return json::serialize(structured_value(question.schema, question.told, seed));
   return json::serialize(json::object{{"topic", topic_of(question.text)}, {"answer", answer_to(question.text, seed)}});
 }
 
 std::string misfitting_answer(Question const& question, std::uint64_t seed) {
   if (question.form != Question::Form::json_schema) return json::serialize(json::array{answer_to(question.text, seed)});
-  auto const right = structured_value(question.schema, question.text, seed);
+  auto const right = structured_value(question.schema, question.told, seed);
   std::vector<json::value> wrong;
   if (auto const* const members = right.if_object()) {
     for (auto const& member : *members) {  // one member of another type, one missing

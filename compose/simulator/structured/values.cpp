@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 #include <span>
+#include <system_error>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -23,6 +25,7 @@ constexpr std::array<std::string_view, 7> shares{"score", "confidence", "probab"
                                                  "align", "ratio",      "relevan"};
 
 constexpr std::size_t longest_text = 20'000;
+constexpr std::size_t longest_question = 12'000;  // bytes of it that texts are made of
 
 /// The last part of a path that is no array index, in lower case.
 std::string name_in(std::string_view path) {
@@ -56,7 +59,7 @@ std::string phrase(std::string_view question, std::uint64_t hash) {
 /// A sentence of the question, and what the question is about.
 std::string sentence(std::string_view question, std::uint64_t hash) {
   std::vector<std::string_view> sentences;
-  for (auto rest = question.substr(0, 4000); !rest.empty();) {
+  for (auto rest = question.substr(0, longest_question); !rest.empty();) {
     auto const end = std::min(rest.find_first_of(".!?\n"), rest.size());
     auto found = rest.substr(0, end);
     rest.remove_prefix(std::min(end + 1, rest.size()));
@@ -84,6 +87,18 @@ std::string of_format(std::string_view format, std::string_view question, std::u
   if (format == "ipv4") return fmt::format("192.0.2.{}", hash % 255);
   if (format == "duration") return fmt::format("PT{}M", 1 + hash % 90);
   return phrase(question, hash);
+}
+
+/// The most characters that a description demands, as in "At most 120 characters."
+std::size_t told_length(std::string_view description) {
+  constexpr std::string_view words = "t most ";
+  auto const at = description.find(words);
+  if (at == std::string_view::npos) return longest_text;
+  description.remove_prefix(at + words.size());
+  std::size_t most = 0;
+  auto const read = std::from_chars(description.data(), description.data() + description.size(), most);
+  description.remove_prefix(static_cast<std::size_t>(read.ptr - description.data()));
+  return read.ec == std::errc{} && description.starts_with(" characters") ? std::min(most, longest_text) : longest_text;
 }
 
 /// Cuts or fills a text to a number of characters.
@@ -133,7 +148,8 @@ json::value invented_number(json::object const& schema, std::string_view path, b
 std::string invented_text(json::object const& schema, std::string_view path, std::string_view question,
                           std::uint64_t hash) {
   auto const least = static_cast<std::int64_t>(count_at(schema, "minLength", longest_text).value_or(0));
-  auto const most = static_cast<std::int64_t>(count_at(schema, "maxLength", longest_text).value_or(longest_text));
+  auto const most = static_cast<std::int64_t>(
+      count_at(schema, "maxLength", longest_text).value_or(told_length(description_of(schema))));
   auto const* const format = schema.if_contains("format");
   auto const name = name_in(path);
   std::string text;
@@ -150,7 +166,7 @@ std::string invented_text(json::object const& schema, std::string_view path, std
 std::vector<std::string> words_of(std::string_view question) {
   std::vector<std::string> words;
   auto const is_letter = [](unsigned char c) { return c >= 0x80 || std::isalnum(c) != 0; };
-  for (std::size_t at = 0; at < std::min<std::size_t>(question.size(), 4000) && words.size() < 200;) {
+  for (std::size_t at = 0; at < std::min(question.size(), longest_question) && words.size() < 200;) {
     std::string word;
     for (; at < question.size() && is_letter(static_cast<unsigned char>(question[at])); ++at) {
       auto const c = static_cast<unsigned char>(question[at]);

@@ -3,6 +3,7 @@
 #include "compose/simulator/structured/schema.hpp"
 #include "tests/compose/simulator/simulator_fixture.hpp"
 
+#include <cmath>
 #include <random>
 #include <set>
 #include <string>
@@ -163,6 +164,40 @@ TEST_CASE("a schema is compared as its draft says") {
   CHECK_FALSE(fit("[1,1.0]", R"({"uniqueItems":true})"));
   CHECK_FALSE(fit("3", R"({"exclusiveMaximum":3})"));
   CHECK_FALSE(fit("3", R"({"not":{"type":"number"}})"));
+}
+
+TEST_CASE("what descriptions demand is kept: shares of 1, and lengths") {
+  auto const schema = json::parse(R"({"type":"object","required":["probabilities","title"],"properties":{
+    "probabilities":{"type":"object","description":"How likely each outcome is; they sum to 1.",
+      "required":["strong","weak","none","later"],"properties":{
+      "strong":{"type":"number","minimum":0,"maximum":1},"weak":{"type":"number","minimum":0,"maximum":1},
+      "none":{"type":"number","minimum":0,"maximum":1},"later":{"type":"number","minimum":0,"maximum":1}}},
+    "title":{"type":"string","description":"Its text. Not empty. At most 12 characters."}}})");
+  std::set<std::string> answers;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    auto const value = structured_value(schema, text, seed);
+    CHECK(fits(value, schema, schema));
+    double sum = 0;
+    auto const probabilities = at(value, "/probabilities");
+    for (auto const& share : probabilities.as_object()) {
+      CHECK(share.value().as_double() == doctest::Approx(std::round(100 * share.value().as_double()) / 100));
+      sum += share.value().as_double();
+    }
+    CHECK(sum == doctest::Approx(1));
+    CHECK(characters(std::string(at(value, "/title").as_string())) <= 12);
+    answers.insert(json::serialize(probabilities));
+  }
+  CHECK(answers.size() > 100);
+}
+
+TEST_CASE("an answer is made of all that the user and the instructions tell, but for what to do") {
+  auto const told = [](char const* messages) {
+    return read_question(R"({"model":"m","messages":[)" + std::string(messages) + "]}").told;
+  };
+  CHECK(told(R"({"role":"system","content":"Be brief.\n\nYou speak for Ada."},{"role":"user","content":"Who?"},)"
+             R"({"role":"assistant","content":"I."},{"role":"user","content":"Where?"})") ==
+        "Where?\n\n\nYou speak for Ada.\nWho?\n\n");
+  CHECK(told(R"({"role":"system","content":"Be brief."},{"role":"user","content":"Who?"})") == "Who?\n\n\n");
 }
 
 TEST_CASE("response_format is honoured, streamed and whole") {
