@@ -45,6 +45,9 @@ enum class Metric : std::uint8_t {
   // conversations across channels
   sessions_last_channel,
   session_duration,
+  // matches and conversations of agents
+  processing_duration,
+  conversations_active,
   // resilience
   breaker_state,
   breaker_transitions,
@@ -185,6 +188,14 @@ inline constexpr std::array metric_table{
                      "Age of a session across channels when its assistant closed it or it expired.",
                      {},
                      detail::session_seconds},
+    MetricDefinition{Metric::processing_duration,
+                     "processing_duration_seconds",
+                     MetricKind::histogram,
+                     "Time from an event's start to its commit in the workers of matches, by action.",
+                     {"action"},
+                     detail::work_seconds},
+    MetricDefinition{Metric::conversations_active, "conversations_active", MetricKind::gauge,
+                     "Conversations of agents that run in all processes: every process shows the same number."},
     MetricDefinition{Metric::breaker_state,
                      "omnibus_circuit_breaker_state",
                      MetricKind::gauge,
