@@ -55,11 +55,11 @@ class AnswerResponse final : public http::ResponseReader {
       body.append(piece.substr(0, enough ? max_error_bytes - body.size() : piece.size()));
       return !enough;
     }
-    has_body_ = true;
+    auto const now = Clock::now();
+    last_piece_ = now;
     auto const frames = reader_->frames();
     auto const goes_on = reader_->take(piece);
     if (reader_->frames() == frames) return goes_on;
-    auto const now = Clock::now();
     if (!first_piece_ && reader_->has_begun() && reader_->form() == AnswerFrames::Form::events)
       first_piece_ = std::chrono::duration_cast<std::chrono::milliseconds>(now - begun_);
     enough_at_.reset();  // it may have gone on
@@ -84,7 +84,13 @@ class AnswerResponse final : public http::ResponseReader {
   }
   /// The error of a response that broke off, with what had come of the answer.
   LlmError failure(LlmError const& error, Oddity oddity) const {
-    return is_answer() && has_body_ ? reader_->failure(error, oddity) : error;
+    return is_answer() && last_piece_ ? reader_->failure(error, oddity) : error;
+  }
+  /// How an answer without an end failed: it fell silent, or is too long.
+  Oddity oddity_at_deadline() const {
+    auto const now = Clock::now();
+    auto const last = last_piece_.value_or(begun_);
+    return now - last >= last - begun_ ? Oddity::silent : Oddity::endless;
   }
 
  private:
@@ -98,7 +104,6 @@ class AnswerResponse final : public http::ResponseReader {
 
   int status_ = 0;
   bool claims_events_ = false;
-  bool has_body_ = false;
   std::size_t max_bytes_;
   std::int64_t estimated_input_;
   std::size_t messages_;
@@ -106,6 +111,7 @@ class AnswerResponse final : public http::ResponseReader {
   Clock::time_point begun_;
   std::optional<Clock::time_point> enough_at_;
   std::optional<std::chrono::milliseconds> first_piece_;
+  std::optional<Clock::time_point> last_piece_;  // of the body
   DeltaSink sink_;
   std::unique_ptr<AnswerReader> reader_;  // of an answer
   std::unique_ptr<Refusal> error_;        // of an error
@@ -115,7 +121,7 @@ LlmError translated(http::ClientError const& error, AnswerResponse const& respon
   using From = http::ClientError::Kind;
   switch (error.kind()) {
     case From::timeout:
-      return response.failure(LlmError(Kind::timeout, error.what()), Oddity::silent);
+      return response.failure(LlmError(Kind::timeout, error.what()), response.oddity_at_deadline());
     case From::too_large:
       return response.failure(LlmError(Kind::protocol, error.what()), Oddity::too_large);
     case From::protocol:
