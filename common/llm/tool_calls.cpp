@@ -128,7 +128,9 @@ std::vector<ToolCall> ToolCallAssembler::finish(std::size_t salt, Oddities& oddi
   std::vector<ToolCall> calls;
   for (auto const& call : calls_) {
     if (!has_words(call.told.name)) continue;
-    calls.push_back({mended(call.told.id), mended(call.told.name), readable_arguments(call.told.arguments, oddities)});
+    auto id = mended(call.told.id);  // may be another's then
+    if (std::any_of(calls.begin(), calls.end(), [&](ToolCall const& each) { return each.id == id; })) id.clear();
+    calls.push_back({std::move(id), mended(call.told.name), readable_arguments(call.told.arguments, oddities)});
   }
   std::size_t number = 0;
   for (auto& call : calls) {
