@@ -19,15 +19,16 @@ enum class Oddity : std::uint8_t {
   too_many_calls,  ///< more tool calls than anyone makes
   tool_arguments,  ///< a tool call's arguments are no JSON object
   call_id,         ///< a tool call has no id of its own
+  call_in_text,    ///< its text has a tool call
   usage,           ///< the token counts cannot be right
   unicode,         ///< its text is not well-formed
   label,           ///< its content type says something else than its bytes
   left_open,       ///< the connection stayed open behind its end
 };
 
-inline constexpr std::array<std::string_view, 14> oddity_names{
-    "not_json",       "cut",            "too_large", "silent", "endless", "error", "no_words",
-    "too_many_calls", "tool_arguments", "call_id",   "usage",  "unicode", "label", "left_open"};
+inline constexpr std::array<std::string_view, 15> oddity_names{
+    "not_json",       "cut",     "too_large",    "silent", "endless", "error", "no_words", "too_many_calls",
+    "tool_arguments", "call_id", "call_in_text", "usage",  "unicode", "label", "left_open"};
 
 constexpr std::string_view to_string(Oddity oddity) {
   return oddity_names[static_cast<std::size_t>(oddity)];

@@ -2,6 +2,7 @@
 
 #include "http/retry_after.hpp"
 #include "llm/answer_reader.hpp"
+#include "llm/calls_in_text.hpp"
 #include "llm/openai_wire.hpp"
 #include "llm/provider_error.hpp"
 
@@ -29,6 +30,7 @@ class AnswerResponse final : public http::ResponseReader {
       : max_bytes_(max_bytes),
         estimated_input_(estimate_input(request)),
         messages_(request.messages.size()),
+        tools_(request),
         asked_model_(request.model),
         begun_(Clock::now()),
         sink_(std::move(sink)) {}
@@ -38,7 +40,9 @@ class AnswerResponse final : public http::ResponseReader {
     if (is_answer()) {
       auto const type = head.find("content-type").value_or("");
       claims_events_ = http::equals_ignoring_case(type.substr(0, events_type.size()), events_type);
-      reader_ = std::make_unique<AnswerReader>(estimated_input_, messages_, max_bytes_, std::move(sink_));
+      // Where the text may have calls in it, it is only passed on when all of it is there.
+      auto sink = tools_.are_known ? DeltaSink{} : std::exchange(sink_, {});
+      reader_ = std::make_unique<AnswerReader>(estimated_input_, messages_, max_bytes_, std::move(sink));
       return;
     }
     error_ = std::make_unique<Refusal>();
@@ -75,6 +79,8 @@ class AnswerResponse final : public http::ResponseReader {
   ChatCompletion finish() {
     if (!is_answer()) throw error_from(status_, error_->body, error_->retry_after);
     auto completion = reader_->finish();
+    take_calls_in_text(completion, tools_, messages_);
+    if (sink_ && !completion.text.empty()) sink_(completion.text);
     completion.ttft = first_piece_;
     completion.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_);
     if (completion.model.empty()) completion.model = asked_model_;
@@ -107,6 +113,7 @@ class AnswerResponse final : public http::ResponseReader {
   std::size_t max_bytes_;
   std::int64_t estimated_input_;
   std::size_t messages_;
+  OfferedTools tools_;
   std::string asked_model_;
   Clock::time_point begun_;
   std::optional<Clock::time_point> enough_at_;

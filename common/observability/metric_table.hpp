@@ -164,8 +164,8 @@ inline constexpr std::array metric_table{
         "omnibus_llm_odd_answers_total",
         MetricKind::counter,
         "Oddities in answers of models, by kind: not_json, cut, too_large, silent, endless, error, "
-        "no_words, too_many_calls and tool_arguments cost the answer or a part of it; call_id, usage, unicode, label "
-        "and left_open were understood.",
+        "no_words, too_many_calls and tool_arguments cost the answer or a part of it; call_id, call_in_text, usage, "
+        "unicode, label and left_open were understood.",
         {"kind"}},
     MetricDefinition{Metric::sessions_last_channel,
                      "sessions_last_channel_total",
