@@ -2,7 +2,6 @@
 
 #include "json/loose.hpp"
 #include "llm/ending.hpp"
-#include "llm/text_mender.hpp"
 #include "llm/tool_calls.hpp"
 
 #include <algorithm>
@@ -56,9 +55,8 @@ std::vector<CallPiece> read_calls(std::string_view text, OfferedTools const& too
 
 OfferedTools::OfferedTools(ChatRequest const& request) {
   for (auto const& tool : request.tools) names.insert(tool.name);
-  are_known = !names.empty() || std::ranges::any_of(request.messages, [](Message const& message) {
-    return !message.tool_calls.empty();
-  });
+  are_known = !names.empty() ||
+              std::ranges::any_of(request.messages, [](Message const& message) { return !message.tool_calls.empty(); });
 }
 
 void take_calls_in_text(ChatCompletion& completion, OfferedTools const& tools, std::size_t messages) {
