@@ -107,8 +107,7 @@ std::chrono::milliseconds Attempt::failing_for() const {
 }
 
 std::chrono::milliseconds Attempt::waiting_for() const {
-  if (delivery_.first_begun == Clock::time_point{}) return {};
-  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - delivery_.first_begun);
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - delivery_.arrived);
 }
 
 std::string_view Attempt::worker() const {

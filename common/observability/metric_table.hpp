@@ -174,9 +174,9 @@ inline constexpr std::array metric_table{
         Metric::llm_odd_answers,
         "omnibus_llm_odd_answers_total",
         MetricKind::counter,
-        "Oddities in answers of models, by kind: not_json, cut, too_large, silent, error, no_words, "
-        "too_many_calls and tool_arguments cost the answer or a part of it; call_id, usage, unicode, label "
-        "and left_open were understood.",
+        "Oddities in answers of models, by kind: not_json, cut, too_large, silent, endless, error, "
+        "no_words, too_many_calls and tool_arguments cost the answer or a part of it; call_id, call_in_text, usage, "
+        "unicode, label and left_open were understood.",
         {"kind"}},
     MetricDefinition{Metric::outcome_predictions,
                      "outcome_prediction_total",

@@ -23,8 +23,11 @@ class Stack:
     def __init__(self, kafka=None, brokers=1):
         kafka = kafka or os.environ.get("OMNIBUS_E2E_KAFKA") or "embedded"
         self.processes = []
-        self.owns_folder = "OMNIBUS_RUN_DIR" not in os.environ
-        self.folder = pathlib.Path(os.environ.get("OMNIBUS_RUN_DIR") or tempfile.mkdtemp(prefix="omnibus-e2e."))
+        given = os.environ.get("OMNIBUS_RUN_DIR")
+        if given and pathlib.Path(given, "environment").exists():  # of a pipeline whose environment this shell has sourced
+            given = None
+        self.owns_folder = given is None
+        self.folder = pathlib.Path(given or tempfile.mkdtemp(prefix="omnibus-e2e."))
         self.folder.mkdir(parents=True, exist_ok=True)
         os.chmod(self.folder, 0o755)  # PostgreSQL may run as another user
         self.logs = self.folder / "logs"
