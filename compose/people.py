@@ -178,8 +178,8 @@ class Progress:
 
 # The batch's own row says how many pairs it asked for; each pair has a row of its own.
 PAIRS_LEFT = """
-  SELECT (SELECT sum((metadata ->> 'pairs')::int) FROM omniscient_processing_logs
-          WHERE domain = :domain AND process_type = 'match' AND action = 'analyze_batch' AND status = 'completed')
+  SELECT (SELECT sum((metadata ->> 'requested')::int) FROM omniscient_processing_logs
+          WHERE domain = :domain AND process_type = 'match' AND action = 'find_candidates' AND status = 'completed')
        - (SELECT count(*) FROM omniscient_processing_logs
           WHERE domain = :domain AND process_type = 'match' AND action = 'analyze_pair' AND status <> 'started')"""
 CONVERSATIONS_LEFT = """
