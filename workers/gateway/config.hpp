@@ -84,6 +84,7 @@ struct Settings : config::ProcessSettings {
   std::chrono::milliseconds idempotency_lease{15'000};
   std::chrono::milliseconds idempotency_wait{10'000};
   std::chrono::milliseconds drain{10'000};
+  Secret unsubscribe_secret;
   LimitSettings limits;
   StreamSettings stream;
   WebhookSettings webhooks;
@@ -100,10 +101,13 @@ struct Settings : config::ProcessSettings {
       config::Doc{"idempotency_wait", "How long a request waits for the holder of its Idempotency-Key; then 503", 0.1,
                   600},
       config::Doc{"drain", "How long a stop waits for running requests", 0, 600},
+      config::Doc{"unsubscribe_secret",
+                  "Signs the addresses that end a person's reports by e-mail; the report worker has the same. Empty: "
+                  "they are refused"},
   };
 };
 BOOST_DESCRIBE_STRUCT(Settings, (config::ProcessSettings),
                       (http_listen, kafka, database_connections, database_timeout, publish_timeout, token_cache,
-                       idempotency_lease, idempotency_wait, drain, limits, stream, webhooks))
+                       idempotency_lease, idempotency_wait, drain, unsubscribe_secret, limits, stream, webhooks))
 
 }  // namespace omnibus::gateway

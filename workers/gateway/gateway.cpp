@@ -5,6 +5,7 @@
 #include "http/server.hpp"
 #include "kafka/producer.hpp"
 #include "kafka/topics.hpp"
+#include "messaging/unsubscribe.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
 #include "postgres/pool.hpp"
@@ -19,6 +20,7 @@
 #include "workers/gateway/routes/stream_route.hpp"
 #include "workers/gateway/routes/telemetry_route.hpp"
 #include "workers/gateway/routes/transcript_route.hpp"
+#include "workers/gateway/routes/unsubscribe_route.hpp"
 #include "workers/gateway/webhooks/webhook_routes.hpp"
 
 #include <csignal>
@@ -86,6 +88,7 @@ class Gateway {
         transcript_(admission_, access_log_, store_, recent_, unseen_),
         telemetry_(admission_, store_),
         stream_(admission_, access_log_, store_, {recent_, feed_, unseen_, history_}, settings_.stream),
+        unsubscribe_(admission_, store_, settings_.unsubscribe_secret.reveal()),
         webhooks_(settings_.webhooks, admission_, publisher_) {}
 
   void run();
@@ -121,6 +124,7 @@ class Gateway {
   TranscriptRoute transcript_;
   TelemetryRoute telemetry_;
   StreamRoute stream_;
+  UnsubscribeRoute unsubscribe_;
   WebhookRoutes webhooks_;
   using Check = std::shared_ptr<http::AdminServer::Check>;
   Check kafka_, database_, accepting_;
@@ -150,6 +154,9 @@ http::Router Gateway::router() {
   router.add_stream("GET", stream, guarded_stream(stream, [this](http::Request const& request, http::Stream& out) {
                       return stream_.get(request, out);
                     }));
+  constexpr auto unsubscribe = messaging::unsubscribe_path;
+  router.post(unsubscribe,
+              guarded(unsubscribe, [this](http::Request const& request) { return unsubscribe_.post(request); }));
   add_webhooks(router);
   return router;
 }

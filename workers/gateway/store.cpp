@@ -205,4 +205,13 @@ Task<> Store::ping() {
   return pool_.run(std::move(work));
 }
 
+Task<> Store::unsubscribe_from_reports(std::string domain, Uuid user) {
+  auto work = [domain = std::move(domain), user](pqxx::connection& connection) {
+    pqxx::work transaction(connection);
+    transaction.exec("SELECT unsubscribe_from_reports($1, $2)", pqxx::params{domain, to_string(user)});
+    transaction.commit();
+  };
+  return pool_.run(std::move(work));
+}
+
 }  // namespace omnibus::gateway

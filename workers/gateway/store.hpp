@@ -112,6 +112,9 @@ class Store {
   /// A round trip. @throws when the database is not reachable.
   Task<> ping();
 
+  /// Ends the e-mail reports of a tenant's person; nothing happens when there is none.
+  Task<> unsubscribe_from_reports(std::string domain, Uuid user);
+
  private:
   TransactionPool& pool_;
 };

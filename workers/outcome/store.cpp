@@ -23,12 +23,12 @@ struct ConversationRow {
 BOOST_DESCRIBE_STRUCT(ConversationRow, (),
                       (domain, tenant_status, match_id, status, stop_reason, predicted_outcome, judged))
 
-struct TurnRow {
+struct SpokenTurnRow {
   std::int64_t turn_number = 0;
   std::string speaker_role, message;
   std::optional<std::int32_t> alignment;
 };
-BOOST_DESCRIBE_STRUCT(TurnRow, (), (turn_number, speaker_role, message, alignment))
+BOOST_DESCRIBE_STRUCT(SpokenTurnRow, (), (turn_number, speaker_role, message, alignment))
 
 }  // namespace
 
@@ -50,7 +50,7 @@ std::optional<HeldConversation> PostgresOutcomes::read_over(pqxx::connection& co
                         row->predicted_outcome.value_or(""),
                         row->judged,
                         {}};
-  auto const turns = postgres::read<TurnRow>(
+  auto const turns = postgres::read<SpokenTurnRow>(
       query,
       "SELECT turn_number, speaker_role, message, (100 * opportunity_alignment_score)::int AS alignment "
       "FROM omniscient_turns WHERE conversation_id = $1 ORDER BY turn_number",

@@ -1,6 +1,8 @@
 #include "workers/report/handler.hpp"
 
+#include "messaging/unsubscribe.hpp"
 #include "workers/report/render.hpp"
+#include "workers/report/smtp_mailer.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -12,6 +14,20 @@ namespace {
 
 processing::Work work_of(ReportRequested const& request) {
   return {request.domain, "generate_report", "user", request.user_id, request.requested_by};
+}
+
+processing::Work work_of(ReportGenerated const& report) {
+  return {report.domain, "send_report", "report", report.report_id, std::nullopt};
+}
+
+std::unique_ptr<Mailer> make_mailer(Resources const& resources, ReportSettings const& settings) {
+  if (resources.replay || settings.smtp_url.empty()) return nullptr;
+  return std::make_unique<SmtpMailer>(settings);
+}
+
+std::string_view state_after(MailFate fate) {
+  if (fate == MailFate::sent) return "sent";
+  return fate == MailFate::refused ? "refused" : "in_doubt";
 }
 
 NewReport make_report(ReportRequested const& request, ReportPerson const& person) {
@@ -27,6 +43,9 @@ NewReport make_report(ReportRequested const& request, ReportPerson const& person
 }
 
 }  // namespace
+
+ReportHandler::ReportHandler(Resources& resources, ReportSettings const& settings)
+    : ReportHandler{settings, std::make_unique<PostgresReports>(), make_mailer(resources, settings), wall_clock_ms} {}
 
 Task<> ReportHandler::handle(Context& context, TickReport const& tick) {
   if (context.replaying()) co_return context.pass_over("reports are asked for when they are due");
@@ -70,9 +89,93 @@ Task<> ReportHandler::handle(Context& context, ReportRequested const& request) {
   co_await std::move(committing);
 }
 
+Task<> ReportHandler::handle(Context& context, ReportGenerated const& report) {
+  if (context.replaying()) co_return context.pass_over("no report is sent again");
+  if (!mailer_) {
+    auto passing = context.commit([](UnitOfWork&) {});
+    co_await std::move(passing);
+    co_return;
+  }
+  auto reading = store_->read_mail(context, report.report_id);
+  auto mail = co_await std::move(reading);
+  auto const was_claimed = mail && mail->send_state == "claimed";
+  if (was_claimed) {  // by an attempt that did not live to settle it
+    auto settling = settle(context, report, "in_doubt", "the worker stopped while it was sent");
+    co_await std::move(settling);
+  } else if (mail && mail->email && !mail->send_state) {
+    auto sending = send(context, report, *std::move(mail));
+    co_await std::move(sending);
+  } else {
+    auto ending = context.commit([&](UnitOfWork& unit) { store_->log_end(unit, context, work_of(report)); });
+    co_await std::move(ending);
+  }
+}
+
+Task<> ReportHandler::send(Context& context, ReportGenerated const& report, ReportMail mail) {
+  auto const too_late = is_too_late(mail);
+  auto email = make_email(report, std::move(mail));
+  auto claimed = false;
+  // Each attempt claims anew, so each is a step of its own.
+  auto const attempt = to_string(random_uuid());
+  auto claiming = context.checkpoint(
+      "claim " + attempt, [&](UnitOfWork& unit) { claimed = store_->claim(unit, report.report_id, email.message_id); });
+  co_await std::move(claiming);
+  if (!claimed) throw Failure::transient("another attempt sends the report");
+  MailResult result{MailFate::deferred, "it could not be sent in time"};
+  if (!too_late) {
+    auto sending = mailer_->send(std::move(email));
+    result = co_await std::move(sending);
+  }
+  if (result.fate != MailFate::deferred || too_late) {
+    auto settling = settle(context, report, too_late ? "failed" : std::string{state_after(result.fate)}, result.detail);
+    co_await std::move(settling);
+    co_return;
+  }
+  auto releasing = context.checkpoint("release " + attempt, [&](UnitOfWork& unit) {
+    store_->settle(unit, report.report_id, std::nullopt, result.detail);
+  });
+  co_await std::move(releasing);
+  throw Failure::deferred("the mail server did not take a report: " + result.detail);
+}
+
+Task<> ReportHandler::settle(Context& context, ReportGenerated const& report, std::string state, std::string detail) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
+    store_->settle(unit, report.report_id, state, detail);
+    store_->log_end(unit, context, work_of(report));
+  });
+  co_await std::move(committing);
+  if (state != "sent")
+    log::warn(context.log_fields(), "a report was not sent by e-mail", {{"state", state}, {"reason", detail}});
+}
+
+bool ReportHandler::is_too_late(ReportMail const& mail) const {
+  return mail.claimed_ms && clock_() - *mail.claimed_ms > settings_.smtp_give_up_after.count();
+}
+
+Email ReportHandler::make_email(ReportGenerated const& report, ReportMail mail) const {
+  Email email;
+  email.from = settings_.smtp_from;
+  email.to = std::move(*mail.email);
+  email.to_name = std::move(mail.handle);
+  email.subject = "Your report of " + mail.report_date;
+  email.text = std::move(mail.text);
+  email.html = std::move(mail.html);
+  email.message_id = to_string(report.report_id) + settings_.smtp_from.substr(settings_.smtp_from.find('@'));
+  if (!settings_.public_url.empty() && !settings_.unsubscribe_secret.empty())
+    email.unsubscribe_url = settings_.public_url + messaging::unsubscribe_address(settings_.unsubscribe_secret.reveal(),
+                                                                                  mail.domain, mail.user_id);
+  email.date_ms = clock_();
+  return email;
+}
+
 void ReportHandler::gave_up(Context& context, ReportRequested const& request, Failure const& failure,
                             UnitOfWork& unit) {
   store_->log_failure(unit, context, work_of(request), failure);
+}
+
+void ReportHandler::gave_up(Context& context, ReportGenerated const& report, Failure const& failure, UnitOfWork& unit) {
+  store_->settle(unit, report.report_id, "in_doubt", failure.error_class());  // only what is still claimed
+  store_->log_failure(unit, context, work_of(report), failure);
 }
 
 }  // namespace omnibus::report

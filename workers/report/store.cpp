@@ -124,6 +124,40 @@ bool PostgresReports::add(UnitOfWork& unit, NewReport const& report) {
   return true;
 }
 
+std::optional<ReportMail> PostgresReports::read_mail_over(pqxx::connection& connection, Uuid const& report) {
+  pqxx::nontransaction query{connection};
+  return postgres::read_optional<ReportMail>(
+      query,
+      "SELECT r.domain, r.user_id, u.handle, r.report_date::text AS report_date, r.text, r.html, "
+      "CASE WHEN u.status = 'APPROVED' AND t.status = 'active' AND NOT EXISTS (SELECT FROM "
+      "omniscient_report_unsubscriptions n WHERE n.user_id = u.id) THEN u.email END AS email, r.send_state, "
+      "(extract(epoch FROM r.claimed_at) * 1000)::bigint AS claimed_ms "
+      "FROM omniscient_reports r JOIN users u ON u.id = r.user_id JOIN tenants t ON t.domain = r.domain "
+      "WHERE r.id = $1",
+      pqxx::params{to_string(report)});
+}
+
+Task<std::optional<ReportMail>> PostgresReports::read_mail(Context& context, Uuid const& report) {
+  auto reading = context.read([report](pqxx::connection& connection) { return read_mail_over(connection, report); });
+  co_return co_await std::move(reading);
+}
+
+bool PostgresReports::claim(UnitOfWork& unit, Uuid const& report, std::string const& message_id) {
+  auto const claimed = unit.transaction().exec(
+      "UPDATE omniscient_reports SET send_state = 'claimed', claimed_at = COALESCE(claimed_at, now()), message_id = $2 "
+      "WHERE id = $1 AND send_state IS NULL RETURNING id",
+      pqxx::params{to_string(report), message_id});
+  return !claimed.empty();
+}
+
+void PostgresReports::settle(UnitOfWork& unit, Uuid const& report, std::optional<std::string> const& state,
+                             std::string const& detail) {
+  unit.transaction().exec(
+      "UPDATE omniscient_reports SET send_state = $2, send_detail = NULLIF($3, ''), "
+      "sent_at = CASE WHEN $2 = 'sent' THEN now() END WHERE id = $1 AND send_state = 'claimed'",
+      pqxx::params{to_string(report), state, detail});
+}
+
 void PostgresReports::log_end(UnitOfWork& unit, Context& context, processing::Work const& work) {
   processing::complete(unit, context, work);
 }

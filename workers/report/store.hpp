@@ -55,6 +55,17 @@ struct NewReport {
   std::vector<Uuid> outcomes;
 };
 
+/// A report on its way to its person.
+struct ReportMail {
+  std::string domain;
+  Uuid user_id{};
+  std::string handle, report_date, text, html;
+  std::optional<std::string> email;        ///< missing when the person wants none, or may get none
+  std::optional<std::string> send_state;   ///< missing: not sent
+  std::optional<std::int64_t> claimed_ms;  ///< when sending began, since 1970
+};
+BOOST_DESCRIBE_STRUCT(ReportMail, (), (domain, user_id, handle, report_date, text, html, email, send_state, claimed_ms))
+
 /// Reads people and outcomes and writes reports. Use it on the event loop; functions with a unit of work run on a
 /// thread of the pool.
 class ReportStore {
@@ -76,6 +87,17 @@ class ReportStore {
   /// Stores a report and marks its outcomes. @return false when the person has one of that date: nothing is written.
   virtual bool add(UnitOfWork& unit, NewReport const& report) = 0;
 
+  /// A report with its person's address; nothing when it was erased.
+  virtual Task<std::optional<ReportMail>> read_mail(Context& context, Uuid const& report) = 0;
+
+  /// Claims the sending of a report. @return false when it was claimed or has ended: then it must not be sent.
+  virtual bool claim(UnitOfWork& unit, Uuid const& report, std::string const& message_id) = 0;
+
+  /// Ends an attempt at a report that is claimed. @param state sent, in_doubt, refused or failed; missing: it may be
+  /// claimed again.
+  virtual void settle(UnitOfWork& unit, Uuid const& report, std::optional<std::string> const& state,
+                      std::string const& detail) = 0;
+
   /// The row of the processing log, see processing/processing_log.hpp.
   virtual void log_end(UnitOfWork& unit, Context& context, processing::Work const& work) = 0;
   virtual void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work,
@@ -89,12 +111,18 @@ class PostgresReports final : public ReportStore {
   Task<std::int64_t> count_unknown_zones(Context& context) override;
   Task<std::optional<ReportPerson>> read(Context& context, ReportRequested const& request, DueTime time) override;
   bool add(UnitOfWork& unit, NewReport const& report) override;
+  Task<std::optional<ReportMail>> read_mail(Context& context, Uuid const& report) override;
+  bool claim(UnitOfWork& unit, Uuid const& report, std::string const& message_id) override;
+  void settle(UnitOfWork& unit, Uuid const& report, std::optional<std::string> const& state,
+              std::string const& detail) override;
   void log_end(UnitOfWork& unit, Context& context, processing::Work const& work) override;
   void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work, Failure const& failure) override;
 
   /// read() over a connection. @throws Failure (permanent) when the stored content cannot be read.
   static std::optional<ReportPerson> read_over(pqxx::connection& connection, ReportRequested const& request,
                                                DueTime time);
+  /// read_mail() over a connection.
+  static std::optional<ReportMail> read_mail_over(pqxx::connection& connection, Uuid const& report);
 };
 
 }  // namespace omnibus::report

@@ -143,6 +143,37 @@ TEST_CASE("the worker writes nothing of a conversation but what came of it, and 
   }
 }
 
+TEST_CASE("in an engine: a completed conversation is judged once, by one call that is paid for") {
+  MatchDatabase tables;
+  auto const match = tables.add_match("completed");
+  auto const conversation = tables.add_conversation(match, "completed", "agreed_end", {"one", "two", "three", "four"});
+  llm::test::FakeLlm::Script script;
+  script.say(
+      R"({"outcome":"EXPLORATORY","interest_of_both":"yes","concrete_step":"yes","time_named":"no","both_offer":"yes",)"
+      R"("nothing_in_the_way":"no","summary":"They agree.","key_moments":[],"analysis":"Both want it.",)"
+      R"("next_steps":[],"follow_up_timeframe":null})");
+  engine::test::Broker broker;
+  engine::test::DatabaseEngine engine{
+      broker, tables.url_as("outcome"), "conversations.completed", "outcome-test", [&](boost::asio::io_context&) {
+        OutcomeSettings const settings;
+        return std::make_unique<engine::test::HandlerOwner<OutcomeHandler>>(std::make_unique<OutcomeHandler>(
+            settings, std::make_unique<PostgresOutcomes>(),
+            std::make_unique<assistant::Model>(settings, std::make_unique<llm::test::FakeLlm>(script),
+                                               std::make_unique<assistant::PostgresAnswers>())));
+      }};
+  AgentConversationCompleted const completed{"shop.example", match, conversation, "agreed_end", 4};
+  auto const record =
+      to_binary_record(originate("/test", AgentConversationCompleted::type), json::encode(completed),
+                       "conversations.completed", to_string(match));
+  REQUIRE(engine::test::publish(broker, {record, record}));
+  REQUIRE(engine::test::eventually([&] { return engine.counters().handled >= 2; }));
+  CHECK(tables.value("SELECT actual_outcome || ' ' || collaboration_readiness_score FROM omniscient_outcomes") ==
+        "EXPLORATORY 0.60");
+  CHECK(tables.value("SELECT status || ' ' || action FROM omniscient_processing_logs") == "completed analyze_outcome");
+  CHECK(tables.value("SELECT count(*) FROM pipeline.llm_responses") == "1");
+  CHECK(script.asked.size() == 1);
+}
+
 TEST_CASE("in an engine: a request that is parked ends its row of the processing log as failed") {
   OutcomeSettings settings;
   llm::test::FakeLlm::Script script;

@@ -3,10 +3,12 @@
 
 #include "handler/fake_context.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -26,11 +28,13 @@ struct StoredReports {
   std::vector<NewReport> reports;
   std::vector<std::string> log;
   std::vector<std::int64_t> looked_at;  ///< the times that were asked for
+  std::map<Uuid, ReportMail> mails;
+  std::map<Uuid, std::string> details;
 };
 
 class FakeReports final : public ReportStore {
  public:
-  explicit FakeReports(StoredReports& stored) : stored_{stored} {}
+  FakeReports(StoredReports& stored, std::int64_t const& now) : stored_{stored}, now_{now} {}
 
   std::vector<DuePerson> find_due(UnitOfWork&, DueTime time, std::int32_t part) override {
     if (part == 0) stored_.looked_at.push_back(time.now_ms);
@@ -49,6 +53,24 @@ class FakeReports final : public ReportStore {
     stored_.reports.push_back(report);
     return true;
   }
+  Task<std::optional<ReportMail>> read_mail(Context&, Uuid const& report) override {
+    auto const found = stored_.mails.find(report);
+    co_return found == stored_.mails.end() ? std::nullopt : std::optional{found->second};
+  }
+  bool claim(UnitOfWork&, Uuid const& report, std::string const&) override {
+    auto& mail = stored_.mails.at(report);
+    if (mail.send_state) return false;
+    mail.send_state = "claimed";
+    if (!mail.claimed_ms) mail.claimed_ms = now_;
+    return true;
+  }
+  void settle(UnitOfWork&, Uuid const& report, std::optional<std::string> const& state,
+              std::string const& detail) override {
+    auto const found = stored_.mails.find(report);
+    if (found == stored_.mails.end() || found->second.send_state != "claimed") return;
+    found->second.send_state = state;
+    stored_.details[report] = detail;
+  }
   void log_end(UnitOfWork&, Context&, processing::Work const& work) override {
     stored_.log.push_back("completed " + work.action);
   }
@@ -58,6 +80,30 @@ class FakeReports final : public ReportStore {
 
  private:
   StoredReports& stored_;
+  std::int64_t const& now_;
+};
+
+/// A mail server that does what it is told to, and keeps what it was given.
+class FakeMailer final : public Mailer {
+ public:
+  struct Script {
+    std::vector<Email> given;
+    std::vector<MailResult> results;  ///< the next ones; then everything is sent
+    std::function<void()> on_given;   ///< may be empty
+  };
+  explicit FakeMailer(Script& script) : script_{script} {}
+
+  Task<MailResult> send(Email email) override {
+    script_.given.push_back(std::move(email));
+    if (script_.on_given) script_.on_given();
+    if (script_.results.empty()) co_return MailResult{MailFate::sent, {}};
+    auto const result = script_.results.front();
+    script_.results.erase(script_.results.begin());
+    co_return result;
+  }
+
+ private:
+  Script& script_;
 };
 
 /// One person with one outcome that no report holds.
@@ -67,8 +113,17 @@ struct Reporting {
     ReportPerson person{domain, true, "2026-11-29", false, {"ann", "2026-11-29", {}}};
     person.content.outcomes.push_back({outcome, "bob", "agent_a", "EXPLORATORY", "They talked.", {}, false, {}});
     stored.people.emplace(ann, person);
-    handler.emplace(ReportSettings{}, std::make_unique<FakeReports>(stored), [this] { return now; });
+    settings.smtp_from = "reports@omnibus.example";
+    settings.public_url = "https://omnibus.example";
+    settings.unsubscribe_secret = Secret{"secret"};
+    stored.mails.emplace(report, ReportMail{domain, ann, "ann", "2026-11-29", "text", "<p>html</p>", "ann@example.org",
+                                            std::nullopt, std::nullopt});
+    handler.emplace(settings, std::make_unique<FakeReports>(stored, now), std::make_unique<FakeMailer>(server),
+                    [this] { return now; });
   }
+
+  auto& mail() { return stored.mails.at(report); }
+  auto send() { return context.hand(*handler, ReportGenerated{domain, ann, report, "2026-11-29", 1}); }
 
   auto& person() { return stored.people.at(ann); }
   auto request(std::optional<Uuid> by = {}) {
@@ -78,6 +133,9 @@ struct Reporting {
   Uuid const ann = name_uuid(Uuid{}, "ann");
   Uuid const outcome = name_uuid(Uuid{}, "outcome");
   Uuid const admin = name_uuid(Uuid{}, "admin");
+  Uuid const report = name_uuid(Uuid{}, "report");
+  ReportSettings settings;
+  FakeMailer::Script server;
   std::int64_t now = 1'795'168'800'000;
   FakeContext context{"report"};
   StoredReports stored;
@@ -190,4 +248,83 @@ TEST_CASE("a replay asks for nothing and leaves what is there") {
   tick.due_at = "2026-11-29T06:00:00Z";
   CHECK(reporting.context.hand(*reporting.handler, tick) == Kind::handled);
   CHECK(reporting.stored.looked_at.empty());
+}
+
+TEST_CASE("a report is claimed, sent once, and settled") {
+  Reporting reporting;
+  reporting.server.on_given = [&] { CHECK(reporting.mail().send_state == "claimed"); };
+  CHECK(reporting.send() == Kind::handled);
+  CHECK(reporting.context.come_again() == Kind::handled);
+  CHECK(reporting.send() == Kind::handled);
+  REQUIRE(reporting.server.given.size() == 1);
+  CHECK(reporting.mail().send_state == "sent");
+  auto const& email = reporting.server.given[0];
+  CHECK(email.to == "ann@example.org");
+  CHECK(email.from == "reports@omnibus.example");
+  CHECK(email.message_id == to_string(reporting.report) + "@omnibus.example");
+  CHECK(email.unsubscribe_url.starts_with("https://omnibus.example/v1/reports/unsubscribe?domain=shop.example&user=" +
+                                          to_string(reporting.ann) + "&signature="));
+}
+
+TEST_CASE("a report whose attempt did not live to settle it is in doubt, and never sent again by itself") {
+  Reporting reporting;
+  reporting.context.fail_next_commit(Failure::transient("the worker was killed"));
+  CHECK(reporting.send() == Kind::waits);
+  CHECK(reporting.mail().send_state == "claimed");
+  CHECK(reporting.context.try_again() == Kind::handled);
+  CHECK(reporting.mail().send_state == "in_doubt");
+  CHECK(reporting.send() == Kind::handled);
+  CHECK(reporting.server.given.size() == 1);
+}
+
+TEST_CASE("an unknown fate is in doubt, a refusal is final with its code") {
+  for (auto const& [fate, state] : {std::pair{MailFate::in_doubt, "in_doubt"}, {MailFate::refused, "refused"}}) {
+    Reporting reporting;
+    reporting.server.results = {{fate, "550"}};
+    CHECK(reporting.send() == Kind::handled);
+    CHECK(reporting.mail().send_state == state);
+    CHECK(reporting.stored.details[reporting.report] == "550");
+    CHECK(reporting.send() == Kind::handled);
+    CHECK(reporting.server.given.size() == 1);
+  }
+}
+
+TEST_CASE("what the server does not take yet waits alone, is tried for four hours, and then fails") {
+  Reporting reporting;
+  reporting.server.results.assign(9, {MailFate::deferred, "451"});
+  CHECK(reporting.send() == Kind::deferred);
+  CHECK_FALSE(reporting.mail().send_state);
+  SUBCASE("taken at the next attempt") {
+    reporting.server.results.clear();
+    CHECK(reporting.context.try_again() == Kind::handled);
+    CHECK(reporting.mail().send_state == "sent");
+    CHECK(reporting.server.given.size() == 2);
+  }
+  SUBCASE("never taken") {
+    reporting.now += 14'400'000;
+    CHECK(reporting.context.try_again() == Kind::deferred);
+    reporting.now += 1;
+    CHECK(reporting.context.try_again() == Kind::handled);
+    CHECK(reporting.mail().send_state == "failed");
+    CHECK(reporting.server.given.size() == 2);
+  }
+}
+
+TEST_CASE("nothing is sent to a person who wants or may get none, nor in a replay, nor without a server") {
+  Reporting reporting;
+  SUBCASE("no address") {
+    reporting.mail().email.reset();
+  }
+  SUBCASE("erased") {
+    reporting.stored.mails.clear();
+  }
+  SUBCASE("a replay") {
+    reporting.context.replay();
+  }
+  SUBCASE("no server") {
+    reporting.handler.emplace(reporting.settings, std::make_unique<FakeReports>(reporting.stored, reporting.now),
+                              nullptr, [] { return std::int64_t{0}; });
+  }
+  CHECK(reporting.send() == Kind::handled);
+  CHECK(reporting.server.given.empty());
 }

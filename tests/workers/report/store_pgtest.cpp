@@ -207,3 +207,61 @@ TEST_CASE("an erased person takes reports and marks along, and the other one's r
   CHECK(tables.database.value("SELECT count(*) FROM omniscient_reports") == "1");
   CHECK(tables.database.value("SELECT count(*) FROM omniscient_report_outcomes") == "0");
 }
+
+TEST_CASE("a report is claimed once, and settled once") {
+  ReportTables tables;
+  tables.database.execute("UPDATE users SET email = 'ann@example.org' WHERE handle = 'ann'");
+  tables.add_outcome(tables.ann, tables.bob, "2026-11-28T10:00:00Z");
+  REQUIRE(tables.make(tables.ann, "2026-11-29T07:00:00Z"));
+  auto const report = *parse_uuid(tables.database.value("SELECT id FROM omniscient_reports"));
+  auto read = [&] {
+    pqxx::connection connection{tables.database.url_as("report")};
+    return PostgresReports::read_mail_over(connection, report);
+  };
+  auto claim = [&] {
+    auto claimed = false;
+    tables.in_unit([&](UnitOfWork& unit) { claimed = tables.store.claim(unit, report, "1@omnibus.example"); });
+    return claimed;
+  };
+  auto settle = [&](std::optional<std::string> const& state) {
+    tables.in_unit([&](UnitOfWork& unit) { tables.store.settle(unit, report, state, "451"); });
+  };
+  auto const* const sent =
+      "SELECT concat_ws(' ', send_state, message_id, send_detail, sent_at IS NOT NULL) FROM "
+      "omniscient_reports";
+  CHECK(read()->email == "ann@example.org");
+  CHECK_FALSE(read()->claimed_ms);
+  CHECK(claim());
+  CHECK_FALSE(claim());
+  CHECK(read()->send_state == "claimed");
+  auto const claimed_ms = read()->claimed_ms;
+  settle(std::nullopt);
+  CHECK_FALSE(read()->send_state);
+  CHECK(claim());
+  CHECK(read()->claimed_ms == claimed_ms);
+  settle("sent");
+  CHECK(tables.database.value(sent) == "sent 1@omnibus.example 451 t");
+  settle("refused");
+  CHECK_FALSE(claim());
+  CHECK(tables.database.value(sent) == "sent 1@omnibus.example 451 t");
+}
+
+TEST_CASE("whoever has unsubscribed gets no e-mail, and only the gateway can do it for a tenant's person") {
+  ReportTables tables;
+  tables.database.execute("UPDATE users SET email = handle || '@example.org'");
+  tables.add_outcome(tables.ann, tables.bob, "2026-11-28T10:00:00Z");
+  REQUIRE(tables.make(tables.ann, "2026-11-29T07:00:00Z"));
+  auto const report = *parse_uuid(tables.database.value("SELECT id FROM omniscient_reports"));
+  auto const call = "SELECT unsubscribe_from_reports('{}', '" + to_string(tables.ann) + "')::text";
+  auto read = [&] {
+    pqxx::connection connection{tables.database.url_as("report")};
+    return PostgresReports::read_mail_over(connection, report)->email;
+  };
+  CHECK_THROWS_AS(tables.database.value_as("readonly", fmt::format(fmt::runtime(call), "shop.example")),
+                  pqxx::insufficient_privilege);
+  tables.database.value_as("gateway", fmt::format(fmt::runtime(call), "other.example"));
+  CHECK(read() == "ann@example.org");
+  for (int i = 0; i < 2; ++i) tables.database.value_as("gateway", fmt::format(fmt::runtime(call), "shop.example"));
+  CHECK_FALSE(read());
+  CHECK(tables.database.value_as("readonly", "SELECT count(*) FROM omniscient_report_unsubscriptions") == "1");
+}

@@ -1,0 +1,31 @@
+/// `POST /v1/reports/unsubscribe?domain=&user=&signature=`
+#pragma once
+
+#include "concurrency/task.hpp"
+#include "http/message.hpp"
+#include "workers/gateway/door/admission.hpp"
+#include "workers/gateway/store.hpp"
+
+#include <string>
+#include <utility>
+
+namespace omnibus::gateway {
+
+/// Ends a person's reports by e-mail, with the signed address from such an e-mail and without a login: RFC 8058. A
+/// mail program posts here when the person clicks once; reading the address changes nothing.
+class UnsubscribeRoute {
+ public:
+  /// @param secret UNSUBSCRIBE_SECRET, with which the report worker signs; empty: every request is refused.
+  UnsubscribeRoute(Admission& admission, Store& store, std::string secret)
+      : admission_(admission), store_(store), secret_(std::move(secret)) {}
+
+  /// @throws Refusal 403 when the address is not signed by us, 429.
+  Task<http::Response> post(http::Request const& request);
+
+ private:
+  Admission& admission_;
+  Store& store_;
+  std::string const secret_;
+};
+
+}  // namespace omnibus::gateway
