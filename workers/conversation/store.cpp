@@ -68,7 +68,7 @@ BOOST_DESCRIBE_STRUCT(OpenConversationRow, (),
                        own_handle, other_handle, may_go_on, story, insights, history))
 
 struct InsightList {
-  std::vector<MatchInsight> insights;
+  std::vector<GuidingInsight> insights;
 };
 BOOST_DESCRIBE_STRUCT(InsightList, (), (insights))
 

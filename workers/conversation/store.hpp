@@ -38,9 +38,9 @@ struct OpenConversation {
   Uuid speaker_id{};  ///< whose agent speaks in this turn
   std::string own_handle;
   std::string other_handle;
-  Story story;                         ///< of the speaker
-  std::vector<MatchInsight> insights;  ///< of the match, without risks
-  std::vector<PastTurn> history;       ///< the newest, oldest first
+  Story story;                           ///< of the speaker
+  std::vector<GuidingInsight> insights;  ///< of the match, without risks
+  std::vector<PastTurn> history;         ///< the newest, oldest first
 };
 
 /// A turn to be stored.

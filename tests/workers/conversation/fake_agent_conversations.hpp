@@ -35,7 +35,7 @@ struct Surroundings {
   bool match_open = true;  ///< active, and without a conversation that runs or was held
   bool may_go_on = true;
   std::chrono::milliseconds age{0};
-  std::vector<MatchInsight> insights;
+  std::vector<GuidingInsight> insights;
   Story story_a{"I build timber bridges.", std::nullopt, {"tests"}, {"bridges"}};
   Story story_b{"I test joints.", std::nullopt, {"bridges"}, {"tests"}};
 };
