@@ -13,9 +13,9 @@ constexpr std::size_t most_insights = 3;
 
 }  // namespace
 
-std::vector<MatchInsight> select_insights(std::vector<MatchInsight> insights) {
-  std::erase_if(insights, [](MatchInsight const& each) { return each.advanced || each.type == "risk"; });
-  std::ranges::sort(insights, [](MatchInsight const& one, MatchInsight const& other) {
+std::vector<GuidingInsight> select_insights(std::vector<GuidingInsight> insights) {
+  std::erase_if(insights, [](GuidingInsight const& each) { return each.advanced || each.type == "risk"; });
+  std::ranges::sort(insights, [](GuidingInsight const& one, GuidingInsight const& other) {
     return std::tuple{-one.relevance, -one.score, one.id} < std::tuple{-other.relevance, -other.score, other.id};
   });
   if (insights.size() > most_insights) insights.resize(most_insights);

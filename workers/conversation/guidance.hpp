@@ -13,8 +13,8 @@
 
 namespace omnibus::conversation {
 
-/// An insight of the conversation's match.
-struct MatchInsight {
+/// An insight of the match that may guide the conversation.
+struct GuidingInsight {
   Uuid id{};
   std::string type = {};
   std::string title = {};
@@ -23,7 +23,7 @@ struct MatchInsight {
   std::int64_t score = 0;      ///< in hundredths
   bool advanced = false;       ///< by an earlier turn
 };
-BOOST_DESCRIBE_STRUCT(MatchInsight, (), (id, type, title, description, relevance, score, advanced))
+BOOST_DESCRIBE_STRUCT(GuidingInsight, (), (id, type, title, description, relevance, score, advanced))
 
 /// How far a turn took an insight.
 enum class Extent : std::uint8_t { none, touched, advanced };
@@ -36,7 +36,7 @@ struct GivenInsight {
 };
 
 /// The most relevant insights that no turn has advanced, at most three. An agent is never given a risk.
-std::vector<MatchInsight> select_insights(std::vector<MatchInsight> insights);
+std::vector<GuidingInsight> select_insights(std::vector<GuidingInsight> insights);
 
 /// The turn's opportunity_alignment_score: the mean of the extents (none 0, touched 0.5, advanced 1) weighted by
 /// relevance, a decimal rounded half up to two places; nothing without insights of any relevance.

@@ -87,7 +87,11 @@ Task<> ConversationHandler::handle(Context& context, AgentConversationRequested 
   Stopwatch const watch;
   auto beginning = Beginning::begun;
   auto committing = context.commit([&](UnitOfWork& unit) {
-    beginning = store_->begin(unit, event, context.replaying());
+    if (context.replaying()) {
+      beginning = store_->begin_again(unit, event, context.event_key());
+      return;
+    }
+    beginning = store_->begin(unit, event);
     switch (beginning) {
       case Beginning::begun:
         unit.publish(AgentTurnRequested{event.domain, event.conversation_id, event.match_id, 1},
@@ -108,7 +112,8 @@ Task<> ConversationHandler::handle(Context& context, AgentConversationRequested 
     store_->log_end(unit, context, work_of(event), {});
   });
   auto const first = co_await std::move(committing);
-  if (first && context.replaying() && beginning == Beginning::erased) context.pass_over("deleted");
+  if (first && context.replaying() && beginning != Beginning::begun)
+    context.pass_over(beginning == Beginning::erased ? "deleted" : "it had not begun");
   if (first) watch.observe(work_of(event).action);
 }
 

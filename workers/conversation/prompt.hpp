@@ -38,7 +38,7 @@ struct Scene {
   Speaker own;
   Speaker other;
   Story story;  ///< of the speaker's person
-  std::vector<MatchInsight> insights;
+  std::vector<GuidingInsight> insights;
   std::int64_t turn_number = 1;
   std::int64_t max_turns = 2;
   std::int64_t turn_tokens = 400;  ///< the longest answer

@@ -68,7 +68,7 @@ BOOST_DESCRIBE_STRUCT(OpenConversationRow, (),
                        own_handle, other_handle, may_go_on, story, insights, history))
 
 struct InsightList {
-  std::vector<MatchInsight> insights;
+  std::vector<GuidingInsight> insights;
 };
 BOOST_DESCRIBE_STRUCT(InsightList, (), (insights))
 
@@ -98,6 +98,24 @@ constexpr auto open_match = R"(
   SELECT m.id, m.domain FROM omniscient_matches m JOIN tenants t ON t.domain = m.domain
   WHERE m.id = $2 AND m.domain = $3 AND m.status = 'active'
     AND NOT EXISTS (SELECT FROM omniscient_conversations c WHERE c.match_id = m.id AND c.status <> 'failed'))";
+
+pqxx::params params_of(AgentConversationRequested const& event) {
+  return {to_string(event.conversation_id), to_string(event.match_id), event.domain};
+}
+
+/// Why a conversation cannot begin, whatever its match's state; nothing if it might.
+std::optional<Beginning> find_obstacle(pqxx::transaction_base& transaction, AgentConversationRequested const& event) {
+  auto const row = postgres::read_one<BeginningRow>(transaction, R"(
+      SELECT (SELECT status FROM tenants WHERE domain = $3) AS tenant_status,
+             EXISTS (SELECT FROM omniscient_matches WHERE id = $2 AND domain = $3) AS known,
+             EXISTS (SELECT FROM pipeline.forgotten WHERE id IN ($1, $2)) AS erased)",
+                                                    params_of(event));
+  if (!row.tenant_status) return Beginning::unknown_tenant;
+  if (row.erased) return Beginning::erased;
+  if (!row.known) return Beginning::unknown_match;
+  if (row.tenant_status != "active") return Beginning::inactive_tenant;
+  return std::nullopt;
+}
 
 std::string ids(std::vector<GivenInsight> const& insights, Extent least) {
   std::string text = "{";
@@ -147,33 +165,34 @@ OpenConversation PostgresAgentConversations::read(pqxx::connection& connection, 
   return open;
 }
 
-Beginning PostgresAgentConversations::begin(UnitOfWork& unit, AgentConversationRequested const& event, bool replaying) {
+Beginning PostgresAgentConversations::begin(UnitOfWork& unit, AgentConversationRequested const& event) {
   auto& transaction = unit.transaction();
-  pqxx::params const params{to_string(event.conversation_id), to_string(event.match_id), event.domain};
-  auto const why = postgres::read_one<BeginningRow>(transaction, R"(
-      SELECT (SELECT status FROM tenants WHERE domain = $3) AS tenant_status,
-             EXISTS (SELECT FROM omniscient_matches WHERE id = $2 AND domain = $3) AS known,
-             EXISTS (SELECT FROM pipeline.forgotten WHERE id IN ($1, $2)) AS erased)",
-                                                    params);
-  if (!why.tenant_status) return Beginning::unknown_tenant;
-  if (why.erased) return Beginning::erased;
-  if (!why.known) return Beginning::unknown_match;
-  if (replaying) {
-    // Which state its match has by now is no longer the one it had.
-    transaction.exec(R"(
-        INSERT INTO omniscient_conversations (id, match_id, domain, status, started_at)
-        VALUES ($1, $2, $3, 'active', clock_timestamp()) ON CONFLICT DO NOTHING)",
-                     params);
-    return Beginning::begun;
-  }
-  if (why.tenant_status != "active") return Beginning::inactive_tenant;
+  if (auto const obstacle = find_obstacle(transaction, event)) return *obstacle;
   auto const made = transaction.exec(std::string{R"(
       INSERT INTO omniscient_conversations (id, match_id, domain, status, started_at)
       SELECT $1, open.id, open.domain, 'active', clock_timestamp() FROM ()"} +
                                          open_match + R"() AS open
       ON CONFLICT (id) DO NOTHING)",
-                                     params);
+                                     params_of(event));
   return made.affected_rows() == 1 ? Beginning::begun : Beginning::not_open;
+}
+
+Beginning PostgresAgentConversations::begin_again(UnitOfWork& unit, AgentConversationRequested const& event,
+                                                  Uuid const& event_key) {
+  auto& transaction = unit.transaction();
+  auto const obstacle = find_obstacle(transaction, event);
+  if (obstacle && obstacle != Beginning::inactive_tenant) return *obstacle;
+  auto params = params_of(event);
+  params.append(to_string(event_key));
+  // The state of the match is no longer the one it had: the processing log says whether the conversation began.
+  auto const begun = transaction.exec(R"(
+      WITH log AS (SELECT completed_at FROM omniscient_processing_logs
+                   WHERE event_id = $4 AND target_id = $1 AND status = 'completed'),
+      made AS (INSERT INTO omniscient_conversations (id, match_id, domain, status, started_at)
+               SELECT $1, $2, $3, 'active', completed_at FROM log ON CONFLICT DO NOTHING)
+      SELECT FROM log)",
+                                      params);
+  return begun.empty() ? Beginning::not_open : Beginning::begun;
 }
 
 bool PostgresAgentConversations::fail_to_begin(UnitOfWork& unit, AgentConversationRequested const& event,

@@ -38,9 +38,9 @@ struct OpenConversation {
   Uuid speaker_id{};  ///< whose agent speaks in this turn
   std::string own_handle;
   std::string other_handle;
-  Story story;                         ///< of the speaker
-  std::vector<MatchInsight> insights;  ///< of the match, without risks
-  std::vector<PastTurn> history;       ///< the newest, oldest first
+  Story story;                           ///< of the speaker
+  std::vector<GuidingInsight> insights;  ///< of the match, without risks
+  std::vector<PastTurn> history;         ///< the newest, oldest first
 };
 
 /// A turn to be stored.
@@ -49,10 +49,10 @@ struct NewTurn {
   std::int64_t turn_number = 0;
   Uuid speaker_id{};
   std::string speaker_role;
-  std::string message;
+  std::string message = {};
   bool wants_to_end = false;
-  std::vector<GivenInsight> insights;  ///< that it was given
-  assistant::Spent spent;
+  std::vector<GivenInsight> insights = {};  ///< that it was given
+  assistant::Spent spent = {};
 };
 
 /// How a conversation ends.
@@ -81,8 +81,10 @@ class AgentConversations {
   virtual Task<OpenConversation> open(Context& context, AgentTurnRequested const& event,
                                       std::int32_t history_tokens) = 0;
 
-  /// Makes the row of a conversation that has begun. A replay only makes the row that is missing.
-  virtual Beginning begin(UnitOfWork& unit, AgentConversationRequested const& event, bool replaying) = 0;
+  /// Makes the row of a conversation that has begun.
+  virtual Beginning begin(UnitOfWork& unit, AgentConversationRequested const& event) = 0;
+  /// In a replay: makes the row again, if it is lost and the event of `event_key` had begun the conversation.
+  virtual Beginning begin_again(UnitOfWork& unit, AgentConversationRequested const& event, Uuid const& event_key) = 0;
   /// Makes the row of a conversation that could not begin, if it still might. @return whether it did.
   virtual bool fail_to_begin(UnitOfWork& unit, AgentConversationRequested const& event, ConversationEnd const& end) = 0;
 
@@ -114,7 +116,8 @@ class PostgresAgentConversations final : public AgentConversations {
   static OpenConversation read(pqxx::connection& connection, AgentTurnRequested const& event,
                                std::int32_t history_tokens);
   Task<OpenConversation> open(Context& context, AgentTurnRequested const& event, std::int32_t history_tokens) override;
-  Beginning begin(UnitOfWork& unit, AgentConversationRequested const& event, bool replaying) override;
+  Beginning begin(UnitOfWork& unit, AgentConversationRequested const& event) override;
+  Beginning begin_again(UnitOfWork& unit, AgentConversationRequested const& event, Uuid const& event_key) override;
   bool fail_to_begin(UnitOfWork& unit, AgentConversationRequested const& event, ConversationEnd const& end) override;
   std::optional<std::vector<SaidTurn>> lock(UnitOfWork& unit, Uuid const& conversation_id) override;
   bool was_erased(UnitOfWork& unit, Uuid const& conversation_id) override;

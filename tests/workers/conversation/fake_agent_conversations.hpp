@@ -24,6 +24,7 @@ struct StoredConversations {
   };
   std::map<Uuid, Row> rows;
   std::set<Uuid> erased;
+  std::set<Uuid> begun;           ///< events that began a conversation
   std::vector<std::string> logs;  ///< what ended, and how
 };
 
@@ -34,8 +35,9 @@ struct Surroundings {
   bool match_known = true;
   bool match_open = true;  ///< active, and without a conversation that runs or was held
   bool may_go_on = true;
+  std::optional<Uuid> match = {};  ///< of all conversations; none: whatever the event says
   std::chrono::milliseconds age{0};
-  std::vector<MatchInsight> insights;
+  std::vector<GuidingInsight> insights;
   Story story_a{"I build timber bridges.", std::nullopt, {"tests"}, {"bridges"}};
   Story story_b{"I test joints.", std::nullopt, {"bridges"}, {"tests"}};
 };
@@ -51,6 +53,7 @@ class FakeAgentConversations final : public AgentConversations {
     open.tenant_active = around_.tenant_active;
     open.match_id = event.match_id;
     auto const found = stored_.rows.find(event.conversation_id);
+    if (around_.match && around_.match != event.match_id) co_return open;
     if (found == stored_.rows.end()) {
       if (stored_.erased.contains(event.conversation_id)) open.state = OpenConversation::State::erased;
       co_return open;
@@ -73,13 +76,19 @@ class FakeAgentConversations final : public AgentConversations {
     for (auto const& turn : row.turns) open.history.push_back({turn.speaker_role, turn.message});
     co_return open;
   }
-  Beginning begin(UnitOfWork&, AgentConversationRequested const& event, bool) override {
+  Beginning begin(UnitOfWork&, AgentConversationRequested const& event) override {
     if (!around_.tenant_known) return Beginning::unknown_tenant;
     if (stored_.erased.contains(event.conversation_id)) return Beginning::erased;
     if (!around_.match_known) return Beginning::unknown_match;
     if (!around_.tenant_active) return Beginning::inactive_tenant;
     if (!around_.match_open || stored_.rows.contains(event.conversation_id)) return Beginning::not_open;
     stored_.rows[event.conversation_id] = {};
+    return Beginning::begun;
+  }
+  Beginning begin_again(UnitOfWork&, AgentConversationRequested const& event, Uuid const& event_key) override {
+    if (stored_.erased.contains(event.conversation_id)) return Beginning::erased;
+    if (!stored_.begun.contains(event_key)) return Beginning::not_open;
+    stored_.rows.try_emplace(event.conversation_id);
     return Beginning::begun;
   }
   bool fail_to_begin(UnitOfWork&, AgentConversationRequested const& event, ConversationEnd const& end) override {
@@ -115,7 +124,8 @@ class FakeAgentConversations final : public AgentConversations {
         context.checkpoint("started", [&](UnitOfWork&) { stored_.logs.push_back(work.action + " started"); });
     co_await std::move(starting);
   }
-  void log_end(UnitOfWork&, Context&, processing::Work const& work, assistant::Spent const&) override {
+  void log_end(UnitOfWork&, Context& context, processing::Work const& work, assistant::Spent const&) override {
+    if (work.action == "begin_conversation") stored_.begun.insert(context.event_key());
     stored_.logs.push_back(work.action + " completed");
   }
   void log_failure(UnitOfWork&, Context&, processing::Work const& work, Failure const& failure) override {

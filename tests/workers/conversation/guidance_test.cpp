@@ -10,12 +10,12 @@ using namespace omnibus::conversation;
 
 namespace {
 
-MatchInsight insight(char const* title, std::int64_t relevance, char const* type = "synergy", bool advanced = false,
-                     std::int64_t score = 50) {
+GuidingInsight insight(char const* title, std::int64_t relevance, char const* type = "synergy", bool advanced = false,
+                       std::int64_t score = 50) {
   return {name_uuid(Uuid{}, title), type, title, "", relevance, score, advanced};
 }
 
-std::vector<std::string> titles(std::vector<MatchInsight> const& insights) {
+std::vector<std::string> titles(std::vector<GuidingInsight> const& insights) {
   std::vector<std::string> found;
   for (auto const& each : insights) found.push_back(each.title);
   return found;

@@ -140,10 +140,25 @@ TEST_CASE("a request that ended the conversation may come again, and one for a l
   CHECK(running.ended().empty());
 }
 
-TEST_CASE("a request for a conversation that nobody knows is parked") {
+TEST_CASE("a request for a conversation that nobody knows is parked, and one that names another match ends nothing") {
   Talk talk{false};
   CHECK(talk.turn(1).error_class == "unknown_conversation");
   CHECK(talk.context.published_types().empty());
+
+  Talk running;
+  running.around.match = id("another match");
+  CHECK(running.turn(1).error_class == "unknown_conversation");
+  CHECK(running.row().status == "active");
+  CHECK(running.context.published_types().empty());
+}
+
+TEST_CASE("a turn that another request stored while the model answered is not stored again") {
+  Talk talk;
+  talk.say("Hello there.");
+  talk.model.script.on_asked = [&] { talk.row().turns.push_back({talk.conversation, 1, {}, "agent_a", "Hi."}); };
+  CHECK(talk.turn(1) == Kind::handled);
+  CHECK(talk.said() == Texts{"Hi."});
+  CHECK(talk.requested() == 0);
 }
 
 TEST_CASE("a turn that was answered and not stored is not asked again, and the next request is the same") {

@@ -52,3 +52,17 @@ TEST_CASE("a replay leaves out what it has no answer to, and what was erased") {
   CHECK(talk.stored.rows.empty());
   CHECK(talk.model.asked() == 0);
 }
+
+TEST_CASE("a replay begins what had begun, and nothing else") {
+  Talk talk{false};
+  REQUIRE(talk.begin() == Kind::handled);
+  talk.stored.rows.clear();
+  talk.context.replay();
+  talk.around.match_open = false;
+  CHECK(talk.context.come_again() == Kind::handled);
+  CHECK(talk.row().status == "active");
+  talk.stored.rows.clear();
+  CHECK(talk.begin() == Kind::handled);  // an event that was parked
+  CHECK(talk.context.passed_over() == "it had not begun");
+  CHECK(talk.stored.rows.empty());
+}

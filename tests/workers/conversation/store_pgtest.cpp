@@ -40,10 +40,23 @@ struct Store {
     work(unit);
     transaction.commit();
   }
-  Beginning begin(std::string const& role = "conversation", bool replaying = false) {
+  Beginning begin() {
     auto result = Beginning::begun;
-    as(role, [&](UnitOfWork& unit) { result = store.begin(unit, request, replaying); });
+    as("conversation", [&](UnitOfWork& unit) { result = store.begin(unit, request); });
     return result;
+  }
+  Beginning begin_again() {
+    auto result = Beginning::begun;
+    as("replay", [&](UnitOfWork& unit) { result = store.begin_again(unit, request, event); });
+    return result;
+  }
+  /// Its request was handled.
+  void log_beginning() const {
+    database.execute(
+        "INSERT INTO omniscient_processing_logs (process_type, action, status, target_id, event_id, domain, "
+        "completed_at) "
+        "VALUES ('conversation', 'begin_conversation', 'completed', '" +
+        to_string(database.conversation) + "', '" + to_string(event) + "', 'shop.example', now())");
   }
   NewTurn turn(std::int64_t number) const {
     NewTurn turn{database.conversation, number, database.person_a, "agent_a", "Hello", false, {}, {}};
@@ -83,7 +96,7 @@ TEST_CASE("a conversation begins once, for an active match that has none") {
   CHECK(at.begin() == Beginning::not_open);  // its id is used
   auto other = at.request;
   other.conversation_id = name_uuid(Uuid{}, "the next attempt");
-  at.as("conversation", [&](UnitOfWork& unit) { CHECK(at.store.begin(unit, other, false) == Beginning::begun); });
+  at.as("conversation", [&](UnitOfWork& unit) { CHECK(at.store.begin(unit, other) == Beginning::begun); });
 }
 
 TEST_CASE("what keeps a conversation from beginning is told apart") {
@@ -100,7 +113,7 @@ TEST_CASE("what keeps a conversation from beginning is told apart") {
   SUBCASE("the match is gone with one of its people") {
     at.database.execute("DELETE FROM users WHERE handle LIKE 'Zo%'");
     CHECK(at.begin() == Beginning::erased);
-    CHECK(at.begin("replay", true) == Beginning::erased);
+    CHECK(at.begin_again() == Beginning::erased);
   }
   SUBCASE("the tenant is suspended") {
     at.database.execute("UPDATE tenants SET status = 'suspended'");
@@ -318,7 +331,9 @@ TEST_CASE("a replay over complete tables changes nothing; it stores lost rows ag
   auto const store_turn = [&](UnitOfWork& unit) { at.store.append(unit, at.event, at.turn(1)); };
   at.as("conversation", store_turn);
   auto const before = at.dump();
-  CHECK(at.begin("replay", true) == Beginning::begun);
+  CHECK(at.begin_again() == Beginning::not_open);
+  at.log_beginning();
+  CHECK(at.begin_again() == Beginning::begun);
   at.as("replay", store_turn);
   CHECK(at.dump() == before);
   at.database.execute("TRUNCATE omniscient_turns");
@@ -326,7 +341,7 @@ TEST_CASE("a replay over complete tables changes nothing; it stores lost rows ag
   CHECK(at.dump() == before);
   at.database.execute("TRUNCATE omniscient_conversations CASCADE");
   at.database.execute("UPDATE omniscient_matches SET status = 'completed'");
-  CHECK(at.begin("replay", true) == Beginning::begun);
+  CHECK(at.begin_again() == Beginning::begun);
   CHECK(at.database.number("SELECT count(*) FROM omniscient_conversations") == 1);
 }
 
