@@ -90,7 +90,7 @@ class Gateway {
         telemetry_(admission_, store_),
         places_(settings_.stream.per_tenant),
         stream_(admission_, access_log_, store_, {recent_, feed_, unseen_, history_}, places_, settings_.stream),
-        matches_({admission_, store_, pool_, waiting_,
+        matches_({admission_, access_log_, store_, pool_, waiting_,
                   [this](std::vector<Publisher::Event> events) { return publisher_.publish_all(std::move(events)); },
                   turn_feed_, places_, settings_.stream}),
         webhooks_(settings_.webhooks, admission_, publisher_) {}

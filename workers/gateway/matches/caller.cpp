@@ -24,4 +24,10 @@ Task<Caller> CallerReads::admit(http::Request const& request, Needs needs) {
   co_return Caller{std::move(principal), std::move(scope)};
 }
 
+Task<> CallerReads::note_reading(Caller const& caller, http::Request const& request, Uuid conversation_id) {
+  if (!caller.is_staff()) co_return;
+  auto logging = access_log_.note(caller.scope, request, "agent_conversation.read", to_string(conversation_id));
+  co_await std::move(logging);
+}
+
 }  // namespace omnibus::gateway

@@ -4,6 +4,8 @@
 #include "concurrency/task.hpp"
 #include "matches/requests.hpp"
 #include "postgres/pool.hpp"
+#include "uuid/uuid.hpp"
+#include "workers/gateway/door/access_log.hpp"
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/door/principal.hpp"
 #include "workers/gateway/door/refusal.hpp"
@@ -32,12 +34,16 @@ Refusal refusal_of(matches::InvalidRequest const& invalid);
 /// what they may see. Use it on the event loop only.
 class CallerReads {
  public:
-  CallerReads(Admission& admission, Store& store, TransactionPool& pool)
-      : admission_(admission), store_(store), pool_(pool) {}
+  CallerReads(Admission& admission, AccessLog& access_log, Store& store, TransactionPool& pool)
+      : admission_(admission), access_log_(access_log), store_(store), pool_(pool) {}
 
   /// The tenant is the caller's own; an operator of the installation names one by `?domain=`.
   /// @throws Refusal as Admission::admit, domain_of and require_tenant do.
   Task<Caller> admit(http::Request const& request, Needs needs);
+
+  /// Logs that a person of the team reads the conversation of other people's agents.
+  /// @throws what the store throws: then do not show it.
+  Task<> note_reading(Caller const& caller, http::Request const& request, Uuid conversation_id);
 
   /// Runs `work(transaction)` on a thread of the pool. @throws Refusal for what InvalidRequest says, and as
   /// TransactionPool::run does.
@@ -57,6 +63,7 @@ class CallerReads {
 
  private:
   Admission& admission_;
+  AccessLog& access_log_;
   Store& store_;
   TransactionPool& pool_;
 };

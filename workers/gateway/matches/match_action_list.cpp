@@ -263,6 +263,8 @@ Task<MatchActions::Result> MatchActions::get_conversation_details(MatchCall& cal
   });
   auto detail = co_await std::move(reading);
   if (!detail) throw Refusal(404, "Not found", "There is no such conversation", "conversationId");
+  auto noting = reads_.note_reading(call.caller, call.request, id);
+  co_await std::move(noting);
   co_return Result{200, json::encode(shown_to(call.caller, *std::move(detail)))};
 }
 

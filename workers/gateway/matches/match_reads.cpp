@@ -103,9 +103,17 @@ Task<http::Response> MatchReads::agent_conversations(http::Request const& reques
 }
 
 Task<http::Response> MatchReads::agent_conversation(http::Request const& request) {
-  return one<matches::AgentConversationDetail>(request, [](pqxx::transaction_base& transaction, Uuid const& id) {
+  auto admission = reads_.admit(request, own);
+  auto const caller = co_await std::move(admission);
+  auto const id = path_id(request);
+  auto reading = reads_.read(caller.scope, [=](pqxx::transaction_base& transaction) {
     return matches::read_agent_conversation_detail(transaction, id);
   });
+  auto found = co_await std::move(reading);
+  if (!found) throw Refusal(404, "Not found", {}, "id");
+  auto noting = reads_.note_reading(caller, request, id);
+  co_await std::move(noting);
+  co_return http::json_response(200, json::encode(shown_to(caller, *std::move(found))));
 }
 
 Task<http::Response> MatchReads::outcomes(http::Request const& request) {

@@ -39,7 +39,7 @@ http::Response answer_of(MatchCall const& call, PublishedCall const& published, 
 }  // namespace
 
 MatchRoutes::MatchRoutes(MatchPorts ports)
-    : reads_(ports.admission, ports.store, ports.pool),
+    : reads_(ports.admission, ports.access_log, ports.store, ports.pool),
       requests_(reads_, ports.waiting, std::move(ports.publish)),
       match_reads_(reads_),
       actions_(reads_, requests_),

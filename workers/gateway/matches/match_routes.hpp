@@ -12,6 +12,7 @@ namespace omnibus::gateway {
 /// What these routes stand on; all of it must outlive them.
 struct MatchPorts {
   Admission& admission;
+  AccessLog& access_log;
   Store& store;
   TransactionPool& pool;
   Waiting& waiting;

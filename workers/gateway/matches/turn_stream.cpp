@@ -95,6 +95,8 @@ Task<> TurnStream::get(http::Request const& request, http::Stream& stream) {
     co_return;
   }
   auto const place = places_.take(caller.scope.domain);
+  auto noting = reads_.note_reading(caller, request, id);
+  co_await std::move(noting);
   auto serving = serve(std::move(caller), id, *told, stream);
   co_await std::move(serving);
 }

@@ -112,6 +112,19 @@ TEST_CASE_FIXTURE(MatchWorld, "a conversation comes with its turns in order and 
   CHECK(has(response, "\"outcome\":{"));
 }
 
+TEST_CASE_FIXTURE(MatchWorld,
+                  "each reading of a conversation by a person of the team is logged, own readings are not") {
+  get("ann", target("/v1/agent-conversations/", talk));
+  get("ann", target("/v1/agent-conversations/", talk, "/events"));
+  CHECK(value("SELECT count(*) FROM access_log") == "0");
+  get("operator", target("/v1/agent-conversations/", talk));
+  get("operator", target("/v1/agent-conversations/", talk, "/events"));
+  act("admin", "getConversationDetails", R"({"conversationId":")" + std::string(talk) + "\"}");
+  get("operator", target("/v1/agent-conversations/", nobody));
+  CHECK(value("SELECT count(*) FROM access_log WHERE action = 'agent_conversation.read' AND object = '" +
+              std::string(talk) + "'") == "3");
+}
+
 TEST_CASE_FIXTURE(MatchWorld, "pages hold each row once, although all were created at the same time") {
   execute(
       "INSERT INTO users (domain, handle, created_at) SELECT 'shop.example', 'same' || n, '2026-01-01' FROM"

@@ -88,7 +88,7 @@ struct MatchWorld {
   ReplyFeed feed;
   StreamPlaces places{2};
   StreamSettings streams;
-  MatchRoutes routes{{admission, store, pool, waiting,
+  MatchRoutes routes{{admission, access_log, store, pool, waiting,
                       [this](std::vector<Publisher::Event> events) -> Task<> {
                         if (on_published) on_published(events);
                         for (auto& event : events) published.push_back(std::move(event));
