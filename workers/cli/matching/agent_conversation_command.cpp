@@ -131,13 +131,13 @@ void add_agent_conversation_command(CLI::App& application, int&) {
   list->add_option("--user", options->user, "Only of this person");
   list->add_option("--from", options->from, "Only those created at this time or later");
   list->add_option("--to", options->to, "Only those created before this time");
-  list->callback([options] { list_conversations(*options); });
+  run_on(*list, [options] { list_conversations(*options); });
 
   auto const add_with_id = [&](char const* name, char const* help, void (*run)(MatchingOptions const&)) {
     auto* subcommand = command->add_subcommand(name, help);
     add_reading_options(*subcommand, *options);
     subcommand->add_option("id", options->id, "The conversation's id, as ls shows it")->required();
-    subcommand->callback([options, run] { run(*options); });
+    run_on(*subcommand, [options, run] { run(*options); });
   };
   add_with_id("show", "Show one conversation with its turns", show_conversation);
   add_with_id("tail", "Print the turns of a conversation while they happen, to its outcome", tail_conversation);
@@ -145,7 +145,7 @@ void add_agent_conversation_command(CLI::App& application, int&) {
   auto* run = command->add_subcommand("run", "Begin the conversation of a match now, before its midnight");
   add_asking_options(*run, *options);
   run->add_option("match", options->id, "The match's id: omnibus match ls shows it")->required();
-  run->callback([options] { run_conversation(*options); });
+  run_on(*run, [options] { run_conversation(*options); });
 }
 
 }  // namespace omnibus::cli

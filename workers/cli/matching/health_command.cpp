@@ -158,19 +158,19 @@ void add_health_commands(CLI::App& application, int& exit_code) {
   analytics->add_option("--domain", options->domain, "Only this tenant");
   analytics->add_option("--from", options->from, "A time or date; by default all");
   analytics->add_option("--to", options->to, "The end, exclusive");
-  analytics->callback([options] { show_analytics(*options); });
+  run_on(*analytics, [options] { show_analytics(*options); });
 
   auto* health = application.add_subcommand("health", "Show the workers' backlog and the conditions of alerts");
   add_reading_options(*health, *options);
   health->add_option("--domain", options->domain, "Only this tenant");
   health->footer("Ends with 2 when a condition holds.");
-  health->callback([options, &exit_code] { show_health(*options, exit_code); });
+  run_on(*health, [options, &exit_code] { show_health(*options, exit_code); });
 
   auto* logs = application.add_subcommand("logs", "List what the workers that match people did, the newest first");
   add_reading_options(*logs, *options);
   add_list_options(*logs, *options, {"started", "completed", "failed"});
   logs->add_option("--process-type", options->process_type, "Only of this worker, such as match");
-  logs->callback([options] { list_logs(*options); });
+  run_on(*logs, [options] { list_logs(*options); });
 }
 
 }  // namespace omnibus::cli

@@ -131,12 +131,12 @@ void add_readers(CLI::App& command, std::shared_ptr<MatchingOptions> const& opti
   list->add_option("--min-score", options->min_score, "Only with at least this opportunity score")
       ->check(CLI::Range(0.0, 1.0));
   list->add_option("--user", options->user, "Only matches of this person");
-  list->callback([options] { list_matches(*options); });
+  run_on(*list, [options] { list_matches(*options); });
 
   auto* show = command.add_subcommand("show", "Show one match with its insights");
   add_reading_options(*show, *options);
   show->add_option("id", options->id, "The match's id, as ls shows it")->required();
-  show->callback([options] { show_match(*options); });
+  run_on(*show, [options] { show_match(*options); });
 }
 
 }  // namespace
@@ -149,7 +149,7 @@ void add_match_command(CLI::App& application, int&) {
   auto const add = [&](char const* name, char const* help, void (*run)(MatchingOptions const&)) {
     auto* subcommand = command->add_subcommand(name, help);
     add_asking_options(*subcommand, *options);
-    subcommand->callback([options, run] { run(*options); });
+    run_on(*subcommand, [options, run] { run(*options); });
     return subcommand;
   };
   auto* analyze_command = add("analyze", "Find the best pairs of a tenant's people and analyse each", analyze);

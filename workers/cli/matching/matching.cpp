@@ -32,6 +32,13 @@ void add_list_options(CLI::App& command, MatchingOptions& options, std::vector<s
     command.add_option("--status", options.status, "Only in this state")->check(CLI::IsMember(states));
 }
 
+void run_on(CLI::App& command, std::function<void()> work) {
+  command.callback([&command, work = std::move(work)] {
+    if (command.remaining_size() > 0) throw CLI::ExtrasError(command.remaining());
+    work();
+  });
+}
+
 void read_matching(MatchingOptions const& options, std::function<void(pqxx::transaction_base&)> const& work) {
   auto const connection = connect(options.database);
   pqxx::read_transaction transaction{*connection};

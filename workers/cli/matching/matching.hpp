@@ -46,6 +46,10 @@ void add_asking_options(CLI::App& command, MatchingOptions& options);
 /// `--domain`, `--limit` and, when it has states, `--status`.
 void add_list_options(CLI::App& command, MatchingOptions& options, std::vector<std::string> const& states = {});
 
+/// Sets what a command does. Since callbacks run at once, an unknown option must be refused here, before anything is
+/// done: else a mistyped `--user` would ask for everybody's.
+void run_on(CLI::App& command, std::function<void()> work);
+
 /// Runs `work` in a transaction that only reads. @throws std::runtime_error that names what to change when a right or
 /// a table is missing.
 void read_matching(MatchingOptions const& options, std::function<void(pqxx::transaction_base&)> const& work);

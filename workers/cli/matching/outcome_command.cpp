@@ -110,19 +110,19 @@ void add_outcome_command(CLI::App& application, int&) {
   add_list_options(*list, *options);
   list->add_option("--conversation", options->conversation, "Only of this conversation");
   list->add_flag("--follow-up", options->follow_up, "Only those whose two people should meet");
-  list->callback([options] { list_outcomes(*options); });
+  run_on(*list, [options] { list_outcomes(*options); });
 
   auto* analyze = command->add_subcommand("analyze", "Have a completed conversation judged");
   add_asking_options(*analyze, *options);
   analyze->add_option("conversation", options->id, "The conversation's id")->required();
-  analyze->callback([options] { analyze_outcome(*options); });
+  run_on(*analyze, [options] { analyze_outcome(*options); });
 
   auto* track = command->add_subcommand("track", "Record that the two people of an outcome work together");
   add_asking_options(*track, *options);
   track->add_option("outcome", options->id, "The outcome's id, as ls shows it")->required();
   track->add_option("--details", options->details, "What is known of it");
   track->add_flag("--undo", options->undo, "Record that they do not");
-  track->callback([options] { track_collaboration(*options); });
+  run_on(*track, [options] { track_collaboration(*options); });
 }
 
 void add_report_command(CLI::App& application, int&) {
@@ -134,12 +134,12 @@ void add_report_command(CLI::App& application, int&) {
   add_list_options(*list, *options);
   list->add_option("--user", options->user, "Only of this person");
   list->add_option("--date", options->date, "Only of this day, as 2026-11-20");
-  list->callback([options] { list_reports(*options); });
+  run_on(*list, [options] { list_reports(*options); });
 
   auto* show = command->add_subcommand("show", "Print the text of one report");
   add_reading_options(*show, *options);
   show->add_option("id", options->id, "The report's id, as ls shows it")->required();
-  show->callback([options] { show_report(*options); });
+  run_on(*show, [options] { show_report(*options); });
 
   auto* request =
       command->add_subcommand("request", "Ask for the reports of people with news, or for the report of one person");
@@ -147,7 +147,7 @@ void add_report_command(CLI::App& application, int&) {
   request->add_option("--user", options->user, "Only this person, with news or without");
   request->add_option("--domain", options->domain, "The tenant; by default the only one");
   request->add_option("--date", options->date, "The day of the report in each person's time, as 2026-11-20");
-  request->callback([options] { request_reports(*options); });
+  run_on(*request, [options] { request_reports(*options); });
 }
 
 }  // namespace omnibus::cli

@@ -129,12 +129,12 @@ void add_people_command(CLI::App& application, int& exit_code) {
   auto* list = command->add_subcommand("ls", "List people, the newest first");
   add_reading_options(*list, *options);
   add_list_options(*list, *options, {"PENDING", "APPROVED", "SUSPENDED"});
-  list->callback([options] { list_people(*options); });
+  run_on(*list, [options] { list_people(*options); });
 
   auto* show = command->add_subcommand("show", "Show one person with their story");
   add_reading_options(*show, *options);
   show->add_option("id", options->id, "The person's id, as ls shows it")->required();
-  show->callback([options] { show_person(*options); });
+  run_on(*show, [options] { show_person(*options); });
 
   auto* import = command->add_subcommand("import", "Publish person.recorded for each line of a file");
   add_asking_options(*import, *options);
@@ -144,8 +144,7 @@ void add_people_command(CLI::App& application, int& exit_code) {
   import->add_flag("--approve", options->approve,
                    "People without a status are approved, and those without a time of consent consent now");
   import->footer("A bad line is named on standard error, and the others are published. Ends with 1 if one was bad.");
-  import->callback([options, &exit_code] { import_people(*options, exit_code);
-});
+  run_on(*import, [options, &exit_code] { import_people(*options, exit_code); });
 }  // namespace omnibus::cli
 
 }  // namespace omnibus::cli

@@ -54,6 +54,6 @@ TEST_CASE("a bad line names its field") {
   CHECK(field_of(R"({"handle":"a","narative":"x"})") == "narative");
   CHECK(field_of(R"({"handle":"a","narrative":")" + std::string(8001, 'x') + "\"}") == "narrative");
   CHECK(field_of(R"({"handle":"a"})", {}) == "domain");
-  CHECK_FALSE(read_person_line("text,category", shop));
-  CHECK_FALSE(read_person_line("[]", shop));
+  CHECK(read_person_line("text,category", shop).has_error());
+  CHECK(read_person_line("[]", shop).has_error());
 }
