@@ -27,5 +27,11 @@ void add_doctor_command(CLI::App& application, int& exit_code);
 void add_telemetry_command(CLI::App& application, int& exit_code);
 void add_delivery_command(CLI::App& application, int& exit_code);
 void add_schedule_command(CLI::App& application, int& exit_code);
+void add_people_command(CLI::App& application, int& exit_code);
+void add_match_command(CLI::App& application, int& exit_code);
+void add_agent_conversation_command(CLI::App& application, int& exit_code);
+void add_outcome_command(CLI::App& application, int& exit_code);
+void add_report_command(CLI::App& application, int& exit_code);
+void add_health_commands(CLI::App& application, int& exit_code);  // analytics, health and logs
 
 }  // namespace omnibus::cli

@@ -14,6 +14,8 @@
 #include "workers/gateway/door/connections.hpp"
 #include "workers/gateway/door/guard.hpp"
 #include "workers/gateway/door/waiting.hpp"
+#include "workers/gateway/matches/match_routes.hpp"
+#include "workers/gateway/matches/turn_notice.hpp"
 #include "workers/gateway/routes/events_route.hpp"
 #include "workers/gateway/routes/messages_route.hpp"
 #include "workers/gateway/routes/outside_events.hpp"
@@ -45,12 +47,13 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::string_view replies_topic = "chat.replies";
+constexpr std::string_view turns_topic = "agent.turns";
 constexpr std::size_t remembered_posts = 100'000;
 constexpr std::size_t streams_catching_up = 64;
 constexpr auto health_interval = 1s;
 
 void observe(http::Request const& request, std::string_view pattern, int status, std::chrono::nanoseconds took) {
-  auto const known = request.method == "GET" || request.method == "POST";
+  auto const known = request.method == "GET" || request.method == "POST" || request.method == "PUT";
   auto const route = pattern.empty() ? std::string_view("none") : pattern;
   auto& metrics = Metrics::process();
   metrics.counter<Metric::http_requests>(known ? request.method : "other", route, std::to_string(status)).add();
@@ -87,8 +90,12 @@ class Gateway {
         events_(admission_, store_, visitor_messages_, publisher_, outside_events_),
         transcript_(admission_, access_log_, store_, recent_, unseen_),
         telemetry_(admission_, store_),
-        stream_(admission_, access_log_, store_, {recent_, feed_, unseen_, history_}, settings_.stream),
+        places_(settings_.stream.per_tenant),
+        stream_(admission_, access_log_, store_, {recent_, feed_, unseen_, history_}, places_, settings_.stream),
         unsubscribe_(admission_, store_, settings_.unsubscribe_secret.reveal()),
+        matches_({admission_, access_log_, store_, pool_, waiting_,
+                  [this](std::vector<Publisher::Event> events) { return publisher_.publish_all(std::move(events)); },
+                  turn_feed_, places_, settings_.stream}),
         webhooks_(settings_.webhooks, admission_, publisher_) {}
 
   void run();
@@ -98,6 +105,7 @@ class Gateway {
   void add_webhooks(http::Router& router);
   bool ready() const { return accepting_ && accepting_->ready() && kafka_->ready() && database_->ready(); }
   ReplyTail::Listener listener();
+  ReplyTail::Listener turn_listener();
   Task<> watch(http::AdminServer& admin);
   Task<> stop_on_signal(http::Server& server);
 
@@ -123,14 +131,17 @@ class Gateway {
   EventsRoute events_;
   TranscriptRoute transcript_;
   TelemetryRoute telemetry_;
+  StreamPlaces places_;
   StreamRoute stream_;
   UnsubscribeRoute unsubscribe_;
+  ReplyFeed turn_feed_;
+  MatchRoutes matches_;
   WebhookRoutes webhooks_;
   using Check = std::shared_ptr<http::AdminServer::Check>;
   Check kafka_, database_, accepting_;
   // Last, so destroyed first: its coroutines refer to all of the above.
   asio::io_context context_{1};
-  std::unique_ptr<ReplyTail> tail_;
+  std::unique_ptr<ReplyTail> tail_, turn_tail_;
 };
 
 http::Router Gateway::router() {
@@ -157,6 +168,7 @@ http::Router Gateway::router() {
   constexpr auto unsubscribe = messaging::unsubscribe_path;
   router.post(unsubscribe,
               guarded(unsubscribe, [this](http::Request const& request) { return unsubscribe_.post(request); }));
+  matches_.add_to(router);
   add_webhooks(router);
   return router;
 }
@@ -182,6 +194,15 @@ ReplyTail::Listener Gateway::listener() {
   listener.arrived = [this](std::vector<Reply> replies) {
     auto const now = RecentReplies::Clock::now();
     for (auto& reply : replies) feed_.deliver(recent_.add(std::move(reply), now));
+  };
+  return listener;
+}
+
+ReplyTail::Listener Gateway::turn_listener() {
+  ReplyTail::Listener listener;
+  listener.begun = [](std::vector<Cursor> const&) {};
+  listener.arrived = [this](std::vector<Reply> notices) {
+    for (auto& notice : notices) turn_feed_.deliver(std::make_shared<Reply const>(std::move(notice)));
   };
   return listener;
 }
@@ -229,6 +250,8 @@ void Gateway::run() {
   auto const hook = Metrics::process().on_collect([&] { connections.set(static_cast<double>(server.connections())); });
   tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(replies_topic), context_.get_executor(),
                                       listener());
+  turn_tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(turns_topic), context_.get_executor(),
+                                           turn_listener(), read_turn_notice);
   server.start();
   log::info("http listening",
             {{"address", settings_.http_listen.host + ":" + std::to_string(server.port())}, {"port", server.port()}});
@@ -236,6 +259,7 @@ void Gateway::run() {
   asio::co_spawn(context_, stop_on_signal(server), asio::detached);
   context_.run();
   tail_->stop();
+  turn_tail_->stop();
   history_.stop();
   producer_.reset();
   pool_.close();

@@ -32,14 +32,6 @@ pqxx::bytes_view as_bytea(Bytes const& bytes) {
   return {reinterpret_cast<std::byte const*>(bytes.data()), bytes.size()};
 }
 
-/// Shows the transaction the rows of its scope, until it ends.
-void enter(pqxx::transaction_base& transaction, Scope const& scope) {
-  transaction.exec(
-      "SELECT set_config('app.tenant', $1, true), set_config('app.role', $2, true), "
-      "set_config('app.principal', $3, true)",
-      pqxx::params{scope.domain, to_string(scope.role), to_string(scope.principal)});
-}
-
 std::optional<ConversationSummary> read_conversation(pqxx::transaction_base& transaction, std::string_view domain,
                                                      Uuid const& id) {
   return postgres::read_optional<ConversationSummary>(
@@ -75,6 +67,13 @@ ClaimOutcome try_claim(pqxx::transaction_base& transaction, IdempotencyClaim& cl
 }
 
 }  // namespace
+
+void enter(pqxx::transaction_base& transaction, Scope const& scope) {
+  transaction.exec(
+      "SELECT set_config('app.tenant', $1, true), set_config('app.role', $2, true), "
+      "set_config('app.principal', $3, true)",
+      pqxx::params{scope.domain, to_string(scope.role), to_string(scope.principal)});
+}
 
 Task<std::optional<Principal>> Store::principal(TokenHash token) {
   auto work = [token](pqxx::connection& connection) -> std::optional<Principal> {

@@ -19,6 +19,10 @@
 
 #include <boost/describe/class.hpp>
 
+namespace pqxx {
+class transaction_base;
+}
+
 namespace omnibus::gateway {
 
 using Fingerprint = std::array<std::uint8_t, 32>;
@@ -78,6 +82,9 @@ struct HandledEvent {
   bool parked() const { return error_class.has_value(); }
 };
 BOOST_DESCRIBE_STRUCT(HandledEvent, (), (error_class))
+
+/// Shows a transaction the rows of its scope, until it ends. @throws what libpqxx throws
+void enter(pqxx::transaction_base& transaction, Scope const& scope);
 
 /// Reads and writes as the role omnibus_gateway: row-level security shows each transaction the rows of its scope.
 /// Every function throws as TransactionPool::run does.

@@ -5,6 +5,7 @@
 #include "json/encode.hpp"
 #include "kafka/cloud_event.hpp"
 #include "workers/gateway/door/refusal.hpp"
+#include "workers/gateway/routes/json_body.hpp"
 
 #include <string>
 #include <utility>
@@ -28,12 +29,6 @@ struct AcceptedMessage {
   Uuid conversation_id;
 };
 BOOST_DESCRIBE_STRUCT(AcceptedMessage, (), (event_id, conversation_id))
-
-void require_json(http::Request const& request) {
-  auto const type = request.content_type();
-  if (!type.empty() && type != "application/json" && !type.ends_with("+json"))
-    throw Refusal(415, "The body must be JSON", "Send Content-Type: application/json", "Content-Type");
-}
 
 ChatMessageReceived read_message(http::Request const& request) {
   require_json(request);

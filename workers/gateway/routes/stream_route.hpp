@@ -3,7 +3,6 @@
 
 #include "concurrency/task.hpp"
 #include "http/router.hpp"
-#include "observability/metrics.hpp"
 #include "workers/gateway/config.hpp"
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/replies/recent_replies.hpp"
@@ -11,11 +10,11 @@
 #include "workers/gateway/replies/reply_tail.hpp"
 #include "workers/gateway/replies/turn_filter.hpp"
 #include "workers/gateway/replies/unseen_replies.hpp"
+#include "workers/gateway/routes/stream_places.hpp"
 #include "workers/gateway/store.hpp"
 
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 namespace omnibus::gateway {
 
@@ -53,7 +52,7 @@ class StreamRoute {
  public:
   static constexpr Needs needs = service_or(Role::agent);
 
-  StreamRoute(Admission& admission, AccessLog& access_log, Store& store, ReplySources sources,
+  StreamRoute(Admission& admission, AccessLog& access_log, Store& store, ReplySources sources, StreamPlaces& places,
               StreamSettings const& settings);
 
   Task<> get(http::Request const& request, http::Stream& stream);
@@ -65,7 +64,6 @@ class StreamRoute {
     std::optional<Cursor> after;  ///< the last event the client has
     std::uint64_t since = 0;      ///< the first reply to send, when it names none
   };
-  struct Place;
   Task<Opening> open(http::Request const& request);
   /// Drops a cursor that cannot be of this log.
   Task<> check_cursor(Opening& opening);
@@ -77,9 +75,8 @@ class StreamRoute {
   AccessLog& access_log_;
   Store& store_;
   ReplySources sources_;
+  StreamPlaces& places_;
   StreamSettings const& settings_;
-  std::unordered_map<std::string, std::uint32_t> places_;  // open streams by tenant
-  Gauge streams_;
 };
 
 }  // namespace omnibus::gateway
