@@ -54,10 +54,11 @@ struct Looks {
   std::vector<std::function<std::optional<HandledEvent>()>> steps;
   std::optional<HandledEvent> last;
   int looked = 0;
+  std::string asked;  ///< for the event of which worker
 
   Waiting::Look look() {
     return [this](std::string worker, Uuid) -> Task<std::optional<HandledEvent>> {
-      CHECK(worker == "match");
+      asked = std::move(worker);
       auto const step = static_cast<std::size_t>(looked++);
       co_return step < steps.size() ? steps[step]() : last;
     };
@@ -127,6 +128,7 @@ TEST_CASE("a wait ends when the worker has handled the event, looking ever more 
   auto const outcome = outcome_of(wait, client);
   REQUIRE(outcome);
   CHECK_FALSE(outcome->parked());
+  CHECK(looks.asked == "match");
   CHECK(client.pauses == std::vector<std::chrono::milliseconds>{20ms, 40ms, 80ms, 160ms, 250ms, 250ms, 250ms});
   http::Response response;
   wait.apply(response);
