@@ -1,7 +1,7 @@
 #include "assistant/answer_shape.hpp"
 #include "json/encode.hpp"
 #include "json/loose.hpp"
-#include "llm/text_mender.hpp"
+#include "text/words.hpp"
 #include "uuid/uuid.hpp"
 
 #include <algorithm>
@@ -144,7 +144,7 @@ class ShapeFitter {
       text = to_string(*uuid);
     } else {
       auto const length = count_characters(text);
-      if (shape.least > 0 && !llm::has_words(text)) return refuse("must not be empty");
+      if (shape.least > 0 && !has_words(text)) return refuse("must not be empty");
       if (length < shape.least) return refuse(fmt::format("must have {} or more characters", shape.least));
       if (length > shape.most) return refuse(fmt::format("must have at most {} characters", shape.most));
     }

@@ -1,6 +1,6 @@
 #include "assistant/history.hpp"
 
-#include "llm/text_mender.hpp"
+#include "text/words.hpp"
 
 #include <string_view>
 #include <utility>
@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view written_before = "\nYou wrote to this person before:\n";
 
 bool says_something(llm::Message const& message) {
-  return message.role == "tool" || !message.tool_calls.empty() || llm::has_words(message.content);
+  return message.role == "tool" || !message.tool_calls.empty() || has_words(message.content);
 }
 
 /// Whether a message belongs to the one before it. A message with tool calls ends its turn.
@@ -20,7 +20,7 @@ bool continues(llm::Message const& before, llm::Message const& message) {
 }
 
 void append_words(std::string& text, std::string_view separator, std::string const& more) {
-  if (!llm::has_words(more)) return;
+  if (!has_words(more)) return;
   if (!text.empty()) text += separator;
   text += more;
 }

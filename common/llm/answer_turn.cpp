@@ -3,6 +3,7 @@
 #include "json/loose.hpp"
 #include "llm/answer_frames.hpp"
 #include "llm/provider_error.hpp"
+#include "text/words.hpp"
 
 #include <algorithm>
 #include <memory>

@@ -2,7 +2,7 @@
 
 #include "json/encode.hpp"
 #include "json/members.hpp"
-#include "llm/text_mender.hpp"
+#include "text/words.hpp"
 
 #include <cstdint>
 #include <iterator>

@@ -1,6 +1,6 @@
 #include "llm/resilient_llm.hpp"
 
-#include "llm/text_mender.hpp"
+#include "text/words.hpp"
 
 #include <algorithm>
 #include <memory>

@@ -28,7 +28,4 @@ class TextMender {
 /// The same for a whole text.
 std::string mended(std::string_view text);
 
-/// Whether a text says anything: it has more than white space and invisible characters.
-bool has_words(std::string_view text);
-
 }  // namespace omnibus::llm

@@ -4,6 +4,7 @@
 #include "json/loose.hpp"
 #include "json/members.hpp"
 #include "llm/text_mender.hpp"
+#include "text/words.hpp"
 
 #include <algorithm>
 #include <string>

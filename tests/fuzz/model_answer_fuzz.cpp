@@ -6,9 +6,9 @@
 #include "json/utf8.hpp"
 #include "llm/openai_wire.hpp"
 #include "llm/provider_error.hpp"
-#include "llm/text_mender.hpp"
 #include "tests/common/llm/read_answer.hpp"
 #include "tests/fuzz/must.hpp"
+#include "text/words.hpp"
 
 #include <cstddef>
 #include <cstdint>

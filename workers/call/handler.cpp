@@ -2,9 +2,9 @@
 
 #include "events/conversation.hpp"
 #include "handler/failure.hpp"
-#include "llm/text_mender.hpp"
 #include "observability/metrics.hpp"
 #include "sessions/notification.hpp"
+#include "text/words.hpp"
 #include "time/time.hpp"
 #include "workers/call/transcript.hpp"
 
@@ -39,23 +39,23 @@ Task<std::optional<std::string>> CallHandler::find_or_make_summary(Context& cont
   auto finding = store_->find_summary(context, call);
   auto found = co_await std::move(finding);
   if (found) co_return found;
-  auto const has_words = call.transcript && !call.transcript->empty();
-  auto making = has_words ? summarise(context, call) : await_summary(context, call);
+  auto const has_transcript = call.transcript && !call.transcript->empty();
+  auto making = has_transcript ? summarise(context, call) : await_summary(context, call);
   co_return co_await std::move(making);
 }
 
 Task<std::optional<std::string>> CallHandler::summarise(Context& context, CallTerminated const& call) {
   auto finding = model_->find_answer(context, {});
   auto const recorded = co_await std::move(finding);
-  if (recorded && llm::has_words(recorded->text)) co_return recorded->text;
+  if (recorded && has_words(recorded->text)) co_return recorded->text;
   for (auto tokens = settings_.transcript_tokens;;) {
     auto prompt = summary_prompt(settings_.instructions, *call.transcript, static_cast<std::size_t>(tokens));
-    if (!llm::has_words(prompt.back().content)) co_return std::nullopt;
+    if (!has_words(prompt.back().content)) co_return std::nullopt;
     try {
       auto asking = model_->ask(context, {call.domain, conversation_id_of(call.domain, "call:" + call.call_id)},
                                 std::move(prompt), {}, {});
       auto answer = co_await std::move(asking);
-      if (llm::has_words(answer.text)) co_return std::move(answer.text);
+      if (has_words(answer.text)) co_return std::move(answer.text);
     } catch (llm::LlmError const& error) {
       if (error.kind() == llm::LlmError::Kind::context_length && tokens == settings_.transcript_tokens) {
         tokens = assistant::Model::shorter(tokens);

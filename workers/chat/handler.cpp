@@ -2,7 +2,7 @@
 
 #include "events/conversation.hpp"
 #include "handler/failure.hpp"
-#include "llm/text_mender.hpp"
+#include "text/words.hpp"
 #include "workers/chat/delta_publisher.hpp"
 #include "workers/chat/prompt.hpp"
 
@@ -45,7 +45,7 @@ Task<> ChatHandler::handle(Context& context, ChatMessageReceived const& message)
       unanswered = model_->give_up(context, error);
     }
   }
-  auto const is_answered = text && llm::has_words(*text);
+  auto const is_answered = text && has_words(*text);
   if (text && !is_answered) unanswered = to_string(llm::LlmError::Kind::no_words);
   auto finishing = is_answered ? answer(context, message, conversation, std::move(*text))
                                : fall_back(context, message, conversation, std::move(unanswered));
@@ -82,7 +82,7 @@ Task<> ChatHandler::answer(Context& context, ChatMessageReceived const& message,
 }
 
 Task<> ChatHandler::replay(Context& context, ChatMessageReceived const& message, Conversation const& conversation) {
-  if (!conversation.recorded_answer || !llm::has_words(*conversation.recorded_answer)) {
+  if (!conversation.recorded_answer || !has_words(*conversation.recorded_answer)) {
     context.pass_over("no recorded answer");
     co_return;
   }

@@ -1,7 +1,10 @@
 /// Publishes outbox rows that a crashed worker committed but did not publish.
 #pragma once
 
+#include "concurrency/stop_signals.hpp"
+#include "http/admin_server.hpp"
 #include "kafka/producer.hpp"
+#include "workers/relay/config.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -25,8 +28,9 @@ struct SweepSettings {
 /// the broker has not acknowledged records of an earlier sweep.
 std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, SweepSettings const& settings);
 
-/// The relay's main function. A worker publishes its predecessor's rows when it takes a partition over; the
-/// relay publishes the rows of workers without a successor. @return the exit status.
-int run(int argc, char** argv);
+/// Sweeps until a signal comes. A worker publishes its predecessor's rows when it takes a partition over; the relay
+/// publishes the rows of workers without a successor.
+void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka::Producer& producer,
+                      http::AdminServer::Check& ready);
 
 }  // namespace omnibus::relay

@@ -1,12 +1,8 @@
 #include "workers/scheduler/scheduler.hpp"
 
-#include "concurrency/stop_signals.hpp"
-#include "config/config.hpp"
-#include "http/admin_server.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
 #include "postgres/pool.hpp"
-#include "workers/scheduler/config.hpp"
 #include "workers/scheduler/store.hpp"
 #include "workers/scheduler/ticker.hpp"
 
@@ -61,6 +57,8 @@ class ActiveSession {
   bool active_ = false;
 };
 
+}  // namespace
+
 void tick_until_told(SchedulerSettings const& settings, StopSignals& signals, kafka::Producer& producer,
                      http::AdminServer::Check& ready) {
   ActiveSession session{settings};
@@ -76,35 +74,6 @@ void tick_until_told(SchedulerSettings const& settings, StopSignals& signals, ka
       log::warn("the schedules could not be served: check DATABASE_URL and KAFKA_BROKERS", {{"reason", error.what()}});
     }
   } while (!signals.wait_for(pause));
-}
-
-}  // namespace
-
-int run(int argc, char** argv) {
-  SchedulerSettings settings;
-  kafka::ClientSettings client;
-  client.client_id = "omnibus-scheduler";
-  config::Catalogue catalogue;
-  catalogue.add(client, "KAFKA_");
-  catalogue.add(settings);
-  config::Program const program{"omnibus-scheduler", "Publishes an event when a schedule is due."};
-  if (auto const status = config::configure(program, catalogue, argc, argv)) return *status;
-  log::configure("scheduler", settings.log_level);
-  StopSignals signals;
-  try {
-    http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
-    auto const ready = admin.add_check("database");
-    Metrics::process().gauge<Metric::build_info>("scheduler", program.version).set(1);
-    kafka::ProducerSettings publishing;
-    publishing.message_timeout = std::chrono::milliseconds{0};  // a tick that timed out would be overtaken
-    kafka::Producer producer{client, publishing};
-    tick_until_told(settings, signals, producer, *ready);
-    log::info("stopped");
-    return 0;
-  } catch (std::exception const& error) {
-    log::error("the scheduler cannot run", {{"reason", error.what()}});
-    return 1;
-  }
 }
 
 }  // namespace omnibus::scheduler

@@ -1,10 +1,16 @@
 /// The clock: publishes an event when a schedule of `pipeline.schedules` is due.
 #pragma once
 
+#include "concurrency/stop_signals.hpp"
+#include "http/admin_server.hpp"
+#include "kafka/producer.hpp"
+#include "workers/scheduler/config.hpp"
+
 namespace omnibus::scheduler {
 
-/// The scheduler's main function. One scheduler is active, by a session lock of PostgreSQL; others stand by and take
-/// over when its session ends. @return the exit status.
-int run(int argc, char** argv);
+/// Ticks until a signal comes. One scheduler is active, by a session lock of PostgreSQL; others stand by and take over
+/// when its session ends.
+void tick_until_told(SchedulerSettings const& settings, StopSignals& signals, kafka::Producer& producer,
+                     http::AdminServer::Check& ready);
 
 }  // namespace omnibus::scheduler

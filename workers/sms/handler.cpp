@@ -1,8 +1,8 @@
 #include "workers/sms/handler.hpp"
 
-#include "llm/text_mender.hpp"
 #include "observability/metrics.hpp"
 #include "sessions/notification.hpp"
+#include "text/words.hpp"
 #include "time/time.hpp"
 
 #include <optional>
@@ -117,7 +117,7 @@ Task<> SmsHandler::answer(Context& context, Inbound const& said) {
     auto skipping = skip_answer(context, said, conversation);
     co_return co_await std::move(skipping);
   }
-  auto const answerable = said.wants_answer && llm::has_words(said.text) && may_be_answered(said, conversation.profile);
+  auto const answerable = said.wants_answer && has_words(said.text) && may_be_answered(said, conversation.profile);
   if (!answerable || is_enough(conversation.recent_replies)) {
     auto committing = context.commit([](UnitOfWork&) {});
     auto const ended = co_await std::move(committing);
@@ -142,7 +142,7 @@ Task<> SmsHandler::answer(Context& context, Inbound const& said) {
     }
     break;
   }
-  if (!llm::has_words(text)) {
+  if (!has_words(text)) {
     tools.hand_over();
     text = settings_.fallback_text;
   }
@@ -228,7 +228,7 @@ void SmsHandler::hand_over(Context& context, Inbound const& said, Failure const&
   auto const& profile = conversation->profile;
   // The STOP of a known person is obeyed here too, and is never answered with an excuse.
   if (keyword(said) == messaging::Keyword::stop) return store_->opt_out(unit, profile, said.channel);
-  if (!said.wants_answer || !llm::has_words(said.text) || !may_be_answered(said, profile)) return;
+  if (!said.wants_answer || !has_words(said.text) || !may_be_answered(said, profile)) return;
   if (is_enough(store_->count_recent_replies(unit, profile.id))) return;
   request(unit, context, said, *conversation, "reply", {channel_of(said)}, settings_.fallback_text);
 }

@@ -16,7 +16,7 @@
 namespace omnibus::gateway {
 namespace {
 
-constexpr std::size_t most_fields = 100;
+constexpr std::ptrdiff_t most_fields = 100;
 
 constexpr std::array twilio_statuses{
     StatusName{"accepted", "accepted"},
@@ -63,21 +63,6 @@ std::string words_of(http::Form const& form) {
   return std::string(std::find_if(attachments.begin(), attachments.end(), is_of)->second);
 }
 
-/// Decodes a name or a value; unlike other forms, a text of a person may hold NUL.
-std::optional<std::string> decode_part(std::string_view text) {
-  constexpr std::string_view nul = "%00";
-  std::string decoded;
-  while (true) {
-    auto const end = text.find(nul);
-    auto const piece = http::percent_decode(text.substr(0, end), true);
-    if (!piece) return std::nullopt;
-    decoded += *piece;
-    if (end == std::string_view::npos) return decoded;
-    decoded += '\0';
-    text.remove_prefix(end + nul.size());
-  }
-}
-
 }  // namespace
 
 bool is_form(http::Request const& request) {
@@ -85,18 +70,10 @@ bool is_form(http::Request const& request) {
 }
 
 http::Form read_form(std::string_view body) {
-  http::Form form;
-  while (!body.empty()) {
-    auto const field = body.substr(0, body.find('&'));
-    body.remove_prefix(std::min(field.size() + 1, body.size()));
-    auto const equals = std::min(field.find('='), field.size());
-    auto name = decode_part(field.substr(0, equals));
-    auto value = decode_part(field.substr(std::min(equals + 1, field.size())));
-    if (!name || !value) throw Refusal::invalid("", "The form is not percent-encoded");
-    if (form.size() == most_fields) throw Refusal::invalid("", "The form has too many fields");
-    form.emplace_back(*std::move(name), *std::move(value));
-  }
-  return form;
+  if (std::ranges::count(body, '&') >= most_fields) throw Refusal::invalid("", "The form has too many fields");
+  auto form = http::read_form(body, true);  // a text of a person may hold NUL
+  if (!form) throw Refusal::invalid("", "The form is not percent-encoded");
+  return *std::move(form);
 }
 
 std::optional<std::string_view> twilio_signature_fault(std::string_view token, std::string_view address,
