@@ -18,11 +18,11 @@ namespace {
 using assistant::AnswerFate;
 using State = OpenConversation::State;
 
-processing::Work work_of(AgentConversationRequested const& event) {
+processing::LoggedWork work_of(AgentConversationRequested const& event) {
   return {event.domain, "begin_conversation", "conversation", event.conversation_id};
 }
 
-processing::Work work_of(AgentTurnRequested const& event) {
+processing::LoggedWork work_of(AgentTurnRequested const& event) {
   return {event.domain, "hold_turn", "conversation", event.conversation_id};
 }
 

@@ -268,16 +268,16 @@ std::int64_t count_active(pqxx::connection& connection) {
       "SELECT count(*) FROM omniscient_conversations WHERE status = 'active'");
 }
 
-Task<> PostgresAgentConversations::log_start(Context& context, processing::Work work) {
+Task<> PostgresAgentConversations::log_start(Context& context, processing::LoggedWork work) {
   return processing::start(context, std::move(work));
 }
 
-void PostgresAgentConversations::log_end(UnitOfWork& unit, Context& context, processing::Work const& work,
+void PostgresAgentConversations::log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                                          assistant::Spent const& spent) {
   processing::complete(unit, context, work, {spent.prompt_tokens + spent.completion_tokens, spent.cost_usd()});
 }
 
-void PostgresAgentConversations::log_failure(UnitOfWork& unit, Context& context, processing::Work const& work,
+void PostgresAgentConversations::log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                                              Failure const& failure) {
   processing::fail(unit, context, work, failure);
 }

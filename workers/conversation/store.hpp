@@ -102,10 +102,10 @@ class AgentConversations {
   virtual void end(UnitOfWork& unit, Uuid const& conversation_id, ConversationEnd const& end) = 0;
 
   /// The row of the processing log, see processing/processing_log.hpp.
-  virtual Task<> log_start(Context& context, processing::Work work) = 0;
-  virtual void log_end(UnitOfWork& unit, Context& context, processing::Work const& work,
+  virtual Task<> log_start(Context& context, processing::LoggedWork work) = 0;
+  virtual void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                        assistant::Spent const& spent) = 0;
-  virtual void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work,
+  virtual void log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                            Failure const& failure) = 0;
 };
 
@@ -125,10 +125,11 @@ class PostgresAgentConversations final : public AgentConversations {
   void add_totals(UnitOfWork& unit, Uuid const& conversation_id, assistant::Spent const& spent,
                   std::string const& model) override;
   void end(UnitOfWork& unit, Uuid const& conversation_id, ConversationEnd const& end) override;
-  Task<> log_start(Context& context, processing::Work work) override;
-  void log_end(UnitOfWork& unit, Context& context, processing::Work const& work,
+  Task<> log_start(Context& context, processing::LoggedWork work) override;
+  void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                assistant::Spent const& spent) override;
-  void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work, Failure const& failure) override;
+  void log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+                   Failure const& failure) override;
 };
 
 /// How many conversations run. Blocks.

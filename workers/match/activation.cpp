@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::int32_t matches_at_once = 200;  // activated in one short transaction
 
-processing::Work work_of(MatchMidnightRequested const& request) {
+processing::LoggedWork work_of(MatchMidnightRequested const& request) {
   if (request.match_id) return {request.domain, "activate_match", "match", request.match_id, request.requested_by};
   return {request.domain, "activate_matches", "batch", request.batch_id, request.requested_by};
 }

@@ -7,7 +7,7 @@
 namespace omnibus::match {
 namespace {
 
-processing::Work work_of(MatchBatchRequested const& request) {
+processing::LoggedWork work_of(MatchBatchRequested const& request) {
   return {request.domain, "find_candidates", "batch", request.batch_id, request.requested_by};
 }
 

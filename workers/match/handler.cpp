@@ -8,19 +8,19 @@
 namespace omnibus::match {
 namespace {
 
-processing::Work work_of(PersonRecorded const& person) {
+processing::LoggedWork work_of(PersonRecorded const& person) {
   return {person.domain, "record_person", "user", person.user_id, {}};
 }
 
-processing::Work work_of(MatchInsightsOverrideRequested const& request) {
+processing::LoggedWork work_of(MatchInsightsOverrideRequested const& request) {
   return {request.domain, "override_insights", "match", request.match_id, request.requested_by};
 }
 
-processing::Work work_of(AgentConversationCompleted const& ended) {
+processing::LoggedWork work_of(AgentConversationCompleted const& ended) {
   return {ended.domain, "complete_match", "match", ended.match_id, {}};
 }
 
-processing::Work work_of(AgentConversationFailed const& ended) {
+processing::LoggedWork work_of(AgentConversationFailed const& ended) {
   return {ended.domain, "return_match", "match", ended.match_id, {}};
 }
 

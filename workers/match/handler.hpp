@@ -82,18 +82,18 @@ class MatchHandler {
   };
   static PairRequest request_of(MatchPairRequested const& request);
   static PairRequest request_of(MatchManualRequested const& request);
-  static processing::Work pair_work(PairRequest const& request);
+  static processing::LoggedWork pair_work(PairRequest const& request);
 
   Task<> check_zone(Context& context, std::string const& zone);
   /// A batch's pairs, and what choosing them took.
   struct Choice {
     std::vector<Pair> pairs;
-    processing::Spent spent{};
+    processing::LoggedCost spent{};
   };
   Task<Choice> choose(Context& context, MatchBatchRequested const& request, std::vector<Pair> candidates);
   Task<> analyze(Context& context, PairRequest request);
   /// Completes the event without an analysis.
-  Task<> leave(Context& context, processing::Work work);
+  Task<> leave(Context& context, processing::LoggedWork work);
   /// The match of the request: the pair's live one, or a new one. Nothing when one of the two is gone.
   Task<std::optional<OpenMatch>> open(Context& context, PairRequest const& request, PairState const& before);
   Task<assistant::Structured<PairAnalysis>> ask(Context& context, PairRequest const& request, PairState const& state,
@@ -114,7 +114,7 @@ class MatchHandler {
 };
 
 /// What the processing log says that a question took.
-processing::Spent spent_of(assistant::Asked const& asked);
+processing::LoggedCost spent_of(assistant::Asked const& asked);
 
 /// Records how long an event took from its first attempt until its effect.
 void observe_duration(Context& context, std::string_view action);

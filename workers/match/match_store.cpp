@@ -183,13 +183,13 @@ std::optional<OpenMatch> PostgresMatches::give_up(UnitOfWork& unit, std::string_
   return OpenMatch{row->id, row->status};
 }
 
-Task<> PostgresMatches::log_start(Context& context, processing::Work work) {
+Task<> PostgresMatches::log_start(Context& context, processing::LoggedWork work) {
   auto starting = processing::start(context, std::move(work));
   co_await std::move(starting);
 }
 
-void PostgresMatches::log_end(UnitOfWork& unit, Context& context, processing::Work const& work,
-                              processing::Spent const& spent, std::string const& notes) {
+void PostgresMatches::log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+                              processing::LoggedCost const& spent, std::string const& notes) {
   processing::complete(unit, context, work, spent);
   if (notes == "{}" || context.replaying()) return;
   unit.transaction().exec(R"(
@@ -198,7 +198,7 @@ void PostgresMatches::log_end(UnitOfWork& unit, Context& context, processing::Wo
                           pqxx::params{to_string(context.event_key()), context.worker(), notes});
 }
 
-void PostgresMatches::log_failure(UnitOfWork& unit, Context& context, processing::Work const& work,
+void PostgresMatches::log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                                   Failure const& failure) {
   processing::fail(unit, context, work, failure);
 }

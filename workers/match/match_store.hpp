@@ -128,10 +128,10 @@ class MatchStore {
                                                     MatchInsightsOverrideRequested const& request) = 0;
 
   /// The processing log; see processing::start, complete and fail. @param notes a JSON object of ids and counts
-  virtual Task<> log_start(Context& context, processing::Work work) = 0;
-  virtual void log_end(UnitOfWork& unit, Context& context, processing::Work const& work,
-                       processing::Spent const& spent = {}, std::string const& notes = "{}") = 0;
-  virtual void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work,
+  virtual Task<> log_start(Context& context, processing::LoggedWork work) = 0;
+  virtual void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+                       processing::LoggedCost const& spent = {}, std::string const& notes = "{}") = 0;
+  virtual void log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                            Failure const& failure) = 0;
 };
 
@@ -157,10 +157,11 @@ class PostgresMatches final : public MatchStore {
                          std::int32_t most_attempts) override;
   std::optional<Override> override_insights(UnitOfWork& unit, Uuid const& event_key,
                                             MatchInsightsOverrideRequested const& request) override;
-  Task<> log_start(Context& context, processing::Work work) override;
-  void log_end(UnitOfWork& unit, Context& context, processing::Work const& work, processing::Spent const& spent,
-               std::string const& notes) override;
-  void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work, Failure const& failure) override;
+  Task<> log_start(Context& context, processing::LoggedWork work) override;
+  void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+               processing::LoggedCost const& spent, std::string const& notes) override;
+  void log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+                   Failure const& failure) override;
 };
 
 }  // namespace omnibus::match

@@ -25,7 +25,7 @@ AnalysedMatch analysed(Context& context, assistant::Structured<PairAnalysis> con
 
 }  // namespace
 
-processing::Spent spent_of(assistant::Asked const& asked) {
+processing::LoggedCost spent_of(assistant::Asked const& asked) {
   return {asked.spent.prompt_tokens + asked.spent.completion_tokens, asked.spent.cost_usd()};
 }
 
@@ -37,7 +37,7 @@ MatchHandler::PairRequest MatchHandler::request_of(MatchManualRequested const& r
   return {request.domain, pair_of(request.user_a_id, request.user_b_id), true, {}, request.requested_by};
 }
 
-processing::Work MatchHandler::pair_work(PairRequest const& request) {
+processing::LoggedWork MatchHandler::pair_work(PairRequest const& request) {
   return {request.domain, request.manual ? "manual_match" : "analyze_pair", "match", {}, request.actor};
 }
 
@@ -90,7 +90,7 @@ Task<> MatchHandler::analyze(Context& context, PairRequest request) {
   co_await std::move(storing);
 }
 
-Task<> MatchHandler::leave(Context& context, processing::Work work) {
+Task<> MatchHandler::leave(Context& context, processing::LoggedWork work) {
   auto committing = context.commit([&](UnitOfWork& unit) { matches_->log_end(unit, context, work); });
   co_await std::move(committing);
 }

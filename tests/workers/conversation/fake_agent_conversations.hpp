@@ -119,16 +119,16 @@ class FakeAgentConversations final : public AgentConversations {
     row.stop_reason = to_string(end.reason);
     row.error = end.error;
   }
-  Task<> log_start(Context& context, processing::Work work) override {
+  Task<> log_start(Context& context, processing::LoggedWork work) override {
     auto starting =
         context.checkpoint("started", [&](UnitOfWork&) { stored_.logs.push_back(work.action + " started"); });
     co_await std::move(starting);
   }
-  void log_end(UnitOfWork&, Context& context, processing::Work const& work, assistant::Spent const&) override {
+  void log_end(UnitOfWork&, Context& context, processing::LoggedWork const& work, assistant::Spent const&) override {
     if (work.action == "begin_conversation") stored_.begun.insert(context.event_key());
     stored_.logs.push_back(work.action + " completed");
   }
-  void log_failure(UnitOfWork&, Context&, processing::Work const& work, Failure const& failure) override {
+  void log_failure(UnitOfWork&, Context&, processing::LoggedWork const& work, Failure const& failure) override {
     stored_.logs.push_back(work.action + " failed " + failure.error_class());
   }
 

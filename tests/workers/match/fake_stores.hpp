@@ -155,15 +155,15 @@ class FakeMatches final : public MatchStore {
     auto& match = tables_.matches.at(request.match_id);
     return Override{std::exchange(match.insights, request.insights), request.insights};
   }
-  Task<> log_start(Context&, processing::Work work) override {
+  Task<> log_start(Context&, processing::LoggedWork work) override {
     tables_.log.push_back({work.action, "started"});
     co_return;
   }
-  void log_end(UnitOfWork&, Context&, processing::Work const& work, processing::Spent const&,
+  void log_end(UnitOfWork&, Context&, processing::LoggedWork const& work, processing::LoggedCost const&,
                std::string const& notes) override {
     end(work, "completed", notes);
   }
-  void log_failure(UnitOfWork&, Context&, processing::Work const& work, Failure const& failure) override {
+  void log_failure(UnitOfWork&, Context&, processing::LoggedWork const& work, Failure const& failure) override {
     end(work, failure.error_class(), "{}");
   }
 
@@ -176,7 +176,7 @@ class FakeMatches final : public MatchStore {
       if (match.status != "completed" && match.status != "cancelled") return OpenMatch{id, match.status};
     return std::nullopt;
   }
-  void end(processing::Work const& work, std::string const& status, std::string const& notes) {
+  void end(processing::LoggedWork const& work, std::string const& status, std::string const& notes) {
     if (tables_.log.empty() || tables_.log.back().status != "started") tables_.log.push_back({work.action, ""});
     tables_.log.back() = {work.action, status, notes};
   }

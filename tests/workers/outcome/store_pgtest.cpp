@@ -162,9 +162,8 @@ TEST_CASE("in an engine: a completed conversation is judged once, by one call th
                                                std::make_unique<assistant::PostgresAnswers>())));
       }};
   AgentConversationCompleted const completed{"shop.example", match, conversation, "agreed_end", 4};
-  auto const record =
-      to_binary_record(originate("/test", AgentConversationCompleted::type), json::encode(completed),
-                       "conversations.completed", to_string(match));
+  auto const record = to_binary_record(originate("/test", AgentConversationCompleted::type), json::encode(completed),
+                                       "conversations.completed", to_string(match));
   REQUIRE(engine::test::publish(broker, {record, record}));
   REQUIRE(engine::test::eventually([&] { return engine.counters().handled >= 2; }));
   CHECK(tables.value("SELECT actual_outcome || ' ' || collaboration_readiness_score FROM omniscient_outcomes") ==
