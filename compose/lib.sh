@@ -185,13 +185,13 @@ bring_up_database() {
   OMNIBUS_DATABASE=$("$root/compose/postgres" url readonly)
 }
 
-# bring_up_tenant DOMAIN TOKEN: prints the token, a new one if none is given.
+# bring_up_tenant DOMAIN TOKEN [ROLE]: prints the token, a new one of that role if none is given.
 bring_up_tenant() {
-  local domain=$1 token=$2
+  local domain=$1 token=$2 role=${3:-service}
   DATABASE_URL=$("$root/compose/postgres" url)
   export DATABASE_URL
   "$bin/omnibus" tenant add "$domain" >>"$logs/tenants.log" 2>&1 || return 1
-  [ -n "$token" ] || token=$("$bin/omnibus" token create --domain "$domain" 2>>"$logs/tenants.log") || return 1
+  [ -n "$token" ] || token=$("$bin/omnibus" token create --role "$role" --domain "$domain" 2>>"$logs/tenants.log") || return 1
   echo "$token"
 }
 bring_up_tenants() {
@@ -289,7 +289,7 @@ bring_up_workers() {
   done
 }
 
-variables=(OMNIBUS_KAFKA OMNIBUS_GATEWAY OMNIBUS_TOKEN OMNIBUS_DOMAIN OMNIBUS_TOKEN_OTHER OMNIBUS_DOMAIN_OTHER OMNIBUS_DATABASE
+variables=(OMNIBUS_RUN_DIR OMNIBUS_KAFKA OMNIBUS_GATEWAY OMNIBUS_TOKEN OMNIBUS_DOMAIN OMNIBUS_TOKEN_OTHER OMNIBUS_DOMAIN_OTHER OMNIBUS_DATABASE
   OMNIBUS_METRICS OMNIBUS_LLM OMNIBUS_LOGS OMNIBUS_WEBHOOK_SECRET OMNIBUS_PROFILE_KEY_SECRET OMNIBUS_MESSAGES)
 # What `omnibus` and the workers read; not exported to what a script itself starts, which gets its own.
 settings=(KAFKA_BROKERS DATABASE_URL OPERATOR_DATABASE_URL REPLAY_DATABASE_URL LLM_BASE_URL)

@@ -5,11 +5,15 @@
 #include "uuid/uuid.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <locale>
 #include <system_error>
 #include <utility>
 
+#include <boost/algorithm/string/case_conv.hpp>
+#include <boost/algorithm/string/erase.hpp>
 #include <fmt/format.h>
 
 namespace omnibus::assistant {
@@ -21,11 +25,10 @@ constexpr double largest_whole = 9e15;  // every whole number up to here is exac
 
 /// What is left of an enum value when case and separators do not count.
 std::string folded(std::string_view value) {
-  std::string result;
-  for (auto const c : value) {
-    if (c == ' ' || c == '-' || c == '_' || c == '\t' || c == '\n' || c == '\r') continue;
-    result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
+  constexpr std::array<std::string_view, 9> separators{" ",      "-",      "_",      "\t",    "\n",
+                                                       "\u00A0", "\u2010", "\u2011", "\u202F"};
+  auto result = boost::algorithm::to_lower_copy(std::string{value}, std::locale::classic());
+  for (auto const separator : separators) boost::algorithm::erase_all(result, separator);
   return result;
 }
 

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view provider = "openai";
 constexpr std::string_view operation = "chat";
+constexpr std::chrono::milliseconds least_for_the_first{1'000};  // question: who gives up earlier still asks once
 
 http::HttpClientSettings http_settings(ModelSettings const& settings) {
   http::HttpClientSettings http;
@@ -177,28 +178,29 @@ Task<> Model::record(Context& context, Turn const& turn, RecordedAnswer const& a
 }
 
 std::chrono::steady_clock::time_point Model::latest_answer(Context const& context, Turn const& turn) const {
-  auto const left = settings_.llm_give_up_after - context.waiting_for();
-  // Without an earlier question the wait was for something else than the model, such as the database.
-  if (left <= std::chrono::milliseconds{0} && context.attempt() == 1 && !turn.follows)
-    return std::chrono::steady_clock::time_point::max();
-  return std::chrono::steady_clock::now() + left;
+  // Without an earlier question it waited for something else, such as the database or others of its key.
+  auto const waited_for_model = context.attempt() > 1 || context.deferred() || turn.follows;
+  auto const first = std::max(settings_.llm_give_up_after, least_for_the_first);
+  return std::chrono::steady_clock::now() + (waited_for_model ? time_left(context) : first);
+}
+
+std::chrono::milliseconds Model::time_left(Context const& context) const {
+  return settings_.llm_give_up_after - context.waiting_for();
 }
 
 std::string Model::give_up(Context const& context, llm::LlmError const& error) const {
   std::string reason{to_string(error.kind())};
   if (!error.retriable()) return reason;
-  auto const waited = context.waiting_for();
-  if (waited >= settings_.llm_give_up_after) return reason;
+  // The engine waits up to a tenth longer than it is asked to.
+  auto const wait = error.retry_after().value_or(std::chrono::milliseconds{0});
+  auto const left = time_left(context);
+  if (wait + wait / 10 + llm::ResilientLlm::shortest_deadline >= left) return reason;
   if (error.kind() == llm::LlmError::Kind::breaker_open)
-    throw Failure::outage("the model's endpoint keeps failing: " + reason);
+    throw Failure::deferred("the model's endpoint keeps failing: " + reason, wait, left);
   if (context.attempt() >= static_cast<std::uint32_t>(settings_.llm_max_attempts)) return reason;
   // Paid for, and no more readable the second time.
   if (error.kind() == llm::LlmError::Kind::protocol && context.attempt() > 1) return reason;
-  // The engine waits up to a tenth longer than it is asked to, and in less time than that no model answers.
-  constexpr std::chrono::milliseconds least_for_an_answer{100};
-  auto const wait = error.retry_after().value_or(std::chrono::milliseconds{0});
-  if (waited + wait + wait / 10 + least_for_an_answer >= settings_.llm_give_up_after) return reason;
-  throw Failure::transient("no answer from the model: " + reason, error.retry_after());
+  throw Failure::transient("no answer from the model: " + reason, error.retry_after(), left);
 }
 
 }  // namespace omnibus::assistant

@@ -78,11 +78,13 @@ class Model {
 
   /// Decides what follows without an answer. @return the reason for giving up: once the waiting time is over, when the
   /// model may not be asked again before that, or when it could not be read twice.
-  /// @throws Failure to retry: transient, or an outage while every model is blocked by its circuit breaker.
+  /// @throws Failure to retry before that: transient, or deferred while every model is blocked by its circuit breaker.
   std::string give_up(Context const& context, llm::LlmError const& error) const;
 
  private:
-  /// Until when an answer is of use: a person waits no longer.
+  /// How long its person still waits; may be negative.
+  std::chrono::milliseconds time_left(Context const& context) const;
+  /// Until when an answer is of use.
   std::chrono::steady_clock::time_point latest_answer(Context const& context, Turn const& turn) const;
 
   /// Heals the prompt and asks once, and the fallback model if that fails; publishes the events of failed calls.

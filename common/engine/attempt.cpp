@@ -9,6 +9,7 @@
 #include "kafka/topics.hpp"
 #include "observability/trace_context.hpp"
 #include "postgres/errors.hpp"
+#include "postgres/inbox.hpp"
 #include "postgres/pool.hpp"
 #include "time/time.hpp"
 
@@ -106,8 +107,7 @@ std::chrono::milliseconds Attempt::failing_for() const {
 }
 
 std::chrono::milliseconds Attempt::waiting_for() const {
-  if (delivery_.first_begun == Clock::time_point{}) return {};
-  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - delivery_.first_begun);
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - delivery_.arrived);
 }
 
 std::string_view Attempt::worker() const {
@@ -251,7 +251,9 @@ Task<> Attempt::dead_letter(Failure const& failure, std::function<void(UnitOfWor
     co_return;
   }
   std::optional<HandlerUnit> mine;  // until the transaction ends
-  auto running = run(view_ ? event_key() : fallback_key(), [&](postgres::OpenUnit& unit) {
+  auto const key = view_ ? event_key() : fallback_key();
+  auto running = run(key, [&](postgres::OpenUnit& unit) {
+    postgres::note_parked(unit.transaction(), worker(), engine_.identity().run_id, key, failure.error_class());
     unit.publish(record);
     if (!also) return;
     // A separate series: when the letter is redriven and handled, its publications get other ids.

@@ -32,6 +32,7 @@ class Attempt final : public Context {
   std::string_view value() const override { return delivery_.has_value() ? delivery_.value() : std::string_view{}; }
   std::string_view topic() const override;
   std::uint32_t attempt() const override { return delivery_.attempts + 1; }
+  bool deferred() const override { return delivery_.deferrals > 0; }
   std::int64_t timestamp_ms() const override;
   std::chrono::milliseconds failing_for() const override;
   std::chrono::milliseconds waiting_for() const override;

@@ -95,6 +95,7 @@ void Engine::on(Arrived& arrived) {
   OMNIBUS_FAILPOINT("arrived");
   auto const never_waits = work_.never_waits() && ports_.replay == nullptr;  // which counts one by one
   auto const begun = Clock::now();
+  passing_.arrived = begun;
   std::uint64_t handled = 0;
   std::size_t consumed = 0;
   for (auto& message : arrived.messages) {
@@ -122,6 +123,7 @@ void Engine::on(Arrived& arrived) {
     auto& delivery = deliveries_.take();
     delivery.partition = partition;
     delivery.key_hash = key_hash;
+    delivery.arrived = begun;
     delivery.sequence = partition->frontier.begin(message->offset, kafka::timestamp_ms(*message));
     delivery.record = ReceivedRecord{std::move(message)};
     // A batch is soon finished with it. A record whose key or handler waits may be kept for long.
@@ -211,7 +213,6 @@ Task<Verdict> Engine::process(Delivery& delivery) {
   Attempt attempt{*this, delivery};
   std::exception_ptr failed;
   auto const begun = Clock::now();
-  if (delivery.first_begun == Clock::time_point{}) delivery.first_begun = begun;
   OMNIBUS_FAILPOINT("handle");
   try {
     auto handling = work_.handle(attempt);

@@ -43,7 +43,8 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Attempt& attempt, std::excepti
       bump(counters_.retried);
       auto delay = decision.delay;
       // Without budget the retry waits longer, to add no load to a failing service.
-      if (!budget_.spend(Clock::now())) delay = std::max(delay, settings_.recoverability.longest_delay);
+      if (!budget_.spend(Clock::now()))
+        delay = bounded(std::max(delay, settings_.recoverability.longest_delay), *failure);
       log::info(attempt.log_fields(), "retry",
                 {{"attempt", counted}, {"in_ms", delay.count()}, {"reason", failure->what()}});
       co_return Verdict{Verdict::Kind::retry, delay};

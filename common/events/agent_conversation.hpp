@@ -30,9 +30,10 @@ struct AgentTurnRequested {
   static constexpr std::string_view type = "omnibus.conversation.turn.requested.v1";
   std::string domain;
   Uuid conversation_id;          ///< the conversation of the two agents
+  Uuid match_id;                 ///< its match: what tells that the conversation ended if its row was deleted
   std::int64_t turn_number = 0;  ///< from 1 on
 };
-BOOST_DESCRIBE_STRUCT(AgentTurnRequested, (), (domain, conversation_id, turn_number))
+BOOST_DESCRIBE_STRUCT(AgentTurnRequested, (), (domain, conversation_id, match_id, turn_number))
 
 std::optional<InvalidField> validate(AgentTurnRequested const& event);
 

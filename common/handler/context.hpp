@@ -43,6 +43,8 @@ class Context {
   virtual std::string_view topic() const = 0;
   /// 1 for the first attempt. A deferral does not increase it.
   virtual std::uint32_t attempt() const = 0;
+  /// Whether the attempt before this one ended in a deferral.
+  virtual bool deferred() const = 0;
   /// When the record was written, in ms since 1970; -1 when the broker does not say.
   virtual std::int64_t timestamp_ms() const = 0;
   /// When the event happened, from its attribute `time`, which the producer sets; without it, timestamp_ms().
@@ -50,7 +52,7 @@ class Context {
   std::int64_t time_ms();
   /// How long ago the first attempt failed; zero before that.
   virtual std::chrono::milliseconds failing_for() const = 0;
-  /// How long ago the first attempt in this process began.
+  /// How long ago the event arrived in this process: it may have waited for others of its key.
   virtual std::chrono::milliseconds waiting_for() const = 0;
   /// The name of the worker that handles the event.
   virtual std::string_view worker() const = 0;

@@ -51,6 +51,7 @@ void FakeContext::receive(std::string_view type, std::string data) {
   data_ = std::move(data);
   decoded_ = false;
   attempts_ = 0;
+  deferred_ = false;
   begun_ = now_;
   failed_.reset();
   parked_.reset();
@@ -79,6 +80,7 @@ FakeContext::Result FakeContext::attempt_now() {
 
 FakeContext::Result FakeContext::come_again() {
   attempts_ = 0;
+  deferred_ = false;
   begun_ = now_;
   failed_.reset();
   parked_.reset();
@@ -108,7 +110,8 @@ FakeContext::Result FakeContext::settle(std::exception_ptr const& error) {
   auto const failure = classify(error);
   if (!failure) return {Kind::fenced};
   if (!failed_) failed_ = now_;
-  Result result{Kind::outage, failure->what(), failure->error_class(), failure->retry_after()};
+  deferred_ = failure->kind() == Failure::Kind::deferred;
+  Result result{Kind::outage, failure->what(), failure->error_class(), failure->retry_after(), failure->at_most()};
   switch (failure->kind()) {
     case Failure::Kind::outage:
       return result;
@@ -140,11 +143,11 @@ FakeContext::Result FakeContext::park(Failure const& failure) {
     if (!refusal) return {Kind::fenced};
     if (refusal->kind() != Failure::Kind::permanent)
       return {refusal->kind() == Failure::Kind::outage ? Kind::outage : Kind::waits, refusal->what(),
-              refusal->error_class(), refusal->retry_after()};
+              refusal->error_class(), refusal->retry_after(), refusal->at_most()};
     write(event_key_, "gave_up", [](UnitOfWork&) {});  // parked without what the handler adds, as the engine does
   }
   parked_ = failure;
-  return {Kind::parked, failure.what(), failure.error_class(), {}};
+  return {Kind::parked, failure.what(), failure.error_class(), {}, {}};
 }
 
 bool FakeContext::write(Uuid const& id, std::string const& series, std::function<void(UnitOfWork&)> const& work,

@@ -45,6 +45,7 @@ class FakeContext final : public Context {
     std::string reason = {};                                    ///< of the failure
     std::string error_class = {};                               ///< of the failure
     std::optional<std::chrono::milliseconds> retry_after = {};  ///< the wait that the handler asks for
+    std::optional<std::chrono::milliseconds> at_most = {};      ///< the longest wait that it allows
 
     bool operator==(Kind other) const { return kind == other; }
   };
@@ -133,6 +134,7 @@ class FakeContext final : public Context {
   std::string_view value() const override { return data_; }
   std::string_view topic() const override;
   std::uint32_t attempt() const override { return attempts_ + 1; }
+  bool deferred() const override { return deferred_; }
   std::int64_t timestamp_ms() const override { return time_ms_; }
   std::chrono::milliseconds failing_for() const override { return failed_ ? now_ - *failed_ : now_ - now_; }
   std::chrono::milliseconds waiting_for() const override { return now_ - begun_; }
@@ -198,6 +200,7 @@ class FakeContext final : public Context {
   std::function<void(Failure const&, UnitOfWork&)> hook_;
   bool decoded_ = false;
   std::uint32_t attempts_ = 0;
+  bool deferred_ = false;
   std::chrono::milliseconds now_{0};
   std::chrono::milliseconds begun_{0};
   std::optional<std::chrono::milliseconds> failed_;

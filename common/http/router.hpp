@@ -34,7 +34,7 @@ class Stream {
   /// Calls back once when closed() becomes true (at once when it is), on the handler's executor. One callback at a
   /// time.
   virtual void on_close(std::function<void()> callback) = 0;
-  /// Waits for a while, or until closed() becomes true.
+  /// Waits for a while, or until closed() becomes true; that the peer closes is noticed here also before start().
   virtual Task<> wait(std::chrono::milliseconds duration) = 0;
 };
 

@@ -82,6 +82,7 @@ Task<bool> ServerConnection::run_stream(Router::Match const& match, Request cons
     if (!closed_) log_failure(match.pattern, std::current_exception());
   }
   on_close_ = nullptr;
+  stop_watching();
   if (status_ == 0) {
     auto const response = problem(500, {}, "the request could not be served");
     auto sending = send(response);
@@ -92,7 +93,6 @@ Task<bool> ServerConnection::run_stream(Router::Match const& match, Request cons
   auto const complete = !failed && (!closed_ || server_->stopping);
   phase_ = Phase::answering;
   error_code error;
-  socket_.cancel(error);  // the watch
   if (!complete || old_peer_ || head_) co_return complete&& head_ && !old_peer_;
   constexpr std::string_view last = "0\r\n\r\n";
   arm(settings().write_timeout);

@@ -225,7 +225,7 @@ Task<> ServerConnection::linger() {
 void ServerConnection::begin_stop() {
   error_code ignored;
   if (phase_ == Phase::idle) socket_.cancel(ignored);
-  if (phase_ == Phase::streaming) mark_closed();
+  if (phase_ == Phase::streaming || watching_) mark_closed();
 }
 
 void ServerConnection::cut() {

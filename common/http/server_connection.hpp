@@ -90,6 +90,7 @@ class ServerConnection final : public Stream, public std::enable_shared_from_thi
   void disarm() { deadline_ = Clock::time_point::max(); }
   void schedule(Clock::time_point at);
   void watch();
+  void stop_watching();
   void mark_closed();
   ServerSettings const& settings() const { return server_->settings; }
 
@@ -110,6 +111,7 @@ class ServerConnection final : public Stream, public std::enable_shared_from_thi
   bool old_peer_ = false;  // HTTP/1.0: no chunks
   bool started_ = false;
   bool closed_ = false;
+  bool watching_ = false;  // for the peer to close
 };
 
 }  // namespace omnibus::http

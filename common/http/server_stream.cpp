@@ -65,6 +65,7 @@ Task<> ServerConnection::write(std::string_view piece) {
 
 Task<> ServerConnection::respond(Response response) {
   if (started_) throw std::logic_error("the stream has already begun");
+  stop_watching();
   auto sending = send(response);
   co_await std::move(sending);
 }
@@ -88,6 +89,7 @@ void ServerConnection::on_close(std::function<void()> callback) {
 }
 
 Task<> ServerConnection::wait(std::chrono::milliseconds duration) {
+  watch();
   if (closed_) co_return;
   asio::steady_timer timer(socket_.get_executor(), duration);
   waiting_ = &timer;
@@ -106,16 +108,28 @@ void ServerConnection::mark_closed() {
 
 // A stream reads nothing, so this read notices when the peer closes.
 void ServerConnection::watch() {
+  if (watching_ || closed_) return;
+  watching_ = true;
   socket_.async_wait(tcp::socket::wait_read, [weak = weak_from_this()](error_code error) {
     auto const self = weak.lock();
-    if (!self || error || self->phase_ != Phase::streaming || self->closed_) return;
+    if (!self || error || !self->watching_ || self->closed_) return;
     char byte = 0;
     auto const got = ::recv(self->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (got > 0) return;  // a pipelined request: it waits, and now only a write can detect that the peer has gone
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return self->watch();
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+      self->watching_ = false;
+      return self->watch();
+    }
     self->keep_alive_ = false;
     self->mark_closed();
   });
+}
+
+void ServerConnection::stop_watching() {
+  if (!watching_) return;
+  watching_ = false;
+  error_code ignored;
+  socket_.cancel(ignored);
 }
 
 }  // namespace omnibus::http

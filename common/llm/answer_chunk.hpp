@@ -21,7 +21,7 @@ struct UsageReport {
   std::optional<std::int64_t> input, output, cached, reasoning;
 };
 
-/// The texts may have halves of characters, which a TextMender joins.
+/// The texts may have halves of characters, which a json::TextMender joins.
 struct Chunk {
   std::string id, model, text, refusal, finish_reason;
   std::vector<CallPiece> calls;

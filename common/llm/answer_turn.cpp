@@ -1,6 +1,7 @@
 #include "llm/answer_turn.hpp"
 
 #include "json/loose.hpp"
+#include "json/repair.hpp"
 #include "llm/answer_frames.hpp"
 #include "llm/provider_error.hpp"
 #include "text/words.hpp"
@@ -28,7 +29,7 @@ bool is_count(std::optional<std::int64_t> count) {
 
 void replace_name(std::string& name, std::string_view told) {
   if (told.empty() || told == name || told.size() > longest_name) return;
-  name = mended(told);
+  name = json::repaired_text(told);
 }
 
 }  // namespace
@@ -173,7 +174,7 @@ ChatCompletion AnswerTurn::finish(DeltaSink const& sink) {
   if (mender_.has_mended()) completion_.oddities.add(Oddity::unicode);
   completion_.tool_calls = calls_.finish(messages_, completion_.oddities);
   if (completion_.tool_calls.empty() && !has_words(completion_.text)) {
-    auto refusal = mended(refusal_);
+    auto refusal = json::repaired_text(refusal_);
     if (!has_words(refusal)) throw failure(LlmError(Kind::no_words, "the answer has no words"), Oddity::no_words);
     ending_ = AnswerEnding::refusal;
     auto const said = completion_.text.size();

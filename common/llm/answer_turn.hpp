@@ -1,10 +1,10 @@
 /// One answer of a model from its chunks. Pure.
 #pragma once
 
+#include "json/text_mender.hpp"
 #include "llm/answer_chunk.hpp"
 #include "llm/ending.hpp"
 #include "llm/llm.hpp"
-#include "llm/text_mender.hpp"
 #include "llm/thought_filter.hpp"
 #include "llm/tool_calls.hpp"
 
@@ -58,7 +58,7 @@ class AnswerTurn {
   std::int64_t estimated_input_;
   std::size_t messages_;
   ChatCompletion completion_;
-  TextMender mender_;
+  json::TextMender mender_;
   ThoughtFilter thoughts_;
   ToolCallAssembler calls_;
   std::string refusal_;

@@ -125,7 +125,8 @@ constexpr std::int64_t estimate_tokens(std::string_view text) noexcept {
 class LlmPort {
  public:
   virtual ~LlmPort() = default;
-  /// Asks once. The sink gets the pieces of the text, each once and in order, before the task ends.
+  /// Asks once. The sink gets the pieces of the text, each once and in order, before the task ends. It may get the text
+  /// in one piece, as that of a request with tools.
   /// @throws LlmError, and no exception of other types.
   virtual Task<ChatCompletion> complete(ChatRequest request, DeltaSink sink) = 0;
   /// Its name for circuit breakers and telemetry.

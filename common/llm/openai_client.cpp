@@ -2,6 +2,7 @@
 
 #include "http/retry_after.hpp"
 #include "llm/answer_reader.hpp"
+#include "llm/calls_in_text.hpp"
 #include "llm/openai_wire.hpp"
 #include "llm/provider_error.hpp"
 
@@ -29,6 +30,7 @@ class AnswerResponse final : public http::ResponseReader {
       : max_bytes_(max_bytes),
         estimated_input_(estimate_input(request)),
         messages_(request.messages.size()),
+        tools_(request),
         asked_model_(request.model),
         begun_(Clock::now()),
         sink_(std::move(sink)) {}
@@ -38,7 +40,9 @@ class AnswerResponse final : public http::ResponseReader {
     if (is_answer()) {
       auto const type = head.find("content-type").value_or("");
       claims_events_ = http::equals_ignoring_case(type.substr(0, events_type.size()), events_type);
-      reader_ = std::make_unique<AnswerReader>(estimated_input_, messages_, max_bytes_, std::move(sink_));
+      // Where the text may have calls in it, it is only passed on when all of it is there.
+      auto sink = tools_.are_known ? DeltaSink{} : std::exchange(sink_, {});
+      reader_ = std::make_unique<AnswerReader>(estimated_input_, messages_, max_bytes_, std::move(sink));
       return;
     }
     error_ = std::make_unique<Refusal>();
@@ -55,11 +59,11 @@ class AnswerResponse final : public http::ResponseReader {
       body.append(piece.substr(0, enough ? max_error_bytes - body.size() : piece.size()));
       return !enough;
     }
-    has_body_ = true;
+    auto const now = Clock::now();
+    last_piece_ = now;
     auto const frames = reader_->frames();
     auto const goes_on = reader_->take(piece);
     if (reader_->frames() == frames) return goes_on;
-    auto const now = Clock::now();
     if (!first_piece_ && reader_->has_begun() && reader_->form() == AnswerFrames::Form::events)
       first_piece_ = std::chrono::duration_cast<std::chrono::milliseconds>(now - begun_);
     enough_at_.reset();  // it may have gone on
@@ -75,6 +79,8 @@ class AnswerResponse final : public http::ResponseReader {
   ChatCompletion finish() {
     if (!is_answer()) throw error_from(status_, error_->body, error_->retry_after);
     auto completion = reader_->finish();
+    take_calls_in_text(completion, tools_, messages_);
+    if (sink_ && !completion.text.empty()) sink_(completion.text);
     completion.ttft = first_piece_;
     completion.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_);
     if (completion.model.empty()) completion.model = asked_model_;
@@ -84,7 +90,13 @@ class AnswerResponse final : public http::ResponseReader {
   }
   /// The error of a response that broke off, with what had come of the answer.
   LlmError failure(LlmError const& error, Oddity oddity) const {
-    return is_answer() && has_body_ ? reader_->failure(error, oddity) : error;
+    return is_answer() && last_piece_ ? reader_->failure(error, oddity) : error;
+  }
+  /// How an answer without an end failed: it fell silent, or is too long.
+  Oddity oddity_at_deadline() const {
+    auto const now = Clock::now();
+    auto const last = last_piece_.value_or(begun_);
+    return now - last >= last - begun_ ? Oddity::silent : Oddity::endless;
   }
 
  private:
@@ -98,14 +110,15 @@ class AnswerResponse final : public http::ResponseReader {
 
   int status_ = 0;
   bool claims_events_ = false;
-  bool has_body_ = false;
   std::size_t max_bytes_;
   std::int64_t estimated_input_;
   std::size_t messages_;
+  OfferedTools tools_;
   std::string asked_model_;
   Clock::time_point begun_;
   std::optional<Clock::time_point> enough_at_;
   std::optional<std::chrono::milliseconds> first_piece_;
+  std::optional<Clock::time_point> last_piece_;  // of the body
   DeltaSink sink_;
   std::unique_ptr<AnswerReader> reader_;  // of an answer
   std::unique_ptr<Refusal> error_;        // of an error
@@ -115,7 +128,7 @@ LlmError translated(http::ClientError const& error, AnswerResponse const& respon
   using From = http::ClientError::Kind;
   switch (error.kind()) {
     case From::timeout:
-      return response.failure(LlmError(Kind::timeout, error.what()), Oddity::silent);
+      return response.failure(LlmError(Kind::timeout, error.what()), response.oddity_at_deadline());
     case From::too_large:
       return response.failure(LlmError(Kind::protocol, error.what()), Oddity::too_large);
     case From::protocol:

@@ -11,12 +11,13 @@ namespace {
 
 using Kind = LlmError::Kind;
 
-constexpr std::chrono::milliseconds shortest_deadline{1'000};
+constexpr std::chrono::milliseconds fair_time{1'000};
 
 /// Whether the endpoint itself failed. An endpoint that answers works, even if it rejects the request, or if nobody can
-/// read this one answer: the breaker is everybody's.
-bool counts_against_endpoint(LlmError const& error) {
-  return (error.kind() == Kind::unavailable || error.kind() == Kind::timeout) && error.remains() == nullptr;
+/// read this one answer: the breaker is everybody's. One that begins to answer and falls silent does not work.
+bool counts_against_endpoint(LlmError const& error, bool had_fair_time) {
+  auto const began = error.remains() != nullptr && !error.remains()->oddities.has(Oddity::silent);
+  return !began && (error.kind() == Kind::unavailable || (error.kind() == Kind::timeout && had_fair_time));
 }
 
 /// Whether the endpoint did its work and the request was at fault. What is neither leaves the breaker as it is.
@@ -80,7 +81,11 @@ Task<ChatCompletion> ResilientLlm::complete(ChatRequest request, DeltaSink sink)
     };
   }
   ChatRequest spare;
-  if (has_fallback) spare = request;
+  if (has_fallback) {
+    spare = request;
+    auto const now = now_();
+    if (request.until > now) request.until -= (request.until - now) / 4;
+  }
   auto asking = attempt(std::move(request), watched, std::nullopt);
   auto outcome = co_await std::move(asking);
   if (has_fallback && outcome.error && another_may_answer(outcome.error->kind())) {
@@ -109,13 +114,18 @@ Task<ResilientLlm::Outcome> ResilientLlm::attempt(ChatRequest request, DeltaSink
   auto const has_tools = !request.tools.empty();
   auto& breaker = breakers_.at(endpoint_ + " " + model);
   auto const begun = now_();
+  auto const left = std::chrono::floor<std::chrono::milliseconds>(request.until - begun);
+  if (left < shortest_deadline) {
+    outcome.error.emplace(Kind::timeout, "no time is left for an answer of " + model);
+    co_return outcome;
+  }
   auto permit = breaker.acquire(begun);
   if (!permit) {
     outcome.error.emplace(Kind::breaker_open, "the circuit breaker of " + model + " is open", breaker.wait_time(begun));
     co_return outcome;
   }
-  auto const left = std::chrono::floor<std::chrono::milliseconds>(request.until - begun);
-  request.deadline = std::min(request.deadline, std::max(left, shortest_deadline));
+  auto const had_fair_time = left >= std::min(request.deadline, fair_time);
+  request.deadline = std::min(request.deadline, left);
   try {
     auto asking = inner_.complete(std::move(request), std::move(sink));
     outcome.completion = co_await std::move(asking);
@@ -131,7 +141,7 @@ Task<ResilientLlm::Outcome> ResilientLlm::attempt(ChatRequest request, DeltaSink
   auto const ended = now_();
   if (!outcome.error || shows_working_endpoint(*outcome.error)) {
     permit->succeeded();
-  } else if (counts_against_endpoint(*outcome.error)) {
+  } else if (counts_against_endpoint(*outcome.error, had_fair_time)) {
     permit->failed(ended);
   }
   if (outcome.completion && fallback_from) outcome.completion->fallback_from = *fallback_from;

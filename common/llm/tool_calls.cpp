@@ -3,7 +3,7 @@
 #include "json/encode.hpp"
 #include "json/loose.hpp"
 #include "json/members.hpp"
-#include "llm/text_mender.hpp"
+#include "json/repair.hpp"
 #include "text/words.hpp"
 
 #include <algorithm>
@@ -36,7 +36,7 @@ bool rewrite(LooseReader& reader, std::string& out, std::size_t depth) {
       out += '{';
       fits = reader.object([&](std::string_view key) {
         separate();
-        json::append_string(out, mended(key));
+        json::append_string(out, json::repaired_text(key));
         out += ':';
         fits = rewrite(reader, out, depth + 1) && fits;
       }) && fits;
@@ -53,7 +53,7 @@ bool rewrite(LooseReader& reader, std::string& out, std::size_t depth) {
     case '"': {
       std::string text;
       if (!reader.string(text)) return false;
-      json::append_string(out, mended(text));
+      json::append_string(out, json::repaired_text(text));
       return true;
     }
     default:
@@ -128,7 +128,10 @@ std::vector<ToolCall> ToolCallAssembler::finish(std::size_t salt, Oddities& oddi
   std::vector<ToolCall> calls;
   for (auto const& call : calls_) {
     if (!has_words(call.told.name)) continue;
-    calls.push_back({mended(call.told.id), mended(call.told.name), readable_arguments(call.told.arguments, oddities)});
+    auto id = json::repaired_text(call.told.id);  // may be another's then
+    if (std::any_of(calls.begin(), calls.end(), [&](ToolCall const& each) { return each.id == id; })) id.clear();
+    calls.push_back(
+        {std::move(id), json::repaired_text(call.told.name), readable_arguments(call.told.arguments, oddities)});
   }
   std::size_t number = 0;
   for (auto& call : calls) {
@@ -152,7 +155,7 @@ std::string readable_arguments(std::string_view text, Oddities& oddities) {
   auto object = last_object(is_string ? std::string_view(inner) : text);
   if (object && json::is_object(*object)) return *std::move(object);
   oddities.add(Oddity::tool_arguments);
-  return mended(text);
+  return json::repaired_text(text);
 }
 
 }  // namespace omnibus::llm

@@ -45,6 +45,9 @@ enum class Metric : std::uint8_t {
   // conversations across channels
   sessions_last_channel,
   session_duration,
+  // matches and conversations of agents
+  processing_duration,
+  conversations_active,
   // resilience
   breaker_state,
   breaker_transitions,
@@ -52,6 +55,11 @@ enum class Metric : std::uint8_t {
   notifications,
   sms_response,
   replies_withheld,
+  // matches of people
+  processing_duration,
+  matches_analyzed,
+  match_opportunity_score,
+  match_analysis_failures,
   // gateway
   http_requests,
   http_request_duration,
@@ -83,6 +91,7 @@ inline constexpr std::array work_seconds{0.0001, 0.00025, 0.0005, 0.001, 0.0025,
                                          0.1,    0.25,    0.5,    1.0,   2.5,    5.0,   10.0, 30.0,  60.0};
 inline constexpr std::array session_seconds{10.0,   60.0,    300.0,   900.0,   1800.0, 3600.0,
                                             7200.0, 14400.0, 28800.0, 57600.0, 86400.0};
+inline constexpr std::array tenths{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0};
 /// The buckets OpenTelemetry's GenAI conventions prescribe.
 inline constexpr std::array llm_seconds{0.01, 0.02, 0.04, 0.08,  0.16,  0.32,  0.64,
                                         1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
@@ -165,9 +174,9 @@ inline constexpr std::array metric_table{
         Metric::llm_odd_answers,
         "omnibus_llm_odd_answers_total",
         MetricKind::counter,
-        "Oddities in answers of models, by kind: not_json, cut, too_large, silent, error, no_words, "
-        "too_many_calls and tool_arguments cost the answer or a part of it; call_id, usage, unicode, label "
-        "and left_open were understood.",
+        "Oddities in answers of models, by kind: not_json, cut, too_large, silent, endless, error, "
+        "no_words, too_many_calls and tool_arguments cost the answer or a part of it; call_id, call_in_text, usage, "
+        "unicode, label and left_open were understood.",
         {"kind"}},
     MetricDefinition{Metric::outcome_predictions,
                      "outcome_prediction_total",
@@ -185,6 +194,14 @@ inline constexpr std::array metric_table{
                      "Age of a session across channels when its assistant closed it or it expired.",
                      {},
                      detail::session_seconds},
+    MetricDefinition{Metric::processing_duration,
+                     "processing_duration_seconds",
+                     MetricKind::histogram,
+                     "Time from an event's start to its commit in the workers of matches, by action.",
+                     {"action"},
+                     detail::work_seconds},
+    MetricDefinition{Metric::conversations_active, "conversations_active", MetricKind::gauge,
+                     "Conversations of agents that run in all processes: every process shows the same number."},
     MetricDefinition{Metric::breaker_state,
                      "omnibus_circuit_breaker_state",
                      MetricKind::gauge,
@@ -210,6 +227,25 @@ inline constexpr std::array metric_table{
                      detail::work_seconds},
     MetricDefinition{Metric::replies_withheld, "omnibus_replies_withheld_total", MetricKind::counter,
                      "Messages that were not answered because their person had REPLIES_PER_HOUR answers already."},
+    MetricDefinition{Metric::processing_duration,
+                     "processing_duration_seconds",
+                     MetricKind::histogram,
+                     "Time from the first attempt at an event about matches until its effect, by action.",
+                     {"action"},
+                     detail::work_seconds},
+    MetricDefinition{Metric::matches_analyzed,
+                     "matches_analyzed_total",
+                     MetricKind::counter,
+                     "Pairs of people analysed, by predicted outcome.",
+                     {"outcome"}},
+    MetricDefinition{Metric::match_opportunity_score,
+                     "match_opportunity_score",
+                     MetricKind::histogram,
+                     "Opportunity scores of pairs analysed, 0 to 1.",
+                     {},
+                     detail::tenths},
+    MetricDefinition{Metric::match_analysis_failures, "match_analysis_failures_total", MetricKind::counter,
+                     "Pairs that could not be analysed."},
     MetricDefinition{Metric::http_requests,
                      "omnibus_http_requests_total",
                      MetricKind::counter,

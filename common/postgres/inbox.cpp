@@ -16,6 +16,13 @@ InboxVerdict admit(pqxx::transaction_base& transaction, std::string_view consume
   return verdict == "fenced" ? InboxVerdict::fenced : InboxVerdict::duplicate;
 }
 
+void note_parked(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
+                 Uuid const& event_id, std::string_view error_class) {
+  transaction.exec(
+      "UPDATE pipeline.inbox SET error_class = $4 WHERE consumer = $1 AND run_id = $2::uuid AND event_id = $3::uuid",
+      pqxx::params{consumer, to_string(run_id), to_string(event_id), error_class});
+}
+
 bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid const& run_id, Uuid const& event_id) {
   // A plain SELECT would neither see nor wait for a transaction that is still committing.
   pqxx::work transaction{connection};

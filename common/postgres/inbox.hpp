@@ -22,6 +22,10 @@ enum class InboxVerdict { admitted, duplicate, fenced };
 InboxVerdict admit(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
                    Uuid const& event_id, std::string_view topic, std::int32_t partition, std::int64_t epoch);
 
+/// Notes within the transaction that admitted an event that it is parked as a dead letter, with the letter's class.
+void note_parked(pqxx::transaction_base& transaction, std::string_view consumer, Uuid const& run_id,
+                 Uuid const& event_id, std::string_view error_class);
+
 /// Whether a worker has processed an event. For commits in doubt: if a transaction that claims the event is still
 /// running on the server, this waits for its end. Holds no claim afterwards.
 bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid const& run_id, Uuid const& event_id);

@@ -24,11 +24,11 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 /// Work that waits for a thread, with its waiting coroutine.
-struct Waiting {
-  explicit Waiting(std::function<void(pqxx::connection&)> work) : job(std::move(work)) {}
-  Waiting(Waiting const&) = delete;
-  Waiting& operator=(Waiting const&) = delete;
-  virtual ~Waiting() = default;
+struct WaitingJob {
+  explicit WaitingJob(std::function<void(pqxx::connection&)> work) : job(std::move(work)) {}
+  WaitingJob(WaitingJob const&) = delete;
+  WaitingJob& operator=(WaitingJob const&) = delete;
+  virtual ~WaitingJob() = default;
 
   /// Resumes the coroutine on its own executor.
   virtual void complete(std::exception_ptr error) = 0;
@@ -38,9 +38,9 @@ struct Waiting {
 };
 
 template <class Handler>
-struct WaitingFor final : Waiting {
+struct WaitingFor final : WaitingJob {
   WaitingFor(std::function<void(pqxx::connection&)> work, Handler waiter)
-      : Waiting(std::move(work)), handler(std::move(waiter)), guard(asio::get_associated_executor(handler)) {}
+      : WaitingJob(std::move(work)), handler(std::move(waiter)), guard(asio::get_associated_executor(handler)) {}
 
   void complete(std::exception_ptr error) override {
     auto const executor = guard.get_executor();
@@ -95,7 +95,7 @@ struct TransactionPool::State {
 
   PoolSettings settings;
   mutable std::mutex mutex;
-  std::deque<std::unique_ptr<Waiting>> queue;
+  std::deque<std::unique_ptr<WaitingJob>> queue;
   /// Idle threads. The one that worked last is called first: its session's caches are warm, and under a
   /// low load the others are not needed.
   std::vector<std::condition_variable*> idle;
@@ -105,11 +105,11 @@ struct TransactionPool::State {
   std::vector<std::thread> threads;
 
   void work();
-  std::unique_ptr<Waiting> next();
+  std::unique_ptr<WaitingJob> next();
   void call_one();
 };
 
-std::unique_ptr<Waiting> TransactionPool::State::next() {
+std::unique_ptr<WaitingJob> TransactionPool::State::next() {
   std::unique_lock lock{mutex};
   std::condition_variable called;
   while (queue.empty() && !closing) {

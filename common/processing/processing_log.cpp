@@ -11,8 +11,8 @@ std::optional<std::string> text_of(std::optional<Uuid> const& id) {
   return id ? std::optional{to_string(*id)} : std::nullopt;
 }
 
-void end(UnitOfWork& unit, Context& context, Work const& work, std::string const& status,
-         std::optional<std::string> const& error, Spent const& spent) {
+void end(UnitOfWork& unit, Context& context, LoggedWork const& work, std::string const& status,
+         std::optional<std::string> const& error, LoggedCost const& spent) {
   if (context.replaying()) return;
   // Inserts where no row was started, so that work that needs no checkpoint has its row, too.
   unit.transaction().exec(
@@ -30,7 +30,7 @@ void end(UnitOfWork& unit, Context& context, Work const& work, std::string const
 
 }  // namespace
 
-Task<> start(Context& context, Work work) {
+Task<> start(Context& context, LoggedWork work) {
   if (context.replaying()) co_return;
   auto starting = context.checkpoint("started", [&](UnitOfWork& unit) {
     unit.transaction().exec(
@@ -43,11 +43,11 @@ Task<> start(Context& context, Work work) {
   co_await std::move(starting);
 }
 
-void complete(UnitOfWork& unit, Context& context, Work const& work, Spent const& spent) {
+void complete(UnitOfWork& unit, Context& context, LoggedWork const& work, LoggedCost const& spent) {
   end(unit, context, work, "completed", std::nullopt, spent);
 }
 
-void fail(UnitOfWork& unit, Context& context, Work const& work, Failure const& failure) {
+void fail(UnitOfWork& unit, Context& context, LoggedWork const& work, Failure const& failure) {
   end(unit, context, work, "failed", failure.error_class(), {});
 }
 

@@ -14,7 +14,7 @@
 namespace omnibus::processing {
 
 /// What a worker does for an event. Ids and words of ours only, never a person's text.
-struct Work {
+struct LoggedWork {
   std::string domain;
   std::string action;       ///< such as `analyze_pair`
   std::string target_type;  ///< `match`, `conversation`, `batch` or `user`
@@ -23,20 +23,20 @@ struct Work {
 };
 
 /// What it cost.
-struct Spent {
+struct LoggedCost {
   std::int64_t tokens = 0;
   std::string cost_usd = "0";  ///< a decimal
 };
 
 /// Writes the row of the context's event, `started`, in a checkpoint, unless there is one. Call it before the slow
 /// work; use it on the event loop. A replay writes nothing here, nor below.
-Task<> start(Context& context, Work work);
+Task<> start(Context& context, LoggedWork work);
 
 /// Ends the row in the transaction of the effect.
-void complete(UnitOfWork& unit, Context& context, Work const& work, Spent const& spent = {});
+void complete(UnitOfWork& unit, Context& context, LoggedWork const& work, LoggedCost const& spent = {});
 
 /// Ends the row in the transaction that parks the event: for a handler's `gave_up`. Stores the failure's class, not its
 /// reason.
-void fail(UnitOfWork& unit, Context& context, Work const& work, Failure const& failure);
+void fail(UnitOfWork& unit, Context& context, LoggedWork const& work, Failure const& failure);
 
 }  // namespace omnibus::processing

@@ -108,7 +108,7 @@ void choose_tool(Question& question, json::object const& request) {
     auto const fits = changes ? name.find("add_context") != std::string_view::npos : shares_a_word(question.text, name);
     auto const chosen = demanded == "required" || (!named.empty() && named == name) || (free && fits);
     auto& call = chosen && !question.call ? question.call : question.second_call;
-    if (!call) call = PlannedCall{{}, std::string{name}, arguments_for(*function, question.text)};
+    if (!call) call = SimulatedCall{{}, std::string{name}, arguments_for(*function, question.text)};
   }
   if (!question.second_call) question.second_call = question.call;
 }

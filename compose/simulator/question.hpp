@@ -19,11 +19,11 @@ struct Question {
   enum class Form { text, json_object, json_schema };
 
   std::string model;
-  std::string text;                        ///< the last message of the user
-  std::string told;                        ///< all that a structured answer is made of, see read_question()
-  std::string tool_result;                 ///< set when the last message is a tool's
-  std::optional<PlannedCall> call;         ///< the tool call to make, when one should be
-  std::optional<PlannedCall> second_call;  ///< one more, for the oddities that make two calls
+  std::string text;                          ///< the last message of the user
+  std::string told;                          ///< all that a structured answer is made of, see read_question()
+  std::string tool_result;                   ///< set when the last message is a tool's
+  std::optional<SimulatedCall> call;         ///< the tool call to make, when one should be
+  std::optional<SimulatedCall> second_call;  ///< one more, for the oddities that make two calls
   Form form = Form::text;
   boost::json::value schema;      ///< of Form::json_schema
   std::uint64_t prompt_hash = 0;  ///< of model and all messages

@@ -12,7 +12,7 @@
 namespace omnibus::simulator {
 
 /// A tool call of a simulated model.
-struct PlannedCall {
+struct SimulatedCall {
   std::string id;
   std::string name;
   std::string arguments;  ///< JSON text
@@ -22,9 +22,9 @@ struct Answer {
   std::string id;
   std::string model;
   std::string text;
-  std::string refusal;                     ///< then there is no text
-  std::vector<PlannedCall> calls;          ///< then there is no text either
-  std::optional<PlannedCall> second_call;  ///< not part of the answer: for the oddities that make two calls
+  std::string refusal;                       ///< then there is no text
+  std::vector<SimulatedCall> calls;          ///< then there is no text either
+  std::optional<SimulatedCall> second_call;  ///< not part of the answer: for the oddities that make two calls
   std::string finish_reason;
   std::int64_t created = 0;
   std::int64_t prompt_tokens = 0;

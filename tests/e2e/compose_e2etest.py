@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from harness import ROOT, Database, Http, Kafka, binary, eventually  # noqa: E402
 
 NAMES = ("OMNIBUS_KAFKA", "OMNIBUS_GATEWAY", "OMNIBUS_TOKEN", "OMNIBUS_DOMAIN", "OMNIBUS_TOKEN_OTHER", "OMNIBUS_DOMAIN_OTHER",
-         "OMNIBUS_DATABASE", "OMNIBUS_METRICS", "OMNIBUS_LLM", "OMNIBUS_LOGS")
+         "OMNIBUS_DATABASE", "OMNIBUS_METRICS", "OMNIBUS_LLM", "OMNIBUS_LOGS", "OMNIBUS_RUN_DIR")
 
 
 class ComposeTest(unittest.TestCase):
@@ -173,7 +173,7 @@ class ComposeTest(unittest.TestCase):
             with self.subTest(line):
                 done = subprocess.run(["sh", "-c", '. "$1" && cd "$2" && eval "$3"', "sh", str(self.run_folder / "environment"), str(ROOT),
                                        f"timeout -s INT 2 env {line}" if runs_on else line],
-                                      env={"PATH": os.environ["PATH"], "OMNIBUS_RUN_DIR": str(self.run_folder)},
+                                      env={"PATH": os.environ["PATH"]},
                                       stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60)
                 if names_unknown:
                     self.assertRegex(done.stderr, r"omnibus: (there is )?no ", done)
@@ -185,6 +185,7 @@ class ComposeTest(unittest.TestCase):
         self.assertEqual(first.returncode, 0, first.stdout)
         variables = self.variables()
         self.assertEqual([name for name in NAMES if not variables.get(name)], [])
+        self.assertEqual(variables["OMNIBUS_RUN_DIR"], str(self.run_folder.resolve()))  # compose/down finds the same pipeline
         self.assertEqual(stat.S_IMODE((self.run_folder / "environment").stat().st_mode), 0o600)
         for base in variables["OMNIBUS_METRICS"].split():
             self.assertEqual(Http(base.removeprefix("http://")).get("/readyz").status, 200)

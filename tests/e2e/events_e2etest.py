@@ -47,7 +47,7 @@ class EventsTest(unittest.TestCase):
     def setUpClass(cls):
         cls.stack = Stack()
         cls.addClassCleanup(cls.stack.close)
-        tokens = [cls.stack.add_tenant(SHOP), cls.stack.add_tenant(BANK), cls.stack.add_tenant(BANK, "operator")]
+        tokens = [cls.stack.add_tenant(SHOP), cls.stack.add_tenant(BANK), cls.stack.add_token("operator")]
         cls.gateway = cls.stack.start_worker("gateway", PROFILE_KEY_SECRET=SECRET, MAX_BODY_BYTES="4MiB")
         cls.shop, cls.bank, cls.operator = [Http(cls.gateway.address, token) for token in tokens]
         cls.token = tokens[0]

@@ -24,7 +24,7 @@ class GatewayCase(unittest.TestCase):
         cls.addClassCleanup(cls.stack.close)
         cls.token = cls.stack.add_tenant(SHOP)
         cls.other_token = cls.stack.add_tenant(BANK)
-        cls.operator_token = cls.stack.add_tenant(BANK, "operator")
+        cls.operator_token = cls.stack.add_token("operator")
         settings = {"TOKEN_CACHE": "1s", "STREAM_HEARTBEAT": "300ms", "STREAM_OPEN_WAIT": "1s", "PUBLISH_TIMEOUT": "3s"}
         cls.gateways = [cls.stack.start_worker("gateway", **settings) for _ in range(2)]
         cls.addresses = [gateway.address for gateway in cls.gateways]

@@ -3,7 +3,6 @@
 
 The seed of what is random is printed; OMNIBUS_SEED repeats a run.
 """
-import collections
 import concurrent.futures
 import json
 import pathlib
@@ -305,12 +304,13 @@ class PromisesTest(ChatCase):
         self.assertEqual([row[2] for row in rows[2:]], [during.text, after.text])
 
     def test_a_visitor_hears_a_fallback_that_is_never_stored_as_an_answer_when_no_model_answers(self):
-        self.worker(f"http://127.0.0.1:{free_port()}/v1", LLM_GIVE_UP_AFTER="2s", FALLBACK_TEXT="Later, sorry.")
+        give_up_after = 2
+        self.worker(f"http://127.0.0.1:{free_port()}/v1", LLM_GIVE_UP_AFTER=f"{give_up_after}s", FALLBACK_TEXT="Later, sorry.")
         message = Message(uuid.uuid4().hex, "Nobody there?")
-        begun = time.monotonic()
+        begun = time.time()
         self.publish(message)
         fallback, = self.await_replies(message, type=FALLBACK)
-        self.assertGreater(time.monotonic() - begun, 2)
+        self.assertLess(fallback.time - begun, give_up_after + 1)
         self.assertEqual(fallback.json["text"], "Later, sorry.")
         self.assertTrue(fallback.json["reason"])
         self.assertEqual([row[1:3] for row in self.transcript(message.session)], [["user", message.text]])
@@ -318,19 +318,18 @@ class PromisesTest(ChatCase):
         self.assertEqual(self.dead_letters(message.conversation.encode()), [])
 
     def test_work_waits_for_a_model_that_is_down_and_goes_on_when_it_is_back(self):
-        # Five failed calls, whosever they are, open the breaker. From then on it is an outage, which counts as no attempt:
-        # each key meets it oftener than an event may fail.
-        attempts = 6
+        # Five failed calls, whosever they are, open the breaker. From then on each conversation is deferred by itself, which
+        # counts as no attempt.
         port = free_port()
-        worker = self.worker(f"http://127.0.0.1:{port}/v1", LLM_GIVE_UP_AFTER="1h", MAX_ATTEMPTS=attempts, LLM_MAX_ATTEMPTS=100)
+        worker = self.worker(f"http://127.0.0.1:{port}/v1", LLM_GIVE_UP_AFTER="1h", MAX_ATTEMPTS=6, LLM_MAX_ATTEMPTS=100)
         load = Load(conversations=3, each=4)
         self.stack.kafka.publish_all(MESSAGES, load.records)
-        worker.logged("paused by an outage")
+        deferred = eventually(lambda: [found for found in [{line["key_hash"]: line["in_ms"] for line in worker.lines()
+                                                            if line.get("msg") == "deferred"}] if len(found) == 3], what="deferrals")[0]
+        self.assertGreater(min(deferred.values()), 50_000)
         self.simulator(port=port)
         self.await_answers(load.name, len(load), 90)  # the breaker lets its first probe through after a minute
-        paused = collections.Counter(line["key_hash"] for line in worker.lines() if line.get("msg") == "paused by an outage")
-        self.assertEqual(len(paused), 3)
-        self.assertGreater(min(paused.values()), attempts)
+        self.assertFalse([line for line in worker.lines() if line.get("msg") == "paused by an outage"])
         self.assertExact(load)
         self.assertEqual(self.replies(*load.messages, type=FALLBACK), [])
 

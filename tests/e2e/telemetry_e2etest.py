@@ -138,7 +138,7 @@ class TelemetryTest(unittest.TestCase):
         shop, bank = "http-shop.example", "http-bank.example"
         self.worker()
         tokens = {domain: self.stack.add_tenant(domain) for domain in (shop, bank)}
-        operator = self.stack.add_tenant("http-operator.example", "operator")
+        operator = self.stack.add_token("operator")
         gateway = self.stack.start_worker("gateway")
         events = [self.call(shop) for _ in range(40)] + [self.call(bank) for _ in range(20)]
         self.publish(events)

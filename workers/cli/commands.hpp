@@ -15,7 +15,8 @@ int run(int argc, char const* const* argv, std::ostream& out, std::ostream& err)
 void add_topics_command(CLI::App& application, int& exit_code);
 void add_broker_command(CLI::App& application, int& exit_code);
 void add_migrate_command(CLI::App& application, int& exit_code);
-void add_tenant_command(CLI::App& application, int& exit_code);  // and `token`
+void add_tenant_command(CLI::App& application, int& exit_code);
+void add_token_command(CLI::App& application, int& exit_code);
 void add_simulate_command(CLI::App& application, int& exit_code);
 void add_sms_command(CLI::App& application, int& exit_code);
 void add_replay_command(CLI::App& application, int& exit_code);
@@ -26,5 +27,11 @@ void add_doctor_command(CLI::App& application, int& exit_code);
 void add_telemetry_command(CLI::App& application, int& exit_code);
 void add_delivery_command(CLI::App& application, int& exit_code);
 void add_schedule_command(CLI::App& application, int& exit_code);
+void add_people_command(CLI::App& application, int& exit_code);
+void add_match_command(CLI::App& application, int& exit_code);
+void add_agent_conversation_command(CLI::App& application, int& exit_code);
+void add_outcome_command(CLI::App& application, int& exit_code);
+void add_report_command(CLI::App& application, int& exit_code);
+void add_health_commands(CLI::App& application, int& exit_code);  // analytics, health and logs
 
 }  // namespace omnibus::cli

@@ -21,6 +21,7 @@ struct LimitSettings {
   ByteSize max_header_bytes = 16_KiB;
   ByteSize max_body_bytes = 256_KiB;
   std::uint32_t max_connections = 10'000;
+  std::uint32_t max_waiting_requests = 200;
   std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds body_timeout{15'000};
   std::chrono::milliseconds keep_alive_timeout{60'000};
@@ -32,6 +33,8 @@ struct LimitSettings {
       config::Doc{"max_header_bytes", "Most bytes of one request's headers; above: 431", 1024, 1 << 20},
       config::Doc{"max_body_bytes", "Most bytes of one request's body; above: 413", 1024, 16 << 20},
       config::Doc{"max_connections", "Connections open at once; above: 503", 1, 1'000'000},
+      config::Doc{"max_waiting_requests", "Requests that may wait for a worker at once (Prefer: wait); above: 503", 1,
+                  100'000},
       config::Doc{"header_timeout", "From a request's first byte to its last header; then 408", 0.1, 600},
       config::Doc{"body_timeout", "For a request's whole body; then 408", 0.1, 600},
       config::Doc{"keep_alive_timeout", "Between two requests of a connection; then it is closed", 0.1, 3600},
@@ -42,8 +45,8 @@ struct LimitSettings {
   };
 };
 BOOST_DESCRIBE_STRUCT(LimitSettings, (),
-                      (max_header_bytes, max_body_bytes, max_connections, header_timeout, body_timeout,
-                       keep_alive_timeout, write_timeout, rate_limit_per_second, rate_limit_burst))
+                      (max_header_bytes, max_body_bytes, max_connections, max_waiting_requests, header_timeout,
+                       body_timeout, keep_alive_timeout, write_timeout, rate_limit_per_second, rate_limit_burst))
 
 /// Streams of server-sent events.
 struct StreamSettings {

@@ -13,6 +13,9 @@
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/door/connections.hpp"
 #include "workers/gateway/door/guard.hpp"
+#include "workers/gateway/door/waiting.hpp"
+#include "workers/gateway/matches/match_routes.hpp"
+#include "workers/gateway/matches/turn_notice.hpp"
 #include "workers/gateway/routes/events_route.hpp"
 #include "workers/gateway/routes/messages_route.hpp"
 #include "workers/gateway/routes/outside_events.hpp"
@@ -44,12 +47,13 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::string_view replies_topic = "chat.replies";
+constexpr std::string_view turns_topic = "agent.turns";
 constexpr std::size_t remembered_posts = 100'000;
 constexpr std::size_t streams_catching_up = 64;
 constexpr auto health_interval = 1s;
 
 void observe(http::Request const& request, std::string_view pattern, int status, std::chrono::nanoseconds took) {
-  auto const known = request.method == "GET" || request.method == "POST";
+  auto const known = request.method == "GET" || request.method == "POST" || request.method == "PUT";
   auto const route = pattern.empty() ? std::string_view("none") : pattern;
   auto& metrics = Metrics::process();
   metrics.counter<Metric::http_requests>(known ? request.method : "other", route, std::to_string(status)).add();
@@ -72,7 +76,10 @@ class Gateway {
         pool_(pool_settings(settings_)),
         store_(pool_),
         authentication_(store_, settings_.token_cache),
-        admission_(authentication_, rate_limit_),
+        access_log_(store_, settings_.webhooks.profile_key_secret.reveal()),
+        admission_(authentication_, rate_limit_, access_log_),
+        waiting_(settings_.limits.max_waiting_requests,
+                 [this](std::string worker, Uuid key) { return store_.handled(std::move(worker), key); }),
         history_(kafka_client(settings_), std::string(replies_topic), streams_catching_up),
         producer_(std::make_unique<kafka::Producer>(kafka_client(settings_), producer_settings(settings_))),
         publisher_(*producer_, topics_),
@@ -81,10 +88,14 @@ class Gateway {
         messages_(admission_, visitor_messages_, idempotency_, publisher_),
         outside_events_(topics_, profile_keys(settings_.webhooks)),
         events_(admission_, store_, visitor_messages_, publisher_, outside_events_),
-        transcript_(admission_, store_, recent_, unseen_),
+        transcript_(admission_, access_log_, store_, recent_, unseen_),
         telemetry_(admission_, store_),
-        stream_(admission_, store_, {recent_, feed_, unseen_, history_}, settings_.stream),
+        places_(settings_.stream.per_tenant),
+        stream_(admission_, access_log_, store_, {recent_, feed_, unseen_, history_}, places_, settings_.stream),
         unsubscribe_(admission_, store_, settings_.unsubscribe_secret.reveal()),
+        matches_({admission_, access_log_, store_, pool_, waiting_,
+                  [this](std::vector<Publisher::Event> events) { return publisher_.publish_all(std::move(events)); },
+                  turn_feed_, places_, settings_.stream}),
         webhooks_(settings_.webhooks, admission_, publisher_) {}
 
   void run();
@@ -94,6 +105,7 @@ class Gateway {
   void add_webhooks(http::Router& router);
   bool ready() const { return accepting_ && accepting_->ready() && kafka_->ready() && database_->ready(); }
   ReplyTail::Listener listener();
+  ReplyTail::Listener turn_listener();
   Task<> watch(http::AdminServer& admin);
   Task<> stop_on_signal(http::Server& server);
 
@@ -106,7 +118,9 @@ class Gateway {
   TransactionPool pool_;
   Store store_;
   Authentication authentication_;
+  AccessLog access_log_;
   Admission admission_;
+  Waiting waiting_;
   ReplyHistory history_;
   std::unique_ptr<kafka::Producer> producer_;
   Publisher publisher_;
@@ -117,14 +131,17 @@ class Gateway {
   EventsRoute events_;
   TranscriptRoute transcript_;
   TelemetryRoute telemetry_;
+  StreamPlaces places_;
   StreamRoute stream_;
   UnsubscribeRoute unsubscribe_;
+  ReplyFeed turn_feed_;
+  MatchRoutes matches_;
   WebhookRoutes webhooks_;
   using Check = std::shared_ptr<http::AdminServer::Check>;
   Check kafka_, database_, accepting_;
   // Last, so destroyed first: its coroutines refer to all of the above.
   asio::io_context context_{1};
-  std::unique_ptr<ReplyTail> tail_;
+  std::unique_ptr<ReplyTail> tail_, turn_tail_;
 };
 
 http::Router Gateway::router() {
@@ -151,6 +168,7 @@ http::Router Gateway::router() {
   constexpr auto unsubscribe = messaging::unsubscribe_path;
   router.post(unsubscribe,
               guarded(unsubscribe, [this](http::Request const& request) { return unsubscribe_.post(request); }));
+  matches_.add_to(router);
   add_webhooks(router);
   return router;
 }
@@ -176,6 +194,15 @@ ReplyTail::Listener Gateway::listener() {
   listener.arrived = [this](std::vector<Reply> replies) {
     auto const now = RecentReplies::Clock::now();
     for (auto& reply : replies) feed_.deliver(recent_.add(std::move(reply), now));
+  };
+  return listener;
+}
+
+ReplyTail::Listener Gateway::turn_listener() {
+  ReplyTail::Listener listener;
+  listener.begun = [](std::vector<Cursor> const&) {};
+  listener.arrived = [this](std::vector<Reply> notices) {
+    for (auto& notice : notices) turn_feed_.deliver(std::make_shared<Reply const>(std::move(notice)));
   };
   return listener;
 }
@@ -223,6 +250,8 @@ void Gateway::run() {
   auto const hook = Metrics::process().on_collect([&] { connections.set(static_cast<double>(server.connections())); });
   tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(replies_topic), context_.get_executor(),
                                       listener());
+  turn_tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(turns_topic), context_.get_executor(),
+                                           turn_listener(), read_turn_notice);
   server.start();
   log::info("http listening",
             {{"address", settings_.http_listen.host + ":" + std::to_string(server.port())}, {"port", server.port()}});
@@ -230,6 +259,7 @@ void Gateway::run() {
   asio::co_spawn(context_, stop_on_signal(server), asio::detached);
   context_.run();
   tail_->stop();
+  turn_tail_->stop();
   history_.stop();
   producer_.reset();
   pool_.close();

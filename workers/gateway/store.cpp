@@ -20,18 +20,16 @@ BOOST_DESCRIBE_STRUCT(HeldKey, (), (state, same_request))
 
 /// The principal of a token.
 struct TokenOwner {
-  std::string domain, role;
+  Uuid principal;
+  std::optional<Uuid> person;
+  std::optional<std::string> domain;
+  std::string role;
 };
-BOOST_DESCRIBE_STRUCT(TokenOwner, (), (domain, role))
+BOOST_DESCRIBE_STRUCT(TokenOwner, (), (principal, person, domain, role))
 
 template <class Bytes>
 pqxx::bytes_view as_bytea(Bytes const& bytes) {
   return {reinterpret_cast<std::byte const*>(bytes.data()), bytes.size()};
-}
-
-/// Shows the transaction the rows of one tenant, until it ends.
-void enter_tenant(pqxx::transaction_base& transaction, std::string_view domain) {
-  transaction.exec("SELECT set_config('app.tenant', $1, true)", pqxx::params{domain});
 }
 
 std::optional<ConversationSummary> read_conversation(pqxx::transaction_base& transaction, std::string_view domain,
@@ -51,10 +49,10 @@ ClaimOutcome try_claim(pqxx::transaction_base& transaction, IdempotencyClaim& cl
       "ON CONFLICT (domain, key_hash) DO UPDATE SET created_at = now() "
       "WHERE held.state = 'pending' AND held.body_hash = excluded.body_hash "
       "AND held.created_at <= now() - make_interval(secs => $5::float8) RETURNING created_at",
-      pqxx::params{claim.domain, as_bytea(key_hash), as_bytea(claim.request), to_string(claim.event_id),
+      pqxx::params{claim.scope.domain, as_bytea(key_hash), as_bytea(claim.request), to_string(claim.event_id),
                    lease_seconds});
   if (granted) {
-    auto const conversation = read_conversation(transaction, claim.domain, claim.conversation_id);
+    auto const conversation = read_conversation(transaction, claim.scope.domain, claim.conversation_id);
     if (conversation && conversation->closed()) return ClaimOutcome::conversation_closed;
     claim.since = *granted;
     return ClaimOutcome::claimed;
@@ -63,49 +61,58 @@ ClaimOutcome try_claim(pqxx::transaction_base& transaction, IdempotencyClaim& cl
       postgres::read_one<HeldKey>(transaction,
                                   "SELECT state, body_hash = $3 AS same_request FROM pipeline.idempotency_keys"
                                   " WHERE domain = $1 AND key_hash = $2",
-                                  pqxx::params{claim.domain, as_bytea(key_hash), as_bytea(claim.request)});
+                                  pqxx::params{claim.scope.domain, as_bytea(key_hash), as_bytea(claim.request)});
   if (!held.same_request) return ClaimOutcome::other_request;
   return held.state == "published" ? ClaimOutcome::published : ClaimOutcome::in_progress;
 }
 
 }  // namespace
 
+void enter(pqxx::transaction_base& transaction, Scope const& scope) {
+  transaction.exec(
+      "SELECT set_config('app.tenant', $1, true), set_config('app.role', $2, true), "
+      "set_config('app.principal', $3, true)",
+      pqxx::params{scope.domain, to_string(scope.role), to_string(scope.principal)});
+}
+
 Task<std::optional<Principal>> Store::principal(TokenHash token) {
   auto work = [token](pqxx::connection& connection) -> std::optional<Principal> {
     pqxx::nontransaction query(connection);
-    auto const owner = postgres::read_optional<TokenOwner>(query, "SELECT domain, role FROM authenticate($1)",
-                                                           pqxx::params{as_bytea(token)});
+    auto const owner = postgres::read_optional<TokenOwner>(
+        query, "SELECT principal, person, domain, role FROM authenticate($1)", pqxx::params{as_bytea(token)});
     if (!owner) return std::nullopt;
-    return Principal{owner->domain, owner->role == "operator" ? Role::operator_role : Role::tenant};
+    auto const role = parse_role(owner->role);
+    if (!role) return std::nullopt;
+    query.exec("SELECT note_token_use($1)", pqxx::params{as_bytea(token)});
+    return Principal{owner->domain.value_or(""), *role, owner->principal, owner->person};
   };
   return pool_.run(std::move(work));
 }
 
-Task<bool> Store::tenant_exists(std::string domain) {
-  auto work = [domain = std::move(domain)](pqxx::connection& connection) {
+Task<bool> Store::tenant_exists(Scope scope) {
+  auto work = [scope = std::move(scope)](pqxx::connection& connection) {
     pqxx::read_transaction transaction(connection);
-    enter_tenant(transaction, domain);
-    return !transaction.exec("SELECT FROM tenants WHERE domain = $1 AND status = 'active'", pqxx::params{domain})
+    enter(transaction, scope);
+    return !transaction.exec("SELECT FROM tenants WHERE domain = $1 AND status = 'active'", pqxx::params{scope.domain})
                 .empty();
   };
   return pool_.run(std::move(work));
 }
 
-Task<std::optional<ConversationSummary>> Store::conversation(std::string domain, Uuid id) {
-  auto work = [domain = std::move(domain), id](pqxx::connection& connection) {
+Task<std::optional<ConversationSummary>> Store::conversation(Scope scope, Uuid id) {
+  auto work = [scope = std::move(scope), id](pqxx::connection& connection) {
     pqxx::read_transaction transaction(connection);
-    enter_tenant(transaction, domain);
-    return read_conversation(transaction, domain, id);
+    enter(transaction, scope);
+    return read_conversation(transaction, scope.domain, id);
   };
   return pool_.run(std::move(work));
 }
 
-Task<std::optional<Transcript>> Store::transcript(std::string domain, Uuid id, std::int64_t after_seq,
-                                                  std::int64_t limit) {
-  auto work = [=, domain = std::move(domain)](pqxx::connection& connection) -> std::optional<Transcript> {
+Task<std::optional<Transcript>> Store::transcript(Scope scope, Uuid id, std::int64_t after_seq, std::int64_t limit) {
+  auto work = [=, scope = std::move(scope)](pqxx::connection& connection) -> std::optional<Transcript> {
     pqxx::read_transaction transaction(connection);
-    enter_tenant(transaction, domain);
-    auto const conversation = read_conversation(transaction, domain, id);
+    enter(transaction, scope);
+    auto const conversation = read_conversation(transaction, scope.domain, id);
     if (!conversation) return std::nullopt;
     Transcript transcript{id, conversation->domain, conversation->session_id, conversation->status, {}, {}};
     // One more than requested shows whether there is another page.
@@ -123,13 +130,10 @@ Task<std::optional<Transcript>> Store::transcript(std::string domain, Uuid id, s
   return pool_.run(std::move(work));
 }
 
-Task<rollups::Report> Store::telemetry_report(Principal principal, rollups::Query query) {
-  auto work = [principal = std::move(principal), query = std::move(query)](pqxx::connection& connection) {
+Task<rollups::Report> Store::telemetry_report(Scope scope, rollups::Query query) {
+  auto work = [scope = std::move(scope), query = std::move(query)](pqxx::connection& connection) {
     pqxx::read_transaction transaction(connection);
-    if (principal.role == Role::operator_role)
-      transaction.exec("SELECT set_config('app.role', 'operator', true)");
-    else
-      enter_tenant(transaction, principal.domain);
+    enter(transaction, scope);
     return rollups::read_report(transaction, query);
   };
   return pool_.run(std::move(work));
@@ -138,7 +142,7 @@ Task<rollups::Report> Store::telemetry_report(Principal principal, rollups::Quer
 Task<ClaimOutcome> Store::claim(IdempotencyClaim& claim, std::chrono::milliseconds lease) {
   auto work = [&claim, seconds = std::chrono::duration<double>(lease).count()](pqxx::connection& connection) {
     pqxx::work transaction(connection);
-    enter_tenant(transaction, claim.domain);
+    enter(transaction, claim.scope);
     auto const outcome = try_claim(transaction, claim, seconds);
     if (outcome == ClaimOutcome::claimed) transaction.commit();
     return outcome;
@@ -149,10 +153,10 @@ Task<ClaimOutcome> Store::claim(IdempotencyClaim& claim, std::chrono::millisecon
 Task<> Store::mark_published(IdempotencyClaim claim) {
   auto work = [claim = std::move(claim)](pqxx::connection& connection) {
     pqxx::work transaction(connection);
-    enter_tenant(transaction, claim.domain);
+    enter(transaction, claim.scope);
     // Also when the claim had expired in between: the event is on the topic, published by any holder.
     transaction.exec("UPDATE pipeline.idempotency_keys SET state = 'published' WHERE domain = $1 AND key_hash = $2",
-                     pqxx::params{claim.domain, as_bytea(sha256(claim.key))});
+                     pqxx::params{claim.scope.domain, as_bytea(sha256(claim.key))});
     transaction.commit();
   };
   return pool_.run(std::move(work));
@@ -162,11 +166,34 @@ Task<> Store::release(IdempotencyClaim claim, std::chrono::milliseconds lease) {
   auto work = [claim = std::move(claim),
                seconds = std::chrono::duration<double>(lease).count()](pqxx::connection& connection) {
     pqxx::work transaction(connection);
-    enter_tenant(transaction, claim.domain);
+    enter(transaction, claim.scope);
     transaction.exec(
         "UPDATE pipeline.idempotency_keys SET created_at = created_at - make_interval(secs => $3::float8) "
         "WHERE domain = $1 AND key_hash = $2 AND state = 'pending' AND created_at = $4::timestamptz",
-        pqxx::params{claim.domain, as_bytea(sha256(claim.key)), seconds, claim.since});
+        pqxx::params{claim.scope.domain, as_bytea(sha256(claim.key)), seconds, claim.since});
+    transaction.commit();
+  };
+  return pool_.run(std::move(work));
+}
+
+Task<std::optional<HandledEvent>> Store::handled(std::string worker, Uuid event_key) {
+  auto work = [worker = std::move(worker), event_key](pqxx::connection& connection) {
+    pqxx::nontransaction query(connection);
+    return postgres::read_optional<HandledEvent>(query, "SELECT error_class FROM pipeline.handled($1, $2::uuid)",
+                                                 pqxx::params{worker, to_string(event_key)});
+  };
+  return pool_.run(std::move(work));
+}
+
+Task<> Store::log_access(Scope scope, AccessRecord record) {
+  auto work = [scope = std::move(scope), record = std::move(record)](pqxx::connection& connection) {
+    pqxx::work transaction(connection);
+    enter(transaction, scope);
+    transaction.exec(
+        "INSERT INTO access_log (domain, principal_id, action, object, result, ip_hash) "
+        "VALUES (NULLIF($1, ''), $2::uuid, $3, $4, $5, decode(NULLIF($6, ''), 'hex'))",
+        pqxx::params{scope.domain, to_string(scope.principal), record.action, record.object, record.result,
+                     record.ip_hash});
     transaction.commit();
   };
   return pool_.run(std::move(work));

@@ -5,6 +5,8 @@
 #include "postgres/pool.hpp"
 #include "rollups/report.hpp"
 #include "uuid/uuid.hpp"
+#include "workers/gateway/door/access_log.hpp"
+#include "workers/gateway/door/principal.hpp"
 #include "workers/gateway/door/token_cache.hpp"
 
 #include <array>
@@ -17,13 +19,17 @@
 
 #include <boost/describe/class.hpp>
 
+namespace pqxx {
+class transaction_base;
+}
+
 namespace omnibus::gateway {
 
 using Fingerprint = std::array<std::uint8_t, 32>;
 
 /// The claim of a request to an Idempotency-Key.
 struct IdempotencyClaim {
-  std::string domain;
+  Scope scope;  ///< of one tenant
   std::string key;
   Fingerprint request;
   Uuid event_id;
@@ -69,23 +75,34 @@ struct Transcript {
 };
 BOOST_DESCRIBE_STRUCT(Transcript, (), (id, domain, session_id, status, messages, next_after_seq))
 
-/// Reads and writes as the role omnibus_gateway: row-level security shows each transaction the rows of one tenant.
+/// What became of an event that a worker has handled.
+struct HandledEvent {
+  std::optional<std::string> error_class;  ///< of the dead letter, when the event was parked
+
+  bool parked() const { return error_class.has_value(); }
+};
+BOOST_DESCRIBE_STRUCT(HandledEvent, (), (error_class))
+
+/// Shows a transaction the rows of its scope, until it ends. @throws what libpqxx throws
+void enter(pqxx::transaction_base& transaction, Scope const& scope);
+
+/// Reads and writes as the role omnibus_gateway: row-level security shows each transaction the rows of its scope.
 /// Every function throws as TransactionPool::run does.
 class Store {
  public:
   explicit Store(TransactionPool& pool) : pool_(pool) {}
 
-  /// The principal of a token that is not revoked, if its tenant is active.
+  /// The principal of a valid token, if it is not disabled and its tenant is active. Notes the token's use.
   Task<std::optional<Principal>> principal(TokenHash token);
-  /// Whether there is an active tenant with that domain.
-  Task<bool> tenant_exists(std::string domain);
+  /// Whether the scope's tenant is there and active.
+  Task<bool> tenant_exists(Scope scope);
 
-  Task<std::optional<ConversationSummary>> conversation(std::string domain, Uuid id);
+  Task<std::optional<ConversationSummary>> conversation(Scope scope, Uuid id);
   /// The messages after a sequence number, at most `limit`, in order.
-  Task<std::optional<Transcript>> transcript(std::string domain, Uuid id, std::int64_t after_seq, std::int64_t limit);
+  Task<std::optional<Transcript>> transcript(Scope scope, Uuid id, std::int64_t after_seq, std::int64_t limit);
 
-  /// A report of the rollups: the tenant's own; for an operator, of all.
-  Task<rollups::Report> telemetry_report(Principal principal, rollups::Query query);
+  /// A report of the rollups of the scope's tenant, or of all.
+  Task<rollups::Report> telemetry_report(Scope scope, rollups::Query query);
 
   /// Claims the key for a request. A claim that is not ended within `lease` can be taken over. Fills
   /// `claim.since` when it is granted. `claim` must outlive the coroutine.
@@ -93,6 +110,11 @@ class Store {
   Task<> mark_published(IdempotencyClaim claim);
   /// Gives the claim back; an equal request can take it over at once.
   Task<> release(IdempotencyClaim claim, std::chrono::milliseconds lease);
+
+  /// What became of an event; nothing until the worker has handled it. `event_key` is the envelope's.
+  Task<std::optional<HandledEvent>> handled(std::string worker, Uuid event_key);
+
+  Task<> log_access(Scope scope, AccessRecord record);
 
   /// A round trip. @throws when the database is not reachable.
   Task<> ping();

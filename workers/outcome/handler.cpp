@@ -10,15 +10,15 @@
 namespace omnibus::outcome {
 namespace {
 
-processing::Work work_of(AgentConversationCompleted const& completed) {
+processing::LoggedWork work_of(AgentConversationCompleted const& completed) {
   return {completed.domain, "analyze_outcome", "conversation", completed.conversation_id, std::nullopt};
 }
 
-processing::Work work_of(OutcomeAnalysisRequested const& request) {
+processing::LoggedWork work_of(OutcomeAnalysisRequested const& request) {
   return {request.domain, "analyze_outcome", "conversation", request.conversation_id, request.requested_by};
 }
 
-processing::Work work_of(OutcomeCollaborationTracked const& tracked) {
+processing::LoggedWork work_of(OutcomeCollaborationTracked const& tracked) {
   return {tracked.domain, "track_collaboration", "outcome", tracked.outcome_id, tracked.requested_by};
 }
 
@@ -41,7 +41,7 @@ OutcomeScored scored_event(JudgedOutcome const& outcome, HeldConversation const&
           outcome.quality.value(), outcome.follow_up};
 }
 
-processing::Spent in_log(assistant::Spent const& spent) {
+processing::LoggedCost in_log(assistant::Spent const& spent) {
   return {spent.prompt_tokens + spent.completion_tokens, spent.cost_usd()};
 }
 
@@ -57,7 +57,7 @@ Task<> OutcomeHandler::handle(Context& context, OutcomeAnalysisRequested const& 
   co_await std::move(judging);
 }
 
-Task<> OutcomeHandler::judge(Context& context, Uuid match, processing::Work work) {
+Task<> OutcomeHandler::judge(Context& context, Uuid match, processing::LoggedWork work) {
   auto const conversation = *work.target;
   auto reading = store_->read(context, conversation);
   auto const found = co_await std::move(reading);

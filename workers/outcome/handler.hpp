@@ -42,7 +42,7 @@ class OutcomeHandler {
   void gave_up(Context& context, OutcomeCollaborationTracked const& tracked, Failure const& failure, UnitOfWork& unit);
 
  private:
-  Task<> judge(Context& context, Uuid match, processing::Work work);
+  Task<> judge(Context& context, Uuid match, processing::LoggedWork work);
   /// Asks the model, or finds its recorded answer. Nothing in a replay without one.
   Task<std::optional<assistant::Structured<OutcomeJudgement>>> ask(Context& context, HeldConversation const& held,
                                                                    Uuid const& conversation);

@@ -104,16 +104,16 @@ bool PostgresOutcomes::track(UnitOfWork& unit, OutcomeCollaborationTracked const
   return !found.empty();
 }
 
-Task<> PostgresOutcomes::log_start(Context& context, processing::Work work) {
+Task<> PostgresOutcomes::log_start(Context& context, processing::LoggedWork work) {
   return processing::start(context, std::move(work));
 }
 
-void PostgresOutcomes::log_end(UnitOfWork& unit, Context& context, processing::Work const& work,
-                               processing::Spent const& spent) {
+void PostgresOutcomes::log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+                               processing::LoggedCost const& spent) {
   processing::complete(unit, context, work, spent);
 }
 
-void PostgresOutcomes::log_failure(UnitOfWork& unit, Context& context, processing::Work const& work,
+void PostgresOutcomes::log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                                    Failure const& failure) {
   processing::fail(unit, context, work, failure);
 }

@@ -49,10 +49,10 @@ class OutcomeStore {
   virtual bool track(UnitOfWork& unit, OutcomeCollaborationTracked const& tracked) = 0;
 
   /// The row of the processing log, see processing/processing_log.hpp.
-  virtual Task<> log_start(Context& context, processing::Work work) = 0;
-  virtual void log_end(UnitOfWork& unit, Context& context, processing::Work const& work,
-                       processing::Spent const& spent) = 0;
-  virtual void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work,
+  virtual Task<> log_start(Context& context, processing::LoggedWork work) = 0;
+  virtual void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+                       processing::LoggedCost const& spent) = 0;
+  virtual void log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                            Failure const& failure) = 0;
 };
 
@@ -62,10 +62,11 @@ class PostgresOutcomes final : public OutcomeStore {
   Task<std::optional<HeldConversation>> read(Context& context, Uuid const& conversation) override;
   bool add(UnitOfWork& unit, JudgedOutcome const& outcome) override;
   bool track(UnitOfWork& unit, OutcomeCollaborationTracked const& tracked) override;
-  Task<> log_start(Context& context, processing::Work work) override;
-  void log_end(UnitOfWork& unit, Context& context, processing::Work const& work,
-               processing::Spent const& spent) override;
-  void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work, Failure const& failure) override;
+  Task<> log_start(Context& context, processing::LoggedWork work) override;
+  void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+               processing::LoggedCost const& spent) override;
+  void log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+                   Failure const& failure) override;
 
   /// read() over a connection.
   static std::optional<HeldConversation> read_over(pqxx::connection& connection, Uuid const& conversation);

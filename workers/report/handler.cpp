@@ -12,11 +12,11 @@
 namespace omnibus::report {
 namespace {
 
-processing::Work work_of(ReportRequested const& request) {
+processing::LoggedWork work_of(ReportRequested const& request) {
   return {request.domain, "generate_report", "user", request.user_id, request.requested_by};
 }
 
-processing::Work work_of(ReportGenerated const& report) {
+processing::LoggedWork work_of(ReportGenerated const& report) {
   return {report.domain, "send_report", "report", report.report_id, std::nullopt};
 }
 

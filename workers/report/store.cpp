@@ -158,11 +158,11 @@ void PostgresReports::settle(UnitOfWork& unit, Uuid const& report, std::optional
       pqxx::params{to_string(report), state, detail});
 }
 
-void PostgresReports::log_end(UnitOfWork& unit, Context& context, processing::Work const& work) {
+void PostgresReports::log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work) {
   processing::complete(unit, context, work);
 }
 
-void PostgresReports::log_failure(UnitOfWork& unit, Context& context, processing::Work const& work,
+void PostgresReports::log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                                   Failure const& failure) {
   processing::fail(unit, context, work, failure);
 }

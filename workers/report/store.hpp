@@ -99,8 +99,8 @@ class ReportStore {
                       std::string const& detail) = 0;
 
   /// The row of the processing log, see processing/processing_log.hpp.
-  virtual void log_end(UnitOfWork& unit, Context& context, processing::Work const& work) = 0;
-  virtual void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work,
+  virtual void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work) = 0;
+  virtual void log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                            Failure const& failure) = 0;
 };
 
@@ -115,8 +115,9 @@ class PostgresReports final : public ReportStore {
   bool claim(UnitOfWork& unit, Uuid const& report, std::string const& message_id) override;
   void settle(UnitOfWork& unit, Uuid const& report, std::optional<std::string> const& state,
               std::string const& detail) override;
-  void log_end(UnitOfWork& unit, Context& context, processing::Work const& work) override;
-  void log_failure(UnitOfWork& unit, Context& context, processing::Work const& work, Failure const& failure) override;
+  void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work) override;
+  void log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+                   Failure const& failure) override;
 
   /// read() over a connection. @throws Failure (permanent) when the stored content cannot be read.
   static std::optional<ReportPerson> read_over(pqxx::connection& connection, ReportRequested const& request,

@@ -27,7 +27,7 @@ struct Delivery {
   std::int64_t epoch = 0;          ///< the partition's epoch when this attempt began
   std::uint32_t attempts = 0;      ///< failed attempts, without outages and deferrals
   std::uint32_t deferrals = 0;     ///< deferrals in a row
-  Clock::time_point first_begun;   ///< when the first attempt began
+  Clock::time_point arrived;       ///< in this process
   Clock::time_point first_failed;  ///< time of the first failed attempt; undefined before
   bool waiting = false;            ///< waits for its retry time
   bool resolved = false;           ///< its inbox row is committed: it must not be handled again

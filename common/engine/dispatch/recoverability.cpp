@@ -16,25 +16,33 @@ std::chrono::milliseconds doubled(std::chrono::milliseconds base, std::uint32_t 
   return std::min(longest, base * (1 << doublings));
 }
 
-}  // namespace
-
-Decision decide(Failure const& failure, std::uint32_t attempts, RecoverabilitySettings const& settings, double random) {
-  if (failure.kind() == Failure::Kind::outage) return {Decision::Action::pause};
-  auto const deferred = failure.kind() == Failure::Kind::deferred;
-  if (failure.kind() == Failure::Kind::permanent || (!deferred && attempts >= settings.max_attempts))
-    return {Decision::Action::dead_letter};
+std::chrono::milliseconds delay_of(Failure const& failure, std::uint32_t attempts,
+                                   RecoverabilitySettings const& settings, double random) {
   auto asked = failure.retry_after();
   if (asked) {
     asked = std::clamp(*asked, std::chrono::milliseconds{0}, settings.longest_requested);
     *asked += scale(*asked, random / 10);
   }
-  if (deferred) {
+  if (failure.kind() == Failure::Kind::deferred) {
     auto const ceiling = doubled(settings.first_deferral, attempts, settings.longest_requested);
-    return {Decision::Action::retry,
-            std::max(asked.value_or(std::chrono::milliseconds{0}), scale(ceiling, (1 + random) / 2))};
+    return std::max(asked.value_or(std::chrono::milliseconds{0}), scale(ceiling, (1 + random) / 2));
   }
-  if (asked) return {Decision::Action::retry, *asked};
-  return {Decision::Action::retry, scale(doubled(settings.base_delay, attempts, settings.longest_delay), random)};
+  if (asked) return *asked;
+  return scale(doubled(settings.base_delay, attempts, settings.longest_delay), random);
+}
+
+}  // namespace
+
+Decision decide(Failure const& failure, std::uint32_t attempts, RecoverabilitySettings const& settings, double random) {
+  if (failure.kind() == Failure::Kind::outage) return {Decision::Action::pause};
+  auto const exhausted = failure.kind() == Failure::Kind::transient && attempts >= settings.max_attempts;
+  if (failure.kind() == Failure::Kind::permanent || exhausted) return {Decision::Action::dead_letter};
+  return {Decision::Action::retry, bounded(delay_of(failure, attempts, settings, random), failure)};
+}
+
+std::chrono::milliseconds bounded(std::chrono::milliseconds delay, Failure const& failure) {
+  auto const at_most = std::max(failure.at_most().value_or(delay), std::chrono::milliseconds{0});
+  return std::min(delay, at_most);
 }
 
 }  // namespace omnibus::engine

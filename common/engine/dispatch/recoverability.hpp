@@ -26,9 +26,13 @@ struct Decision {
 /// Decides by the failure's kind and the number of failed attempts, this one included. Back-off has full jitter:
 /// uniform in [0, min(longest, base * 2^(attempts-1))], after Brooker, "Exponential Backoff and Jitter" (2015); a delay
 /// requested by the other side is honoured, plus up to a tenth so that not all retries come at once. A deferral grows
-/// the same way from its own base, but has at least half of its upper end, to spare an unavailable party.
+/// the same way from its own base, but has at least half of its upper end, to spare an unavailable party. Every delay
+/// is bounded().
 /// @param attempts of a deferral: how often in a row the event has been deferred, this time included.
 /// @param random uniform in [0, 1).
 Decision decide(Failure const& failure, std::uint32_t attempts, RecoverabilitySettings const& settings, double random);
+
+/// The delay, or the failure's `at_most` if that is shorter.
+std::chrono::milliseconds bounded(std::chrono::milliseconds delay, Failure const& failure);
 
 }  // namespace omnibus::engine

@@ -81,7 +81,7 @@ constexpr std::array table{
            "Azure, Gemini", "experientiallabs/experiential#962", &changed<&filtered_midway>},
     OddWay{"refusal-in-its-field", "`content` is null, the words are in `refusal`", "Those words, ended by refusal",
            "OpenAI, Azure", "langchain-ai/langchain#39747", &changed_answer<&refusal_in_its_field>},
-    OddWay{"tool-call-as-text", "The call is text: `<tool_call>` with JSON", "The text; no call is run",
+    OddWay{"tool-call-as-text", "The call is text: `<tool_call>` with JSON", same,
            "vLLM and Ollama without a tool parser", "NousResearch/hermes-agent#3518", &changed_answer<&call_as_text>},
     // Fields.
     OddWay{"filter-results-first", "First a chunk without choices and id, with `prompt_filter_results`", same, "Azure",

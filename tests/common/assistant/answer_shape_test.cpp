@@ -53,8 +53,8 @@ TEST_CASE("a whole number has no fraction") {
 }
 
 TEST_CASE("an enum's value is the one that is meant, as the schema spells it") {
-  for (auto const* const meant :
-       {"strong_match", "STRONG_MATCH", "Strong Match", "strong-match", "StrongMatch", " strongmatch"})
+  for (auto const* const meant : {"strong_match", "STRONG_MATCH", "Strong Match", "strong-match", "StrongMatch",
+                                  " strongmatch", "strong\u2011match", "Strong\u00A0Match"})
     CHECK_MESSAGE(fitted(kind, '"' + std::string{meant} + '"') == R"("STRONG_MATCH")", meant);
   CHECK(fitted(kind, R"("Hidden asset")") == R"("hidden_asset")");
   CHECK(fitted(kind, R"("next_step")") == R"("Next Step")");

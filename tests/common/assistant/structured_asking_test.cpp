@@ -259,12 +259,12 @@ TEST_CASE("an event's only answer has no step of its own") {
 
 TEST_CASE("while a model may answer later the event is tried again, and then it is given up") {
   Bench bench;
-  bench.model.script.failure = failed(LlmKind::timeout);
+  bench.model.script.failure = failed(LlmKind::rate_limited);
   CHECK(bench.tick() == FakeContext::Kind::waits);
   auto const result = bench.context.try_until_over(std::chrono::minutes{5});
   CHECK(result == FakeContext::Kind::parked);
   CHECK(result.error_class == "model_failed");
-  CHECK(result.reason == "no answer from the model: timeout");
+  CHECK(result.reason == "no answer from the model: rate_limited");
   CHECK(bench.judging.result.fate == AnswerFate::unanswered);
 }
 
@@ -293,7 +293,7 @@ TEST_CASE("when no model answers the second question in all attempts, the model 
   Bench bench;
   bench.say("{}");
   bench.model.script.on_asked = [&] {
-    if (bench.model.asked() == 2) bench.model.script.failure = failed(LlmKind::unavailable);
+    if (bench.model.asked() == 2) bench.model.script.failure = failed(LlmKind::rate_limited);
   };
   CHECK(bench.tick() == FakeContext::Kind::waits);
   CHECK(bench.context.try_until_over().error_class == "model_failed");

@@ -165,6 +165,43 @@ TEST_CASE("a deferred event holds up its own key only, counts no attempt and is 
   for (auto const& [key, handled] : journal.by_key()) CHECK(handled == numbers(10));
 }
 
+TEST_CASE("an event is tried again by the time its handler names, in order of its key, and others do not wait") {
+  std::optional<std::chrono::milliseconds> const asked = std::chrono::minutes{5};
+  auto const kinds = {&Failure::deferred, &Failure::transient};
+  for (auto const fail : kinds) {
+    Broker broker;
+    auto const topic = broker.topic(1);
+    REQUIRE(publish(broker, numbered_events(topic, 60, 3)));
+    constexpr std::chrono::milliseconds due{700};
+    Journal journal;
+    std::atomic<std::int64_t> latest{0};
+    std::atomic<int> behind{0};  // attempts that failed of events that had waited for others of their key
+    EngineSettings settings;
+    settings.max_in_flight = 2;
+    settings.recoverability.first_deferral = settings.recoverability.longest_delay = std::chrono::minutes{5};
+    RunningEngine engine{broker, topic, "due-" + topic,
+                         [&](Context& context) -> Task<> {
+                           auto const waited = context.waiting_for();
+                           if (context.key() != "key-0" && waited < due) {
+                             if (context.data() != "0") ++behind;
+                             throw fail("away", asked, due - waited);
+                           }
+                           latest = std::max(latest.load(), waited.count());
+                           journal.add(std::string{context.key()}, std::string{context.data()});
+                           co_return;
+                         },
+                         settings};
+    REQUIRE(journal.wait_for_count(3));
+    CHECK(journal.by_key()["key-0"] == numbers(3));
+    REQUIRE(journal.wait_for_count(180, std::chrono::seconds{20}));
+    engine.stop();
+    CHECK(latest <= (due + std::chrono::milliseconds{100}).count());
+    CHECK(behind == 0);
+    CHECK(engine.counters().outages == 0);
+    for (auto const& [key, handled] : journal.by_key()) CHECK(handled == numbers(3));
+  }
+}
+
 TEST_CASE("work that never waits keeps the order of each key, also around events that fail and are tried again") {
   Broker broker;
   auto const topic = broker.topic(4);

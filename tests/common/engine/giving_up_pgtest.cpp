@@ -111,6 +111,7 @@ TEST_CASE("what a handler adds to a dead letter is written and published with it
   REQUIRE(letters.size() == 1);
   CHECK(parking.database.effects() == 1);
   CHECK(parking.database.inbox() == 1);
+  CHECK(parking.database.number("SELECT count(*) FROM pipeline.inbox WHERE error_class = 'refused'") == 1);
   CHECK(parking.failed_replies(letters[0]).size() == 1);
   CHECK(parking.database.outbox() == 0);
 }

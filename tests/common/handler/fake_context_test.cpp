@@ -105,6 +105,7 @@ TEST_CASE("what is no fault of the event's counts no attempt") {
     handler.failure = failure;
     for (int i = 0; i < 5; ++i) CHECK((i == 0 ? context.hand(handler, message) : context.try_again()) == kind);
     CHECK(context.attempt() == 1);
+    CHECK(context.deferred() == (kind == Kind::deferred));
   }
   handler.failure.reset();
   CHECK(context.try_until_over() == Kind::handled);

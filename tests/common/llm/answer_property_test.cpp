@@ -1,7 +1,7 @@
 // What holds for every answer, tried with random ones: the seed is fixed, so that a failure is found again.
 #include "json/encode.hpp"
+#include "json/repair.hpp"
 #include "json/utf8.hpp"
-#include "llm/text_mender.hpp"
 #include "tests/common/llm/read_answer.hpp"
 
 #include <random>
@@ -183,7 +183,7 @@ TEST_CASE("any text is answered, in any place, and what is said is well-formed")
     auto const read = read_answer(stream(chunks));
     CAPTURE(text);
     CHECK(read.error.empty());
-    CHECK(read.text() == mended(text));
+    CHECK(read.text() == omnibus::json::repaired_text(text));
     CHECK(read.said() == read.text());
     CHECK(omnibus::json::is_utf8(read.text()));
   }

@@ -199,6 +199,41 @@ TEST_CASE("an answer ends with what says so, and not with the connection") {
   }
 }
 
+TEST_CASE("an answer that falls silent is told from one that is long") {
+  auto request = question();
+  request.deadline = std::chrono::milliseconds(600);
+  auto const piece = std::string("data: {\"choices\":[{\"delta\":{\"content\":\"One\"}}]}\n\n");
+  auto const role = std::string("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n");
+  auto const failed = [&](std::string const& first, std::string const& then) {
+    ScriptedPeer peer([&](ScriptedConnection& connection, int) {
+      connection.read_request();
+      connection.send(stream_head + first);
+      for (auto i = 0; i < 100 && !then.empty(); ++i) {
+        connection.send(then);
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
+      connection.await_close();
+    });
+    auto result = ask(peer.url("/v1"), request);
+    REQUIRE(result.failure);
+    CHECK(result.error == "timeout");
+    return *result.failure;
+  };
+  SUBCASE("nothing behind the head") {
+    CHECK(failed("", "").remains() == nullptr);
+  }
+  for (auto const& first : {": wait\n\n", role.c_str(), piece.c_str()}) {
+    CAPTURE(first);
+    auto const silent = failed(first, "");
+    REQUIRE(silent.remains() != nullptr);
+    CHECK(silent.remains()->oddities.has(Oddity::silent));
+    auto const endless = failed(first, first);
+    REQUIRE(endless.remains() != nullptr);
+    CHECK(endless.remains()->oddities.has(Oddity::endless));
+    CHECK_FALSE(endless.remains()->oddities.has(Oddity::silent));
+  }
+}
+
 TEST_CASE("the connection of a usual stream is used again") {
   std::atomic<int> connections = 0;
   ScriptedPeer peer([&](ScriptedConnection& connection, int) {

@@ -115,6 +115,40 @@ TEST_CASE_FIXTURE(Fixture, "the fallback model has only the time that the first 
   CHECK(fake.deadlines == std::vector<std::chrono::milliseconds>{std::chrono::seconds{60}, std::chrono::seconds{20}});
 }
 
+TEST_CASE_FIXTURE(Fixture, "the fallback model has a quarter of the time, however slow the first one is") {
+  fake.fail_next(Kind::timeout);
+  until = now + std::chrono::seconds{10};
+  fake.on_asked = [&] { now += fake.deadlines.back(); };
+  CHECK(ask() == "spare: hello instead of main");
+  CHECK(fake.deadlines ==
+        std::vector<std::chrono::milliseconds>{std::chrono::milliseconds{7500}, std::chrono::milliseconds{2500}});
+}
+
+TEST_CASE_FIXTURE(Fixture, "no model is asked that has no time to answer") {
+  until = now + std::chrono::milliseconds{99};
+  CHECK(ask() == "timeout");
+  until = now - std::chrono::hours{1};
+  CHECK(ask() == "timeout");
+  CHECK(fake.asked.empty());
+  CHECK(attempts.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a model that had less than a second opens no breaker by using it up") {
+  until = now + std::chrono::milliseconds{900};
+  for (auto i = 0; i < 20; ++i) fake.fail_next(Kind::timeout);
+  for (auto i = 0; i < 10; ++i) CHECK(ask() == "timeout");
+  until = CircuitBreaker::Clock::time_point::max();
+  CHECK(ask() == "main: hello");
+}
+
+TEST_CASE_FIXTURE(Fixture, "answers that begin and fall silent open the breaker") {
+  auto const remains = std::make_shared<ChatCompletion>();
+  remains->oddities.add(Oddity::silent);
+  for (auto i = 0; i < 10; ++i) fake.fail_next(Kind::timeout, {}, remains);
+  for (auto i = 0; i < 5; ++i) CHECK(ask() == "timeout");
+  CHECK(ask() == "breaker_open");
+}
+
 TEST_CASE_FIXTURE(Fixture, "the fallback model answers where the first one fails") {
   fake.fail_next(Kind::unavailable);
   CHECK(ask() == "spare: hello instead of main");

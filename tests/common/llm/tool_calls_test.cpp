@@ -3,6 +3,9 @@
 
 #include "tests/common/llm/read_answer.hpp"
 
+#include <set>
+#include <string>
+
 #include <doctest/doctest.h>
 
 using namespace omnibus::llm;
@@ -87,6 +90,16 @@ TEST_CASE("calls without an id, or with an empty one, get ids of their own") {
                             R"({"index":1,"id":"call","function":{"name":"g","arguments":"{}"}})"});
   CHECK(names(same) == "f{} g{}");
   CHECK(same.completion.tool_calls[0].id != same.completion.tool_calls[1].id);
+}
+
+TEST_CASE("ids that are alike once they are mended stay two") {
+  auto const read = called({R"({"id":"a","function":{"name":"f"}})", R"({"id":"a\u0000","function":{"name":"f"}})",
+                            R"({"id":"\u0000a","function":{"name":"g"}})"});
+  REQUIRE(read.completion.tool_calls.size() == 3);
+  std::set<std::string> ids;
+  for (auto const& call : read.completion.tool_calls) CHECK(ids.insert(call.id).second);
+  CHECK(ids.contains("a"));
+  CHECK(read.oddities.has(Oddity::call_id));
 }
 
 TEST_CASE("made-up ids differ from round to round of one prompt") {

@@ -128,7 +128,7 @@ TEST_CASE("a name that is none of a worker is refused, and so are the roles that
   pqxx::nontransaction query{admin};
   for (auto const* const name :
        {"", "Triage", "9lives", "_x", "tri-age", "a b", "a\n", "x; DROP ROLE omnibus_chat", "a\"b", "owner", "replay",
-        "readonly", "operator", "a23456789_123456789_123456789_123456789_12"}) {
+        "readonly", "operator", "admin", "a23456789_123456789_123456789_123456789_12"}) {
     CAPTURE(name);
     CHECK_THROWS_AS(query.exec("SELECT pipeline.create_worker($1)", pqxx::params{name}), pqxx::sql_error);
     CHECK_THROWS_AS(query.exec("SELECT pipeline.drop_worker($1)", pqxx::params{name}), pqxx::sql_error);

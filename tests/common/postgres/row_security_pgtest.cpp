@@ -6,13 +6,15 @@ using namespace omnibus;
 
 namespace {
 
-/// Two tenants, each with a token, a conversation, a message and an idempotency key.
+/// Two tenants, each with a principal and its token, a conversation, a message and an idempotency key.
 struct TwoTenants {
   TwoTenants() {
     pqxx::connection admin{database.url()};
     pqxx::nontransaction{admin}.exec(R"(
       INSERT INTO tenants (domain) VALUES ('a.example'), ('b.example');
-      INSERT INTO api_tokens (token_sha256, domain) SELECT sha256(domain::bytea), domain FROM tenants;
+      INSERT INTO principals (domain, role, kind, name) SELECT domain, 'service', 'machine', 'shop' FROM tenants;
+      INSERT INTO api_tokens (token_sha256, principal_id) SELECT sha256(domain::bytea), id FROM principals;
+      INSERT INTO access_log (domain, action, result) SELECT domain, 'role.check', 'refused' FROM tenants;
       INSERT INTO conversations (domain, session_id) SELECT domain, 's' FROM tenants;
       INSERT INTO messages (conversation_id, seq, role, content) SELECT id, 1, 'user', domain FROM conversations;
       INSERT INTO pipeline.idempotency_keys (domain, key_hash, body_hash, event_id)
@@ -37,7 +39,8 @@ bool is_refused(std::string const& url, std::string const& sql) {
   }
 }
 
-std::string const tables[] = {"tenants", "api_tokens", "conversations", "messages", "pipeline.idempotency_keys"};
+std::string const tables[] = {
+    "tenants", "principals", "api_tokens", "access_log", "conversations", "messages", "pipeline.idempotency_keys"};
 
 }  // namespace
 
@@ -123,17 +126,18 @@ TEST_CASE("the gateway learns whose a token is, and cannot list tokens") {
     auto const rows = query.exec("SELECT domain, role FROM authenticate(sha256($1::bytea))", pqxx::params{token});
     return rows.empty() ? std::string{"nobody"} : rows[0][0].as<std::string>() + ' ' + rows[0][1].as<std::string>();
   };
-  CHECK(owner_of("a.example") == "a.example tenant");
+  CHECK(owner_of("a.example") == "a.example service");
   CHECK(owner_of("another") == "nobody");
   {
     pqxx::connection admin{tenants.database.url()};
     pqxx::nontransaction change{admin};
-    change.exec("UPDATE api_tokens SET revoked_at = now() WHERE domain = 'a.example'");
+    change.exec("UPDATE api_tokens SET revoked_at = now() WHERE token_sha256 = sha256('a.example')");
     change.exec("UPDATE tenants SET status = 'suspended' WHERE domain = 'b.example'");
   }
   CHECK(owner_of("a.example") == "nobody");
   CHECK(owner_of("b.example") == "nobody");
   CHECK(is_refused(url, "SELECT token_sha256 FROM api_tokens"));
+  CHECK(is_refused(url, "SELECT password_hash FROM principals"));
 }
 
 TEST_CASE("workers and the read-only role see every tenant, and the owner is held by its policies too") {
@@ -149,7 +153,8 @@ TEST_CASE("workers and the read-only role see every tenant, and the owner is hel
 TEST_CASE("each role may do its work and no more") {
   TwoTenants tenants;
   auto const url = [&](std::string_view role) { return tenants.database.url_as(role); };
-  CHECK(is_refused(url("chat"), "SELECT domain FROM api_tokens"));
+  CHECK(is_refused(url("chat"), "SELECT id FROM api_tokens"));
+  CHECK(is_refused(url("chat"), "SELECT id FROM principals"));
   CHECK(is_refused(url("chat"), "SELECT 1 FROM pipeline.idempotency_keys"));
   CHECK(is_refused(url("chat"), "SELECT * FROM authenticate('x')"));
   CHECK(is_refused(url("chat"), "DELETE FROM messages"));
@@ -175,7 +180,10 @@ TEST_CASE("each role may do its work and no more") {
   CHECK(is_refused(url("readonly"), "SELECT token_sha256 FROM api_tokens"));
   CHECK(is_refused(url("readonly"), "INSERT INTO messages SELECT"));
   CHECK(is_refused(url("readonly"), "UPDATE pipeline.fence SET epoch = 9"));
-  CHECK_FALSE(is_refused(url("readonly"), "SELECT domain, role, revoked_at FROM api_tokens"));
+  CHECK(is_refused(url("readonly"), "SELECT password_hash FROM principals"));
+  CHECK_FALSE(is_refused(url("readonly"),
+                         "SELECT domain, role, revoked_at FROM api_tokens k "
+                         "JOIN principals p ON p.id = k.principal_id"));
   CHECK_FALSE(is_refused(url("readonly"), "SELECT 1 FROM pipeline.inbox, pipeline.outbox, pipeline.fence"));
 }
 

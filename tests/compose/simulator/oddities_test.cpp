@@ -61,7 +61,7 @@ constexpr std::array expectations{
     Expected{"repeated-at-the-end", same},
     Expected{"filtered-midway", "a part, finished by 'content_filter'", {}, same, same},
     Expected{"refusal-in-its-field", "'I'm sorry, I can't help with that.', finished by 'refusal'", {}, same, same},
-    Expected{"tool-call-as-text", same, same, "the call as text, finished by 'stop'"},
+    Expected{"tool-call-as-text", same},
     // Fields.
     Expected{"filter-results-first", same},
     Expected{"filter-results-later", same},
@@ -197,7 +197,6 @@ class Judge {
 
   static std::string words(llm::ChatCompletion const& answer, llm::ChatCompletion const& usual) {
     if (answer.text == usual.text) return "same";
-    if (answer.text.starts_with("<tool_call>")) return "the call as text";
     if (!answer.text.empty() && usual.text.starts_with(answer.text)) return "a part";
     if (answer.text.starts_with(usual.text)) return "same and '" + answer.text.substr(usual.text.size()) + "'";
     return "'" + answer.text + "'";

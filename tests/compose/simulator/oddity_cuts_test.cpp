@@ -22,7 +22,7 @@ UsualAnswer usual(bool with_calls, bool stream) {
   usual.answer.completion_tokens = 12;
   if (with_calls) {
     usual.answer.calls = {{"call_1", "session_add_context", R"({"context":{"price":"250k – größer"}})"}};
-    usual.answer.second_call = PlannedCall{"call_2", "session_update_status", R"({"status":"follow_up"})"};
+    usual.answer.second_call = SimulatedCall{"call_2", "session_update_status", R"({"status":"follow_up"})"};
     usual.answer.finish_reason = "tool_calls";
   } else {
     usual.answer.text = "We ship größere Pakete tomorrow; 你好, and thank you for your patience.";

@@ -23,6 +23,7 @@ class Record:
     def __init__(self, entry):
         self.topic, self.partition, self.offset = entry["topic"], entry["partition"], entry["offset"]
         self.key, self.value = entry.get("key"), entry.get("payload")
+        self.time = entry["ts"] / 1000  # in seconds, as of time.time()
         names = entry.get("headers") or []
         self.header_list = list(zip(names[::2], names[1::2]))
         self.headers = dict(self.header_list)

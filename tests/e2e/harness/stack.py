@@ -23,8 +23,11 @@ class Stack:
     def __init__(self, kafka=None, brokers=1):
         kafka = kafka or os.environ.get("OMNIBUS_E2E_KAFKA") or "embedded"
         self.processes = []
-        self.owns_folder = "OMNIBUS_RUN_DIR" not in os.environ
-        self.folder = pathlib.Path(os.environ.get("OMNIBUS_RUN_DIR") or tempfile.mkdtemp(prefix="omnibus-e2e."))
+        given = os.environ.get("OMNIBUS_RUN_DIR")
+        if given and pathlib.Path(given, "environment").exists():  # of a pipeline whose environment this shell has sourced
+            given = None
+        self.owns_folder = given is None
+        self.folder = pathlib.Path(given or tempfile.mkdtemp(prefix="omnibus-e2e."))
         self.folder.mkdir(parents=True, exist_ok=True)
         os.chmod(self.folder, 0o755)  # PostgreSQL may run as another user
         self.logs = self.folder / "logs"
@@ -136,7 +139,12 @@ class Stack:
         simulator.url = ready.read_text().strip()
         return simulator
 
-    def add_tenant(self, domain, role="tenant"):
+    def add_tenant(self, domain, role="service"):
         """Adds a tenant, if it is not there yet, and returns a new token of it."""
         self.omnibus("tenant", "add", domain)
-        return self.omnibus("token", "create", "--domain", domain, "--role", role).splitlines()[-1]
+        return self.add_token(role, domain)
+
+    def add_token(self, role, domain=None):
+        """Returns a new token; without a domain it acts for all tenants, which only operators and admins may."""
+        of_tenant = ("--domain", domain) if domain else ()
+        return self.omnibus("token", "create", "--role", role, *of_tenant).splitlines()[-1]

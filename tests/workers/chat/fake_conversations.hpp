@@ -27,6 +27,7 @@ struct Conversations {
   std::map<Uuid, Row> rows;
   std::set<Uuid> forgotten;  ///< conversations that were deleted on purpose
   std::set<std::string> tenants{"shop.example"};
+  bool away = false;  ///< nothing can be read
 };
 
 /// A store over them.
@@ -36,6 +37,7 @@ class FakeConversations final : public ConversationStore {
       : stored_{stored}, answers_{answers} {}
 
   Task<Conversation> open(Context& context, ChatMessageReceived const& message, std::int32_t) override {
+    if (stored_.away) throw Failure::outage("the database is away");
     if (!stored_.tenants.contains(message.domain)) throw Failure::permanent("domain is no tenant", "unknown_tenant");
     Conversation conversation;
     conversation.id = message.conversation_id.value_or(conversation_id_of(message.domain, message.session_id));

@@ -19,7 +19,9 @@ using llm::LlmError;
 namespace {
 
 struct Chat {
-  explicit Chat(bool replay = false, std::string fallback_model = {}) {
+  explicit Chat(bool replay = false, std::string fallback_model = {},
+                std::chrono::milliseconds give_up_after = std::chrono::minutes{2}) {
+    settings.llm_give_up_after = give_up_after;
     settings.llm_fallback_model = std::move(fallback_model);
     context.keep_consistent(stored);
     if (replay) context.replay();
@@ -175,6 +177,52 @@ TEST_CASE("no answer makes a visitor wait longer than LLM_GIVE_UP_AFTER") {
     CHECK(chat.context.try_again(std::chrono::seconds{1}) == Kind::handled);
     CHECK(chat.context.waiting_for() <= chat.settings.llm_give_up_after);
   }
+}
+
+TEST_CASE("an open breaker defers a message, and no longer than a visitor waits") {
+  Chat chat;
+  auto const open_for = [&](auto wait) {
+    chat.model.script.failure = LlmError{LlmError::Kind::breaker_open, "open", std::chrono::milliseconds{wait}};
+  };
+  SUBCASE("until it lets calls through: the message is answered, and no attempt was counted") {
+    open_for(std::chrono::seconds{50});
+    auto const deferred = chat.hand();
+    CHECK(deferred == Kind::deferred);
+    CHECK(deferred.retry_after == std::chrono::seconds{50});
+    CHECK(deferred.at_most == chat.settings.llm_give_up_after);
+    chat.model.script.failure.reset();
+    chat.model.script.say("On its way.");
+    CHECK(chat.context.try_again(std::chrono::seconds{50}) == Kind::handled);
+    CHECK(chat.context.attempt() == 1);
+    CHECK(chat.said() == question_and_answer);
+  }
+  SUBCASE("that stays open for longer: the fallback text at once") {
+    open_for(chat.settings.llm_give_up_after);
+    CHECK(chat.hand() == Kind::handled);
+    CHECK(chat.context.published<ChatReplyFallback>().at(0).reason == "breaker_open");
+  }
+  SUBCASE("while it tries one call, which fails: the fallback text when it is due, without another call") {
+    open_for(std::chrono::seconds{0});
+    CHECK(chat.hand() == Kind::deferred);
+    CHECK(chat.context.try_again(std::chrono::seconds{1}).at_most == std::chrono::seconds{119});
+    auto const asked = chat.model.asked();
+    CHECK(chat.context.try_again(std::chrono::seconds{119}) == Kind::handled);
+    CHECK(chat.model.asked() == asked);
+    CHECK(chat.context.published<ChatReplyFallback>().size() == 1);
+  }
+}
+
+TEST_CASE("a message that waited for something else than the model has the model's whole time, and no more") {
+  Chat chat{false, {}, std::chrono::seconds{10}};
+  chat.stored.away = true;
+  REQUIRE(chat.hand() == Kind::outage);
+  chat.stored.away = false;
+  chat.model.script.failure = LlmError{LlmError::Kind::timeout, "no whole response within the deadline"};
+  CHECK(chat.context.try_again(std::chrono::hours{1}) == Kind::handled);
+  REQUIRE(chat.model.asked() == 1);
+  CHECK(chat.model.script.asked[0].deadline > std::chrono::seconds{9});
+  CHECK(chat.model.script.asked[0].deadline <= std::chrono::seconds{10});
+  CHECK(chat.context.published<ChatReplyFallback>().size() == 1);
 }
 
 TEST_CASE("an answer that nobody can read is asked for once more, and then no more") {

@@ -42,3 +42,19 @@ TEST_CASE("what is no command is a usage error") {
   }
   CHECK(tool({}).status == 64);
 }
+
+TEST_CASE("a word that is no command is named, with the commands there are") {
+  auto const schedule = tool({"schedule", "foo"});
+  CHECK(schedule.status == 64);
+  CHECK(schedule.err.starts_with("omnibus schedule: there is no command foo; there are ls, run, enable, disable"));
+  CHECK(tool({"nonsense", "schedule"}).err.find("omnibus: there is no command nonsense") == 0);
+  for (auto const* command : {"topics", "migrate", "tenant", "token", "dlq", "sms", "delivery"}) {
+    CAPTURE(command);
+    auto const ended = tool({command, "foo", "bar"});
+    CHECK(ended.status == 64);
+    CHECK(ended.err.find(" foo; there are ") != std::string::npos);
+  }
+  CHECK(tool({"schedule", "f\x1b[31m"}).err.find('\x1b') == std::string::npos);
+  CHECK(tool({"schedule"}).err.find("subcommand is required") != std::string::npos);
+  CHECK(tool({"schedule", "run"}).err.find("name is required") != std::string::npos);
+}

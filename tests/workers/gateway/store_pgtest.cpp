@@ -35,6 +35,8 @@ struct Fixture {
     return settings;
   }()};
   Store store{pool};
+  Scope const shop = Principal{"shop.example", Role::service}.in("shop.example");
+  Scope const bank = Principal{"bank.example", Role::service}.in("bank.example");
   Uuid const conversation_id = conversation_id_of("shop.example", "s1");
 
   Fixture() {
@@ -50,13 +52,6 @@ struct Fixture {
 
   void execute(std::string const& sql) { pqxx::nontransaction(admin).exec(sql); }
 
-  void add_token(std::string const& token, std::string const& domain, std::string const& role) {
-    auto const hash = hash_token(token);
-    pqxx::nontransaction(admin).exec(
-        "INSERT INTO api_tokens (token_sha256, domain, role) VALUES ($1, $2, $3)",
-        pqxx::params{pqxx::bytes_view(reinterpret_cast<std::byte const*>(hash.data()), hash.size()), domain, role});
-  }
-
   template <class T>
   T get(Task<T> task) {
     asio::io_context context;
@@ -67,10 +62,10 @@ struct Fixture {
 
   IdempotencyClaim claim_of(std::string const& text) const {
     IdempotencyClaim claim;
-    claim.domain = "shop.example";
+    claim.scope = shop;
     claim.key = "k1";
     claim.request = fingerprint({text});
-    claim.event_id = event_id_of(claim.domain, claim.key);
+    claim.event_id = event_id_of(claim.scope.domain, claim.key);
     claim.conversation_id = conversation_id;
     return claim;
   }
@@ -78,22 +73,8 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(Fixture, "a token speaks for its tenant until it is revoked or the tenant is suspended") {
-  add_token("t", "shop.example", "tenant");
-  add_token("o", "bank.example", "operator");
-  CHECK(get(store.principal(hash_token("t")))->domain == "shop.example");
-  CHECK(get(store.principal(hash_token("o")))->role == Role::operator_role);
-  CHECK_FALSE(get(store.principal(hash_token("x"))));
-  execute("UPDATE api_tokens SET revoked_at = now() WHERE domain = 'shop.example'");
-  CHECK_FALSE(get(store.principal(hash_token("t"))));
-  execute("UPDATE tenants SET status = 'suspended' WHERE domain = 'bank.example'");
-  CHECK_FALSE(get(store.principal(hash_token("o"))));
-  CHECK_FALSE(get(store.tenant_exists("bank.example")));
-  CHECK(get(store.tenant_exists("shop.example")));
-}
-
 TEST_CASE_FIXTURE(Fixture, "a transcript comes in pages and only to its tenant") {
-  auto const first = get(store.transcript("shop.example", conversation_id, 0, 3));
+  auto const first = get(store.transcript(shop, conversation_id, 0, 3));
   REQUIRE(first);
   CHECK(first->session_id == "s1");
   CHECK(first->status == "open");
@@ -101,11 +82,11 @@ TEST_CASE_FIXTURE(Fixture, "a transcript comes in pages and only to its tenant")
   CHECK(first->messages[0].role == "user");
   CHECK(first->messages[0].created_at.ends_with("Z"));
   CHECK(first->next_after_seq == 3);
-  auto const last = get(store.transcript("shop.example", conversation_id, 3, 3));
+  auto const last = get(store.transcript(shop, conversation_id, 3, 3));
   CHECK(last->messages.size() == 2);
   CHECK_FALSE(last->next_after_seq);
-  CHECK_FALSE(get(store.transcript("bank.example", conversation_id, 0, 3)));
-  CHECK_FALSE(get(store.conversation("bank.example", conversation_id)));
+  CHECK_FALSE(get(store.transcript(bank, conversation_id, 0, 3)));
+  CHECK_FALSE(get(store.conversation(bank, conversation_id)));
 }
 
 TEST_CASE_FIXTURE(Fixture, "of those who claim a key at once one publishes and the others get its outcome") {

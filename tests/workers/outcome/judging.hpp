@@ -44,14 +44,14 @@ class FakeOutcomes final : public OutcomeStore {
       if (outcome.id == tracked.outcome_id) return stored_.tracked.push_back(tracked), true;
     return false;
   }
-  Task<> log_start(Context& context, processing::Work work) override {
+  Task<> log_start(Context& context, processing::LoggedWork work) override {
     if (!context.replaying()) stored_.log.push_back("started " + work.action);
     co_return;
   }
-  void log_end(UnitOfWork&, Context&, processing::Work const& work, processing::Spent const&) override {
+  void log_end(UnitOfWork&, Context&, processing::LoggedWork const& work, processing::LoggedCost const&) override {
     stored_.log.push_back("completed " + work.action);
   }
-  void log_failure(UnitOfWork&, Context&, processing::Work const& work, Failure const& failure) override {
+  void log_failure(UnitOfWork&, Context&, processing::LoggedWork const& work, Failure const& failure) override {
     stored_.log.push_back("failed " + work.action + ": " + failure.error_class());
   }
 

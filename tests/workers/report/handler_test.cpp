@@ -71,10 +71,10 @@ class FakeReports final : public ReportStore {
     found->second.send_state = state;
     stored_.details[report] = detail;
   }
-  void log_end(UnitOfWork&, Context&, processing::Work const& work) override {
+  void log_end(UnitOfWork&, Context&, processing::LoggedWork const& work) override {
     stored_.log.push_back("completed " + work.action);
   }
-  void log_failure(UnitOfWork&, Context&, processing::Work const& work, Failure const& failure) override {
+  void log_failure(UnitOfWork&, Context&, processing::LoggedWork const& work, Failure const& failure) override {
     stored_.log.push_back("failed " + work.action + ": " + failure.error_class());
   }
 

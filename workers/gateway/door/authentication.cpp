@@ -48,7 +48,7 @@ Task<Principal> Authentication::principal(std::optional<std::string_view> author
     known = co_await std::move(lookup);
     cache_.put(hash, *known, TokenCache::Clock::now());
   }
-  if (!*known) throw unauthorized("The token is unknown or revoked");
+  if (!*known) throw unauthorized("The token is unknown, revoked or expired");
   co_return **known;
 }
 

@@ -15,7 +15,7 @@ namespace omnibus::gateway {
 std::optional<std::string_view> bearer_token(std::string_view authorization);
 
 /// Turns bearer tokens into principals. A token is cached for `time_to_live` after it was looked up, also while the
-/// database is down; a revoked one stops working within that time.
+/// database is down; a revoked or expired one stops working within that time.
 class Authentication {
  public:
   Authentication(Store& store, std::chrono::milliseconds time_to_live);

@@ -95,6 +95,19 @@ Task<> run_stream(std::string_view route, http::StreamHandler const& handler, ht
   }
 }
 
+Task<> run_waiting(std::string_view route, WaitingHandler const& handler, http::Request const& request,
+                   http::Stream& client) {
+  http::Handler const bound = [&](http::Request const& each) { return handler(each, client); };
+  auto running = run(route, bound, request);
+  auto response = co_await std::move(running);
+  try {
+    auto responding = client.respond(std::move(response));
+    co_await std::move(responding);
+  } catch (boost::system::system_error const&) {
+    // The client has left.
+  }
+}
+
 }  // namespace
 
 http::Response refuse(std::exception const& error) {
@@ -118,6 +131,12 @@ http::Handler guarded(std::string_view route, http::Handler handler) {
 http::StreamHandler guarded_stream(std::string_view route, http::StreamHandler handler) {
   return [route, handler = std::move(handler)](http::Request const& request, http::Stream& stream) {
     return run_stream(route, handler, request, stream);
+  };
+}
+
+http::StreamHandler guarded_waiting(std::string_view route, WaitingHandler handler) {
+  return [route, handler = std::move(handler)](http::Request const& request, http::Stream& client) {
+    return run_waiting(route, handler, request, client);
   };
 }
 

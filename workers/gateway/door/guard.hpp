@@ -4,6 +4,8 @@
 #include "http/router.hpp"
 
 #include <exception>
+#include <functional>
+#include <string_view>
 
 namespace omnibus::gateway {
 
@@ -14,5 +16,10 @@ http::Response refuse(std::exception const& error);
 /// the security headers, and logs the request: id, route, status and time, never its target or body.
 http::Handler guarded(std::string_view route, http::Handler handler);
 http::StreamHandler guarded_stream(std::string_view route, http::StreamHandler handler);
+
+/// Answers with a whole response, and can notice meanwhile that the client leaves.
+using WaitingHandler = std::function<Task<http::Response>(http::Request const&, http::Stream& client)>;
+/// The same for a route that waits for a worker; register it as a stream.
+http::StreamHandler guarded_waiting(std::string_view route, WaitingHandler handler);
 
 }  // namespace omnibus::gateway

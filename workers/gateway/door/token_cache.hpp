@@ -3,27 +3,15 @@
 
 #include "containers/lru_cache.hpp"
 #include "hash/hash.hpp"
+#include "workers/gateway/door/principal.hpp"
 
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 namespace omnibus::gateway {
-
-/// What a token allows: a tenant acts for its own domain, an operator for any.
-enum class Role : std::uint8_t { tenant, operator_role };
-
-/// The caller.
-struct Principal {
-  std::string domain;  ///< the tenant's; for an operator the domain of its token, which may be empty
-  Role role = Role::tenant;
-
-  bool may_act_for(std::string_view other) const { return role == Role::operator_role || other == domain; }
-};
 
 /// SHA-256 of a token: what is stored and compared, never the token itself.
 using TokenHash = Sha256;

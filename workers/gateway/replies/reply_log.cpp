@@ -18,14 +18,14 @@ int to_ms(std::chrono::milliseconds duration) {
 }
 
 /// The reply in a record, in either mode.
-std::optional<Reply> read_record(Cursor at, RecordView const& record) {
+std::optional<Reply> read_record(Cursor at, RecordView const& record, ReadEvent read_event) {
   if (!record.value) return std::nullopt;
   if (is_structured(record)) {
     auto const event = parse_cloud_event(record);
-    return event ? read_reply(at, event->envelope.type, event->data) : std::nullopt;
+    return event ? read_event(at, event->envelope.type, event->data) : std::nullopt;
   }
   auto const envelope = parse_envelope(record);
-  return envelope ? read_reply(at, envelope->type, *record.value) : std::nullopt;
+  return envelope ? read_event(at, envelope->type, *record.value) : std::nullopt;
 }
 
 void collect_headers(rd_kafka_message_t const& message, std::vector<HeaderView>& headers) {
@@ -62,7 +62,8 @@ kafka::Client connect(kafka::ClientSettings const& settings, void* self,
 
 }  // namespace
 
-ReplyLog::ReplyLog(kafka::ClientSettings settings, std::string_view name, std::string topic) : name_(std::move(topic)) {
+ReplyLog::ReplyLog(kafka::ClientSettings settings, std::string_view name, std::string topic, ReadEvent read_event)
+    : name_(std::move(topic)), read_event_(read_event) {
   settings.client_id += "-";
   settings.client_id += name;
   client_ = connect(settings, this, &ReplyLog::on_error);
@@ -133,7 +134,7 @@ void ReplyLog::take(rd_kafka_message_t& message, std::vector<LogEntry>& entries)
     record.value = std::string_view(static_cast<char const*>(message.payload), message.len);
   record.headers = headers;
   Cursor const at{message.partition, message.offset};
-  entries.push_back({at, read_record(at, record)});
+  entries.push_back({at, read_record(at, record, read_event_)});
 }
 
 std::vector<LogEntry> ReplyLog::read(std::chrono::milliseconds timeout) {

@@ -24,12 +24,15 @@ struct LogEntry {
   std::optional<Reply> reply;
 };
 
+/// Reads an event of the topic; nothing when it is of no interest.
+using ReadEvent = std::optional<Reply> (*)(Cursor at, std::string_view type, std::string_view data);
+
 /// A consumer of one gateway process: it commits nothing and joins no group. Blocking; use it on
 /// one thread.
 class ReplyLog {
  public:
   /// Connects in the background. `name` is appended to the client id. @throws kafka::Error for a rejected setting.
-  ReplyLog(kafka::ClientSettings settings, std::string_view name, std::string topic);
+  ReplyLog(kafka::ClientSettings settings, std::string_view name, std::string topic, ReadEvent read_event = read_reply);
   ~ReplyLog();
   ReplyLog(ReplyLog const&) = delete;
   ReplyLog& operator=(ReplyLog const&) = delete;
@@ -55,6 +58,7 @@ class ReplyLog {
   void take(rd_kafka_message_t& message, std::vector<LogEntry>& entries);
 
   std::string name_;
+  ReadEvent read_event_;
   kafka::Client client_;
   kafka::TopicHandle topic_;
   kafka::QueueHandle queue_;

@@ -31,11 +31,12 @@ constexpr std::size_t records_per_stretch = 20'000;
 }  // namespace
 
 ReplyTail::ReplyTail(kafka::ClientSettings settings, std::string topic, asio::any_io_executor executor,
-                     Listener listener)
+                     Listener listener, ReadEvent read_event)
     : settings_(std::move(settings)),
       topic_(std::move(topic)),
       executor_(std::move(executor)),
       listener_(std::move(listener)),
+      read_event_(read_event),
       room_(batches_waiting) {
   thread_ = std::thread([this] { run(); });
 }
@@ -50,7 +51,7 @@ void ReplyTail::stop() {
 }
 
 void ReplyTail::run() {
-  ReplyLog log(settings_, "replies", topic_);
+  ReplyLog log(settings_, "replies", topic_, read_event_);
   std::vector<std::int32_t> known;
   bool complained = false;
   // The replies to a message that this gateway accepts must be seen, so it is not ready before the tail is in place.

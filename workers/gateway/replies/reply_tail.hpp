@@ -19,8 +19,8 @@
 
 namespace omnibus::gateway {
 
-/// Follows the end of `chat.replies` on a separate thread. Starts at the current end of the topic, survives
-/// outages of the broker, and notices added partitions.
+/// Follows the end of `chat.replies`, or of a topic with another `read_event`, on a separate thread. Starts at the
+/// current end of the topic, survives outages of the broker, and notices added partitions.
 class ReplyTail {
  public:
   /// The tail's callbacks, always on `executor`.
@@ -31,8 +31,8 @@ class ReplyTail {
     std::function<void(std::vector<Reply> replies)> arrived;
   };
 
-  ReplyTail(kafka::ClientSettings settings, std::string topic, boost::asio::any_io_executor executor,
-            Listener listener);
+  ReplyTail(kafka::ClientSettings settings, std::string topic, boost::asio::any_io_executor executor, Listener listener,
+            ReadEvent read_event = read_reply);
   /// Stops; there are no more calls once the executor has run what was posted.
   ~ReplyTail();
   ReplyTail(ReplyTail const&) = delete;
@@ -53,6 +53,7 @@ class ReplyTail {
   std::string topic_;
   boost::asio::any_io_executor executor_;
   Listener listener_;
+  ReadEvent read_event_;
   std::counting_semaphore<> room_;  // batches that the executor has not processed yet
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};

@@ -44,7 +44,7 @@ Envelope envelope_of(Envelope const& given, std::string_view domain) {
 }  // namespace
 
 Task<http::Response> EventsRoute::post(http::Request const& request) {
-  auto admission = admission_.admit(request);
+  auto admission = admission_.admit(request, needs);
   auto const principal = co_await std::move(admission);
   auto const event = read_event(request);
   outside_.check_type(event.envelope.type);
@@ -67,7 +67,7 @@ Task<http::Response> EventsRoute::post_message(Principal const& principal, Cloud
   auto message = read_data<ChatMessageReceived>(event.data);
   auto check = messages_.check(principal, message, "data.");
   co_await std::move(check);
-  auto open = messages_.check_open(message);
+  auto open = messages_.check_open(principal, message);
   co_await std::move(open);
   auto const envelope = envelope_of(event.envelope, message.domain);
   messages_.expect_reply(message);

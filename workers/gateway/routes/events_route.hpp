@@ -17,6 +17,8 @@ namespace omnibus::gateway {
 /// is recognised; the source is moved into the tenant's namespace.
 class EventsRoute {
  public:
+  static constexpr Needs needs = service_or(Role::operator_role);
+
   EventsRoute(Admission& admission, Store& store, VisitorMessages& messages, Publisher& publisher,
               OutsideEvents const& outside)
       : admission_(admission), store_(store), messages_(messages), publisher_(publisher), outside_(outside) {}

@@ -5,6 +5,7 @@
 #include "json/encode.hpp"
 #include "kafka/cloud_event.hpp"
 #include "workers/gateway/door/refusal.hpp"
+#include "workers/gateway/routes/json_body.hpp"
 
 #include <string>
 #include <utility>
@@ -29,12 +30,6 @@ struct AcceptedMessage {
 };
 BOOST_DESCRIBE_STRUCT(AcceptedMessage, (), (event_id, conversation_id))
 
-void require_json(http::Request const& request) {
-  auto const type = request.content_type();
-  if (!type.empty() && type != "application/json" && !type.ends_with("+json"))
-    throw Refusal(415, "The body must be JSON", "Send Content-Type: application/json", "Content-Type");
-}
-
 ChatMessageReceived read_message(http::Request const& request) {
   require_json(request);
   auto posted = json::decode<PostedMessage>(request.body);
@@ -51,7 +46,7 @@ http::Response accepted(std::string_view event_id, Uuid const& conversation_id) 
 }
 
 Task<http::Response> MessagesRoute::post(http::Request const& request) {
-  auto admission = admission_.admit(request);
+  auto admission = admission_.admit(request, needs);
   auto const principal = co_await std::move(admission);
   auto message = read_message(request);
   auto check = messages_.check(principal, message);
@@ -60,7 +55,7 @@ Task<http::Response> MessagesRoute::post(http::Request const& request) {
   auto envelope = originate(source, ChatMessageReceived::type, request.headers.find("traceparent").value_or(""));
   auto const key = request.headers.find("Idempotency-Key");
   if (!key) {
-    auto open = messages_.check_open(message);
+    auto open = messages_.check_open(principal, message);
     co_await std::move(open);
     messages_.expect_reply(message);
     auto publishing = publisher_.publish(envelope, json::encode(message), to_string(*message.conversation_id));
@@ -69,7 +64,7 @@ Task<http::Response> MessagesRoute::post(http::Request const& request) {
   }
 
   IdempotencyClaim claim;
-  claim.domain = message.domain;
+  claim.scope = principal.in(message.domain);
   claim.key = check_idempotency_key(*key);
   claim.request = fingerprint({message.domain, message.session_id, message.text});
   claim.event_id = event_id_of(message.domain, claim.key);

@@ -13,6 +13,8 @@ namespace omnibus::gateway {
 /// Accepts `{"domain","session_id","text"}` and answers 202 `{"event_id","conversation_id"}` once Kafka has the event.
 class MessagesRoute {
  public:
+  static constexpr Needs needs = service_or(Role::operator_role);
+
   MessagesRoute(Admission& admission, VisitorMessages& messages, Idempotency& idempotency, Publisher& publisher)
       : admission_(admission), messages_(messages), idempotency_(idempotency), publisher_(publisher) {}
 

@@ -25,8 +25,6 @@ namespace {
 
 constexpr auto longest_catching_up = 60s;
 constexpr std::chrono::milliseconds first_patience{50};
-/// How long a client waits before it connects again, in milliseconds.
-constexpr std::string_view prologue = "retry: 1000\n\n";
 
 std::optional<Cursor> last_event_id(http::Request const& request) {
   auto text = request.headers.find("Last-Event-ID");
@@ -58,45 +56,25 @@ std::string Teller::take() {
   return std::exchange(text_, {});
 }
 
-/// One of the streams that a tenant may have open.
-struct StreamRoute::Place {
-  Place(StreamRoute& route, std::string domain) : route_(route), domain_(std::move(domain)) {
-    auto& taken = route_.places_[domain_];
-    if (taken >= route_.settings_.per_tenant)
-      throw Refusal(429, "Too many streams", "The domain has reached its limit of open streams", {}, 5s);
-    ++taken;
-    route_.streams_.add(1);
-  }
-  ~Place() {
-    route_.streams_.add(-1);
-    auto const found = route_.places_.find(domain_);
-    if (--found->second == 0) route_.places_.erase(found);
-  }
-  Place(Place const&) = delete;
-  Place& operator=(Place const&) = delete;
-
- private:
-  StreamRoute& route_;
-  std::string domain_;
-};
-
-StreamRoute::StreamRoute(Admission& admission, Store& store, ReplySources sources, StreamSettings const& settings)
+StreamRoute::StreamRoute(Admission& admission, AccessLog& access_log, Store& store, ReplySources sources,
+                         StreamPlaces& places, StreamSettings const& settings)
     : admission_(admission),
+      access_log_(access_log),
       store_(store),
       sources_(sources),
-      settings_(settings),
-      streams_(Metrics::process().gauge<Metric::sse_streams>()) {}
+      places_(places),
+      settings_(settings) {}
 
 Task<> StreamRoute::get(http::Request const& request, http::Stream& stream) {
   auto opening = open(request);
   auto opened = co_await std::move(opening);
-  Place const place(*this, opened.domain);
+  auto const place = places_.take(opened.domain);
   auto serving = serve(std::move(opened), stream);
   co_await std::move(serving);
 }
 
 Task<StreamRoute::Opening> StreamRoute::open(http::Request const& request) {
-  auto admission = admission_.admit(request);
+  auto admission = admission_.admit(request, needs);
   auto const principal = co_await std::move(admission);
   if (!sources_.recent.begun()) throw Refusal::unavailable("Replies are not followed yet");
   auto const now = Clock::now();
@@ -107,11 +85,13 @@ Task<StreamRoute::Opening> StreamRoute::open(http::Request const& request) {
   auto const mark = sources_.unseen.find(opening.conversation_id, now);
   opening.since = mark ? mark->sequence : sources_.recent.sequence_at(now - settings_.look_back);
   if (!mark || mark->domain != opening.domain) {
-    auto authorisation = authorise(request, opening.domain, opening.conversation_id);
+    auto authorisation = authorise(request, principal.in(opening.domain), opening.conversation_id);
     co_await std::move(authorisation);
   }
   auto check = check_cursor(opening);
   co_await std::move(check);
+  auto logging = access_log_.read_by_person(principal.in(opening.domain), request, opening.conversation_id);
+  co_await std::move(logging);
   co_return opening;
 }
 
@@ -125,13 +105,13 @@ Task<> StreamRoute::check_cursor(Opening& opening) {
   if (opening.after->offset >= end) opening.after.reset();
 }
 
-Task<> StreamRoute::authorise(http::Request const& request, std::string domain, Uuid conversation_id) {
+Task<> StreamRoute::authorise(http::Request const& request, Scope scope, Uuid conversation_id) {
   auto const session_id = request.query_value("session_id");
-  if (session_id && conversation_id_of(domain, *session_id) == conversation_id) co_return;
+  if (session_id && conversation_id_of(scope.domain, *session_id) == conversation_id) co_return;
   // It may have been posted to another gateway, and the chat worker may not have stored it yet.
   auto const deadline = Clock::now() + settings_.open_wait;
   for (auto patience = first_patience;; patience *= 2) {
-    auto lookup = store_.conversation(domain, conversation_id);
+    auto lookup = store_.conversation(scope, conversation_id);
     auto const conversation = co_await std::move(lookup);
     if (conversation) co_return;
     if (Clock::now() >= deadline) throw Refusal::no_conversation();
@@ -160,13 +140,9 @@ Task<> StreamRoute::read_history(Opening const& opening, Teller& teller, http::S
 }
 
 Task<> StreamRoute::serve(Opening opening, http::Stream& stream) {
-  http::Headers headers{{"Content-Type", "text/event-stream"},
-                        {"Cache-Control", "no-store"},
-                        {"X-Content-Type-Options", "nosniff"},
-                        {"X-Accel-Buffering", "no"}};
-  auto starting = stream.start(200, std::move(headers));
+  auto starting = stream.start(200, event_stream_headers());
   co_await std::move(starting);
-  auto greeting = stream.write(prologue);
+  auto greeting = stream.write(stream_prologue);
   co_await std::move(greeting);
 
   Teller teller(opening.after);

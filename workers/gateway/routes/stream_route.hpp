@@ -3,7 +3,6 @@
 
 #include "concurrency/task.hpp"
 #include "http/router.hpp"
-#include "observability/metrics.hpp"
 #include "workers/gateway/config.hpp"
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/replies/recent_replies.hpp"
@@ -11,11 +10,11 @@
 #include "workers/gateway/replies/reply_tail.hpp"
 #include "workers/gateway/replies/turn_filter.hpp"
 #include "workers/gateway/replies/unseen_replies.hpp"
+#include "workers/gateway/routes/stream_places.hpp"
 #include "workers/gateway/store.hpp"
 
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 namespace omnibus::gateway {
 
@@ -48,10 +47,13 @@ class Teller {
 /// With `Last-Event-ID` (or `?last_event_id=`) it continues right after that event, on any gateway. Without, it begins
 /// with the unread replies to a message posted here, else a moment ago. A conversation that is not
 /// stored yet is the caller's when it was posted to here, or when `?session_id=` names its session; else the
-/// stream waits a short time for it to be stored.
+/// stream waits a short time for it to be stored. A person's reading is logged in `access_log`.
 class StreamRoute {
  public:
-  StreamRoute(Admission& admission, Store& store, ReplySources sources, StreamSettings const& settings);
+  static constexpr Needs needs = service_or(Role::agent);
+
+  StreamRoute(Admission& admission, AccessLog& access_log, Store& store, ReplySources sources, StreamPlaces& places,
+              StreamSettings const& settings);
 
   Task<> get(http::Request const& request, http::Stream& stream);
 
@@ -62,20 +64,19 @@ class StreamRoute {
     std::optional<Cursor> after;  ///< the last event the client has
     std::uint64_t since = 0;      ///< the first reply to send, when it names none
   };
-  struct Place;
   Task<Opening> open(http::Request const& request);
   /// Drops a cursor that cannot be of this log.
   Task<> check_cursor(Opening& opening);
-  Task<> authorise(http::Request const& request, std::string domain, Uuid conversation_id);
+  Task<> authorise(http::Request const& request, Scope scope, Uuid conversation_id);
   Task<> serve(Opening opening, http::Stream& stream);
   Task<> read_history(Opening const& opening, Teller& teller, http::Stream& stream);
 
   Admission& admission_;
+  AccessLog& access_log_;
   Store& store_;
   ReplySources sources_;
+  StreamPlaces& places_;
   StreamSettings const& settings_;
-  std::unordered_map<std::string, std::uint32_t> places_;  // open streams by tenant
-  Gauge streams_;
 };
 
 }  // namespace omnibus::gateway

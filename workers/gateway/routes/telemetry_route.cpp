@@ -17,7 +17,7 @@ rollups::Query query_of(Principal const& principal, http::Request const& request
   text.model = request.query_value("model");
   text.domain = request.query_value("domain");
   if (text.domain && !principal.may_act_for(*text.domain)) throw Refusal::unknown_domain();
-  if (principal.role == Role::tenant) text.domain = principal.domain;
+  if (!principal.acts_for_all()) text.domain = principal.domain;
   try {
     return rollups::read_query(text, wall_clock_ms());
   } catch (rollups::InvalidQuery const& invalid) {
@@ -28,10 +28,10 @@ rollups::Query query_of(Principal const& principal, http::Request const& request
 }  // namespace
 
 Task<http::Response> TelemetryRoute::get(http::Request const& request) {
-  auto admission = admission_.admit(request);
-  auto principal = co_await std::move(admission);
+  auto admission = admission_.admit(request, needs);
+  auto const principal = co_await std::move(admission);
   auto query = query_of(principal, request);
-  auto lookup = store_.telemetry_report(std::move(principal), std::move(query));
+  auto lookup = store_.telemetry_report(principal.in(principal.domain), std::move(query));
   auto const report = co_await std::move(lookup);
   co_return http::json_response(200, json::encode(report));
 }

@@ -9,9 +9,11 @@
 namespace omnibus::gateway {
 
 /// Tokens, cost and latency of model calls, from the rollups: `?from=`, `?to=`, `?granularity=15m|1h|1d`, `?model=`;
-/// for an operator also `?domain=`, without which all domains are included.
+/// for an operator of the installation also `?domain=`, without which all domains are included.
 class TelemetryRoute {
  public:
+  static constexpr Needs needs = service_or(Role::operator_role);
+
   TelemetryRoute(Admission& admission, Store& store) : admission_(admission), store_(store) {}
 
   Task<http::Response> get(http::Request const& request);

@@ -36,15 +36,18 @@ Uuid conversation_of(http::Request const& request) {
 }
 
 Task<http::Response> TranscriptRoute::get(http::Request const& request) {
-  auto admission = admission_.admit(request);
+  auto admission = admission_.admit(request, needs);
   auto const principal = co_await std::move(admission);
   auto const id = conversation_of(request);
   auto const after_seq = read_number(request, "after_seq", 0, 0);
   auto const limit = std::min(read_number(request, "limit", usual_limit, 1), highest_limit);
   auto const unseen_from = recent_.next_sequence();
-  auto lookup = store_.transcript(domain_of(principal, request), id, after_seq, limit);
+  auto const scope = principal.in(domain_of(principal, request));
+  auto lookup = store_.transcript(scope, id, after_seq, limit);
   auto const transcript = co_await std::move(lookup);
   if (!transcript) throw Refusal::no_conversation();
+  auto logging = access_log_.read_by_person(scope, request, id);
+  co_await std::move(logging);
   // A client that has read the answer here does not need it again from the next stream.
   auto const& messages = transcript->messages;
   if (!transcript->next_after_seq && !messages.empty() && messages.back().role == "assistant")

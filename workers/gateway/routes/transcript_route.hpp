@@ -11,16 +11,20 @@
 namespace omnibus::gateway {
 
 /// The transcript, oldest message first, in pages: `?after_seq=` (0) and `?limit=` (500, at most 1000). A page that is
-/// not the last has `next_after_seq`.
+/// not the last has `next_after_seq`. A person's reading is logged in `access_log`.
 class TranscriptRoute {
  public:
-  TranscriptRoute(Admission& admission, Store& store, RecentReplies const& recent, UnseenReplies& unseen)
-      : admission_(admission), store_(store), recent_(recent), unseen_(unseen) {}
+  static constexpr Needs needs = service_or(Role::agent);
+
+  TranscriptRoute(Admission& admission, AccessLog& access_log, Store& store, RecentReplies const& recent,
+                  UnseenReplies& unseen)
+      : admission_(admission), access_log_(access_log), store_(store), recent_(recent), unseen_(unseen) {}
 
   Task<http::Response> get(http::Request const& request);
 
  private:
   Admission& admission_;
+  AccessLog& access_log_;
   Store& store_;
   RecentReplies const& recent_;
   UnseenReplies& unseen_;

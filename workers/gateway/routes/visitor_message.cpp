@@ -18,17 +18,17 @@ Task<> VisitorMessages::check(Principal const& principal, ChatMessageReceived& m
   co_await std::move(tenancy);
   auto const derived = conversation_id_of(message.domain, message.session_id);
   if (message.conversation_id && *message.conversation_id != derived) {
-    auto lookup = store_.conversation(message.domain, *message.conversation_id);
+    auto lookup = store_.conversation(principal.in(message.domain), *message.conversation_id);
     auto const conversation = co_await std::move(lookup);
     if (!conversation) throw Refusal(404, "No such conversation", {}, prefix + "conversation_id");
   }
   if (!message.conversation_id) message.conversation_id = derived;
 }
 
-Task<> VisitorMessages::check_open(ChatMessageReceived const& message) {
+Task<> VisitorMessages::check_open(Principal const& principal, ChatMessageReceived const& message) {
   std::optional<ConversationSummary> conversation;
   try {
-    auto lookup = store_.conversation(message.domain, *message.conversation_id);
+    auto lookup = store_.conversation(principal.in(message.domain), *message.conversation_id);
     conversation = co_await std::move(lookup);
   } catch (std::exception const& error) {
     if (classify_database_error(error) == DatabaseError::permanent && postgres::is_database_error(error)) throw;

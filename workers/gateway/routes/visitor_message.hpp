@@ -25,7 +25,7 @@ class VisitorMessages {
 
   /// @throws Refusal 409 when the conversation is closed. While the database is down this is unknown, and the message
   /// is published: the chat worker checks again.
-  Task<> check_open(ChatMessageReceived const& message);
+  Task<> check_open(Principal const& principal, ChatMessageReceived const& message);
 
   /// Call it right before the message is published: the conversation's next stream begins with replies from now
   /// on.

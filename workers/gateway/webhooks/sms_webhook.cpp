@@ -1,8 +1,11 @@
 #include "workers/gateway/webhooks/sms_webhook.hpp"
 
 #include "events/inbound.hpp"
+#include "json/decode.hpp"
 
+#include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -11,20 +14,26 @@
 namespace omnibus::gateway {
 namespace {
 
+/// Numbers and ids are text, or a whole number of which some senders make none.
 struct PostedSms {
-  std::string from;
-  std::string to;
+  json::Raw from;
+  json::Raw to;
   std::string message;
-  std::optional<std::string> id;
-  std::optional<std::string> message_id;
+  std::optional<json::Raw> id;
+  std::optional<json::Raw> message_id;
   std::optional<json::Raw> timestamp;
 };
 BOOST_DESCRIBE_STRUCT(PostedSms, (), (from, to, message, id, message_id, timestamp))
 
+struct TextField {
+  std::string text;
+};
+BOOST_DESCRIBE_STRUCT(TextField, (), (text))
+
 struct PostedReceipt {
   std::string deliveryStatus;
   std::optional<std::string> clientCorrelatorId;
-  std::optional<std::string> transactionId;
+  std::optional<json::Raw> transactionId;
   std::optional<json::Raw> completedDate;
 };
 BOOST_DESCRIBE_STRUCT(PostedReceipt, (), (deliveryStatus, clientCorrelatorId, transactionId, completedDate))
@@ -61,6 +70,18 @@ std::string_view minute_of(std::string_view time) {
   return time.substr(0, time.rfind(':'));
 }
 
+/// @throws Refusal 400 naming the field unless it is text or a whole number, not negative.
+std::string text_or_digits(std::string field, json::Raw const& value) {
+  auto const is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (std::all_of(value.text.begin(), value.text.end(), is_digit)) return value.text;
+  auto const read = json::decode<TextField>(R"({"text":)" + value.text + "}", webhook_limits);
+  if (!read) throw Refusal::invalid(field, field + " must be a string or a whole number");
+  return read->text;
+}
+std::optional<std::string> text_or_digits(std::string field, std::optional<json::Raw> const& value) {
+  return value ? std::optional{text_or_digits(std::move(field), *value)} : std::nullopt;
+}
+
 std::optional<std::string> unless_empty(std::optional<std::string> text) {
   if (text && text->empty()) text.reset();
   return text;
@@ -71,7 +92,10 @@ std::optional<std::string> unless_empty(std::optional<std::string> text) {
 std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view body) {
   auto posted = read_posted<PostedSms>(body);
   if (!posted) throw Refusal::invalid(posted.error().field, posted.error().message());
-  auto sender = read_sms_sender(rules, "from", posted->from);
+  auto sender = read_sms_sender(rules, "from", text_or_digits("from", posted->from));
+  auto recipient = text_or_digits("to", posted->to);
+  auto message_id = unless_empty(text_or_digits("id", posted->id));
+  if (!message_id) message_id = unless_empty(text_or_digits("message_id", posted->message_id));
   if (posted->message.empty()) return std::nullopt;
 
   auto key = profile_key(rules, sender.text());
@@ -80,11 +104,10 @@ std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view
   sms.provider = mtn_sms;
   sms.phone_number = std::move(sender.phone_number);
   sms.sender = std::move(sender.sender);
-  sms.recipient = cut(std::move(posted->to), most_name);
+  sms.recipient = cut(std::move(recipient), most_name);
   sms.text = std::move(posted->message);
   sms.received_at = moment_or_now(rules, posted->timestamp ? posted->timestamp->text : "");
-  sms.provider_message_id = unless_empty(std::move(posted->id));
-  if (!sms.provider_message_id) sms.provider_message_id = unless_empty(std::move(posted->message_id));
+  sms.provider_message_id = std::move(message_id);
   // The key stands for the sender, so that the id cannot be used to guess phone numbers.
   auto const id = sms.provider_message_id
                       ? inbound_event_id({mtn_sms, rules.domain, *sms.provider_message_id})
@@ -99,7 +122,7 @@ std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::str
   receipt.provider = mtn_sms;
   receipt.status = our_status(posted->deliveryStatus);
   receipt.occurred_at = moment_or_now(rules, posted->completedDate ? posted->completedDate->text : "");
-  receipt.provider_message_id = unless_empty(std::move(posted->transactionId));
+  receipt.provider_message_id = unless_empty(text_or_digits("transactionId", posted->transactionId));
   // Our keys are UUIDs: other values belong to other senders of the account, and may be personal.
   if (auto const key = parse_uuid(posted->clientCorrelatorId.value_or(""))) receipt.effect_key = to_string(*key);
   if (!receipt.provider_message_id && !receipt.effect_key) {

@@ -106,6 +106,18 @@ TEST_CASE("a deferral is not tried again before the time that was asked for, nor
   CHECK(decide(Failure::deferred("open", 1h), 1, settings, 0).delay == 60s);
 }
 
+TEST_CASE("no retry comes later than the handler can use it") {
+  for (auto const random : {0.0, 0.5, almost_one}) {
+    CHECK(decide(Failure::transient("busy", {}, 0ms), 7, settings, random).delay == 0ms);
+    CHECK(decide(Failure::transient("busy", 5s, 5s), 7, settings, random).delay == 5s);
+    CHECK(decide(Failure::deferred("open", 20s, 300ms), 1, settings, random).delay == 300ms);
+    CHECK(decide(Failure::deferred("open", {}, 1s), 1'000, settings, random).delay == 1s);
+    CHECK(decide(Failure::deferred("open", {}, -1s), 1, settings, random).delay == 0ms);
+  }
+  CHECK(decide(Failure::transient("busy", {}, 1min), 2, settings, 0.5).delay == 200ms);
+  CHECK(decide(Failure::deferred("open", 20s, 1min), 1, settings, 0).delay == 20s);
+}
+
 TEST_CASE("an outage pauses, however often it was met") {
   for (auto const attempts : {0U, 1U, 8U, 1'000U})
     CHECK(decide(Failure::outage("database"), attempts, settings, 0.5).action == Action::pause);

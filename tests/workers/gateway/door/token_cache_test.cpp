@@ -15,7 +15,7 @@ TEST_CASE("a token is believed until its time is up") {
   TokenCache cache(10, 5s);
   auto const token = hash_token("secret");
   CHECK_FALSE(cache.find(token, start));
-  cache.put(token, Principal{"shop.example", Role::tenant}, start);
+  cache.put(token, Principal{"shop.example", Role::service}, start);
   auto const known = cache.find(token, start + 4999ms);
   REQUIRE(known);
   REQUIRE(*known);
@@ -34,19 +34,13 @@ TEST_CASE("a token known to be bad is not asked for again at once") {
 
 TEST_CASE("the cache forgets the token that was not used the longest") {
   TokenCache cache(2, 5s);
-  cache.put(hash_token("a"), Principal{"a", Role::tenant}, start);
-  cache.put(hash_token("b"), Principal{"b", Role::tenant}, start);
+  cache.put(hash_token("a"), Principal{"a", Role::service}, start);
+  cache.put(hash_token("b"), Principal{"b", Role::service}, start);
   CHECK(cache.find(hash_token("a"), start));
-  cache.put(hash_token("c"), Principal{"c", Role::tenant}, start);
+  cache.put(hash_token("c"), Principal{"c", Role::service}, start);
   CHECK(cache.size() == 2);
   CHECK(cache.find(hash_token("a"), start));
   CHECK_FALSE(cache.find(hash_token("b"), start));
-}
-
-TEST_CASE("a tenant acts for its own domain, an operator for any") {
-  CHECK(Principal{"shop.example", Role::tenant}.may_act_for("shop.example"));
-  CHECK_FALSE(Principal{"shop.example", Role::tenant}.may_act_for("bank.example"));
-  CHECK(Principal{"shop.example", Role::operator_role}.may_act_for("bank.example"));
 }
 
 TEST_CASE("a bearer token is read from its header, and nothing else is") {

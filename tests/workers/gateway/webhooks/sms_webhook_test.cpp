@@ -80,6 +80,17 @@ TEST_CASE("a message with the provider's id is that event, whenever it is told a
   CHECK(sms(body, other).id != sms(body).id);
 }
 
+TEST_CASE("a number or an id that comes as a whole number is the same as its digits") {
+  CHECK(sms(R"({"from":250788123456,"to":8080,"message":"Hi","id":90071992547409931})").data ==
+        sms(R"({"from":"+250788123456","to":"8080","message":"Hi","id":"90071992547409931"})").data);
+  CHECK(sms(R"({"from":8080,"to":250788000000,"message":"Hi","message_id":0,"id":null})").data ==
+        sms(R"({"from":"8080","to":"250788000000","message":"Hi","message_id":"0"})").data);
+  auto const receipt = [](std::string const& id) {
+    return read_sms_receipt(inbound_rules(), R"({"deliveryStatus":"DELIVRD","transactionId":)" + id + "}")->data;
+  };
+  CHECK(receipt("1234567890123456789012") == receipt(R"("1234567890123456789012")"));
+}
+
 TEST_CASE("without an id the same text of the same person in the same minute is the same message") {
   auto rules = inbound_rules();
   auto const first = sms(update, rules);
@@ -147,7 +158,14 @@ TEST_CASE("what is no SMS is 400 and names the field") {
   CHECK(refused("[]") == "");
   CHECK(refused("from=%2B250788123456") == "");
   CHECK(refused(R"({"to":"8080","message":"x"})") == "from");
-  CHECK(refused(R"({"from":250788123456,"to":"8080","message":"x"})") == "from");
+  for (auto const* number : {"-250788123456", "2.5e11", "250788123456.0", "true", "null", "{}", "[250788123456]"}) {
+    CAPTURE(number);
+    auto const value = std::string(number);
+    CHECK(refused(R"({"from":)" + value + R"(,"to":"8080","message":"x"})") == "from");
+    CHECK(refused(R"({"from":"+250788123456","to":)" + value + R"(,"message":"x"})") == "to");
+    if (value == "null") continue;
+    CHECK(refused(R"({"from":"+250788123456","to":"8080","message":"x","id":)" + value + "}") == "id");
+  }
   CHECK(refused(R"({"from":"+250788123456","to":"","message":"x"})") == "recipient");
   CHECK(refused(R"({"from":"+250788123456","to":"8080","message":")" + std::string(16'001, 'x') + "\"}") == "text");
   CHECK(refused(R"({"from":"+250788123456","to":"8080","message":"x","more":)" + std::string(20, '[') +

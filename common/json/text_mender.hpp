@@ -1,14 +1,14 @@
-/// Well-formed text from a model's pieces of it. Pure.
+/// Well-formed text from the pieces that others send. Pure.
 #pragma once
 
 #include <string>
 #include <string_view>
 
-namespace omnibus::llm {
+namespace omnibus::json {
 
 /// Makes a text that comes in pieces well-formed UTF-8 without NUL. A character whose bytes, or whose surrogate halves,
-/// come in two pieces becomes one; what stays without its other half, and every other wrong byte, becomes U+FFFD. The
-/// result does not depend on how the text is cut.
+/// come in two pieces becomes one. What is wrong becomes U+FFFD: half a pair, or a byte that begins no character or an
+/// incomplete one, with all continuation bytes behind it. The result does not depend on how the text is cut.
 class TextMender {
  public:
   /// Appends what is complete, and keeps the rest for the next piece.
@@ -23,9 +23,7 @@ class TextMender {
 
   std::string kept_;  // the beginning of a character, at most five bytes
   bool has_mended_ = false;
+  bool was_wrong_ = false;  // the last bytes: continuation bytes that follow belong to them
 };
 
-/// The same for a whole text.
-std::string mended(std::string_view text);
-
-}  // namespace omnibus::llm
+}  // namespace omnibus::json

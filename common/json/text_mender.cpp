@@ -1,4 +1,4 @@
-#include "llm/text_mender.hpp"
+#include "json/text_mender.hpp"
 
 #include "json/utf8.hpp"
 
@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <utility>
 
-namespace omnibus::llm {
+namespace omnibus::json {
 namespace {
 
 constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
@@ -72,8 +72,9 @@ void TextMender::append(std::string& out, std::string_view piece) {
   if (kept_.empty()) {
     auto const is_plain = [](char c) { return static_cast<signed char>(c) > 0; };
     auto const rest = std::find_if_not(piece.begin(), piece.end(), is_plain);
-    if (rest == piece.end() || (json::is_utf8(piece) && piece.find('\0') == std::string_view::npos)) {
+    if (rest == piece.end() || (is_utf8(piece) && piece.find('\0') == std::string_view::npos)) {
       out.append(piece);
+      was_wrong_ = was_wrong_ && piece.empty();
       return;
     }
     return mend(out, piece, false);
@@ -90,9 +91,14 @@ void TextMender::mend(std::string& out, std::string_view text, bool last) {
   auto const replace = [&](std::size_t bytes) {
     out += replacement_character;
     text.remove_prefix(bytes);
-    has_mended_ = true;
+    has_mended_ = was_wrong_ = true;
   };
   while (!text.empty()) {
+    if (was_wrong_ && (byte_at(text, 0) & 0xC0U) == 0x80U) {
+      text.remove_prefix(1);
+      continue;
+    }
+    was_wrong_ = false;
     if (text.front() == '\0') {
       text.remove_prefix(1);
       has_mended_ = true;
@@ -122,12 +128,4 @@ void TextMender::mend(std::string& out, std::string_view text, bool last) {
   kept_ = text;
 }
 
-std::string mended(std::string_view text) {
-  std::string out;
-  TextMender mender;
-  mender.append(out, text);
-  mender.finish(out);
-  return out;
-}
-
-}  // namespace omnibus::llm
+}  // namespace omnibus::json

@@ -1,0 +1,106 @@
+#include "tests/workers/gateway/matches/match_world.hpp"
+
+#include <string>
+#include <vector>
+
+using namespace omnibus;
+using namespace omnibus::gateway;
+using namespace omnibus::gateway::test;
+
+namespace {
+
+std::string const person_path = "/v1/people/" + std::string(nobody);
+std::string const collaboration_path = "/v1/outcomes/" + std::string(outcome) + "/collaboration";
+
+std::string quoted(std::string_view name, std::string const& text) {
+  return R"({"handle":"dan",")" + std::string(name) + R"(":")" + text + R"("})";
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(MatchWorld, "a person is recorded whole, in the caller's tenant, with the id of the path") {
+  auto const put = [&](std::string_view token, std::string body) {
+    return serve(request(token, "PUT", person_path, std::move(body)));
+  };
+  auto const body = R"({"handle":"dan","timezone":"Africa/Kigali","narrative":"I cook","domain":"bank.example",)"
+                    R"("user_id":"00000000-0000-4000-8000-00000000000a","role":"admin"})";
+  for (auto const* const token : {"ann", "agent", "service"}) CHECK(put(token, body).status == 403);
+  CHECK(published.empty());
+  auto const response = put("operator", body);
+  CHECK(response.status == 202);
+  REQUIRE(published.size() == 1);
+  CHECK(published[0].envelope.type == "omnibus.person.recorded.v1");
+  CHECK(published[0].key == nobody);
+  CHECK(published[0].data.starts_with(R"({"domain":"shop.example","user_id":"00000000-0000-4000-8000-00000000dead")"));
+  CHECK(published[0].data.find(R"("status":"PENDING")") != std::string::npos);
+  CHECK(published[0].data.find("role") == std::string::npos);
+  CHECK(has(response, published[0].envelope.id));
+  CHECK(put("everywhere", body).status == 400);
+}
+
+TEST_CASE_FIXTURE(MatchWorld, "a person that breaks a rule is 422 with the field") {
+  struct Row {
+    std::string body;
+    int status;
+    std::string_view field;
+  };
+  for (auto const& row : std::vector<Row>{
+           {quoted("timezone", "PST"), 422, "timezone"},
+           {quoted("timezone", "+03"), 422, "timezone"},
+           {quoted("timezone", "FOO-7"), 422, "timezone"},
+           {quoted("timezone", "EST5EDT,M3.2.0,M11.1.0"), 422, "timezone"},
+           {quoted("timezone", "localtime"), 422, "timezone"},
+           {quoted("timezone", "posixrules"), 422, "timezone"},
+           {quoted("timezone", "Factory"), 422, "timezone"},
+           {quoted("timezone", "posix/Europe/Berlin"), 422, "timezone"},
+           {quoted("timezone", "right/Europe/Berlin"), 422, "timezone"},
+           {quoted("timezone", "europe/berlin"), 422, "timezone"},
+           {quoted("timezone", ""), 422, "timezone"},
+           {quoted("timezone", "Europe/Berlin"), 202, ""},
+           {quoted("narrative", std::string(8001, 'x')), 422, "narrative"},
+           {quoted("narrative", std::string(8000, 'x')), 202, ""},
+           {quoted("email", R"(a@b.example\r\nBcc: x@example.org)"), 422, "email"},
+           {quoted("status", "FRIEND"), 422, "status"},
+           {quoted("deep_analysis_consent_at", "2026-11-29T10:00:00"), 422, "deep_analysis_consent_at"},
+           {R"({"handle":"Eve\r\nBcc: x@example.org"})", 422, "handle"},
+           {R"({"handle":")" + std::string(65, 'x') + R"("})", 422, "handle"},
+           {R"({"handle":")" + std::string(64, 'x') + R"("})", 202, ""},
+           {R"({"handle":"bob"})", 409, "handle"},
+           {R"({"handle":5})", 422, "handle"},
+           {"{}", 422, "handle"},
+           {"[]", 400, ""},
+           {"", 400, ""},
+       }) {
+    CAPTURE(row.body.substr(0, 60));
+    published.clear();
+    auto const response = serve(request("operator", "PUT", person_path, row.body));
+    CHECK(response.status == row.status);
+    CHECK(published.size() == (row.status == 202 ? 1U : 0U));
+    if (!row.field.empty()) CHECK(has(response, "\"field\":\"" + std::string(row.field) + "\""));
+  }
+}
+
+TEST_CASE_FIXTURE(MatchWorld, "whoever prefers to wait gets the person as recorded") {
+  auto put = request("operator", "PUT", "/v1/people/" + std::string(ann), R"({"handle":"ann"})");
+  put.headers.add("Prefer", "wait=5");
+  handled = HandledEvent{};
+  auto const response = serve(put);
+  CHECK(response.status == 200);
+  CHECK(has(response, "story of ann"));
+}
+
+TEST_CASE_FIXTURE(MatchWorld, "a collaboration is tracked by operators of the outcome's tenant") {
+  auto const track = [&](std::string_view token, std::string const& path = collaboration_path) {
+    return serve(request(token, "POST", path, R"({"tracked":true,"details":"they founded a bakery"})"));
+  };
+  for (auto const* const token : {"ann", "agent", "service"}) CHECK(track(token).status == 403);
+  CHECK(track("banker").status == 404);
+  CHECK(track("operator", "/v1/outcomes/" + std::string(nobody) + "/collaboration").status == 404);
+  CHECK(published.empty());
+  CHECK(track("operator").status == 202);
+  REQUIRE(published.size() == 1);
+  CHECK(published[0].envelope.type == "omnibus.outcome.collaboration.tracked.v1");
+  CHECK(published[0].key == held);
+  CHECK(published[0].data.find("bakery") != std::string::npos);
+  CHECK(serve(request("operator", "POST", collaboration_path, R"({"details":"x"})")).status == 422);
+}

@@ -1,0 +1,283 @@
+// How matches change, in a migrated database as role match.
+#include "handler/failure.hpp"
+#include "tests/workers/match/match_tables.hpp"
+
+#include <array>
+#include <map>
+#include <set>
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::match;
+using namespace omnibus::match::test;
+
+namespace {
+
+struct StoredMatches : MatchTables {
+  StoredMatches() {
+    add_person(1);
+    add_person(2);
+  }
+  std::optional<OpenMatch> open(Uuid const& event = Uuid{}) {
+    std::optional<OpenMatch> opened;
+    in_unit([&](UnitOfWork& unit) { opened = store.open(unit, event, shop, pair_of(user(2), user(1))); });
+    return opened;
+  }
+  Stored analyse(Uuid const& match, std::string const& title = "Cases") {
+    AnalysedMatch analysed{"0.29", R"({"fit":0.285})", R"({"NO_MATCH":1.0})", "NO_MATCH", "Summary.", "Why.", {}};
+    analysed.insights.push_back({random_uuid(), "synergy", title, "It's \"so\".", 0.285, 0.8});
+    analysed.insights.push_back({random_uuid(), "risk", "Far", "Far apart.", 0.4, {}});
+    auto stored = Stored::moved_on;
+    in_unit([&](UnitOfWork& unit) { stored = store.store(unit, match, analysed); });
+    return stored;
+  }
+  template <class Work>
+  std::string refuse(Work work) {
+    try {
+      in_unit(work);
+    } catch (Failure const& failure) {
+      return failure.error_class();
+    }
+    return {};
+  }
+
+  PostgresMatches store;
+};
+
+bool allowed(std::string const& from, std::string const& to) {
+  static std::map<std::string, std::set<std::string>> const transitions{
+      {"pending_analysis", {"analyzed", "cancelled"}},
+      {"analyzed", {"scheduled", "active", "cancelled"}},
+      {"scheduled", {"active", "analyzed", "cancelled"}},
+      {"active", {"completed", "analyzed", "cancelled"}}};
+  auto const found = transitions.find(from);
+  return from == to || (found != transitions.end() && found->second.contains(to));
+}
+
+constexpr std::array states{"pending_analysis", "analyzed", "scheduled", "active", "completed", "cancelled"};
+
+}  // namespace
+
+TEST_CASE("a match makes exactly the transitions it may") {
+  StoredMatches tables;
+  for (std::string const from : states)
+    for (std::string const to : states) {
+      auto const match = tables.add_match(1, 2, from);
+      auto changed = true;
+      try {
+        tables.in_unit([&](UnitOfWork& unit) {
+          unit.transaction().exec("UPDATE omniscient_matches SET status = '" + to + "' WHERE id = '" +
+                                  to_string(match) + "'");
+        });
+      } catch (pqxx::check_violation const&) {
+        changed = false;
+      }
+      CHECK_MESSAGE(changed == allowed(from, to), from << " to " << to);
+      tables.execute("DELETE FROM omniscient_matches");
+    }
+}
+
+TEST_CASE("only the match worker writes people and matches") {
+  StoredMatches tables;
+  auto const match = tables.add_match(1, 2, "analyzed");
+  for (auto const* role : {"conversation", "outcome", "report", "gateway", "chat"})
+    for (auto const* sql : {"UPDATE omniscient_matches SET status = 'scheduled'", "DELETE FROM omniscient_matches",
+                            "INSERT INTO omniscient_matches (domain, user_a_id, user_b_id) SELECT domain, user_a_id, "
+                            "user_b_id FROM omniscient_matches",
+                            "UPDATE users SET status = 'SUSPENDED'", "UPDATE personal_stories SET narrative = 'x'",
+                            "DELETE FROM omniscient_insights", "DELETE FROM omniscient_blocks"}) {
+      auto refused = false;
+      try {
+        tables.in_unit([&](UnitOfWork& unit) { unit.transaction().exec(sql); }, role);
+      } catch (pqxx::insufficient_privilege const&) {
+        refused = true;
+      }
+      CHECK_MESSAGE(refused, role << ": " << sql);
+    }
+  CHECK(tables.status(match) == "analyzed");
+}
+
+TEST_CASE("a pair has one live match, and another one only after it ended") {
+  StoredMatches tables;
+  auto const event = random_uuid();
+  auto const first = tables.open(event);
+  REQUIRE(first);
+  CHECK(first->status == "pending_analysis");
+  CHECK(tables.open(event)->id == first->id);
+  CHECK(tables.open(random_uuid())->id == first->id);
+  tables.set_status(first->id, "cancelled");
+  auto const second = tables.open(event);  // redriven
+  REQUIRE(second);
+  CHECK(second->id != first->id);
+  CHECK(tables.value("SELECT count(*) FROM omniscient_matches") == "2");
+  tables.execute("DELETE FROM users WHERE id = '" + to_string(user(2)) + "'");
+  CHECK_FALSE(tables.open());
+}
+
+TEST_CASE("a pair is read within its tenant alone") {
+  StoredMatches tables;
+  tables.database.add_tenant("other.example");
+  tables.add_person(3, "UTC", "secret", "secret", "other.example");
+  pqxx::connection connection{tables.database.url_as("match")};
+  auto const pair = PostgresMatches::read_over(connection, shop, {user(1), user(2)});
+  CHECK(pair.tenant_status == "active");
+  CHECK(pair.both_known);
+  CHECK(pair.may_meet);
+  CHECK_FALSE(pair.live);
+  CHECK(pair.ended == 0);
+  CHECK(pair.story_b.narrative == "A story.");
+  CHECK(pair.story_a.seeking_connections == std::vector<std::string>{"tea"});
+  tables.add_match(1, 2, "completed");
+  auto const live = tables.add_match(1, 2, "scheduled");
+  auto const again = PostgresMatches::read_over(connection, shop, {user(1), user(2)});
+  CHECK(again.ended == 1);
+  REQUIRE(again.live);
+  CHECK(again.live->id == live);
+  auto const across = PostgresMatches::read_over(connection, shop, {user(1), user(3)});
+  CHECK_FALSE(across.both_known);
+  CHECK_FALSE(across.may_meet);
+  CHECK(across.story_b.narrative.empty());
+  CHECK_FALSE(PostgresMatches::read_over(connection, "nowhere.example", {user(1), user(2)}).tenant_status);
+}
+
+TEST_CASE("an analysis is stored with its insights, and replaces an earlier one") {
+  StoredMatches tables;
+  auto const match = tables.open()->id;
+  CHECK(tables.analyse(match, "First") == Stored::stored);
+  CHECK(tables.analyse(match) == Stored::stored);
+  CHECK(tables.value("SELECT concat_ws('|', status, opportunity_score, score_parts, predicted_probabilities, "
+                     "predicted_outcome, analysis_summary, match_reasoning, analyzed_at IS NOT NULL) FROM "
+                     "omniscient_matches") ==
+        R"(analyzed|0.29|{"fit": 0.285}|{"NO_MATCH": 1.0}|NO_MATCH|Summary.|Why.|t)");
+  CHECK(tables.value("SELECT string_agg(concat_ws('|', insight_type, title, description, relevance_score, score), ' ' "
+                     "ORDER BY relevance_score) FROM omniscient_insights i JOIN omniscient_match_insights ON "
+                     "insight_id = i.id WHERE user_a_id < user_b_id") ==
+        R"(synergy|Cases|It's "so".|0.29|0.80 risk|Far|Far apart.|0.40)");
+  CHECK(tables.value("SELECT count(*) FROM omniscient_insights") == "2");
+}
+
+TEST_CASE("an analysis is not stored of a match that moved on, was deleted or may not be any more") {
+  StoredMatches tables;
+  auto const match = tables.open()->id;
+  tables.execute("INSERT INTO omniscient_blocks VALUES ('" + to_string(user(2)) + "', '" + to_string(user(1)) + "')");
+  CHECK(tables.analyse(match) == Stored::withdrawn);
+  CHECK(tables.status(match) == "cancelled withdrawn");
+  CHECK(tables.analyse(match) == Stored::moved_on);
+  tables.execute("DELETE FROM omniscient_blocks");
+  CHECK(tables.analyse(tables.add_match(1, 2, "scheduled")) == Stored::moved_on);
+  CHECK(tables.analyse(random_uuid()) == Stored::moved_on);
+  CHECK(tables.value("SELECT count(*) FROM omniscient_insights") == "0");
+}
+
+TEST_CASE("a match whose analysis fails is cancelled, unless it was analysed before") {
+  StoredMatches tables;
+  std::optional<OpenMatch> left;
+  auto const give_up = [&](std::string const& domain) {
+    tables.in_unit([&](UnitOfWork& unit) { left = tables.store.give_up(unit, domain, {user(1), user(2)}); });
+  };
+  give_up(shop);
+  CHECK_FALSE(left);
+  auto const match = tables.open()->id;
+  give_up("other.example");
+  CHECK_FALSE(left);
+  give_up(shop);
+  REQUIRE(left);
+  CHECK(left->status == "cancelled");
+  CHECK(tables.status(match) == "cancelled analysis_failed");
+  auto const analyzed = tables.add_match(1, 2, "analyzed");
+  give_up(shop);
+  CHECK(left->id == analyzed);
+  CHECK(tables.status(analyzed) == "analyzed");
+}
+
+TEST_CASE("insights are replaced with an audit row, once per event") {
+  StoredMatches tables;
+  auto const match = tables.open()->id;
+  REQUIRE(tables.analyse(match) == Stored::stored);
+  auto const kept = parse_uuid(tables.value("SELECT id FROM omniscient_insights WHERE insight_type = 'risk'"));
+  MatchInsightsOverrideRequested request{shop, match, {}, user(9)};
+  request.insights.push_back({kept, "risk", "Farther", "Still far.", 0.7, 0.1});
+  request.insights.push_back({{}, "next_step", "Call", "On Monday.", 1, {}});
+  std::optional<Override> changed;
+  auto const event = random_uuid();
+  auto const replace = [&](UnitOfWork& unit) { changed = tables.store.override_insights(unit, event, request); };
+  tables.in_unit(replace);
+  REQUIRE(changed);
+  REQUIRE(changed->before.size() == 2);
+  CHECK(changed->before[0].title == "Far");
+  REQUIRE(changed->after.size() == 2);
+  CHECK(changed->after[0].title == "Call");
+  CHECK(changed->after[1].insight_id == kept);
+  CHECK(changed->after[1].title == "Farther");
+  CHECK(tables.value("SELECT count(*) FROM omniscient_insights") == "2");
+  CHECK(tables.value("SELECT concat_ws('|', id, actor, before -> 0 ->> 'title', after -> 0 ->> 'title') FROM "
+                     "omniscient_insight_overrides") == to_string(event) + "|" + to_string(user(9)) + "|Far|Call");
+  tables.in_unit(replace);
+  CHECK_FALSE(changed);
+  auto const refuse = [&](MatchInsightsOverrideRequested const& bad) {
+    return tables.refuse([&](UnitOfWork& unit) { tables.store.override_insights(unit, random_uuid(), bad); });
+  };
+  auto bad = request;
+  bad.domain = "other.example";
+  CHECK(refuse(bad) == "unknown_match");
+  bad = request;
+  bad.insights[0].insight_id = random_uuid();
+  CHECK(refuse(bad) == "invalid_event");
+  bad = request;
+  bad.insights[1].insight_id = kept;
+  CHECK(refuse(bad) == "invalid_event");
+  CHECK(tables.value("SELECT count(*) FROM omniscient_insight_overrides") == "1");
+}
+
+TEST_CASE("a conversation's end completes its match, or schedules it again until its attempts are used") {
+  StoredMatches tables;
+  auto const match = tables.add_match(1, 2, "active");
+  auto const complete = [&](Uuid const& conversation, bool again = false) {
+    auto done = false;
+    tables.in_unit([&](UnitOfWork& unit) { done = tables.store.complete(unit, match, conversation, again); });
+    return done;
+  };
+  auto const fail = [&](std::int32_t attempt, std::string const& reason = "model_failed") {
+    AfterConversation after;
+    tables.in_unit(
+        [&](UnitOfWork& unit) { after = tables.store.fail(unit, match, conversation_of(match, attempt), reason, 3); });
+    return after;
+  };
+  CHECK_FALSE(complete(random_uuid()));
+  CHECK_FALSE(fail(1).schedule);  // another attempt's
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    CHECK(fail(attempt).schedule);
+    CHECK(tables.status(match) == "scheduled");
+    CHECK_FALSE(fail(attempt).schedule);  // told again
+    CHECK_FALSE(complete(conversation_of(match, attempt)));
+    tables.set_status(match, "active");
+  }
+  CHECK(fail(2).cancelled_reason == "attempts_used");
+  CHECK(tables.status(match) == "cancelled attempts_used");
+  CHECK_FALSE(complete(conversation_of(match, 3)));
+}
+
+TEST_CASE("a conversation that ended because people withdrew gets no other one") {
+  for (std::string const reason : {"withdrawn", "erased"}) {
+    StoredMatches tables;
+    auto const match = tables.add_match(1, 2, "active");
+    tables.in_unit([&](UnitOfWork& unit) {
+      CHECK(tables.store.fail(unit, match, conversation_of(match, 0), reason, 3).cancelled_reason == reason);
+    });
+    CHECK(tables.status(match) == "cancelled " + reason);
+  }
+}
+
+TEST_CASE("a replay completes a match that it restored, and no other one") {
+  for (auto const& [before, after] : {std::pair<std::string, std::string>{"analyzed", "completed"},
+                                      {"active", "completed"},
+                                      {"scheduled", "scheduled"},
+                                      {"cancelled", "cancelled"}}) {
+    StoredMatches tables;
+    auto const match = tables.add_match(1, 2, before);
+    tables.in_unit([&](UnitOfWork& unit) { tables.store.complete(unit, match, conversation_of(match, 0), true); },
+                   "replay");
+    CHECK(tables.status(match) == after);
+  }
+}

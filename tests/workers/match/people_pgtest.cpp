@@ -1,0 +1,142 @@
+// What is stored of people, in a migrated database as role match.
+#include "handler/failure.hpp"
+#include "tests/workers/match/match_tables.hpp"
+#include "workers/match/people_store.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::match;
+using namespace omnibus::match::test;
+
+namespace {
+
+struct Recording : MatchTables {
+  static PersonRecorded person(int number) {
+    PersonRecorded event;
+    event.domain = shop;
+    event.user_id = user(number);
+    event.handle = "person " + std::to_string(number);
+    event.timezone = "Africa/Kigali";
+    event.status = "APPROVED";
+    event.deep_analysis_consent_at = "2026-11-29T10:00:00Z";
+    event.narrative = "I repair clocks.";
+    event.seeking_connections = {"cases, \"good\" ones"};
+    event.offering_expertise = {"clocks"};
+    return event;
+  }
+  std::vector<Uuid> record(PersonRecorded const& person) {
+    std::vector<Uuid> cancelled;
+    in_unit([&](UnitOfWork& unit) { cancelled = store.record(unit, person); });
+    return cancelled;
+  }
+  /// The class of the failure.
+  std::string refuse(PersonRecorded const& person) {
+    try {
+      record(person);
+    } catch (Failure const& failure) {
+      return failure.error_class();
+    }
+    return {};
+  }
+  std::string blocks() {
+    return value(
+        "SELECT coalesce(string_agg(right(user_id::text, 1) || right(other_id::text, 1), ' ' ORDER BY 1), '') "
+        "FROM (SELECT * FROM omniscient_blocks ORDER BY user_id, other_id) AS b");
+  }
+
+  PostgresPeople store;
+};
+
+}  // namespace
+
+TEST_CASE("a person is stored whole: what an event lacks is removed") {
+  Recording people;
+  people.record(Recording::person(1));
+  CHECK(people.value("SELECT concat_ws('|', handle, timezone, status, email, narrative, seeking_connections[1]) FROM "
+                     "users JOIN personal_stories ON user_id = id") ==
+        "person 1|Africa/Kigali|APPROVED|I repair clocks.|cases, \"good\" ones");
+  auto person = Recording::person(1);
+  person.email = "a@example.org";
+  person.handle = "another";
+  person.narrative.reset();
+  person.deep_analysis_consent_at.reset();
+  people.record(person);
+  CHECK(people.value("SELECT concat_ws('|', handle, email, deep_analysis_consent_at) FROM users") ==
+        "another|a@example.org");
+  CHECK(people.value("SELECT count(*) FROM personal_stories") == "0");
+}
+
+TEST_CASE("a story's time changes with the story alone") {
+  Recording people;
+  people.record(Recording::person(1));
+  people.execute("UPDATE personal_stories SET updated_at = '2026-01-01Z'");
+  auto person = Recording::person(1);
+  person.handle = "another";
+  person.timezone = "UTC";
+  people.record(person);
+  CHECK(people.value("SELECT updated_at = '2026-01-01Z' FROM personal_stories") == "t");
+  person.current_focus = "Cuckoo clocks.";
+  people.record(person);
+  CHECK(people.value("SELECT updated_at > '2026-11-01Z' FROM personal_stories") == "t");
+}
+
+TEST_CASE("another tenant's person, a taken handle and an unknown tenant are refused") {
+  Recording people;
+  people.database.add_tenant("other.example");
+  people.record(Recording::person(1));
+  auto elsewhere = Recording::person(1);
+  elsewhere.domain = "other.example";
+  CHECK(people.refuse(elsewhere) == "unknown_user");
+  elsewhere.user_id = user(3);
+  CHECK(people.refuse(elsewhere) == "");  // the same handle in another tenant
+  auto same_handle = Recording::person(2);
+  same_handle.handle = "person 1";
+  CHECK(people.refuse(same_handle) == "invalid_event");
+  auto nowhere = Recording::person(4);
+  nowhere.domain = "nowhere.example";
+  CHECK(people.refuse(nowhere) == "unknown_tenant");
+  people.execute("UPDATE tenants SET status = 'suspended' WHERE domain = 'shop.example'");
+  CHECK(people.refuse(Recording::person(1)) == "inactive_tenant");
+  CHECK(people.value("SELECT count(*) FROM users") == "2");
+}
+
+TEST_CASE("blocks are replaced whole; who is not known yet is blocked from the moment they are") {
+  Recording people;
+  people.record(Recording::person(2));
+  auto person = Recording::person(1);
+  person.blocked_user_ids = {{user(2), user(3), user(1)}};
+  people.record(person);
+  CHECK(people.blocks() == "12");
+  people.record(Recording::person(3));
+  CHECK(people.blocks() == "12 13");
+  person.blocked_user_ids = {{user(3)}};
+  people.record(person);
+  CHECK(people.blocks() == "13");
+  people.record(Recording::person(1));
+  CHECK(people.blocks() == "");
+}
+
+TEST_CASE("withdrawn consent, a suspension, a lost story or a block cancels what waits, and nothing else") {
+  for (auto const* change : {"consent", "SUSPENDED", "story", "block"}) {
+    Recording people;
+    for (int number = 1; number <= 8; ++number) people.record(Recording::person(number));
+    auto const pending = people.add_match(1, 2, "pending_analysis");
+    auto const analyzed = people.add_match(1, 3, "analyzed");
+    auto const scheduled = people.add_match(1, 4, "scheduled");
+    auto const active = people.add_match(1, 5, "active");
+    auto const completed = people.add_match(1, 6, "completed");
+    auto const others = people.add_match(7, 8, "scheduled");
+    CHECK(people.record(Recording::person(1)).empty());
+    auto person = Recording::person(1);
+    if (change == std::string{"consent"}) person.deep_analysis_consent_at.reset();
+    if (change == std::string{"SUSPENDED"}) person.status = change;
+    if (change == std::string{"story"}) person.narrative = " \u200b";
+    if (change == std::string{"block"}) person.blocked_user_ids = {{user(2), user(3), user(4), user(5), user(6)}};
+    CHECK_MESSAGE(people.record(person).size() == 3, change);
+    for (auto const& match : {pending, analyzed, scheduled}) CHECK(people.status(match) == "cancelled withdrawn");
+    CHECK(people.status(active) == "active");
+    CHECK(people.status(completed) == "completed");
+    CHECK(people.status(others) == "scheduled");
+  }
+}

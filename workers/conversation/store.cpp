@@ -1,0 +1,285 @@
+#include "workers/conversation/store.hpp"
+
+#include "json/decode.hpp"
+#include "postgres/rows.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+#include <boost/describe/class.hpp>
+#include <pqxx/pqxx>
+
+namespace omnibus::conversation {
+namespace {
+
+// Long stories are cut: a prompt holds as much of a person as leaves room for the conversation.
+constexpr auto open_query = R"(
+  SELECT (SELECT status FROM tenants WHERE domain = $1) AS tenant_status,
+         EXISTS (SELECT FROM pipeline.forgotten WHERE id = $2) AS erased,
+         c.status, c.match_id, c.total_tokens AS tokens, (c.spent_usd * 1000000000)::bigint AS cost_nano_usd,
+         (1000 * extract(epoch FROM clock_timestamp() - c.started_at))::bigint AS age_ms,
+         (SELECT coalesce(max(turn_number), 0) FROM omniscient_turns WHERE conversation_id = c.id) AS turns,
+         own.id AS speaker_id, own.handle AS own_handle, other.handle AS other_handle,
+         m.status = 'active' AND own.status = 'APPROVED' AND other.status = 'APPROVED'
+           AND own.deep_analysis_consent_at IS NOT NULL AND other.deep_analysis_consent_at IS NOT NULL
+           AND s.user_id IS NOT NULL AND EXISTS (SELECT FROM personal_stories WHERE user_id = other.id)
+           AND NOT EXISTS (SELECT FROM omniscient_blocks b WHERE (b.user_id, b.other_id) IN
+                           ((own.id, other.id), (other.id, own.id))) AS may_go_on,
+         (SELECT json_build_object('narrative', left(s.narrative, 1200), 'current_focus', left(s.current_focus, 300),
+            'seeking_connections', ARRAY(SELECT left(each, 80) FROM unnest(s.seeking_connections[1:8]) AS each),
+            'offering_expertise', ARRAY(SELECT left(each, 80) FROM unnest(s.offering_expertise[1:8]) AS each))
+          WHERE s.user_id IS NOT NULL)::text AS story,
+         (SELECT json_build_object('insights', coalesce(json_agg(json_build_object(
+            'id', i.id, 'type', i.insight_type, 'title', left(i.title, 120), 'description', left(i.description, 400),
+            'relevance', (100 * coalesce(j.relevance_score, 1))::int, 'score', (100 * coalesce(i.score, 0))::int,
+            'advanced', i.id = ANY (ARRAY(SELECT unnest(advanced_insights) FROM omniscient_turns
+                                          WHERE conversation_id = c.id)))), '[]'))
+          FROM omniscient_match_insights j JOIN omniscient_insights i ON i.id = j.insight_id
+          WHERE j.match_id = c.match_id AND i.insight_type <> 'risk')::text AS insights,
+         (SELECT json_build_object('turns', coalesce(json_agg(json_build_object(
+            'speaker_role', t.speaker_role, 'message', t.message) ORDER BY t.turn_number), '[]'))
+          FROM (SELECT turn_number, speaker_role, message,
+                       sum(octet_length(message)) OVER (ORDER BY turn_number DESC) AS bytes
+                FROM omniscient_turns WHERE conversation_id = c.id AND turn_number < $3) AS t
+          WHERE t.bytes <= 4 * $4::bigint OR t.turn_number = $3 - 1)::text AS history
+  FROM (SELECT) AS one
+  LEFT JOIN omniscient_conversations c ON c.id = $2 AND c.domain = $1
+  LEFT JOIN omniscient_matches m ON m.id = c.match_id
+  LEFT JOIN users own ON own.id = CASE WHEN $3 % 2 = 1 THEN m.user_a_id ELSE m.user_b_id END
+  LEFT JOIN users other ON other.id = CASE WHEN $3 % 2 = 1 THEN m.user_b_id ELSE m.user_a_id END
+  LEFT JOIN personal_stories s ON s.user_id = own.id)";
+
+/// Its row. Without a conversation its columns are NULL.
+struct OpenConversationRow {
+  std::optional<std::string> tenant_status;
+  bool erased = false;
+  std::optional<std::string> status;
+  std::optional<Uuid> match_id;
+  std::optional<std::int64_t> tokens, cost_nano_usd, age_ms;
+  std::int64_t turns = 0;
+  std::optional<Uuid> speaker_id;
+  std::optional<std::string> own_handle, other_handle;
+  std::optional<bool> may_go_on;
+  std::optional<std::string> story;
+  std::string insights, history;
+};
+BOOST_DESCRIBE_STRUCT(OpenConversationRow, (),
+                      (tenant_status, erased, status, match_id, tokens, cost_nano_usd, age_ms, turns, speaker_id,
+                       own_handle, other_handle, may_go_on, story, insights, history))
+
+struct InsightList {
+  std::vector<GuidingInsight> insights;
+};
+BOOST_DESCRIBE_STRUCT(InsightList, (), (insights))
+
+struct TurnList {
+  std::vector<PastTurn> turns;
+};
+BOOST_DESCRIBE_STRUCT(TurnList, (), (turns))
+
+/// What our own query wrote. @throws std::logic_error when that is not what was meant.
+template <class T>
+T written(std::string const& text) {
+  auto decoded = json::decode<T>(text);
+  if (!decoded) throw std::logic_error("a column of a conversation: " + decoded.error().message());
+  return *std::move(decoded);
+}
+
+/// Why a conversation cannot begin.
+struct BeginningRow {
+  std::optional<std::string> tenant_status;
+  bool known = false;
+  bool erased = false;
+};
+BOOST_DESCRIBE_STRUCT(BeginningRow, (), (tenant_status, known, erased))
+
+// A match that is active and has no conversation that runs or was held. Its earlier ones may have failed.
+constexpr auto open_match = R"(
+  SELECT m.id, m.domain FROM omniscient_matches m JOIN tenants t ON t.domain = m.domain
+  WHERE m.id = $2 AND m.domain = $3 AND m.status = 'active'
+    AND NOT EXISTS (SELECT FROM omniscient_conversations c WHERE c.match_id = m.id AND c.status <> 'failed'))";
+
+pqxx::params params_of(AgentConversationRequested const& event) {
+  return {to_string(event.conversation_id), to_string(event.match_id), event.domain};
+}
+
+/// Why a conversation cannot begin, whatever its match's state; nothing if it might.
+std::optional<Beginning> find_obstacle(pqxx::transaction_base& transaction, AgentConversationRequested const& event) {
+  auto const row = postgres::read_one<BeginningRow>(transaction, R"(
+      SELECT (SELECT status FROM tenants WHERE domain = $3) AS tenant_status,
+             EXISTS (SELECT FROM omniscient_matches WHERE id = $2 AND domain = $3) AS known,
+             EXISTS (SELECT FROM pipeline.forgotten WHERE id IN ($1, $2)) AS erased)",
+                                                    params_of(event));
+  if (!row.tenant_status) return Beginning::unknown_tenant;
+  if (row.erased) return Beginning::erased;
+  if (!row.known) return Beginning::unknown_match;
+  if (row.tenant_status != "active") return Beginning::inactive_tenant;
+  return std::nullopt;
+}
+
+std::string ids(std::vector<GivenInsight> const& insights, Extent least) {
+  std::string text = "{";
+  for (auto const& each : insights)
+    if (each.extent >= least) text += (text.size() > 1 ? "," : "") + to_string(each.id);
+  return text + "}";
+}
+
+std::optional<std::string> unless_empty(std::string const& text) {
+  return text.empty() ? std::nullopt : std::optional{text};
+}
+
+}  // namespace
+
+Task<OpenConversation> PostgresAgentConversations::open(Context& context, AgentTurnRequested const& event,
+                                                        std::int32_t history_tokens) {
+  return context.read(
+      [&event, history_tokens](pqxx::connection& connection) { return read(connection, event, history_tokens); });
+}
+
+OpenConversation PostgresAgentConversations::read(pqxx::connection& connection, AgentTurnRequested const& event,
+                                                  std::int32_t history_tokens) {
+  pqxx::nontransaction query{connection};
+  auto row = postgres::read_one<OpenConversationRow>(
+      query, open_query,
+      pqxx::params{event.domain, to_string(event.conversation_id), event.turn_number, history_tokens});
+  if (!row.tenant_status) throw Failure::permanent("domain is no tenant", "unknown_tenant");
+  OpenConversation open;
+  open.tenant_active = row.tenant_status == "active";
+  open.match_id = event.match_id;
+  if (!row.status) {
+    open.state = row.erased ? OpenConversation::State::erased : OpenConversation::State::unknown;
+    return open;
+  }
+  if (row.match_id != event.match_id) return open;
+  open.state = row.status == "active" ? OpenConversation::State::running : OpenConversation::State::ended;
+  open.may_go_on = row.may_go_on.value_or(false);
+  open.turns = row.turns;
+  open.age = std::chrono::milliseconds{row.age_ms.value_or(0)};
+  open.totals = {row.tokens.value_or(0), row.cost_nano_usd.value_or(0)};
+  open.speaker_id = row.speaker_id.value_or(Uuid{});
+  open.own_handle = std::move(row.own_handle).value_or("");
+  open.other_handle = std::move(row.other_handle).value_or("");
+  if (row.story) open.story = written<Story>(*row.story);
+  open.insights = written<InsightList>(row.insights).insights;
+  open.history = written<TurnList>(row.history).turns;
+  return open;
+}
+
+Beginning PostgresAgentConversations::begin(UnitOfWork& unit, AgentConversationRequested const& event) {
+  auto& transaction = unit.transaction();
+  if (auto const obstacle = find_obstacle(transaction, event)) return *obstacle;
+  auto const made = transaction.exec(std::string{R"(
+      INSERT INTO omniscient_conversations (id, match_id, domain, status, started_at)
+      SELECT $1, open.id, open.domain, 'active', clock_timestamp() FROM ()"} +
+                                         open_match + R"() AS open
+      ON CONFLICT (id) DO NOTHING)",
+                                     params_of(event));
+  return made.affected_rows() == 1 ? Beginning::begun : Beginning::not_open;
+}
+
+Beginning PostgresAgentConversations::begin_again(UnitOfWork& unit, AgentConversationRequested const& event,
+                                                  Uuid const& event_key) {
+  auto& transaction = unit.transaction();
+  auto const obstacle = find_obstacle(transaction, event);
+  if (obstacle && obstacle != Beginning::inactive_tenant) return *obstacle;
+  auto params = params_of(event);
+  params.append(to_string(event_key));
+  // The state of the match is no longer the one it had: the processing log says whether the conversation began.
+  auto const begun = transaction.exec(R"(
+      WITH log AS (SELECT completed_at FROM omniscient_processing_logs
+                   WHERE event_id = $4 AND target_id = $1 AND status = 'completed'),
+      made AS (INSERT INTO omniscient_conversations (id, match_id, domain, status, started_at)
+               SELECT $1, $2, $3, 'active', completed_at FROM log ON CONFLICT DO NOTHING)
+      SELECT FROM log)",
+                                      params);
+  return begun.empty() ? Beginning::not_open : Beginning::begun;
+}
+
+bool PostgresAgentConversations::fail_to_begin(UnitOfWork& unit, AgentConversationRequested const& event,
+                                               ConversationEnd const& end) {
+  auto const made = unit.transaction().exec(std::string{R"(
+      INSERT INTO omniscient_conversations (id, match_id, domain, status, stop_reason, error, completed_at)
+      SELECT $1, open.id, open.domain, 'failed', $4, $5, clock_timestamp() FROM ()"} +
+                                                open_match + R"() AS open
+      ON CONFLICT (id) DO NOTHING)",
+                                            pqxx::params{to_string(event.conversation_id), to_string(event.match_id),
+                                                         event.domain, to_string(end.reason), unless_empty(end.error)});
+  return made.affected_rows() == 1;
+}
+
+std::optional<std::vector<SaidTurn>> PostgresAgentConversations::lock(UnitOfWork& unit, Uuid const& conversation_id) {
+  auto& transaction = unit.transaction();
+  auto const status = postgres::read_optional<std::string>(
+      transaction, "SELECT status FROM omniscient_conversations WHERE id = $1 FOR UPDATE",
+      pqxx::params{to_string(conversation_id)});
+  if (status != "active") return std::nullopt;
+  // A statement of its own, so that it sees what was committed while the lock was waited for.
+  return postgres::read<SaidTurn>(
+      transaction, "SELECT message, wants_to_end FROM omniscient_turns WHERE conversation_id = $1 ORDER BY turn_number",
+      pqxx::params{to_string(conversation_id)});
+}
+
+bool PostgresAgentConversations::was_erased(UnitOfWork& unit, Uuid const& conversation_id) {
+  return unit.transaction().query_value<bool>("SELECT EXISTS (SELECT FROM pipeline.forgotten WHERE id = $1)",
+                                              pqxx::params{to_string(conversation_id)});
+}
+
+// The row depends only on the event and on what was recorded for it, id and time included: when a replay stores it
+// again, it is the same as before.
+bool PostgresAgentConversations::append(UnitOfWork& unit, Uuid const& event_key, NewTurn const& turn) {
+  auto const stored = unit.transaction().exec(
+      R"(
+      INSERT INTO omniscient_turns (id, conversation_id, turn_number, speaker_user_id, speaker_role, message,
+        guided_by_insights, advanced_insights, opportunity_alignment_score, wants_to_end, prompt_tokens,
+        completion_tokens, response_time_ms, created_at)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, coalesce(
+        (SELECT max(created_at) FROM pipeline.llm_responses WHERE event_id = $14), clock_timestamp()))
+      ON CONFLICT (conversation_id, turn_number) DO NOTHING)",
+      pqxx::params{to_string(name_uuid(event_key, "turn")), to_string(turn.conversation_id), turn.turn_number,
+                   to_string(turn.speaker_id), turn.speaker_role, turn.message, ids(turn.insights, Extent::touched),
+                   ids(turn.insights, Extent::advanced), alignment(turn.insights), turn.wants_to_end,
+                   turn.spent.prompt_tokens, turn.spent.completion_tokens, turn.spent.duration_ms,
+                   to_string(event_key)});
+  return stored.affected_rows() == 1;
+}
+
+void PostgresAgentConversations::add_totals(UnitOfWork& unit, Uuid const& conversation_id,
+                                            assistant::Spent const& spent, std::string const& model) {
+  unit.transaction().exec(
+      R"(
+      UPDATE omniscient_conversations
+      SET total_tokens = total_tokens + $2, spent_usd = spent_usd + $3, total_cost = round(spent_usd + $3, 4),
+          model_used = coalesce($4, model_used)
+      WHERE id = $1)",
+      pqxx::params{to_string(conversation_id), spent.prompt_tokens + spent.completion_tokens, spent.cost_usd(),
+                   unless_empty(model)});
+}
+
+void PostgresAgentConversations::end(UnitOfWork& unit, Uuid const& conversation_id, ConversationEnd const& end) {
+  unit.transaction().exec(R"(
+      UPDATE omniscient_conversations SET status = $2, stop_reason = $3, error = $4, completed_at = clock_timestamp()
+      WHERE id = $1)",
+                          pqxx::params{to_string(conversation_id), is_failure(end.reason) ? "failed" : "completed",
+                                       to_string(end.reason), unless_empty(end.error)});
+}
+
+std::int64_t count_active(pqxx::connection& connection) {
+  return pqxx::nontransaction{connection}.query_value<std::int64_t>(
+      "SELECT count(*) FROM omniscient_conversations WHERE status = 'active'");
+}
+
+Task<> PostgresAgentConversations::log_start(Context& context, processing::LoggedWork work) {
+  return processing::start(context, std::move(work));
+}
+
+void PostgresAgentConversations::log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+                                         assistant::Spent const& spent) {
+  processing::complete(unit, context, work, {spent.prompt_tokens + spent.completion_tokens, spent.cost_usd()});
+}
+
+void PostgresAgentConversations::log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
+                                             Failure const& failure) {
+  processing::fail(unit, context, work, failure);
+}
+
+}  // namespace omnibus::conversation

@@ -1,0 +1,23 @@
+#include "workers/gateway/matches/confidential.hpp"
+
+namespace omnibus::gateway {
+
+void conceal(matches::ShownMatch& match) {
+  match.cancel_reason.reset();
+  match.match_reasoning.reset();
+  match.score_parts.reset();
+  match.predicted_probabilities.reset();
+}
+
+void conceal(matches::ShownAgentConversation& conversation) {
+  if (conversation.status == "failed") conversation.stop_reason.reset();
+  conversation.error.reset();
+}
+
+matches::MatchDetail shown_to(Caller const& caller, matches::MatchDetail detail) {
+  if (!caller.is_staff()) conceal(detail.match);
+  if (caller.principal.role != Role::admin) detail.overrides.reset();
+  return detail;
+}
+
+}  // namespace omnibus::gateway

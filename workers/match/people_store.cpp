@@ -1,0 +1,124 @@
+#include "workers/match/people_store.hpp"
+
+#include "handler/failure.hpp"
+#include "postgres/rows.hpp"
+#include "text/words.hpp"
+#include "workers/match/tenant.hpp"
+#include "workers/match/zone.hpp"
+
+#include <optional>
+
+#include <boost/describe/class.hpp>
+#include <pqxx/pqxx>
+
+namespace omnibus::match {
+namespace {
+
+/// What there is before a person is stored.
+struct PersonBefore {
+  std::optional<std::string> tenant_status;
+  bool elsewhere = false;
+  bool handle_taken = false;
+};
+BOOST_DESCRIBE_STRUCT(PersonBefore, (), (tenant_status, elsewhere, handle_taken))
+
+std::vector<std::string> texts_of(std::vector<Uuid> const& ids) {
+  std::vector<std::string> texts;
+  texts.reserve(ids.size());
+  for (auto const& id : ids) texts.push_back(to_string(id));
+  return texts;
+}
+
+void check(pqxx::transaction_base& transaction, PersonRecorded const& person) {
+  auto const before =
+      postgres::read_one<PersonBefore>(transaction, R"(
+      SELECT (SELECT status FROM tenants WHERE domain = $1) AS tenant_status,
+             EXISTS (SELECT FROM users WHERE id = $2 AND domain <> $1) AS elsewhere,
+             EXISTS (SELECT FROM users WHERE domain = $1 AND handle = $3 AND id <> $2) AS handle_taken)",
+                                       pqxx::params{person.domain, to_string(person.user_id), person.handle});
+  check_tenant(before.tenant_status);
+  if (before.elsewhere) throw Failure::permanent("user_id is no person of this tenant", "unknown_user");
+  if (before.handle_taken) throw Failure::permanent("handle is another person's", "invalid_event");
+}
+
+void store_person(pqxx::transaction_base& transaction, PersonRecorded const& person) {
+  transaction.exec(
+      R"(
+      INSERT INTO users AS u (id, domain, handle, timezone, status, email, deep_analysis_consent_at, blocked_user_ids)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8::uuid[])
+      ON CONFLICT (id) DO UPDATE
+      SET handle = excluded.handle, timezone = excluded.timezone, status = excluded.status, email = excluded.email,
+          deep_analysis_consent_at = excluded.deep_analysis_consent_at, blocked_user_ids = excluded.blocked_user_ids)",
+      pqxx::params{to_string(person.user_id), person.domain, person.handle, person.timezone, person.status,
+                   person.email, person.deep_analysis_consent_at,
+                   texts_of(person.blocked_user_ids.value_or(std::vector<Uuid>{}))});
+}
+
+void store_story(pqxx::transaction_base& transaction, PersonRecorded const& person) {
+  if (!person.narrative || !has_words(*person.narrative)) {
+    transaction.exec("DELETE FROM personal_stories WHERE user_id = $1", pqxx::params{to_string(person.user_id)});
+    return;
+  }
+  // The time changes with the story alone: it decides whether two people may be matched again.
+  transaction.exec(
+      R"(
+      INSERT INTO personal_stories AS s (user_id, narrative, current_focus, seeking_connections, offering_expertise)
+      VALUES ($1, $2, $3, $4, $5)
+      ON CONFLICT (user_id) DO UPDATE
+      SET narrative = excluded.narrative, current_focus = excluded.current_focus,
+          seeking_connections = excluded.seeking_connections, offering_expertise = excluded.offering_expertise,
+          updated_at = now()
+      WHERE (s.narrative, s.current_focus, s.seeking_connections, s.offering_expertise) IS DISTINCT FROM
+            (excluded.narrative, excluded.current_focus, excluded.seeking_connections, excluded.offering_expertise))",
+      pqxx::params{to_string(person.user_id), *person.narrative, person.current_focus,
+                   person.seeking_connections.value_or(std::vector<std::string>{}),
+                   person.offering_expertise.value_or(std::vector<std::string>{})});
+}
+
+/// The person's own blocks, and those of people who blocked this id before it was known.
+void store_blocks(pqxx::transaction_base& transaction, Uuid const& person) {
+  pqxx::params const id{to_string(person)};
+  transaction.exec(R"(
+      DELETE FROM omniscient_blocks b USING users u
+      WHERE b.user_id = $1 AND u.id = $1 AND b.other_id <> ALL (u.blocked_user_ids))",
+                   id);
+  transaction.exec(R"(
+      INSERT INTO omniscient_blocks (user_id, other_id)
+      SELECT me.id, other.id FROM users me JOIN users other ON other.id = ANY (me.blocked_user_ids)
+      WHERE me.id = $1 AND other.domain = me.domain AND other.id <> me.id
+      UNION
+      SELECT other.id, me.id FROM users me JOIN users other ON other.blocked_user_ids @> ARRAY[$1::uuid]
+      WHERE me.id = $1 AND other.domain = me.domain AND other.id <> me.id
+      ON CONFLICT DO NOTHING)",
+                   id);
+}
+
+}  // namespace
+
+Task<std::set<std::string>> PostgresPeople::read_zones(Context& context) {
+  auto reading = context.read([](pqxx::connection& connection) {
+    pqxx::nontransaction query{connection};
+    return postgres::read<std::string>(query, "SELECT name FROM pg_timezone_names");
+  });
+  auto const names = co_await std::move(reading);
+  std::set<std::string> zones;
+  for (auto const& name : names)
+    if (is_zone_of_people(name)) zones.insert(name);
+  co_return zones;
+}
+
+std::vector<Uuid> PostgresPeople::record(UnitOfWork& unit, PersonRecorded const& person) {
+  auto& transaction = unit.transaction();
+  check(transaction, person);
+  store_person(transaction, person);
+  store_story(transaction, person);
+  store_blocks(transaction, person.user_id);
+  return postgres::read<Uuid>(transaction, R"(
+      UPDATE omniscient_matches SET status = 'cancelled', cancel_reason = 'withdrawn'
+      WHERE status IN ('pending_analysis', 'analyzed', 'scheduled') AND $1 IN (user_a_id, user_b_id)
+        AND NOT omniscient_may_meet(user_a_id, user_b_id)
+      RETURNING id)",
+                              pqxx::params{to_string(person.user_id)});
+}
+
+}  // namespace omnibus::match
