@@ -55,8 +55,10 @@ class MatchDatabase : public omnibus::test::TestDatabase {
                   std::string_view timezone = "UTC") const {
     auto const id = random_uuid();
     execute(
-        "INSERT INTO users (id, domain, handle, status, auth_user_id, timezone) VALUES ($1, $2, $3, 'APPROVED', "
-        "gen_random_uuid(), $4)",
+        "WITH p AS (INSERT INTO principals (domain, role, kind, name) VALUES ($2, 'visitor', 'person', $3) RETURNING "
+        "id) "
+        "INSERT INTO users (id, domain, handle, status, auth_user_id, timezone) "
+        "SELECT $1, $2, $3, 'APPROVED', p.id, $4 FROM p",
         pqxx::params{to_string(id), domain, handle, timezone});
     return id;
   }
