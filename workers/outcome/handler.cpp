@@ -5,6 +5,7 @@
 #include "workers/outcome/prompt.hpp"
 #include "workers/outcome/scores.hpp"
 
+#include <chrono>
 #include <string>
 
 namespace omnibus::outcome {
@@ -87,7 +88,11 @@ Task<> OutcomeHandler::judge(Context& context, Uuid match, processing::LoggedWor
                    to_string(match));
   });
   auto const first = co_await std::move(committing);
-  if (first && added && !context.replaying())
+  if (!first || context.replaying()) co_return;
+  Metrics::process()
+      .histogram<Metric::processing_duration>(work.action)
+      .observe(std::chrono::duration<double>(context.waiting_for()).count());
+  if (added)
     Metrics::process().counter<Metric::outcome_predictions>(held.predicted_outcome, outcome.actual_outcome).add();
 }
 

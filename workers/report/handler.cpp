@@ -1,10 +1,12 @@
 #include "workers/report/handler.hpp"
 
 #include "messaging/unsubscribe.hpp"
+#include "observability/metrics.hpp"
 #include "workers/report/render.hpp"
 #include "workers/report/smtp_mailer.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -86,7 +88,11 @@ Task<> ReportHandler::handle(Context& context, ReportRequested const& request) {
                                  static_cast<std::int64_t>(report.outcomes.size())},
                  to_string(report.user_id));
   });
-  co_await std::move(committing);
+  auto const first = co_await std::move(committing);
+  if (first && !context.replaying())
+    Metrics::process()
+        .histogram<Metric::processing_duration>("generate_report")
+        .observe(std::chrono::duration<double>(context.waiting_for()).count());
 }
 
 Task<> ReportHandler::handle(Context& context, ReportGenerated const& report) {
