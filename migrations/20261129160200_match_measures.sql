@@ -214,7 +214,7 @@ $$;
 CREATE VIEW omniscient_alert_conditions WITH (security_invoker = true) AS
 WITH failed_analysis AS (
   SELECT domain, count(*) AS n FROM omniscient_processing_logs
-  WHERE process_type = 'match' AND action LIKE 'analyze%' AND status = 'failed' AND status <> 'started'
+  WHERE process_type = 'match' AND action IN ('analyze_pair', 'manual_match') AND status = 'failed'
     AND COALESCE(completed_at, created_at) > now() - interval '1 hour'
   GROUP BY domain
 ), broken_conversation AS (

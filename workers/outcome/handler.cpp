@@ -5,7 +5,6 @@
 #include "workers/outcome/prompt.hpp"
 #include "workers/outcome/scores.hpp"
 
-#include <algorithm>
 #include <string>
 
 namespace omnibus::outcome {
@@ -34,16 +33,6 @@ HeldConversation const& check(std::optional<HeldConversation> const& held, std::
   if (held->predicted_outcome.empty())
     throw Failure::permanent("the match has no predicted outcome: it was never analysed", "illegal_transition");
   return *held;
-}
-
-/// A key moment must name a turn of the transcript.
-std::optional<InvalidField> check_moments(OutcomeJudgement const& judgement, HeldConversation const& held) {
-  auto const unknown = std::any_of(judgement.key_moments.begin(), judgement.key_moments.end(), [&](KeyMoment const& m) {
-    return std::none_of(held.turns.begin(), held.turns.end(),
-                        [&](SpokenTurn const& turn) { return turn.number == m.turn; });
-  });
-  if (unknown) return InvalidField{"key_moments", "must name turns of the transcript"};
-  return std::nullopt;
 }
 
 OutcomeScored scored_event(JudgedOutcome const& outcome, HeldConversation const& held) {
@@ -108,9 +97,8 @@ Task<std::optional<assistant::Structured<OutcomeJudgement>>> OutcomeHandler::ask
   assistant::StructuredQuestion question;
   question.prompt = make_prompt(held.turns);
   question.max_tokens = settings_.judgement_tokens;
-  auto asking = model_->ask_for<OutcomeJudgement>(
-      context, {held.domain, conversation, "judge"}, std::move(question),
-      [&held](OutcomeJudgement const& judgement) { return check_moments(judgement, held); });
+  auto asking = model_->ask_for<OutcomeJudgement>(context, {held.domain, conversation, "judge"}, std::move(question),
+                                                  {}, judgement_form(held.turns.size()));
   auto asked = co_await std::move(asking);
   if (context.replaying() && asked.fate == assistant::AnswerFate::unanswered) co_return std::nullopt;
   co_return asked;

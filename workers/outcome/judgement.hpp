@@ -1,6 +1,9 @@
 /// What a model judges of a conversation.
 #pragma once
 
+#include "assistant/answer_form.hpp"
+
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -40,5 +43,8 @@ struct OutcomeJudgement {
 BOOST_DESCRIBE_STRUCT(OutcomeJudgement, (),
                       (outcome, interest_of_both, concrete_step, time_named, both_offer, nothing_in_the_way, summary,
                        key_moments, analysis, next_steps, follow_up_timeframe))
+
+/// The form of the judgement of a conversation with this many turns: a key moment can only be one of them.
+assistant::AnswerForm judgement_form(std::size_t turns);
 
 }  // namespace omnibus::outcome

@@ -103,7 +103,9 @@ TEST_CASE("alert: more than five analyses failed within an hour") {
   add_log(database, "match", "analyze_pair", "failed", "61 minutes", 100, 5);
   add_log(database, "conversation", "turn", "failed", "1 minute", 100, 5);
   CHECK(condition(database, "match_analysis_failures") == "does not hold: 5");
-  add_log(database, "match", "analyze_pair", "failed", "1 minute");
+  add_log(database, "match", "override_insights", "failed", "1 minute");
+  CHECK(condition(database, "match_analysis_failures") == "does not hold: 5");
+  add_log(database, "match", "manual_match", "failed", "1 minute");
   CHECK(condition(database, "match_analysis_failures") == "holds: 6");
 }
 

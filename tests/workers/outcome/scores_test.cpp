@@ -132,6 +132,13 @@ TEST_CASE("the deviation is a plain sentence") {
         "STRONG_MATCH, which so short or repetitive a conversation cannot show.");
 }
 
+TEST_CASE("a key moment can only be one of the conversation's turns") {
+  auto const form = judgement_form(4);
+  CHECK(form.name() == OutcomeJudgement::form);
+  CHECK(form.schema().find(R"("maximum": 4 )") != std::string::npos);
+  CHECK(judgement_form(0).schema().find(R"("maximum": 1 )") != std::string::npos);
+}
+
 TEST_CASE("the judgement's struct has the form's members") {
   CHECK(assistant::test::difference_from_form<OutcomeJudgement>() == "");
 }

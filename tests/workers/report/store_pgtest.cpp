@@ -1,13 +1,15 @@
 // Who is due and what a report holds, in a migrated database as the report worker's role.
 #include "engine/commit/handler_unit.hpp"
 #include "events/tick.hpp"
+#include "tests/common/engine/parking_engine.hpp"
 #include "tests/workers/outcome/match_tables.hpp"
 #include "time/time.hpp"
-#include "workers/report/render.hpp"
-#include "workers/report/store.hpp"
+#include "workers/report/handler.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <set>
 
 #include <doctest/doctest.h>
@@ -93,7 +95,20 @@ struct ReportTables {
   PostgresReports store;
 };
 
-using Handles = std::set<std::string>;
+using People = std::set<std::string>;
+
+/// A mail server that takes everything.
+class CountingMailer final : public Mailer {
+ public:
+  explicit CountingMailer(std::atomic<int>& sent) : sent_{sent} {}
+  Task<MailResult> send(Email) override {
+    ++sent_;
+    co_return MailResult{MailFate::sent, {}};
+  }
+
+ private:
+  std::atomic<int>& sent_;
+};
 
 }  // namespace
 
@@ -103,11 +118,11 @@ TEST_CASE("a report is due from seven o'clock of the person's own time on") {
   auto const tokyo = tables.database.add_person("tokyo", "shop.example", "Asia/Tokyo");
   tables.add_outcome(kigali, tokyo, "2026-11-28T10:00:00Z");
   CHECK(tables.due("2026-11-28T21:59:59Z").empty());
-  CHECK(tables.due("2026-11-28T22:00:00Z") == Handles{"tokyo 2026-11-29"});
-  CHECK(tables.due("2026-11-29T04:59:59Z") == Handles{"tokyo 2026-11-29"});
-  CHECK(tables.due("2026-11-29T05:00:00Z") == Handles{"kigali 2026-11-29", "tokyo 2026-11-29"});
-  CHECK(tables.due("2026-11-29T14:59:59Z") == Handles{"kigali 2026-11-29", "tokyo 2026-11-29"});
-  CHECK(tables.due("2026-11-29T15:00:00Z") == Handles{"kigali 2026-11-29"});
+  CHECK(tables.due("2026-11-28T22:00:00Z") == People{"tokyo 2026-11-29"});
+  CHECK(tables.due("2026-11-29T04:59:59Z") == People{"tokyo 2026-11-29"});
+  CHECK(tables.due("2026-11-29T05:00:00Z") == People{"kigali 2026-11-29", "tokyo 2026-11-29"});
+  CHECK(tables.due("2026-11-29T14:59:59Z") == People{"kigali 2026-11-29", "tokyo 2026-11-29"});
+  CHECK(tables.due("2026-11-29T15:00:00Z") == People{"kigali 2026-11-29"});
 }
 
 TEST_CASE("the hour follows the clock changes of the person's zone") {
@@ -116,19 +131,19 @@ TEST_CASE("the hour follows the clock changes of the person's zone") {
   tables.add_outcome(berlin, tables.ann, "2027-03-01T10:00:00Z");
   tables.database.execute("UPDATE users SET status = 'PENDING' WHERE handle = 'ann'");
   CHECK(tables.due("2027-03-27T05:59:59Z").empty());
-  CHECK(tables.due("2027-03-27T06:00:00Z") == Handles{"berlin 2027-03-27"});
+  CHECK(tables.due("2027-03-27T06:00:00Z") == People{"berlin 2027-03-27"});
   CHECK(tables.due("2027-03-28T04:59:59Z").empty());  // the night on which the clock goes forward
-  CHECK(tables.due("2027-03-28T05:00:00Z") == Handles{"berlin 2027-03-28"});
+  CHECK(tables.due("2027-03-28T05:00:00Z") == People{"berlin 2027-03-28"});
 }
 
 TEST_CASE("stopped from before seven until after nine, or for three days: one report") {
   ReportTables tables;
   tables.add_outcome(tables.ann, tables.bob, "2026-11-26T10:00:00Z");
-  CHECK(tables.due("2026-11-29T09:20:00Z") == Handles{"ann 2026-11-29", "bob 2026-11-29"});
+  CHECK(tables.due("2026-11-29T09:20:00Z") == People{"ann 2026-11-29", "bob 2026-11-29"});
   CHECK(tables.make(tables.ann, "2026-11-29T09:20:00Z") == 1);
-  CHECK(tables.due("2026-11-29T09:20:00Z") == Handles{"bob 2026-11-29"});
+  CHECK(tables.due("2026-11-29T09:20:00Z") == People{"bob 2026-11-29"});
   CHECK_FALSE(tables.make(tables.ann, "2026-11-29T09:20:00Z"));
-  CHECK(tables.due("2026-11-30T09:20:00Z") == Handles{"bob 2026-11-30"});  // nothing new for ann
+  CHECK(tables.due("2026-11-30T09:20:00Z") == People{"bob 2026-11-30"});  // nothing new for ann
 }
 
 TEST_CASE("each outcome is in exactly one report of each of its two people, however late it was committed") {
@@ -138,10 +153,10 @@ TEST_CASE("each outcome is in exactly one report of each of its two people, howe
   // Scored before seven o'clock, committed after the report.
   auto const late = tables.add_outcome(tables.ann, tables.bob, "2026-11-29T06:59:59Z");
   auto const after = tables.add_outcome(tables.ann, tables.bob, "2026-11-29T07:00:05Z");
-  CHECK(tables.due("2026-11-29T07:15:00Z") == Handles{"bob 2026-11-29"});
+  CHECK(tables.due("2026-11-29T07:15:00Z") == People{"bob 2026-11-29"});
   CHECK(tables.holds(tables.bob, "2026-11-29T07:15:00Z") == std::vector{early, late});
   CHECK(tables.make(tables.bob, "2026-11-29T07:15:00Z") == 2);
-  CHECK(tables.due("2026-11-30T07:00:00Z") == Handles{"ann 2026-11-30", "bob 2026-11-30"});
+  CHECK(tables.due("2026-11-30T07:00:00Z") == People{"ann 2026-11-30", "bob 2026-11-30"});
   CHECK(tables.holds(tables.ann, "2026-11-30T07:00:00Z") == std::vector{late, after});
   CHECK(tables.holds(tables.bob, "2026-11-30T07:00:00Z") == std::vector{after});
   CHECK(tables.make(tables.ann, "2026-11-30T07:00:00Z") == 2);
@@ -175,7 +190,7 @@ TEST_CASE("people who are not approved and those of an inactive tenant are not d
   ReportTables tables;
   tables.add_outcome(tables.ann, tables.bob, "2026-11-28T10:00:00Z");
   tables.database.execute("UPDATE users SET status = 'SUSPENDED' WHERE handle = 'ann'");
-  CHECK(tables.due("2026-11-29T07:00:00Z") == Handles{"bob 2026-11-29"});
+  CHECK(tables.due("2026-11-29T07:00:00Z") == People{"bob 2026-11-29"});
   CHECK_FALSE(tables.read(tables.ann, "2026-11-29T07:00:00Z").may_get_reports);
   tables.database.execute("UPDATE tenants SET status = 'suspended' WHERE domain = 'shop.example'");
   CHECK(tables.due("2026-11-29T07:00:00Z").empty());
@@ -264,4 +279,32 @@ TEST_CASE("whoever has unsubscribed gets no e-mail, and only the gateway can do 
   for (int i = 0; i < 2; ++i) tables.database.value_as("gateway", fmt::format(fmt::runtime(call), "shop.example"));
   CHECK_FALSE(read());
   CHECK(tables.database.value_as("readonly", "SELECT count(*) FROM omniscient_report_unsubscriptions") == "1");
+}
+
+TEST_CASE("in an engine: a report is made once, sent once, and settled") {
+  ReportTables tables;
+  tables.database.execute("UPDATE users SET email = handle || '@example.org'");
+  tables.add_outcome(tables.ann, tables.bob, "2026-11-28T10:00:00Z");
+  std::atomic<int> sent = 0;
+  engine::test::Broker broker;
+  engine::test::DatabaseEngine engine{
+      broker, tables.database.url_as("report"), "reports", "report-test", [&](boost::asio::io_context&) {
+        ReportSettings settings;
+        settings.smtp_from = "reports@omnibus.example";
+        return std::make_unique<engine::test::HandlerOwner<ReportHandler>>(std::make_unique<ReportHandler>(
+            settings, std::make_unique<PostgresReports>(), std::make_unique<CountingMailer>(sent), wall_clock_ms));
+      }};
+  std::vector<kafka::Record> records;
+  for (int i = 0; i < 3; ++i)
+    records.push_back(to_binary_record(originate("/test", ReportRequested::type),
+                                       json::encode(ReportRequested{"shop.example", tables.ann, "2026-11-29", {}}),
+                                       "reports", to_string(tables.ann)));
+  REQUIRE(engine::test::publish(broker, records));
+  REQUIRE(engine::test::eventually([&] { return engine.counters().handled >= 4; }));  // and the report that was made
+  CHECK(sent == 1);
+  CHECK(tables.database.value("SELECT string_agg(report_date || ' ' || send_state, ', ') FROM omniscient_reports") ==
+        "2026-11-29 sent");
+  CHECK(tables.database.value("SELECT string_agg(action || ' ' || status, ', ' ORDER BY action) FROM "
+                              "omniscient_processing_logs") ==
+        "generate_report completed, generate_report completed, generate_report completed, send_report completed");
 }
