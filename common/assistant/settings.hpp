@@ -38,8 +38,10 @@ struct ModelSettings {
       config::Doc{"llm_max_tokens", "Longest answer asked for, in tokens", 1, 1'000'000},
       config::Doc{"llm_max_response", "Longest answer accepted, in bytes on the wire", 1024, 1073741824.0},
       config::Doc{"llm_connections", "Most connections to the endpoint", 1, 100'000},
-      config::Doc{"llm_give_up_after", "A person gets the fallback text after waiting this long for the model", 0,
-                  86400},
+      config::Doc{"llm_give_up_after",
+                  "Longest wait for the model: then, or once it is clear that no model answers by then, a person gets "
+                  "the fallback text",
+                  0, 86400},
       config::Doc{"llm_max_attempts",
                   "Failed attempts after which a person gets the fallback text, or an event becomes a dead letter", 1,
                   1000},

@@ -82,21 +82,24 @@ Uuid conversation_of(Uuid const& match, std::int32_t attempts) {
 }
 
 std::vector<DueMatch> PostgresMatches::activate(UnitOfWork& unit, ActivationScope const& scope, std::int32_t limit) {
-  // Whoever activates first changes the status; consent, status and blocks are read by the statement that does it.
-  auto const rows =
-      postgres::read<DueRow>(unit.transaction(), R"(
+  // Whoever activates first changes the status; consent, status and blocks are read by the statement that does it. The
+  // matches of a tenant that is not active wait.
+  std::string const which = scope.match
+                                ? "m.id = $3 AND m.status IN ('analyzed', 'scheduled')"
+                                : "m.status = 'scheduled' AND m.scheduled_for <= coalesce($3::timestamptz, now())";
+  auto const chosen = scope.match ? text_of(scope.match) : scope.at;
+  auto const rows = postgres::read<DueRow>(unit.transaction(), R"(
       WITH due AS (
-        SELECT id FROM omniscient_matches
-        WHERE (CASE WHEN $3::uuid IS NULL THEN status = 'scheduled' AND scheduled_for <= coalesce($4, now())
-                    ELSE id = $3 AND status IN ('analyzed', 'scheduled') END)
-          AND ($1::text IS NULL OR domain = $1) AND ($2::uuid IS NULL OR $2 IN (user_a_id, user_b_id))
-        ORDER BY scheduled_for, id LIMIT $5 FOR UPDATE)
+        SELECT m.id FROM omniscient_matches m JOIN tenants t ON t.domain = m.domain AND t.status = 'active'
+        WHERE )" + which + R"(
+          AND ($1::text IS NULL OR m.domain = $1) AND ($2::uuid IS NULL OR $2 IN (m.user_a_id, m.user_b_id))
+        ORDER BY m.scheduled_for, m.id LIMIT $4 FOR UPDATE OF m)
       UPDATE omniscient_matches m
       SET status = CASE WHEN omniscient_may_meet(m.user_a_id, m.user_b_id) THEN 'active' ELSE 'cancelled'
                    END::omniscient_match_status,
           cancel_reason = CASE WHEN omniscient_may_meet(m.user_a_id, m.user_b_id) THEN NULL ELSE 'withdrawn' END
       FROM due WHERE m.id = due.id RETURNING m.id, m.domain, m.status, m.attempts)",
-                             pqxx::params{scope.domain, text_of(scope.user), text_of(scope.match), scope.at, limit});
+                                           pqxx::params{scope.domain, text_of(scope.user), chosen, limit});
   std::vector<DueMatch> due;
   due.reserve(rows.size());
   for (auto const& row : rows) due.push_back({row.id, row.domain, row.status == "active", row.attempts});

@@ -7,14 +7,18 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
 #include <pqxx/pqxx>
@@ -27,12 +31,20 @@ struct RecordingClient final : http::Stream {
   std::string streamed;
   bool started = false, left = false;
   std::function<void()> on_piece;
+  boost::asio::any_io_executor executor;
+
+  /// Does something a little later, while the stream waits for news.
+  void later(std::function<void()> work) {
+    auto const timer = std::make_shared<boost::asio::steady_timer>(executor, std::chrono::milliseconds{100});
+    timer->async_wait([timer, work = std::move(work)](boost::system::error_code) { work(); });
+  }
 
   Task<> start(int, http::Headers) override {
     started = true;
     co_return;
   }
   Task<> write(std::string_view piece) override {
+    executor = co_await boost::asio::this_coro::executor;
     streamed += piece;
     if (on_piece) on_piece();
     co_return;

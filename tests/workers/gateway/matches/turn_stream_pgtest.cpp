@@ -54,16 +54,15 @@ TEST_CASE_FIXTURE(MatchWorld, "a turn is shown when it happens, once, and a fail
   RecordingClient client;
   int pieces = 0;
   client.on_piece = [&] {
-    // The first piece is the greeting. What happens now is announced while the stream is still writing.
-    if (++pieces == 2) {
-      add_turn(2, running);
-    } else if (pieces == 3) {
-      execute("UPDATE omniscient_conversations SET status = 'failed', stop_reason = 'model_failed' WHERE id = '" +
-              std::string(running) + "'");
-    } else {
-      return;
-    }
-    feed.deliver(notice(running));
+    if (++pieces != 2 && pieces != 3) return;  // the first piece is the greeting
+    client.later([&] {
+      if (pieces == 2)
+        add_turn(2, running);
+      else
+        execute("UPDATE omniscient_conversations SET status = 'failed', stop_reason = 'model_failed' WHERE id = '" +
+                std::string(running) + "'");
+      feed.deliver(notice(running));
+    });
   };
   auto const began = std::chrono::steady_clock::now();
   serve(request("operator", "GET", running_path), client);
