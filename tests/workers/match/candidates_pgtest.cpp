@@ -146,6 +146,7 @@ TEST_CASE("people with the same text are found in the same order in a copy of th
     if (copy == 0) first = found;
     CHECK(found == first);
     CHECK(tables.find().ordered == first);
+    CHECK(PostgresCandidates::explain(tables.connection, shop).find("Execution Time") != std::string::npos);
   }
 }
 
