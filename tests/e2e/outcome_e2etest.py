@@ -63,14 +63,14 @@ class OutcomeTest(unittest.TestCase):
             "'{\"STRONG_MATCH\": 0.25, \"EXPLORATORY\": 0.45, \"FUTURE_POTENTIAL\": 0.2, \"NO_MATCH\": 0.1}')")
         self.database.execute(f"INSERT INTO omniscient_conversations (id, match_id, domain, status, stop_reason, completed_at) "
                               f"VALUES ('{conversation}', '{match}', '{SHOP}', 'completed', 'agreed_end', now())")
-        for number, message in enumerate(TURNS, 1):
+        for number, message in enumerate([f"I am {handles[0]}.", *TURNS], 1):  # no two conversations are the same
             self.database.execute(
                 "INSERT INTO omniscient_turns (conversation_id, turn_number, speaker_user_id, speaker_role, message) VALUES "
                 f"('{conversation}', {number}, '{(b, a)[number % 2]}', 'agent_{'ba'[number % 2]}', '{message}')")
         return match, conversation, handles
 
     def complete(self, match, conversation, times=1):
-        data = {"domain": SHOP, "match_id": match, "conversation_id": conversation, "stop_reason": "agreed_end", "turns": 4}
+        data = {"domain": SHOP, "match_id": match, "conversation_id": conversation, "stop_reason": "agreed_end", "turns": 5}
         self.stack.kafka.publish("conversations.completed", match, [(COMPLETED, data)] * times)
 
     def outcomes(self, conversation):
@@ -106,7 +106,7 @@ class OutcomeTest(unittest.TestCase):
         address = urllib.parse.urlsplit(mail["unsubscribe"].strip("<>"))
         client = Http(gateway.address)
         path = f"{address.path}?{address.query}"
-        self.assertEqual(client.get(path).status, 405)
+        self.assertGreaterEqual(client.get(path).status, 400)  # to read it changes nothing
         self.assertEqual(client.post(path[:-1] + ("0" if path[-1] != "0" else "1"), "").status, 403)
         self.assertEqual(self.database.value("SELECT count(*) FROM omniscient_report_unsubscriptions"), "0")
         self.assertEqual(client.post(path, "List-Unsubscribe=One-Click").status, 200)
@@ -126,10 +126,12 @@ class OutcomeTest(unittest.TestCase):
             worker.kill()
         self.start("outcome", **settings)
         eventually(lambda: all(self.outcomes(conversation) == 1 for _, conversation, _ in held), 60, "all outcomes")
-        scored = [record.json["conversation_id"] for record in self.stack.kafka.consume("outcomes.scored")
-                  if record.headers.get("ce_type") == "omnibus.outcome.scored.v1"]
+        # A kill after the commit may publish an event again, then with its id.
+        scored = {(record.headers["ce_id"], record.json["conversation_id"]) for record in self.stack.kafka.consume("outcomes.scored")
+                  if record.headers.get("ce_type") == "omnibus.outcome.scored.v1"}
+        told = [conversation for _, conversation in scored]
         for _, conversation, _ in held:
-            self.assertEqual(scored.count(conversation), 1)
+            self.assertEqual(told.count(conversation), 1)
         # What was in flight at a kill may be asked again, and nothing else.
         self.assertLessEqual(simulator.stats()["answered_again"], 3)
 
