@@ -1,6 +1,7 @@
 #include "compose/simulator/question.hpp"
 
 #include "compose/simulator/answer.hpp"
+#include "compose/simulator/structured/prompt_data.hpp"
 
 #include <algorithm>
 
@@ -152,6 +153,7 @@ Question read_question(std::string_view body) {
     throw BadRequest("messages must be an array that is not empty", "messages");
   }
   question.prompt_hash = stable_hash(question.model);
+  std::string data;
   std::string background;
   std::string earlier;
   for (auto const& entry : messages->get_array()) {
@@ -162,6 +164,7 @@ Question read_question(std::string_view body) {
     question.prompt_tokens += 4 + count_tokens(content);
     question.prompt_hash = stable_hash(content, question.prompt_hash ^ stable_hash(role));
     question.tool_result.clear();
+    data += texts_of_data(content);
     if (role == "user") {
       earlier = question.text + '\n' + earlier;
       question.text = std::move(content);
@@ -171,7 +174,7 @@ Question read_question(std::string_view body) {
       question.tool_result = std::move(content);
     }
   }
-  question.told = question.text + '\n' + background + '\n' + earlier;
+  question.told = data.empty() ? question.text + '\n' + background + '\n' + earlier : std::move(data);
   auto const flag = [](json::object const& object, char const* name) {
     auto const* const value = object.if_contains(name);
     return value != nullptr && value->is_bool() && value->get_bool();

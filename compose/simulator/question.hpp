@@ -41,8 +41,9 @@ class BadRequest : public std::runtime_error {
   std::string parameter;
 };
 
-/// What a structured answer is made of is the last message of the user, then what follows the first paragraph of the
-/// instructions, then the user's earlier messages, the newest first.
+/// What a structured answer is made of are the texts in the prompt's data, its blocks of JSON. Without data it is the
+/// last message of the user, then what follows the first paragraph of the instructions, then the user's earlier
+/// messages, the newest first.
 /// @throws BadRequest
 Question read_question(std::string_view body);
 
