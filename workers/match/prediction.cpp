@@ -36,9 +36,14 @@ Prediction::Prediction(StatedProbabilities const& stated) {
   auto const values = decimals(stated);
   auto const total = sum(values);
   for (std::size_t i = 0; i < values.size(); ++i) millionths_[i] = round_half_up(values[i] * 1'000'000 / total);
-  // What rounding added or took away, at most two millionths.
-  *std::max_element(millionths_.begin(), millionths_.end()) +=
-      1'000'000 - std::accumulate(millionths_.begin(), millionths_.end(), 0);
+  // What rounding took away, at most two millionths, goes to the weakest of the largest, and what it added is taken
+  // from the strongest of them: of equal ones the weaker stays the largest.
+  auto const remainder = 1'000'000 - std::accumulate(millionths_.begin(), millionths_.end(), 0);
+  auto const largest = *std::max_element(millionths_.begin(), millionths_.end());
+  if (remainder < 0)
+    *std::find(millionths_.rbegin(), millionths_.rend(), largest) += remainder;
+  else
+    *std::find(millionths_.begin(), millionths_.end(), largest) += remainder;
 }
 
 std::string_view Prediction::outcome() const {

@@ -84,6 +84,7 @@ TEST_CASE("the most probable outcome is predicted, of equal ones the weaker") {
   CHECK(outcome_of(0.1, 0.7, 0.1, 0.1) == "EXPLORATORY");
   CHECK(outcome_of(0.5, 0.5, 0, 0) == "EXPLORATORY");
   CHECK(outcome_of(0.5, 0.5, 0.1, 0) == "EXPLORATORY");
+  CHECK(outcome_of(0.4, 0.4, 0.15, 0) == "EXPLORATORY");  // rounded, the four are more than 1
   CHECK(outcome_of(0.25, 0.25, 0.25, 0.25) == "NO_MATCH");
   CHECK(outcome_of(0.35, 0.1, 0.35, 0.2) == "FUTURE_POTENTIAL");
 }
