@@ -178,7 +178,7 @@ void Model::give_up(Context const& context, llm::LlmError const& error, bool per
   if (!error.retriable()) return;
   std::string const reason{to_string(error.kind())};
   if (error.kind() == llm::LlmError::Kind::breaker_open)
-    throw Failure::outage("the model's endpoint keeps failing: " + reason);
+    throw Failure::deferred("the model's endpoint keeps failing: " + reason, error.retry_after());
   if (context.attempt() >= static_cast<std::uint32_t>(settings_.llm_max_attempts)) return;
   // Paid for, and no more readable the second time.
   if (error.kind() == llm::LlmError::Kind::protocol && context.attempt() > 1) return;

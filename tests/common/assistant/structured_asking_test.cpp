@@ -300,12 +300,13 @@ TEST_CASE("when no model answers the second question in all attempts, the model 
   CHECK(bench.judging.result.spent.calls == 2);
 }
 
-TEST_CASE("an open circuit breaker is an outage while nobody waits") {
+TEST_CASE("an open circuit breaker holds back the event alone, for as long as it takes, while nobody waits") {
   Bench bench;
   bench.model.script.failure = failed(LlmKind::breaker_open);
-  CHECK(bench.tick() == FakeContext::Kind::outage);
+  CHECK(bench.tick() == FakeContext::Kind::deferred);
   bench.context.pass_time(std::chrono::hours{1});
-  CHECK(bench.context.try_again() == FakeContext::Kind::outage);
+  CHECK(bench.context.try_again() == FakeContext::Kind::deferred);
+  CHECK(bench.context.attempt() == 1);
 }
 
 TEST_CASE("a person who waits is told after LLM_GIVE_UP_AFTER, and a batch goes on") {
