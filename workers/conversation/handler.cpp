@@ -159,7 +159,10 @@ std::optional<ConversationEnd> ConversationHandler::end_before(AgentTurnRequeste
   if (open.state == State::erased) return ConversationEnd{StopReason::erased, {}};
   if (!open.may_go_on) return ConversationEnd{StopReason::withdrawn, {}};
   if (event.turn_number > settings_.conversation_max_turns) return ConversationEnd{StopReason::max_turns, {}};
-  if (open.age >= settings_.conversation_deadline) return ConversationEnd{StopReason::deadline, {}};
+  // Without a turn nothing was held that could be judged: no model was there in time.
+  if (open.age >= settings_.conversation_deadline)
+    return open.turns == 0 ? ConversationEnd{StopReason::model_failed, "no turn within the deadline"}
+                           : ConversationEnd{StopReason::deadline, {}};
   return std::nullopt;
 }
 

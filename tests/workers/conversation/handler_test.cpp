@@ -223,13 +223,24 @@ TEST_CASE("a conversation goes on until one of its reasons to stop") {
     CHECK(talk.said().size() == 8);
   }
   SUBCASE("its time is over") {
+    talk.say("Hello there.");
+    REQUIRE(talk.turn(1) == Kind::handled);
     talk.around.age = std::chrono::minutes{30};
     talk.run();
     CHECK(talk.ended() == "deadline");
-    CHECK(talk.model.asked() == 0);
+    CHECK(talk.model.asked() == 1);
   }
   CHECK(talk.row().status == "completed");
   CHECK(talk.row().stop_reason == talk.ended());
+}
+
+TEST_CASE("a conversation without a turn within its time has failed") {
+  Talk talk;
+  talk.around.age = std::chrono::minutes{30};
+  talk.run();
+  CHECK(talk.ended() == "model_failed");
+  CHECK(talk.row().status == "failed");
+  CHECK(talk.model.asked() == 0);
 }
 
 TEST_CASE("people who may not take part any more end a conversation, and nothing is asked") {
