@@ -75,7 +75,8 @@ Task<> OutcomeHandler::judge(Context& context, Uuid match, processing::LoggedWor
   auto asking = ask(context, held, conversation);
   auto const asked = co_await std::move(asking);
   if (!asked) co_return context.pass_over("no judgement is recorded");
-  auto const outcome = score(held, conversation, asked->value());
+  auto outcome = score(held, conversation, asked->value());
+  if (context.replaying()) outcome.scored_ms = context.time_ms();
   auto added = false;
   auto committing = context.commit([&](UnitOfWork& unit) {
     added = store_->add(unit, outcome);
@@ -137,11 +138,13 @@ Task<> OutcomeHandler::handle(Context& context, OutcomeCollaborationTracked cons
 
 void OutcomeHandler::gave_up(Context& context, AgentConversationCompleted const& completed, Failure const& failure,
                              UnitOfWork& unit) {
+  model_->forget_answers(unit, context.event_key());  // so that a redriven event asks again
   store_->log_failure(unit, context, work_of(completed), failure);
 }
 
 void OutcomeHandler::gave_up(Context& context, OutcomeAnalysisRequested const& request, Failure const& failure,
                              UnitOfWork& unit) {
+  model_->forget_answers(unit, context.event_key());  // so that a redriven event asks again
   store_->log_failure(unit, context, work_of(request), failure);
 }
 

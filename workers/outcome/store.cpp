@@ -84,11 +84,11 @@ bool PostgresOutcomes::add(UnitOfWork& unit, JudgedOutcome const& outcome) {
   if (added.empty()) return false;
   transaction.exec(
       "INSERT INTO omniscient_outcomes (id, conversation_id, match_id, domain, outcome_analysis, "
-      "collaboration_readiness_score, specific_next_steps, follow_up_recommended, follow_up_timeframe) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+      "collaboration_readiness_score, specific_next_steps, follow_up_recommended, follow_up_timeframe, "
+      "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, COALESCE(to_timestamp($10::bigint / 1000.0), now()))",
       pqxx::params{to_string(outcome.id), to_string(outcome.conversation_id), to_string(outcome.match_id),
                    outcome.domain, judgement.analysis, outcome.readiness.text(), json::encode(judgement.next_steps),
-                   outcome.follow_up, judgement.follow_up_timeframe});
+                   outcome.follow_up, judgement.follow_up_timeframe, outcome.scored_ms});
   return true;
 }
 

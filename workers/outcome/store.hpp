@@ -30,6 +30,7 @@ struct JudgedOutcome {
   std::string deviation;
   StoredScore quality, readiness, match;
   bool follow_up = false;
+  std::optional<std::int64_t> scored_ms{};  ///< since 1970; missing: now
 };
 
 /// Reads conversations and writes what came of them. Use it on the event loop; functions with a unit of work run on a

@@ -59,7 +59,7 @@ Task<> ReportHandler::handle(Context& context, TickReport const& tick) {
     log::warn(context.log_fields(), "people have a time zone that PostgreSQL does not know: theirs counts as UTC",
               {{"people", unknown}});
   for (std::int32_t part = 0; part < ReportStore::due_parts; ++part) {
-    auto asking = context.checkpoint("people " + std::to_string(part), [&](UnitOfWork& unit) {
+    auto asking = context.checkpoint("people-" + std::to_string(part), [&](UnitOfWork& unit) {
       for (auto const& due : store_->find_due(unit, now, part))
         unit.publish(ReportRequested{due.domain, due.user_id, due.report_date, std::nullopt}, to_string(due.user_id));
     });
@@ -70,7 +70,9 @@ Task<> ReportHandler::handle(Context& context, TickReport const& tick) {
 }
 
 Task<> ReportHandler::handle(Context& context, ReportRequested const& request) {
-  auto reading = store_->read(context, request, {clock_(), settings_.report_hour});
+  // Today is the day it was asked for, also in a replay and after a wait.
+  DueTime const now{request.report_date ? clock_() : context.time_ms(), settings_.report_hour};
+  auto reading = store_->read(context, request, now);
   auto const person = co_await std::move(reading);
   if (!person || person->domain != request.domain)
     throw Failure::permanent("the tenant has no such person", "unknown_user");
@@ -124,7 +126,7 @@ Task<> ReportHandler::send(Context& context, ReportGenerated const& report, Repo
   // Each attempt claims anew, so each is a step of its own.
   auto const attempt = to_string(random_uuid());
   auto claiming = context.checkpoint(
-      "claim " + attempt, [&](UnitOfWork& unit) { claimed = store_->claim(unit, report.report_id, email.message_id); });
+      "claim-" + attempt, [&](UnitOfWork& unit) { claimed = store_->claim(unit, report.report_id, email.message_id); });
   co_await std::move(claiming);
   if (!claimed) throw Failure::transient("another attempt sends the report");
   MailResult result{MailFate::deferred, "it could not be sent in time"};
@@ -137,7 +139,7 @@ Task<> ReportHandler::send(Context& context, ReportGenerated const& report, Repo
     co_await std::move(settling);
     co_return;
   }
-  auto releasing = context.checkpoint("release " + attempt, [&](UnitOfWork& unit) {
+  auto releasing = context.checkpoint("release-" + attempt, [&](UnitOfWork& unit) {
     store_->settle(unit, report.report_id, std::nullopt, result.detail);
   });
   co_await std::move(releasing);
