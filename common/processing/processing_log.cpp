@@ -14,12 +14,14 @@ std::optional<std::string> text_of(std::optional<Uuid> const& id) {
 void end(UnitOfWork& unit, Context& context, LoggedWork const& work, std::string const& status,
          std::optional<std::string> const& error, LoggedCost const& spent) {
   if (context.replaying()) return;
-  // Inserts where no row was started, so that work that needs no checkpoint has its row, too.
+  // Inserts where no row was started, so that work that needs no checkpoint has its row, too; its time is not known. An
+  // event may name a tenant that is none.
   unit.transaction().exec(
       "INSERT INTO omniscient_processing_logs AS l (process_type, event_id, domain, action, status, target_id, "
       "target_type, metadata, error_message, processing_time_ms, tokens_used, cost_usd, completed_at) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7, jsonb_strip_nulls(jsonb_build_object('actor', $8::text)), $9, 0, $10, $11, "
-      "clock_timestamp()) "
+      "SELECT $1, $2, domain, $4, $5, $6::uuid, $7, jsonb_strip_nulls(jsonb_build_object('actor', $8::text)), $9, "
+      "NULL, "
+      "$10::integer, $11::numeric, clock_timestamp() FROM tenants WHERE domain = $3 "
       "ON CONFLICT (event_id, process_type) DO UPDATE SET status = EXCLUDED.status, "
       "target_id = COALESCE(EXCLUDED.target_id, l.target_id), error_message = EXCLUDED.error_message, "
       "processing_time_ms = LEAST(2147483647, 1000 * extract(epoch FROM clock_timestamp() - l.created_at)), "
@@ -35,7 +37,8 @@ Task<> start(Context& context, LoggedWork work) {
   auto starting = context.checkpoint("started", [&](UnitOfWork& unit) {
     unit.transaction().exec(
         "INSERT INTO omniscient_processing_logs (process_type, event_id, domain, action, target_id, target_type, "
-        "metadata) VALUES ($1, $2, $3, $4, $5, $6, jsonb_strip_nulls(jsonb_build_object('actor', $7::text))) "
+        "metadata) SELECT $1, $2, domain, $4, $5::uuid, $6, jsonb_strip_nulls(jsonb_build_object('actor', $7::text)) "
+        "FROM tenants WHERE domain = $3 "
         "ON CONFLICT DO NOTHING",
         pqxx::params{std::string{context.worker()}, to_string(context.event_key()), work.domain, work.action,
                      text_of(work.target), work.target_type, text_of(work.actor)});
