@@ -33,7 +33,7 @@ Task<std::int64_t> MatchHandler::activate_all(Context& context, ActivationScope 
   auto more = true;
   for (int batch = 0; more; ++batch) {
     std::vector<DueMatch> due;
-    auto activating = context.checkpoint("batch " + std::to_string(batch), [&](UnitOfWork& unit) {
+    auto activating = context.checkpoint("batch-" + std::to_string(batch), [&](UnitOfWork& unit) {
       if (batch == 0) matches_->check(unit, scope);
       activate(unit, scope, due);
     });

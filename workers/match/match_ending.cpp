@@ -41,7 +41,7 @@ std::optional<std::string> text_of(std::optional<Uuid> const& id) {
 /// The match's row, locked, if this is its present conversation.
 std::optional<AttemptRow> find_attempt(pqxx::transaction_base& transaction, Uuid const& match,
                                        Uuid const& conversation) {
-  auto const row = postgres::read_optional<AttemptRow>(
+  auto row = postgres::read_optional<AttemptRow>(
       transaction, "SELECT status, attempts FROM omniscient_matches WHERE id = $1 FOR UPDATE",
       pqxx::params{to_string(match)});
   if (!row || conversation_of(match, row->attempts) != conversation) return std::nullopt;
@@ -158,12 +158,14 @@ std::optional<Override> PostgresMatches::override_insights(UnitOfWork& unit, Uui
                                                            MatchInsightsOverrideRequested const& request) {
   auto& transaction = unit.transaction();
   auto const match = to_string(request.match_id);
-  auto const found = transaction.exec("SELECT FROM omniscient_matches WHERE id = $1 AND domain = $2 FOR UPDATE",
-                                      pqxx::params{match, request.domain});
+  auto const found = transaction.exec(
+      "SELECT status IN ('completed', 'cancelled') FROM omniscient_matches WHERE id = $1 AND domain = $2 FOR UPDATE",
+      pqxx::params{match, request.domain});
   if (found.empty()) throw Failure::permanent("match_id is no match of this tenant", "unknown_match");
   auto const done =
       transaction.exec("SELECT FROM omniscient_insight_overrides WHERE id = $1", pqxx::params{to_string(event_key)});
   if (!done.empty()) return std::nullopt;
+  if (found[0][0].as<bool>()) throw Failure::permanent("the match has ended", "illegal_transition");
   Override changed;
   changed.before = read_insights(transaction, request.match_id);
   auto const given = json::encode(with_ids(request.insights, changed.before, event_key));

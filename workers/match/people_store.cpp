@@ -48,7 +48,8 @@ void store_person(pqxx::transaction_base& transaction, PersonRecorded const& per
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8::uuid[])
       ON CONFLICT (id) DO UPDATE
       SET handle = excluded.handle, timezone = excluded.timezone, status = excluded.status, email = excluded.email,
-          deep_analysis_consent_at = excluded.deep_analysis_consent_at, blocked_user_ids = excluded.blocked_user_ids)",
+          deep_analysis_consent_at = excluded.deep_analysis_consent_at, blocked_user_ids = excluded.blocked_user_ids
+      WHERE u.domain = excluded.domain)",
       pqxx::params{to_string(person.user_id), person.domain, person.handle, person.timezone, person.status,
                    person.email, person.deep_analysis_consent_at,
                    texts_of(person.blocked_user_ids.value_or(std::vector<Uuid>{}))});
