@@ -175,13 +175,14 @@ PlannedEvent plan_report(pqxx::transaction_base& transaction, Uuid const& user_i
 
 std::vector<PlannedEvent> plan_reports(pqxx::transaction_base& transaction, std::string const& domain,
                                        std::optional<std::string> const& date, std::optional<Uuid> actor) {
-  auto const people = postgres::read<Uuid>(
-      transaction,
-      "SELECT u.id FROM users u WHERE u.domain = $1 AND EXISTS ("
-      " SELECT FROM omniscient_matches m JOIN omniscient_outcomes o ON o.match_id = m.id"
-      " WHERE u.id IN (m.user_a_id, m.user_b_id) AND NOT EXISTS ("
-      "  SELECT FROM omniscient_report_outcomes x WHERE x.user_id = u.id AND x.outcome_id = o.id)) ORDER BY u.id",
-      pqxx::params{domain});
+  auto const people =
+      postgres::read<Uuid>(transaction,
+                           "SELECT u.id FROM users u WHERE u.domain = $1 AND u.status = 'APPROVED' AND EXISTS ("
+                           " SELECT FROM omniscient_matches m JOIN omniscient_outcomes o ON o.match_id = m.id"
+                           " WHERE u.id IN (m.user_a_id, m.user_b_id) AND NOT EXISTS ("
+                           "  SELECT FROM omniscient_report_outcomes x WHERE x.user_id = u.id AND x.outcome_id = "
+                           "o.id)) ORDER BY u.id LIMIT $2",
+                           pqxx::params{domain, most_reports});
   std::vector<PlannedEvent> planned;
   for (auto const& id : people) planned.push_back(plan(ReportRequested{domain, id, date, actor}, to_string(id)));
   return planned;

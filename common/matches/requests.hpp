@@ -45,6 +45,8 @@ struct InvalidRequest : std::exception {
 
 /// The most pairs of one batch.
 inline constexpr std::int64_t most_pairs = 5'000;
+/// The most reports that one request asks for; who is left out gets theirs when it is due.
+inline constexpr std::int64_t most_reports = 1'000;
 
 /// Each function below @throws InvalidRequest, and those with a transaction what libpqxx throws. `actor` is the
 /// principal who asks; nothing for a command of the tool.

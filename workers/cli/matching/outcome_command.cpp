@@ -84,15 +84,17 @@ void show_report(MatchingOptions const& options) {
   });
 }
 
+/// The tool is no principal; a report that somebody asked for holds what there is, with news or without.
+constexpr Uuid the_tool{};
+
 void request_reports(MatchingOptions const& options) {
   auto const user = read_id("--user", options.user);
   std::vector<matches::PlannedEvent> planned;
   read_matching(options, [&](pqxx::transaction_base& transaction) {
     if (user)
-      planned.push_back(matches::plan_report(transaction, *user, options.date, std::nullopt));
+      planned.push_back(matches::plan_report(transaction, *user, options.date, the_tool));
     else
-      planned =
-          matches::plan_reports(transaction, find_tenant(transaction, options.domain), options.date, std::nullopt);
+      planned = matches::plan_reports(transaction, find_tenant(transaction, options.domain), options.date, the_tool);
   });
   publish_and_print(options, planned,
                     planned.empty() ? "there is nothing new to report to anybody"
