@@ -4,6 +4,7 @@ namespace omnibus::gateway {
 
 void conceal(matches::ShownMatch& match) {
   match.cancel_reason.reset();
+  match.analysis_summary.reset();  // written for the team from both stories and the risks, as the reasoning
   match.match_reasoning.reset();
   match.score_parts.reset();
   match.predicted_probabilities.reset();

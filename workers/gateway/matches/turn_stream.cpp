@@ -40,7 +40,7 @@ std::optional<std::int64_t> last_turn(http::Request const& request) {
   if (!text || text->empty()) text = request.query_value("last_event_id");
   if (!text || text->empty()) return 0;
   if (*text == end_id) return std::nullopt;
-  std::int64_t number = 0;
+  std::int32_t number = 0;  // as the column has it
   auto const* const end = text->data() + text->size();
   auto const [last, error] = std::from_chars(text->data(), end, number);
   if (error != std::errc() || last != end || number < 0)
