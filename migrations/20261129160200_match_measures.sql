@@ -215,6 +215,8 @@ CREATE VIEW omniscient_alert_conditions WITH (security_invoker = true) AS
 WITH failed_analysis AS (
   SELECT domain, count(*) AS n FROM omniscient_processing_logs
   WHERE process_type = 'match' AND action IN ('analyze_pair', 'manual_match') AND status = 'failed'
+    -- A request that was refused is no failed analysis.
+    AND COALESCE(error_message, '') NOT IN ('same_person', 'not_eligible', 'unknown_user', 'unknown_tenant', 'inactive_tenant')
     AND COALESCE(completed_at, created_at) > now() - interval '1 hour'
   GROUP BY domain
 ), broken_conversation AS (
