@@ -166,7 +166,7 @@ Question read_question(std::string_view body) {
     question.tool_result.clear();
     data += texts_of_data(content);
     if (role == "user") {
-      earlier = question.text + '\n' + earlier;
+      earlier.insert(0, question.text + '\n');
       question.text = std::move(content);
     } else if (role == "system") {
       background += content.substr(std::min(content.find("\n\n"), content.size()));

@@ -176,7 +176,7 @@ class ScheduleTest(unittest.TestCase):
                 (("run", "tick.qa", "--wait", "1"), "operator", 1, "start omnibus-scheduler"),
                 (("run", "tick.qa", "--wait", "-1"), "operator", 64, "--wait"),
                 (("run",), "operator", 64, "name"),
-                (("jump", "tick.qa"), "operator", 64, "subcommand")):
+                (("jump", "tick.qa"), "operator", 64, "there is no command jump")):
             with self.subTest(arguments=arguments, role=role):
                 done = self.run_tool(*arguments, role=role)
                 self.assertEqual(done.returncode, status, done.stdout + done.stderr)

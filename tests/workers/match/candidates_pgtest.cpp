@@ -78,7 +78,7 @@ TEST_CASE("only people who may be matched are candidates, and a block works both
   tables.add_person(2, "UTC", "cups", "tea");
   REQUIRE(tables.finds_first_two());
   auto const second = " WHERE id = '" + to_string(user(2)) + "'";
-  for (auto const& [forbid, allow] :
+  for (auto const& change :
        {std::pair<std::string, std::string>{"UPDATE users SET status = 'SUSPENDED'" + second,
                                             "UPDATE users SET status = 'APPROVED'" + second},
         {"UPDATE users SET status = 'PENDING'" + second, "UPDATE users SET status = 'APPROVED'" + second},
@@ -89,9 +89,9 @@ TEST_CASE("only people who may be matched are candidates, and a block works both
          "DELETE FROM omniscient_blocks"},
         {"INSERT INTO omniscient_blocks VALUES ('" + to_string(user(2)) + "', '" + to_string(user(1)) + "')",
          "DELETE FROM omniscient_blocks"}}) {
-    tables.execute(forbid);
-    CHECK_MESSAGE(!tables.finds_first_two(), forbid);
-    tables.execute(allow);
+    tables.execute(change.first);
+    CHECK_MESSAGE(!tables.finds_first_two(), change.first);
+    tables.execute(change.second);
     CHECK(tables.finds_first_two());
   }
   tables.execute("DELETE FROM personal_stories WHERE user_id = '" + to_string(user(2)) + "'");
