@@ -184,6 +184,7 @@ std::vector<PlannedEvent> plan_reports(pqxx::transaction_base& transaction, std:
                            "o.id)) ORDER BY u.id LIMIT $2",
                            pqxx::params{domain, most_reports});
   std::vector<PlannedEvent> planned;
+  planned.reserve(people.size());
   for (auto const& id : people) planned.push_back(plan(ReportRequested{domain, id, date, actor}, to_string(id)));
   return planned;
 }
