@@ -20,11 +20,7 @@ constexpr auto open_query = R"(
          (1000 * extract(epoch FROM clock_timestamp() - c.started_at))::bigint AS age_ms,
          (SELECT coalesce(max(turn_number), 0) FROM omniscient_turns WHERE conversation_id = c.id) AS turns,
          own.id AS speaker_id, own.handle AS own_handle, other.handle AS other_handle,
-         m.status = 'active' AND own.status = 'APPROVED' AND other.status = 'APPROVED'
-           AND own.deep_analysis_consent_at IS NOT NULL AND other.deep_analysis_consent_at IS NOT NULL
-           AND s.user_id IS NOT NULL AND EXISTS (SELECT FROM personal_stories WHERE user_id = other.id)
-           AND NOT EXISTS (SELECT FROM omniscient_blocks b WHERE (b.user_id, b.other_id) IN
-                           ((own.id, other.id), (other.id, own.id))) AS may_go_on,
+         m.status = 'active' AND omniscient_may_meet(own.id, other.id) AS may_go_on,
          (SELECT json_build_object('narrative', left(s.narrative, 1200), 'current_focus', left(s.current_focus, 300),
             'seeking_connections', ARRAY(SELECT left(each, 80) FROM unnest(s.seeking_connections[1:8]) AS each),
             'offering_expertise', ARRAY(SELECT left(each, 80) FROM unnest(s.offering_expertise[1:8]) AS each))
