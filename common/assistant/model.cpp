@@ -103,7 +103,8 @@ void count(LlmCall const& call, std::string_view error_type) {
 }  // namespace
 
 Model::Model(Resources& resources, ModelSettings const& settings)
-    : Model{settings, std::make_unique<OpenAiEndpoint>(resources, settings), std::make_unique<PostgresAnswers>()} {}
+    : Model{settings, resources.replay ? nullptr : std::make_unique<OpenAiEndpoint>(resources, settings),
+            std::make_unique<PostgresAnswers>()} {}
 
 Model::Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, std::unique_ptr<AnswerStore> answers)
     : settings_{settings},
@@ -157,6 +158,7 @@ Task<> Model::complete(Context& context, Turn const& turn, llm::ChatRequest requ
     if (!answer.failures) answer.failures.emplace();
     answer.failures->push_back(std::move(failed));
   };
+  if (!port_) throw Failure::permanent("a replay asks no model", "replay");
   llm::ResilientLlm llm{*port_, port_->endpoint(), settings_.llm_fallback_model, breakers_, observe};
   auto asking = llm.complete(std::move(request), std::move(sink));
   auto completion = co_await std::move(asking);

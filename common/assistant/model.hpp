@@ -33,10 +33,11 @@ struct Turn {
 /// Owns the connection to the model. Use it on the event loop only.
 class Model {
  public:
-  /// Asks over the OpenAI wire, and stores the answers in PostgreSQL.
+  /// Asks over the OpenAI wire, and stores the answers in PostgreSQL. In a replay there is no connection to a model,
+  /// only what was answered.
   /// @throws std::invalid_argument when LLM_BASE_URL is not a valid address.
   Model(Resources& resources, ModelSettings const& settings);
-  /// Asks through `port`.
+  /// Asks through `port`; without one only finds recorded answers.
   Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, std::unique_ptr<AnswerStore> answers);
 
   /// Heals the prompt, asks once (and the fallback model, if that fails), passes the answer's pieces to `sink` as they
