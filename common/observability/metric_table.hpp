@@ -196,7 +196,7 @@ inline constexpr std::array metric_table{
     MetricDefinition{Metric::processing_duration,
                      "processing_duration_seconds",
                      MetricKind::histogram,
-                     "Time from an event's start to its commit in the workers of matches, by action.",
+                     "Time from an event's arrival in the process to its commit, in the workers of matches, by action.",
                      {"action"},
                      detail::work_seconds},
     MetricDefinition{Metric::conversations_active, "conversations_active", MetricKind::gauge,

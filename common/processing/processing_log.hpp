@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace omnibus::processing {
 
@@ -32,11 +33,15 @@ struct LoggedCost {
 /// work; use it on the event loop. A replay writes nothing here, nor below.
 Task<> start(Context& context, LoggedWork work);
 
-/// Ends the row in the transaction of the effect.
-void complete(UnitOfWork& unit, Context& context, LoggedWork const& work, LoggedCost const& spent = {});
+/// Ends the row in the transaction of the effect. @param notes a JSON object of ids and counts
+void complete(UnitOfWork& unit, Context& context, LoggedWork const& work, LoggedCost const& spent = {},
+              std::string const& notes = "{}");
 
 /// Ends the row in the transaction that parks the event: for a handler's `gave_up`. Stores the failure's class, not its
 /// reason.
 void fail(UnitOfWork& unit, Context& context, LoggedWork const& work, Failure const& failure);
+
+/// Counts how long the event took from its arrival in this process until its effect, in the metric of this action.
+void observe_duration(Context const& context, std::string_view action);
 
 }  // namespace omnibus::processing

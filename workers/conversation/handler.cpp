@@ -1,11 +1,9 @@
 #include "workers/conversation/handler.hpp"
 
-#include "observability/metrics.hpp"
 #include "workers/conversation/active_conversations.hpp"
 #include "workers/conversation/speech.hpp"
 #include "workers/conversation/turn_answer.hpp"
 
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 
@@ -59,32 +57,17 @@ ConversationLimits limits_of(ConversationSettings const& settings) {
   return {settings.conversation_max_tokens, std::llround(settings.conversation_max_cost * 1e9)};
 }
 
-/// Measures the time that an event takes.
-class Stopwatch {
- public:
-  void observe(std::string_view action) const {
-    std::chrono::duration<double> const took = std::chrono::steady_clock::now() - begun_;
-    Metrics::process().histogram<Metric::processing_duration>(action).observe(took.count());
-  }
-
- private:
-  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
-};
-
 }  // namespace
 
 ConversationHandler::ConversationHandler(Resources& resources, ConversationSettings const& settings)
     : ConversationHandler{settings, std::make_unique<PostgresAgentConversations>(),
-                          resources.replay ? std::make_unique<assistant::Model>(
-                                                 settings, nullptr, std::make_unique<assistant::PostgresAnswers>())
-                                           : std::make_unique<assistant::Model>(resources, settings)} {
+                          std::make_unique<assistant::Model>(resources, settings)} {
   if (!resources.replay)
     boost::asio::co_spawn(resources.loop, show_active_conversations(resources.loop, resources.pool),
                           boost::asio::detached);
 }
 
 Task<> ConversationHandler::handle(Context& context, AgentConversationRequested const& event) {
-  Stopwatch const watch;
   auto beginning = Beginning::begun;
   auto committing = context.commit([&](UnitOfWork& unit) {
     if (context.replaying()) {
@@ -114,11 +97,10 @@ Task<> ConversationHandler::handle(Context& context, AgentConversationRequested 
   auto const first = co_await std::move(committing);
   if (first && context.replaying() && beginning != Beginning::begun)
     context.pass_over(beginning == Beginning::erased ? "deleted" : "it had not begun");
-  if (first) watch.observe(work_of(event).action);
+  if (first) processing::observe_duration(context, work_of(event).action);
 }
 
 Task<> ConversationHandler::handle(Context& context, AgentTurnRequested const& event) {
-  Stopwatch const watch;
   auto opening = store_->open(context, event, settings_.conversation_history_tokens);
   auto open = co_await std::move(opening);
   auto const is_next = open.state == State::running && event.turn_number == open.turns + 1;
@@ -151,7 +133,7 @@ Task<> ConversationHandler::handle(Context& context, AgentTurnRequested const& e
   }
   auto settling = settle(context, event, match_id, result);
   auto const first = co_await std::move(settling);
-  if (first) watch.observe(work_of(event).action);
+  if (first) processing::observe_duration(context, work_of(event).action);
 }
 
 std::optional<ConversationEnd> ConversationHandler::end_before(AgentTurnRequested const& event,

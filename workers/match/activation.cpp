@@ -51,7 +51,7 @@ Task<> MatchHandler::handle(Context& context, TickMidnight const&) {
   auto const handled = co_await std::move(activating);
   auto committing = context.commit([](UnitOfWork&) {});
   co_await std::move(committing);
-  observe_duration(context, "activate_matches");
+  processing::observe_duration(context, "activate_matches");
   if (handled > 0) log::info(context.log_fields(), "matches that were due are activated", {{"matches", handled}});
 }
 
@@ -74,7 +74,7 @@ Task<> MatchHandler::handle(Context& context, MatchMidnightRequested const& requ
     matches_->log_end(unit, context, work_of(request));
   });
   auto const committed = co_await std::move(committing);
-  if (committed) observe_duration(context, work_of(request).action);
+  if (committed) processing::observe_duration(context, work_of(request).action);
 }
 
 void MatchHandler::gave_up(Context& context, MatchMidnightRequested const& request, Failure const& failure,

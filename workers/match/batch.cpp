@@ -37,7 +37,7 @@ Task<> MatchHandler::handle(Context& context, MatchBatchRequested const& request
                                   candidates.pairs, requested, candidates.pairs - requested));
   });
   auto const committed = co_await std::move(committing);
-  if (committed) observe_duration(context, work_of(request).action);
+  if (committed) processing::observe_duration(context, work_of(request).action);
 }
 
 Task<MatchHandler::Choice> MatchHandler::choose(Context& context, MatchBatchRequested const& request,

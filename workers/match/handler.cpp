@@ -1,9 +1,6 @@
 #include "workers/match/handler.hpp"
 
 #include "assistant/answer_store.hpp"
-#include "observability/metrics.hpp"
-
-#include <chrono>
 
 namespace omnibus::match {
 namespace {
@@ -26,19 +23,11 @@ processing::LoggedWork work_of(AgentConversationFailed const& ended) {
 
 }  // namespace
 
-void observe_duration(Context& context, std::string_view action) {
-  auto const seconds = std::chrono::duration<double>(context.waiting_for()).count();
-  Metrics::process().histogram<Metric::processing_duration>(action).observe(seconds);
-}
-
 MatchHandler::MatchHandler(Resources& resources, MatchSettings const& settings)
     : MatchHandler{settings,
                    {std::make_unique<PostgresPeople>(), std::make_unique<PostgresCandidates>(),
                     std::make_unique<PostgresMatches>()},
-                   // A replay asks no model, and reads what was answered.
-                   resources.replay ? std::make_unique<assistant::Model>(settings, nullptr,
-                                                                         std::make_unique<assistant::PostgresAnswers>())
-                                    : std::make_unique<assistant::Model>(resources, settings)} {}
+                   std::make_unique<assistant::Model>(resources, settings)} {}
 
 Task<> MatchHandler::check_zone(Context& context, std::string const& zone) {
   if (zones_.contains(zone)) co_return;
@@ -57,7 +46,7 @@ Task<> MatchHandler::handle(Context& context, PersonRecorded const& person) {
     matches_->log_end(unit, context, work_of(person));
   });
   auto const committed = co_await std::move(committing);
-  if (committed) observe_duration(context, work_of(person).action);
+  if (committed) processing::observe_duration(context, work_of(person).action);
 }
 
 Task<> MatchHandler::handle(Context& context, MatchInsightsOverrideRequested const& request) {
@@ -70,7 +59,7 @@ Task<> MatchHandler::handle(Context& context, MatchInsightsOverrideRequested con
     matches_->log_end(unit, context, work_of(request));
   });
   auto const committed = co_await std::move(committing);
-  if (committed) observe_duration(context, work_of(request).action);
+  if (committed) processing::observe_duration(context, work_of(request).action);
 }
 
 Task<> MatchHandler::handle(Context& context, AgentConversationCompleted const& ended) {
@@ -80,7 +69,7 @@ Task<> MatchHandler::handle(Context& context, AgentConversationCompleted const& 
     matches_->log_end(unit, context, work_of(ended));
   });
   auto const committed = co_await std::move(committing);
-  if (committed) observe_duration(context, work_of(ended).action);
+  if (committed) processing::observe_duration(context, work_of(ended).action);
 }
 
 Task<> MatchHandler::handle(Context& context, AgentConversationFailed const& ended) {
@@ -96,7 +85,7 @@ Task<> MatchHandler::handle(Context& context, AgentConversationFailed const& end
     matches_->log_end(unit, context, work_of(ended));
   });
   auto const committed = co_await std::move(committing);
-  if (committed) observe_duration(context, work_of(ended).action);
+  if (committed) processing::observe_duration(context, work_of(ended).action);
 }
 
 void MatchHandler::gave_up(Context& context, PersonRecorded const& person, Failure const& failure, UnitOfWork& unit) {

@@ -116,7 +116,4 @@ class MatchHandler {
 /// What the processing log says that a question took.
 processing::LoggedCost spent_of(assistant::Asked const& asked);
 
-/// Records how long an event took from its first attempt until its effect.
-void observe_duration(Context& context, std::string_view action);
-
 }  // namespace omnibus::match

@@ -190,12 +190,7 @@ Task<> PostgresMatches::log_start(Context& context, processing::LoggedWork work)
 
 void PostgresMatches::log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                               processing::LoggedCost const& spent, std::string const& notes) {
-  processing::complete(unit, context, work, spent);
-  if (notes == "{}" || context.replaying()) return;
-  unit.transaction().exec(R"(
-      UPDATE omniscient_processing_logs SET metadata = metadata || $3::jsonb
-      WHERE event_id = $1 AND process_type = $2)",
-                          pqxx::params{to_string(context.event_key()), context.worker(), notes});
+  processing::complete(unit, context, work, spent, notes);
 }
 
 void PostgresMatches::log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,

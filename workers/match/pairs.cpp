@@ -149,7 +149,7 @@ Task<> MatchHandler::store(Context& context, PairRequest const& request, OpenMat
   });
   auto const committed = co_await std::move(committing);
   if (!committed) co_return;
-  observe_duration(context, work.action);
+  processing::observe_duration(context, work.action);
   if (schedule && schedule->zone_vanished)
     log::warn(context.log_fields(), "a person's time zone is unknown to PostgreSQL and counts as UTC",
               {{"match", to_string(match.id)}});

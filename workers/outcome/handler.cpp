@@ -5,7 +5,6 @@
 #include "workers/outcome/prompt.hpp"
 #include "workers/outcome/scores.hpp"
 
-#include <chrono>
 #include <string>
 
 namespace omnibus::outcome {
@@ -90,9 +89,7 @@ Task<> OutcomeHandler::judge(Context& context, Uuid match, processing::LoggedWor
   });
   auto const first = co_await std::move(committing);
   if (!first || context.replaying()) co_return;
-  Metrics::process()
-      .histogram<Metric::processing_duration>(work.action)
-      .observe(std::chrono::duration<double>(context.waiting_for()).count());
+  processing::observe_duration(context, work.action);
   if (added)
     Metrics::process().counter<Metric::outcome_predictions>(held.predicted_outcome, outcome.actual_outcome).add();
 }

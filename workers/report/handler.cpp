@@ -1,12 +1,10 @@
 #include "workers/report/handler.hpp"
 
 #include "messaging/unsubscribe.hpp"
-#include "observability/metrics.hpp"
 #include "workers/report/render.hpp"
 #include "workers/report/smtp_mailer.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -91,10 +89,7 @@ Task<> ReportHandler::handle(Context& context, ReportRequested const& request) {
                  to_string(report.user_id));
   });
   auto const first = co_await std::move(committing);
-  if (first && !context.replaying())
-    Metrics::process()
-        .histogram<Metric::processing_duration>("generate_report")
-        .observe(std::chrono::duration<double>(context.waiting_for()).count());
+  if (first && !context.replaying()) processing::observe_duration(context, work_of(request).action);
 }
 
 Task<> ReportHandler::handle(Context& context, ReportGenerated const& report) {
