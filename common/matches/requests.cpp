@@ -33,7 +33,7 @@ BOOST_DESCRIBE_STRUCT(RequestedMatch, (), (domain, user_a_id, user_b_id, status)
 struct RequestedOutcome {
   std::string domain;
   Uuid match_id, conversation_id;
-  std::string status;
+  std::optional<std::string> status;  ///< of a conversation
 };
 BOOST_DESCRIBE_STRUCT(RequestedOutcome, (), (domain, match_id, conversation_id, status))
 
@@ -159,7 +159,7 @@ PlannedEvent plan_collaboration(pqxx::transaction_base& transaction, Uuid const&
                                 std::optional<std::string> details, std::optional<Uuid> actor) {
   auto const found = postgres::read_optional<RequestedOutcome>(
       transaction,
-      "SELECT domain, match_id, conversation_id, '' AS status FROM omniscient_outcomes WHERE id = $1::uuid",
+      "SELECT domain, match_id, conversation_id, NULL AS status FROM omniscient_outcomes WHERE id = $1::uuid",
       pqxx::params{to_string(outcome_id)});
   if (!found) throw unknown("outcome", "id");
   return plan(OutcomeCollaborationTracked{found->domain, found->match_id, found->conversation_id, outcome_id, tracked,
