@@ -3,7 +3,7 @@
 
 Reads JSON lines with `handle`, `timezone`, `narrative`, `current_focus`, `seeking_connections` and `offering_expertise`,
 or CSV with the columns `text` and `category`: then each person is made of three texts of one category, which is what
-they seek, and offers another category. So it is known who offers what somebody seeks, and the model is not told.
+they seek, and offers another category. So it is known who offers what somebody seeks; the model does not know it.
 The people belong to a tenant of this run alone. The addresses come from the environment: OMNIBUS_GATEWAY,
 OMNIBUS_DATABASE, OMNIBUS_PEOPLE_DOMAIN and OMNIBUS_PEOPLE_TOKEN, an operator's token of that tenant. Exit status 0 only
 when each pair was analysed once, each conversation ended, and each that was completed has one outcome.
@@ -255,14 +255,14 @@ def show_calibration(measured):
 
 
 def show_known(progress):
-    """Compares the scores of pairs of whom one offers what the other seeks with the others. The model was not told."""
+    """Compares the scores of pairs of whom one offers what the other seeks with the others. The model does not know it."""
     rows = progress.rows("""
       WITH pair AS (SELECT m.opportunity_score AS score, a.seeking_connections && b.offering_expertise
                       OR b.seeking_connections && a.offering_expertise AS fits
                     FROM omniscient_matches m JOIN personal_stories a ON a.user_id = m.user_a_id
                     JOIN personal_stories b ON b.user_id = m.user_b_id WHERE m.domain = :domain AND m.opportunity_score IS NOT NULL)
       SELECT json_build_array(fits, count(*), avg(score)::float) FROM pair GROUP BY fits ORDER BY fits DESC""")
-    print("\n  known from the input, and told to no model")
+    print("\n  known from the input, unknown to the model")
     for fits, count, score in rows:
         print(f"    {count:>4} pairs of whom {'one offers what the other seeks' if fits else 'neither offers what the other seeks'}:"
               f" mean opportunity score {score:.3f}")

@@ -41,7 +41,8 @@ struct BatchSummary {
   std::int64_t matchesAnalyzed = 0;   ///< since the batch was asked for, as the next two
   std::int64_t highValueMatches = 0;  ///< with at least `high_value`
   std::int64_t scheduled = 0;
-  std::optional<std::int64_t> pairsRequested{};  ///< what the worker asked for, and left out since a person had enough
+  std::optional<std::int64_t>
+      pairsRequested{};  ///< what the worker asked for, and left out: beyond the batch, or of people who had enough
   std::optional<std::int64_t> pairsLeftOut{};
 };
 BOOST_DESCRIBE_STRUCT(BatchSummary, (),
