@@ -18,7 +18,8 @@ std::optional<InvalidField> validate(MatchInsight const& insight) {
 
 std::optional<InvalidField> validate(MatchBatchRequested const& event) {
   if (auto invalid = rules::domain("domain", event.domain)) return invalid;
-  if (auto invalid = rules::between("batch_size", event.batch_size, 1, 5000)) return invalid;
+  if (event.batch_size)
+    if (auto invalid = rules::between("batch_size", *event.batch_size, 1, 5000)) return invalid;
   return std::nullopt;
 }
 

@@ -32,9 +32,9 @@ std::optional<InvalidField> validate(MatchInsight const& insight);
 struct MatchBatchRequested {
   static constexpr std::string_view type = "omnibus.match.batch.requested.v1";
   std::string domain;
-  Uuid batch_id;                       ///< the batch; also the record's key
-  std::int64_t batch_size = 0;         ///< at most so many pairs
-  std::optional<Uuid> requested_by{};  ///< the principal who asked; missing when the pipeline did
+  Uuid batch_id;                             ///< the batch; also the record's key
+  std::optional<std::int64_t> batch_size{};  ///< at most so many pairs; missing: MATCH_BATCH_SIZE
+  std::optional<Uuid> requested_by{};        ///< the principal who asked; missing when the pipeline did
 };
 BOOST_DESCRIBE_STRUCT(MatchBatchRequested, (), (domain, batch_id, batch_size, requested_by))
 

@@ -20,13 +20,14 @@ Task<> MatchHandler::handle(Context& context, MatchBatchRequested const& request
   check_tenant(tenant);
   auto starting = matches_->log_start(context, work_of(request));
   co_await std::move(starting);
-  auto const useful = static_cast<std::size_t>(request.batch_size) + spare_candidates;
+  auto const batch_size = static_cast<std::size_t>(request.batch_size.value_or(settings_.match_batch_size));
+  auto const useful = batch_size + spare_candidates;
   auto const most = static_cast<std::size_t>(settings_.match_max_per_person);
   // Enough of them to find as many as are useful, even if each person is in the list many times.
   auto const limit = static_cast<std::int64_t>(useful * most);
   auto finding = candidates_->find(context, request.domain, settings_.match_rematch_after, limit);
   auto const candidates = co_await std::move(finding);
-  auto choosing = choose(context, request, spread_fairly(candidates.ordered, most, useful));
+  auto choosing = choose(context, request, spread_fairly(candidates.ordered, most, useful), batch_size);
   auto const choice = co_await std::move(choosing);
   auto committing = context.commit([&](UnitOfWork& unit) {
     for (auto const& pair : choice.pairs)
@@ -41,8 +42,7 @@ Task<> MatchHandler::handle(Context& context, MatchBatchRequested const& request
 }
 
 Task<MatchHandler::Choice> MatchHandler::choose(Context& context, MatchBatchRequested const& request,
-                                                std::vector<Pair> candidates) {
-  auto const batch_size = static_cast<std::size_t>(request.batch_size);
+                                                std::vector<Pair> candidates, std::size_t batch_size) {
   if (candidates.size() <= batch_size) co_return Choice{std::move(candidates)};
   auto const shortening = shorten(candidates.size(), batch_size);
   auto const first = candidates.begin() + static_cast<std::ptrdiff_t>(shortening.kept);

@@ -13,6 +13,7 @@
 namespace omnibus::match {
 
 struct MatchSettings : assistant::ModelSettings {
+  std::int32_t match_batch_size = 200;
   double match_schedule_threshold = 0.7;
   std::int32_t match_attempts = 3;
   std::chrono::milliseconds match_rematch_after{std::chrono::hours{24 * 90}};
@@ -21,6 +22,7 @@ struct MatchSettings : assistant::ModelSettings {
 
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
+      config::Doc{"match_batch_size", "Pairs that a batch requests at most, unless the request says how many", 1, 5000},
       config::Doc{"match_schedule_threshold", "A match with at least this opportunity score is scheduled", 0, 1},
       config::Doc{"match_attempts", "Conversations of a match that may fail; then it is cancelled", 1, 100},
       config::Doc{"match_rematch_after",
@@ -32,7 +34,7 @@ struct MatchSettings : assistant::ModelSettings {
   };
 };
 BOOST_DESCRIBE_STRUCT(MatchSettings, (assistant::ModelSettings),
-                      (match_schedule_threshold, match_attempts, match_rematch_after, match_max_per_person,
-                       match_answer_tokens))
+                      (match_batch_size, match_schedule_threshold, match_attempts, match_rematch_after,
+                       match_max_per_person, match_answer_tokens))
 
 }  // namespace omnibus::match

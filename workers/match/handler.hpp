@@ -90,7 +90,8 @@ class MatchHandler {
     std::vector<Pair> pairs;
     processing::LoggedCost spent{};
   };
-  Task<Choice> choose(Context& context, MatchBatchRequested const& request, std::vector<Pair> candidates);
+  Task<Choice> choose(Context& context, MatchBatchRequested const& request, std::vector<Pair> candidates,
+                      std::size_t batch_size);
   Task<> analyze(Context& context, PairRequest request);
   /// Completes the event without an analysis.
   Task<> leave(Context& context, processing::LoggedWork work);

@@ -70,6 +70,16 @@ TEST_CASE("a batch requests each pair once, with its key") {
   CHECK(matching.tables.log.back().notes == R"({"people":4,"candidates":3,"requested":3,"left_out":0})");
 }
 
+TEST_CASE("a batch that does not say how many pairs it may have gets MATCH_BATCH_SIZE") {
+  MatchSettings settings;
+  settings.match_batch_size = 2;
+  Matching matching{false, settings};
+  matching.tables.candidates = chain(6);
+  matching.model.script.say(R"({"pairs":[5,2]})");
+  CHECK(matching.context.hand(*matching.handler, MatchBatchRequested{domain, person(99), {}, {}}) == Kind::handled);
+  CHECK(matching.context.published<MatchPairRequested>().size() == 2);
+}
+
 TEST_CASE("a batch that is too long is shortened by one question") {
   Matching matching;
   matching.tables.candidates = chain(6);

@@ -29,7 +29,7 @@ inline std::string analysis(std::string const& part = "0.8", std::string const& 
 }
 
 struct Matching {
-  explicit Matching(bool replay = false) {
+  explicit Matching(bool replay = false, MatchSettings const& chosen = {}) : settings{chosen} {
     context.keep_consistent(tables);
     if (replay) context.replay();
     MatchStores stores{std::make_unique<FakePeople>(tables), std::make_unique<FakeCandidates>(tables),

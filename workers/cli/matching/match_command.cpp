@@ -154,9 +154,10 @@ void add_match_command(CLI::App& application, int&) {
   };
   auto* analyze_command = add("analyze", "Find the best pairs of a tenant's people and analyse each", analyze);
   analyze_command->add_option("--domain", options->domain, "The tenant; by default the only one");
-  analyze_command->add_option("--batch-size", options->batch_size, "Analyse at most this many pairs")
-      ->check(CLI::Range(std::int64_t{1}, matches::most_pairs))
-      ->capture_default_str();
+  analyze_command
+      ->add_option("--batch-size", options->batch_size,
+                   "Analyse at most this many pairs; default: MATCH_BATCH_SIZE of the match worker")
+      ->check(CLI::Range(std::int64_t{1}, matches::most_pairs));
 
   auto* manual = add("manual", "Analyse a pair that you choose, whatever its score will be", match_manually);
   manual->add_option("user", options->id, "One person")->required();

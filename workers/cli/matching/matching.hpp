@@ -33,7 +33,7 @@ struct MatchingOptions {
   std::string id, other, file;
   std::optional<double> min_score;
   std::int64_t limit = 20;
-  std::int64_t batch_size = 200;
+  std::optional<std::int64_t> batch_size;
   bool follow_up = false, undo = false, approve = false, json = false;
 
   matches::Page page() const { return {limit, 0}; }

@@ -17,7 +17,6 @@
 namespace omnibus::gateway {
 namespace {
 
-constexpr std::int64_t usual_batch = 200;
 constexpr std::string_view match_worker = "match", outcome_worker = "outcome", report_worker = "report";
 
 struct BatchParams {
@@ -111,7 +110,7 @@ constexpr matches::Page first_page{100, 0};
 }  // namespace
 
 Task<MatchActions::Result> MatchActions::analyze_matches(MatchCall& call, std::string_view params) {
-  auto const size = read_json<BatchParams>(params).batchSize.value_or(usual_batch);
+  auto const size = read_json<BatchParams>(params).batchSize;
   auto const asked_at = wall_clock_ms();
   auto asking = requests_.ask(call, match_worker, [=, &call](pqxx::transaction_base&) {
     return matches::plan_batch(call.caller.scope.domain, size, call.caller.principal.id);
