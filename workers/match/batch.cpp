@@ -30,9 +30,11 @@ Task<> MatchHandler::handle(Context& context, MatchBatchRequested const& request
   auto choosing = choose(context, request, spread_fairly(candidates.ordered, most, useful), batch_size);
   auto const choice = co_await std::move(choosing);
   auto committing = context.commit([&](UnitOfWork& unit) {
-    for (auto const& pair : choice.pairs)
+    // Another batch may have requested some of them meanwhile.
+    auto const added = matches_->add(unit, request.domain, request.batch_id, choice.pairs);
+    for (auto const& pair : added)
       unit.publish(MatchPairRequested{request.domain, pair.a, pair.b, request.batch_id}, key_of(pair));
-    auto const requested = static_cast<std::int64_t>(choice.pairs.size());
+    auto const requested = static_cast<std::int64_t>(added.size());
     matches_->log_end(unit, context, work_of(request), choice.spent,
                       fmt::format(R"({{"people":{},"candidates":{},"requested":{},"left_out":{}}})", candidates.people,
                                   candidates.pairs, requested, candidates.pairs - requested));

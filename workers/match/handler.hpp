@@ -95,6 +95,8 @@ class MatchHandler {
   Task<> analyze(Context& context, PairRequest request);
   /// Completes the event without an analysis.
   Task<> leave(Context& context, processing::LoggedWork work);
+  /// Completes the event of a pair that may not meet by now, and cancels its match if it waits for an analysis.
+  Task<> withdraw(Context& context, PairRequest const& request);
   /// The match of the request: the pair's live one, or a new one. Nothing when one of the two is gone.
   Task<std::optional<OpenMatch>> open(Context& context, PairRequest const& request, PairState const& before);
   Task<assistant::Structured<PairAnalysis>> ask(Context& context, PairRequest const& request, PairState const& state,

@@ -4,6 +4,10 @@
 #include "postgres/rows.hpp"
 #include "time/time.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
+
 #include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
 
@@ -25,6 +29,12 @@ struct StoryRow {
   std::vector<std::string> seeking_connections, offering_expertise;
 };
 BOOST_DESCRIBE_STRUCT(StoryRow, (), (user_id, narrative, current_focus, seeking_connections, offering_expertise))
+
+/// A pair without a live match.
+struct FreePair : Pair {
+  std::int64_t earlier = 0;  ///< their matches that have ended
+};
+BOOST_DESCRIBE_STRUCT(FreePair, (), (a, b, earlier))
 
 struct MatchRow {
   Uuid id;
@@ -54,6 +64,18 @@ std::optional<OpenMatch> find_live(pqxx::transaction_base& transaction, Pair con
                                                      pqxx::params{to_string(pair.a), to_string(pair.b)});
   if (!row) return std::nullopt;
   return OpenMatch{row->id, row->status};
+}
+
+/// The same in each attempt and in a replay, and another one for a pair whose earlier matches have ended.
+Uuid match_of(Uuid const& origin, Pair const& pair, std::int64_t earlier) {
+  return name_uuid(origin, {key_of(pair), " ", std::to_string(earlier)});
+}
+
+std::vector<std::string> sides_of(std::vector<Pair> const& pairs, Uuid Pair::*side) {
+  std::vector<std::string> texts;
+  texts.reserve(pairs.size());
+  for (auto const& pair : pairs) texts.push_back(to_string(pair.*side));
+  return texts;
 }
 
 }  // namespace
@@ -96,7 +118,42 @@ Task<PairState> PostgresMatches::read(Context& context, std::string domain, Pair
   co_return co_await std::move(reading);
 }
 
-std::optional<OpenMatch> PostgresMatches::open(UnitOfWork& unit, Uuid const& event_key, std::string_view domain,
+std::vector<Pair> PostgresMatches::add(UnitOfWork& unit, std::string_view domain, Uuid const& batch,
+                                       std::vector<Pair> const& pairs) {
+  auto& transaction = unit.transaction();
+  // In one order everywhere, so that batches that overlap wait for each other instead of blocking each other.
+  auto sorted = pairs;
+  std::sort(sorted.begin(), sorted.end());
+  auto const as = sides_of(sorted, &Pair::a), bs = sides_of(sorted, &Pair::b);
+  transaction.exec("SELECT FROM users WHERE id = ANY ($1::uuid[] || $2::uuid[]) ORDER BY id FOR KEY SHARE",
+                   pqxx::params{as, bs});
+  auto const found = postgres::read<FreePair>(transaction, R"(
+      SELECT a, b, (SELECT count(*) FROM omniscient_matches WHERE user_a_id = a AND user_b_id = b) AS earlier
+      FROM unnest($1::uuid[], $2::uuid[]) AS pair (a, b)
+      JOIN users one ON one.id = a AND one.domain = $3 JOIN users two ON two.id = b AND two.domain = $3)",
+                                              pqxx::params{as, bs, domain});
+  std::vector<Pair> known;
+  std::vector<std::string> ids;
+  for (auto const& each : found) {
+    known.push_back(each);
+    ids.push_back(to_string(match_of(batch, each, each.earlier)));
+  }
+  auto const rows = postgres::read<FreePair>(
+      transaction, R"(
+      INSERT INTO omniscient_matches (id, domain, user_a_id, user_b_id, batch_id)
+      SELECT id, $4, a, b, $5 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS new (id, a, b) ORDER BY a, b
+      ON CONFLICT (user_a_id, user_b_id) WHERE status NOT IN ('completed', 'cancelled') DO NOTHING
+      RETURNING user_a_id AS a, user_b_id AS b, 0 AS earlier)",
+      pqxx::params{ids, sides_of(known, &Pair::a), sides_of(known, &Pair::b), domain, to_string(batch)});
+  std::set<Pair> const added(rows.begin(), rows.end());
+  std::vector<Pair> ordered;
+  std::copy_if(pairs.begin(), pairs.end(), std::back_inserter(ordered),
+               [&](Pair const& pair) { return added.contains(pair); });
+  return ordered;
+}
+
+std::optional<OpenMatch> PostgresMatches::open(UnitOfWork& unit, Uuid const& event_key,
+                                               std::optional<Uuid> const& batch, std::string_view domain,
                                                Pair const& pair) {
   auto& transaction = unit.transaction();
   pqxx::params const both{to_string(pair.a), to_string(pair.b)};
@@ -106,12 +163,12 @@ std::optional<OpenMatch> PostgresMatches::open(UnitOfWork& unit, Uuid const& eve
   if (auto const live = find_live(transaction, pair, "FOR UPDATE")) return live;
   auto const ended = transaction.query_value<std::int64_t>(
       "SELECT count(*) FROM omniscient_matches WHERE user_a_id = $1 AND user_b_id = $2", both);
-  // The same in each attempt, and another one when an event is redriven after its match ended.
-  auto const id = name_uuid(event_key, "match-" + std::to_string(ended));
+  auto const batch_text = batch ? std::optional{to_string(*batch)} : std::nullopt;
   transaction.exec(R"(
-      INSERT INTO omniscient_matches (id, domain, user_a_id, user_b_id) VALUES ($1, $2, $3, $4)
+      INSERT INTO omniscient_matches (id, domain, user_a_id, user_b_id, batch_id) VALUES ($1, $2, $3, $4, $5)
       ON CONFLICT (user_a_id, user_b_id) WHERE status NOT IN ('completed', 'cancelled') DO NOTHING)",
-                   pqxx::params{to_string(id), domain, to_string(pair.a), to_string(pair.b)});
+                   pqxx::params{to_string(match_of(batch.value_or(event_key), pair, ended)), domain, to_string(pair.a),
+                                to_string(pair.b), batch_text});
   return find_live(transaction, pair, "FOR UPDATE");
 }
 
@@ -169,18 +226,18 @@ Schedule PostgresMatches::schedule(UnitOfWork& unit, Uuid const& match) {
   return {format_time_ms(row.scheduled_ms), row.zone_vanished};
 }
 
-std::optional<OpenMatch> PostgresMatches::give_up(UnitOfWork& unit, std::string_view domain, Pair const& pair) {
+std::optional<OpenMatch> PostgresMatches::give_up(UnitOfWork& unit, std::string_view domain, Pair const& pair,
+                                                  std::string_view reason) {
   auto& transaction = unit.transaction();
-  auto live = find_live(transaction, pair, "FOR UPDATE");
+  auto const live = postgres::read_optional<MatchRow>(transaction, R"(
+      SELECT id, status FROM omniscient_matches
+      WHERE user_a_id = $1 AND user_b_id = $2 AND domain = $3 AND status NOT IN ('completed', 'cancelled') FOR UPDATE)",
+                                                      pqxx::params{to_string(pair.a), to_string(pair.b), domain});
   if (!live) return std::nullopt;
-  auto const row = postgres::read_optional<MatchRow>(transaction, R"(
-      UPDATE omniscient_matches
-      SET status = CASE status WHEN 'pending_analysis' THEN 'cancelled' ELSE status END,
-          cancel_reason = CASE status WHEN 'pending_analysis' THEN 'analysis_failed' END
-      WHERE id = $1 AND domain = $2 RETURNING id, status)",
-                                                     pqxx::params{to_string(live->id), domain});
-  if (!row) return std::nullopt;
-  return OpenMatch{row->id, row->status};
+  if (live->status != "pending_analysis") return OpenMatch{live->id, live->status};
+  transaction.exec("UPDATE omniscient_matches SET status = 'cancelled', cancel_reason = $2 WHERE id = $1",
+                   pqxx::params{to_string(live->id), reason});
+  return OpenMatch{live->id, "cancelled"};
 }
 
 Task<> PostgresMatches::log_start(Context& context, processing::LoggedWork work) {

@@ -98,16 +98,22 @@ class MatchStore {
   /// The status of a tenant; nothing when there is none.
   virtual Task<std::optional<std::string>> read_tenant(Context& context, std::string domain) = 0;
   virtual Task<PairState> read(Context& context, std::string domain, Pair pair) = 0;
+  /// Adds a match that waits for its analysis for each pair without a live one. @return those pairs, in the given
+  /// order: nobody else has asked for their analysis.
+  virtual std::vector<Pair> add(UnitOfWork& unit, std::string_view domain, Uuid const& batch,
+                                std::vector<Pair> const& pairs) = 0;
   /// The pair's live match, or a new one that waits for its analysis. Nothing when one of the two is gone.
-  virtual std::optional<OpenMatch> open(UnitOfWork& unit, Uuid const& event_key, std::string_view domain,
-                                        Pair const& pair) = 0;
+  /// @param batch the one that asked; its pairs have the same match id from add()
+  virtual std::optional<OpenMatch> open(UnitOfWork& unit, Uuid const& event_key, std::optional<Uuid> const& batch,
+                                        std::string_view domain, Pair const& pair) = 0;
   /// Stores an analysis and replaces the match's insights, while the match waits for it or for a better one.
   virtual Stored store(UnitOfWork& unit, Uuid const& match, AnalysedMatch const& analysed) = 0;
   /// Has an analysed match wait for the later of both people's next midnights.
   virtual Schedule schedule(UnitOfWork& unit, Uuid const& match) = 0;
   /// Cancels the pair's live match if it waits for its first analysis. @return the live match; its status is
   /// `cancelled` if it is now.
-  virtual std::optional<OpenMatch> give_up(UnitOfWork& unit, std::string_view domain, Pair const& pair) = 0;
+  virtual std::optional<OpenMatch> give_up(UnitOfWork& unit, std::string_view domain, Pair const& pair,
+                                           std::string_view reason) = 0;
 
   /// Activates matches that are due, or cancels those whose people may not meet any more, at most `limit`, the first
   /// due first.
@@ -145,11 +151,14 @@ class PostgresMatches final : public MatchStore {
   Task<PairState> read(Context& context, std::string domain, Pair pair) override;
   /// read() over a connection.
   static PairState read_over(pqxx::connection& connection, std::string const& domain, Pair const& pair);
-  std::optional<OpenMatch> open(UnitOfWork& unit, Uuid const& event_key, std::string_view domain,
-                                Pair const& pair) override;
+  std::vector<Pair> add(UnitOfWork& unit, std::string_view domain, Uuid const& batch,
+                        std::vector<Pair> const& pairs) override;
+  std::optional<OpenMatch> open(UnitOfWork& unit, Uuid const& event_key, std::optional<Uuid> const& batch,
+                                std::string_view domain, Pair const& pair) override;
   Stored store(UnitOfWork& unit, Uuid const& match, AnalysedMatch const& analysed) override;
   Schedule schedule(UnitOfWork& unit, Uuid const& match) override;
-  std::optional<OpenMatch> give_up(UnitOfWork& unit, std::string_view domain, Pair const& pair) override;
+  std::optional<OpenMatch> give_up(UnitOfWork& unit, std::string_view domain, Pair const& pair,
+                                   std::string_view reason) override;
   std::vector<DueMatch> activate(UnitOfWork& unit, ActivationScope const& scope, std::int32_t limit) override;
   void check(UnitOfWork& unit, ActivationScope const& scope) override;
   bool complete(UnitOfWork& unit, Uuid const& match, Uuid const& conversation, bool again) override;

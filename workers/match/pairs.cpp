@@ -63,8 +63,8 @@ Task<> MatchHandler::analyze(Context& context, PairRequest request) {
   auto const found_by_batch = request.batch.has_value();
   // A batch cannot know what changes before its pairs are handled.
   if (found_by_batch && !state.may_meet) {
-    auto leaving = leave(context, pair_work(request));
-    co_return co_await std::move(leaving);
+    auto withdrawing = withdraw(context, request);
+    co_return co_await std::move(withdrawing);
   }
   if (!state.both_known) throw Failure::permanent("a user is no person of this tenant", "unknown_user");
   if (!state.may_meet)
@@ -95,12 +95,25 @@ Task<> MatchHandler::leave(Context& context, processing::LoggedWork work) {
   co_await std::move(committing);
 }
 
+Task<> MatchHandler::withdraw(Context& context, PairRequest const& request) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
+    auto work = pair_work(request);
+    if (auto const match = matches_->give_up(unit, request.domain, request.pair, "withdrawn")) {
+      work.target = match->id;
+      if (match->status == "cancelled")
+        unit.publish(MatchCancelled{request.domain, match->id, "withdrawn"}, to_string(match->id));
+    }
+    matches_->log_end(unit, context, work);
+  });
+  co_await std::move(committing);
+}
+
 Task<std::optional<OpenMatch>> MatchHandler::open(Context& context, PairRequest const& request,
                                                   PairState const& before) {
   std::optional<OpenMatch> match;
   // An event that is redriven after its match was cancelled opens another one.
   auto opening = context.checkpoint("opened-" + std::to_string(before.ended), [&](UnitOfWork& unit) {
-    match = matches_->open(unit, context.event_key(), request.domain, request.pair);
+    match = matches_->open(unit, context.event_key(), request.batch, request.domain, request.pair);
   });
   auto const first = co_await std::move(opening);
   if (first) co_return match;
@@ -168,7 +181,7 @@ Task<> MatchHandler::restore(Context& context, PairRequest const& request) {
   if (asked.fate != assistant::AnswerFate::answered) co_return context.pass_over("no recorded answer");
   auto const analysis = analysed(context, asked);
   auto committing = context.commit([&](UnitOfWork& unit) {
-    if (auto const match = matches_->open(unit, context.event_key(), request.domain, request.pair))
+    if (auto const match = matches_->open(unit, context.event_key(), request.batch, request.domain, request.pair))
       matches_->store(unit, match->id, analysis);
   });
   co_await std::move(committing);
@@ -176,7 +189,7 @@ Task<> MatchHandler::restore(Context& context, PairRequest const& request) {
 
 void MatchHandler::give_up(Context& context, PairRequest const& request, Failure const& failure, UnitOfWork& unit) {
   auto work = pair_work(request);
-  auto const match = matches_->give_up(unit, request.domain, request.pair);
+  auto const match = matches_->give_up(unit, request.domain, request.pair, "analysis_failed");
   if (match) {
     work.target = match->id;
     auto const key = to_string(match->id);

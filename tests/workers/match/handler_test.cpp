@@ -70,6 +70,19 @@ TEST_CASE("a batch requests each pair once, with its key") {
   CHECK(matching.tables.log.back().notes == R"({"people":4,"candidates":3,"requested":3,"left_out":0})");
 }
 
+TEST_CASE("a batch does not request pairs that another batch has requested") {
+  Matching matching;
+  matching.tables.candidates = chain(4);
+  CHECK(matching.context.hand(*matching.handler, MatchBatchRequested{domain, person(98), 200, {}}) == Kind::handled);
+  matching.tables.candidates = chain(5);
+  CHECK(matching.context.hand(*matching.handler, MatchBatchRequested{domain, person(99), 200, {}}) == Kind::handled);
+  auto const requested = matching.context.published<MatchPairRequested>();
+  REQUIRE(requested.size() == 4);
+  CHECK(requested[3].user_a_id == person(4));
+  CHECK(requested[3].batch_id == person(99));
+  CHECK(matching.tables.log.back().notes == R"({"people":5,"candidates":4,"requested":1,"left_out":3})");
+}
+
 TEST_CASE("a batch that does not say how many pairs it may have gets MATCH_BATCH_SIZE") {
   MatchSettings settings;
   settings.match_batch_size = 2;

@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <set>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -21,7 +22,7 @@ struct StoredMatches : MatchTables {
   }
   std::optional<OpenMatch> open(Uuid const& event = Uuid{}) {
     std::optional<OpenMatch> opened;
-    in_unit([&](UnitOfWork& unit) { opened = store.open(unit, event, shop, pair_of(user(2), user(1))); });
+    in_unit([&](UnitOfWork& unit) { opened = store.open(unit, event, {}, shop, pair_of(user(2), user(1))); });
     return opened;
   }
   Stored analyse(Uuid const& match, std::string const& title = "Cases") {
@@ -115,6 +116,71 @@ TEST_CASE("a pair has one live match, and another one only after it ended") {
   CHECK_FALSE(tables.open());
 }
 
+TEST_CASE("batches that overlap at the same time request each pair once") {
+  StoredMatches tables;
+  for (int i = 3; i <= 12; ++i) tables.add_person(i);
+  std::vector<Pair> pairs;
+  for (int i = 1; i <= 12; ++i)
+    for (int k = i + 1; k <= 12; ++k) pairs.push_back({user(i), user(k)});
+  auto backwards = pairs;
+  std::reverse(backwards.begin(), backwards.end());
+  std::array<std::vector<Pair>, 3> added;
+  std::array<std::thread, 3> batches;
+  for (std::size_t i = 0; i < batches.size(); ++i)
+    batches[i] = std::thread{[&, i] {
+      tables.in_unit([&](UnitOfWork& unit) {
+        added[i] = tables.store.add(unit, shop, user(100 + static_cast<int>(i)), i == 1 ? backwards : pairs);
+      });
+    }};
+  for (auto& batch : batches) batch.join();
+  std::set<Pair> once;
+  for (auto const& each : added) once.insert(each.begin(), each.end());
+  CHECK(once.size() == pairs.size());
+  CHECK(added[0].size() + added[1].size() + added[2].size() == pairs.size());
+  CHECK(tables.value("SELECT count(*) FROM omniscient_matches WHERE status = 'pending_analysis'") == "66");
+}
+
+TEST_CASE("a batch adds no pair of people who are gone, of another tenant, or with a live match") {
+  StoredMatches tables;
+  tables.database.add_tenant("other.example");
+  tables.add_person(3);
+  tables.add_person(4, "UTC", "tea", "cups", "other.example");
+  tables.add_match(1, 2, "analyzed");
+  tables.add_match(1, 3, "completed");
+  std::vector<Pair> added;
+  auto const add = [&] {
+    tables.in_unit([&](UnitOfWork& unit) {
+      added = tables.store.add(
+          unit, shop, user(100),
+          {{user(2), user(3)}, {user(1), user(2)}, {user(1), user(3)}, {user(1), user(4)}, {user(1), user(5)}});
+    });
+  };
+  add();
+  CHECK(added == std::vector<Pair>{{user(2), user(3)}, {user(1), user(3)}});
+  add();
+  CHECK(added.empty());
+}
+
+TEST_CASE("a batch's match has the same id when its pair is analysed, and again in a replay") {
+  StoredMatches tables;
+  auto const batch = random_uuid();
+  auto const stored = [&] { return tables.value("SELECT id || ' ' || batch_id FROM omniscient_matches"); };
+  tables.in_unit([&](UnitOfWork& unit) { tables.store.add(unit, shop, batch, {{user(1), user(2)}}); });
+  auto const before = stored();
+  auto const open = [&](std::string_view role) {
+    tables.in_unit(
+        [&](UnitOfWork& unit) {
+          tables.store.open(unit, random_uuid(), batch, shop, {user(1), user(2)});
+        },
+        role);
+  };
+  open("match");
+  CHECK(stored() == before);
+  tables.execute("DELETE FROM omniscient_matches");
+  open("replay");
+  CHECK(stored() == before);
+}
+
 TEST_CASE("a pair is read within its tenant alone") {
   StoredMatches tables;
   tables.database.add_tenant("other.example");
@@ -174,7 +240,9 @@ TEST_CASE("a match whose analysis fails is cancelled, unless it was analysed bef
   StoredMatches tables;
   std::optional<OpenMatch> left;
   auto const give_up = [&](std::string const& domain) {
-    tables.in_unit([&](UnitOfWork& unit) { left = tables.store.give_up(unit, domain, {user(1), user(2)}); });
+    tables.in_unit([&](UnitOfWork& unit) {
+      left = tables.store.give_up(unit, domain, {user(1), user(2)}, "analysis_failed");
+    });
   };
   give_up(shop);
   CHECK_FALSE(left);

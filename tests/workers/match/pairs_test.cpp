@@ -90,6 +90,19 @@ TEST_CASE("a pair of a batch that may not meet by now is passed over") {
   CHECK(matching.tables.log.back().status == "completed");
 }
 
+TEST_CASE("the match of a batch's pair that may not meet by now is cancelled while it waits for its analysis") {
+  for (auto const* status : {"pending_analysis", "analyzed", "scheduled"}) {
+    Matching matching;
+    matching.tables.matches[person(5)].status = status;
+    matching.tables.may_meet = false;
+    CHECK(matching.pair(person(7)) == Kind::handled);
+    auto const waits = std::string{status} == "pending_analysis";
+    CHECK_MESSAGE(matching.match().status == (waits ? "cancelled" : status), status);
+    CHECK(matching.match().reason == (waits ? "withdrawn" : ""));
+    CHECK(matching.context.published<MatchCancelled>().size() == (waits ? 1 : 0));
+  }
+}
+
 TEST_CASE("a pair that may not meet any more when its analysis is there is cancelled") {
   Matching matching;
   matching.model.script.say(analysis());
