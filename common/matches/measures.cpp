@@ -47,21 +47,20 @@ std::vector<AlertCondition> read_alert_conditions(pqxx::transaction_base& transa
                                         pqxx::params{domain});
 }
 
-BatchSummary read_batch_summary(pqxx::transaction_base& transaction, std::string const& domain, Uuid const& event_key,
-                                std::int64_t asked_at_ms) {
-  return postgres::read_one<BatchSummary>(
+std::optional<BatchSummary> read_batch_summary(pqxx::transaction_base& transaction, std::string const& domain,
+                                               Uuid const& batch, Uuid const& event_key) {
+  return postgres::read_optional<BatchSummary>(
       transaction,
       R"(SELECT (SELECT count(*) FROM users u JOIN personal_stories s ON s.user_id = u.id WHERE u.domain = $1
             AND u.status = 'APPROVED' AND u.deep_analysis_consent_at IS NOT NULL) AS "totalUsers",
-           count(*) AS "matchesAnalyzed",
+           count(analyzed_at) AS "matchesAnalyzed",
            count(*) FILTER (WHERE opportunity_score >= $3::numeric) AS "highValueMatches",
-           count(*) FILTER (WHERE status = 'scheduled') AS "scheduled",
-           (SELECT (metadata ->> 'requested')::bigint FROM omniscient_processing_logs
-            WHERE event_id = $4::uuid AND process_type = 'match') AS "pairsRequested",
+           count(scheduled_for) AS "scheduled", count(*) AS "pairsRequested",
            (SELECT (metadata ->> 'left_out')::bigint FROM omniscient_processing_logs
             WHERE event_id = $4::uuid AND process_type = 'match') AS "pairsLeftOut"
-         FROM omniscient_matches WHERE domain = $1 AND analyzed_at >= to_timestamp($2::bigint / 1000.0))",
-      pqxx::params{domain, asked_at_ms, high_value, to_string(event_key)});
+         FROM omniscient_matches WHERE domain = $1 AND batch_id = $2::uuid
+         HAVING count(*) FILTER (WHERE status = 'pending_analysis') = 0)",
+      pqxx::params{domain, to_string(batch), high_value, to_string(event_key)});
 }
 
 }  // namespace omnibus::matches

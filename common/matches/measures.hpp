@@ -35,15 +35,14 @@ struct AlertCondition {
 };
 BOOST_DESCRIBE_STRUCT(AlertCondition, (), (name, domain, subject, value, threshold, holds))
 
-/// What came of a batch so far, under the names that the seed's API has.
+/// What came of a batch, under the names that the seed's API has.
 struct BatchSummary {
   std::int64_t totalUsers = 0;        ///< people who may be matched
-  std::int64_t matchesAnalyzed = 0;   ///< since the batch was asked for, as the next two
+  std::int64_t matchesAnalyzed = 0;   ///< of this batch, as the next two
   std::int64_t highValueMatches = 0;  ///< with at least `high_value`
   std::int64_t scheduled = 0;
-  std::optional<std::int64_t>
-      pairsRequested{};  ///< what the worker asked for, and left out: beyond the batch, or of people who had enough
-  std::optional<std::int64_t> pairsLeftOut{};
+  std::int64_t pairsRequested = 0;
+  std::optional<std::int64_t> pairsLeftOut{};  ///< beyond the batch, of people who had enough, or of another batch
 };
 BOOST_DESCRIBE_STRUCT(BatchSummary, (),
                       (totalUsers, matchesAnalyzed, highValueMatches, scheduled, pairsRequested, pairsLeftOut))
@@ -63,8 +62,9 @@ json::Raw read_calibration(pqxx::transaction_base& transaction, std::optional<st
 json::Raw read_system_health(pqxx::transaction_base& transaction, std::optional<std::string> const& domain);
 std::vector<AlertCondition> read_alert_conditions(pqxx::transaction_base& transaction,
                                                   std::optional<std::string> const& domain);
-/// @param event_key of the event that asked for the batch
-BatchSummary read_batch_summary(pqxx::transaction_base& transaction, std::string const& domain, Uuid const& event_key,
-                                std::int64_t asked_at_ms);
+/// Nothing while a pair of the batch waits for its analysis. Call it once the match worker has handled the batch.
+/// @param batch its id; @param event_key of the event that asked for it
+std::optional<BatchSummary> read_batch_summary(pqxx::transaction_base& transaction, std::string const& domain,
+                                               Uuid const& batch, Uuid const& event_key);
 
 }  // namespace omnibus::matches

@@ -92,11 +92,12 @@ PlannedEvent plan_person(pqxx::transaction_base& transaction, TimeZones const& z
   return planned;
 }
 
-PlannedEvent plan_batch(std::string domain, std::optional<std::int64_t> size, std::optional<Uuid> actor) {
+PlannedEvent plan_batch(std::string domain, Uuid const& batch, std::optional<std::int64_t> size,
+                        std::optional<Uuid> actor) {
   if (size && (*size < 1 || *size > most_pairs))
     throw InvalidRequest{InvalidRequest::Kind::invalid, "invalid_event",
                          "batchSize must be 1 to " + std::to_string(most_pairs), "batchSize"};
-  MatchBatchRequested const event{std::move(domain), random_uuid(), size, actor};
+  MatchBatchRequested const event{std::move(domain), batch, size, actor};
   return plan(event, to_string(event.batch_id));
 }
 

@@ -55,7 +55,8 @@ inline constexpr std::int64_t most_reports = 1'000;
 PlannedEvent plan_person(pqxx::transaction_base& transaction, TimeZones const& zones, PersonRecorded const& person);
 
 /// @param size nothing: the match worker's MATCH_BATCH_SIZE
-PlannedEvent plan_batch(std::string domain, std::optional<std::int64_t> size, std::optional<Uuid> actor);
+PlannedEvent plan_batch(std::string domain, Uuid const& batch, std::optional<std::int64_t> size,
+                        std::optional<Uuid> actor);
 
 /// Both people must be there, different, and eligible: approved, with a story and consent. Who blocked whom is known to
 /// the worker only.

@@ -92,7 +92,8 @@ void ask(MatchingOptions const& options, std::string_view done, Plan const& make
 
 void analyze(MatchingOptions const& options) {
   ask(options, "the match worker looks for pairs: omnibus match ls shows them", [&](auto& transaction) {
-    return matches::plan_batch(find_tenant(transaction, options.domain), options.batch_size, std::nullopt);
+    return matches::plan_batch(find_tenant(transaction, options.domain), random_uuid(), options.batch_size,
+                               std::nullopt);
   });
 }
 

@@ -100,17 +100,29 @@ Wait::~Wait() {
 }
 
 Task<std::optional<HandledEvent>> Wait::handled(std::string worker, Uuid event_key, http::Stream& client) {
-  if (waiting_ == nullptr) co_return std::nullopt;
+  std::optional<HandledEvent> outcome;
+  auto const look = [&]() -> Task<bool> {
+    auto looking = waiting_->look_(worker, event_key);
+    outcome = co_await std::move(looking);
+    co_return outcome.has_value();
+  };
+  auto waiting = until(look, client);
+  co_await std::move(waiting);
+  co_return outcome;
+}
+
+Task<bool> Wait::until(std::function<Task<bool>()> look, http::Stream& client) {
+  if (waiting_ == nullptr) co_return false;
   for (auto pause = first_look;; pause = std::min(pause * 2, longest_look)) {
     try {
-      auto looking = waiting_->look_(worker, event_key);
-      auto outcome = co_await std::move(looking);
-      if (outcome) co_return outcome;
+      auto looking = look();
+      auto const found = co_await std::move(looking);
+      if (found) co_return true;
     } catch (std::exception const& error) {
       log::info("a waiting request could not look", {{"reason", error.what()}});
     }
     auto const left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());
-    if (left <= 0ms || client.closed()) co_return std::nullopt;
+    if (left <= 0ms || client.closed()) co_return false;
     auto waiting = client.wait(std::min(pause, left));
     co_await std::move(waiting);
   }

@@ -45,6 +45,10 @@ class Wait {
   /// time: the event is published already. `event_key` is `omnibus::event_key` of the published envelope.
   Task<std::optional<HandledEvent>> handled(std::string worker, Uuid event_key, http::Stream& client);
 
+  /// Waits until `look`, which looks once, finds what it looks for; it may throw. Returns false when it does not in the
+  /// time, as handled() returns nothing.
+  Task<bool> until(std::function<Task<bool>()> look, http::Stream& client);
+
   /// Tells the client by `Preference-Applied` that its preference was heeded.
   void apply(http::Response& response) const;
 

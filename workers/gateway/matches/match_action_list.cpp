@@ -111,17 +111,23 @@ constexpr matches::Page first_page{100, 0};
 
 Task<MatchActions::Result> MatchActions::analyze_matches(MatchCall& call, std::string_view params) {
   auto const size = read_json<BatchParams>(params).batchSize;
-  auto const asked_at = wall_clock_ms();
+  auto const batch = random_uuid();
   auto asking = requests_.ask(call, match_worker, [=, &call](pqxx::transaction_base&) {
-    return matches::plan_batch(call.caller.scope.domain, size, call.caller.principal.id);
+    return matches::plan_batch(call.caller.scope.domain, batch, size, call.caller.principal.id);
   });
-  auto const published = co_await std::move(asking);
+  auto published = co_await std::move(asking);
   auto result = result_of(published);
+  // The worker has handled the batch once its pairs are requested; each of them is an event of its own.
   if (published.handled) {
-    auto reading = requests_.read(call, [=, domain = call.caller.scope.domain](pqxx::transaction_base& transaction) {
-      return matches::read_batch_summary(transaction, domain, published.event_key, asked_at);
-    });
-    result.summary = co_await std::move(reading);
+    auto const look = [&]() -> Task<bool> {
+      auto reading = requests_.read(call, [=, &call](pqxx::transaction_base& transaction) {
+        return matches::read_batch_summary(transaction, call.caller.scope.domain, batch, published.event_key);
+      });
+      result.summary = co_await std::move(reading);
+      co_return result.summary.has_value();
+    };
+    auto waiting = call.wait->until(look, call.client);
+    published.handled = co_await std::move(waiting);
   }
   co_return Result{published.status(), json::encode(result)};
 }

@@ -181,18 +181,45 @@ TEST_CASE_FIXTURE(MatchWorld, "a request that prefers to wait gets what the work
   auto const parked = serve(waiting_request);
   CHECK(parked.status == 409);
   CHECK(has(parked, "\"success\":false"));
+}
+
+TEST_CASE_FIXTURE(MatchWorld, "a batch that prefers to wait is answered once its pairs are analysed") {
   auto batch = request("operator", "POST", "/v1/actions/analyzeMatches", "{}");
-  batch.headers.add("Prefer", "wait=5");
+  batch.headers.add("Prefer", "wait=1");
   handled = HandledEvent{};
-  auto const summary = serve(batch);
-  CHECK(has(summary, R"("summary":{"totalUsers":3,"matchesAnalyzed":0,"highValueMatches":0,"scheduled":0}})"));
+  auto const without_pairs = serve(batch);
+  CHECK(without_pairs.status == 200);
+  CHECK(has(without_pairs, R"("summary":{"totalUsers":3,"matchesAnalyzed":0,"highValueMatches":0,"scheduled":0,)"));
+  // What the worker stores when it requests the pairs; before, another match was analysed.
   on_published = [&](std::vector<Publisher::Event> const& events) {
     pqxx::nontransaction(owner).exec(
         "INSERT INTO omniscient_processing_logs (process_type, action, event_id, domain, status, metadata) VALUES"
-        " ('match', 'analyze_batch', $1, 'shop.example', 'completed', '{\"requested\": 7, \"left_out\": 2}')",
+        " ('match', 'analyze_batch', $1, 'shop.example', 'completed', '{\"requested\": 2, \"left_out\": 7}')",
         pqxx::params{to_string(event_key(events[0].envelope))});
-    execute("UPDATE omniscient_matches SET analyzed_at = now() + interval '1 s' WHERE status = 'analyzed'");
+    pqxx::nontransaction(owner).exec("UPDATE omniscient_matches SET batch_id = $1 WHERE id IN ($2, $3)",
+                                     pqxx::params{events[0].key, held, analyzed});
   };
-  CHECK(has(serve(batch),
-            R"("matchesAnalyzed":1,"highValueMatches":1,"scheduled":0,"pairsRequested":7,"pairsLeftOut":2)"));
+  execute("DELETE FROM omniscient_matches WHERE id = '" + std::string(withdrawn) + "'");
+  CHECK(has(serve(batch), R"("matchesAnalyzed":2,"highValueMatches":2,"scheduled":0,"pairsRequested":2,)"
+                          R"("pairsLeftOut":7)"));
+  // One of them waits for its analysis: until it is there, or the time is over.
+  execute("DELETE FROM omniscient_matches WHERE id = '" + std::string(analyzed) + "'");
+  add_match(analyzed, ann, eve, "pending_analysis", "shop.example");
+  execute("UPDATE omniscient_matches SET analyzed_at = NULL, opportunity_score = NULL WHERE id = '" +
+          std::string(analyzed) + "'");
+  auto const unfinished = serve(batch);
+  CHECK(unfinished.status == 202);
+  CHECK_FALSE(has(unfinished, "summary"));
+  CHECK(has(unfinished, "event_id"));
+  batch.headers.set("Prefer", "wait=20");
+  RecordingClient client;
+  client.pauses_left = 3;
+  client.on_pauses_over = [&] {
+    execute(
+        "UPDATE omniscient_matches SET status = 'analyzed', analyzed_at = now(), opportunity_score = 0.2 WHERE id = '" +
+        std::string(analyzed) + "'");
+  };
+  auto const finished = serve(batch, client);
+  CHECK(finished.status == 200);
+  CHECK(has(finished, R"("matchesAnalyzed":2,"highValueMatches":1,"scheduled":0,"pairsRequested":2)"));
 }

@@ -31,6 +31,8 @@ struct RecordingClient final : http::Stream {
   std::string streamed;
   bool started = false, left = false;
   std::function<void()> on_piece;
+  int pauses_left = -1;  ///< until on_pauses_over is called
+  std::function<void()> on_pauses_over;
   boost::asio::any_io_executor executor;
 
   /// Does something a little later, while the stream waits for news.
@@ -56,7 +58,10 @@ struct RecordingClient final : http::Stream {
   void reset() override {}
   bool closed() const override { return left; }
   void on_close(std::function<void()>) override {}
-  Task<> wait(std::chrono::milliseconds) override { co_return; }
+  Task<> wait(std::chrono::milliseconds) override {
+    if (pauses_left > 0 && --pauses_left == 0) on_pauses_over();
+    co_return;
+  }
 };
 
 inline constexpr std::string_view ann = "00000000-0000-4000-8000-00000000000a";
