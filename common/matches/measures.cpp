@@ -52,7 +52,7 @@ std::optional<BatchSummary> read_batch_summary(pqxx::transaction_base& transacti
   return postgres::read_optional<BatchSummary>(
       transaction,
       R"(SELECT (SELECT count(*) FROM users u JOIN personal_stories s ON s.user_id = u.id WHERE u.domain = $1
-            AND u.status = 'APPROVED' AND u.deep_analysis_consent_at IS NOT NULL) AS "totalUsers",
+            AND u.status = 'APPROVED' AND u.deep_analysis_consent_at <= now()) AS "totalUsers",
            count(analyzed_at) AS "matchesAnalyzed",
            count(*) FILTER (WHERE opportunity_score >= $3::numeric) AS "highValueMatches",
            count(scheduled_for) AS "scheduled", count(*) AS "pairsRequested",

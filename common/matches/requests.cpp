@@ -4,6 +4,7 @@
 #include "events/report.hpp"
 #include "json/encode.hpp"
 #include "postgres/rows.hpp"
+#include "time/time.hpp"
 
 #include <algorithm>
 
@@ -62,7 +63,8 @@ Candidacy read_candidacy(pqxx::transaction_base& transaction, Uuid const& id, st
   auto found = postgres::read_optional<Candidacy>(
       transaction,
       "SELECT u.id, u.domain,"
-      " u.status = 'APPROVED' AND u.deep_analysis_consent_at IS NOT NULL AND s.user_id IS NOT NULL AS eligible"
+      " u.status = 'APPROVED' AND COALESCE(u.deep_analysis_consent_at <= now(), false) AND s.user_id IS NOT NULL"
+      " AS eligible"
       " FROM users u LEFT JOIN personal_stories s ON s.user_id = u.id WHERE u.id = $1::uuid",
       pqxx::params{to_string(id)});
   if (!found) throw unknown("user", std::move(field));
@@ -81,6 +83,11 @@ RequestedMatch find_match(pqxx::transaction_base& transaction, Uuid const& id) {
 
 PlannedEvent plan_person(pqxx::transaction_base& transaction, TimeZones const& zones, PersonRecorded const& person) {
   auto planned = plan(person, to_string(person.user_id));
+  constexpr std::int64_t clocks_differ_ms = 300'000;
+  if (person.deep_analysis_consent_at &&
+      parse_time_ms(*person.deep_analysis_consent_at).value_or(0) > wall_clock_ms() + clocks_differ_ms)
+    throw InvalidRequest{InvalidRequest::Kind::invalid, "invalid_event",
+                         "deep_analysis_consent_at must not be in the future", "deep_analysis_consent_at"};
   if (!zones.contains(person.timezone))
     throw InvalidRequest{InvalidRequest::Kind::invalid, "invalid_event",
                          "timezone must be a name of the time zone database, such as Africa/Kigali", "timezone"};

@@ -73,6 +73,8 @@ Query read_query(QueryText const& text, std::int64_t now_ms) {
   if (from >= to) throw InvalidQuery{"from", "It must be before the end of the range"};
   query.from_ms = floor_to(from, width);
   query.to_ms = floor_to(to - 1, width) + width;
+  if (query.from_ms < first_time_ms) throw InvalidQuery{"from", "It must not be before the year 1"};
+  if (query.to_ms > last_time_ms) throw InvalidQuery{"to", "It must be before the last day of the year 9999"};
   if (auto const buckets = (query.to_ms - query.from_ms) / width; buckets > most_buckets)
     throw InvalidQuery{"from",
                        fmt::format("The range has {} buckets of {}, but at most {} are allowed: ask for a coarser "

@@ -78,13 +78,20 @@ std::optional<std::int64_t> parse_time_ms(std::string_view text) {
   auto const offset = take_offset(text);
   if (!offset || !text.empty()) return std::nullopt;
   auto const time = sys_days{date} + hours{*hour} + minutes{*minute} + seconds{*second} + *fraction - *offset;
-  return duration_cast<milliseconds>(time.time_since_epoch()).count();
+  auto const ms = duration_cast<milliseconds>(time.time_since_epoch()).count();
+  if (ms < first_time_ms || ms > last_time_ms) return std::nullopt;  // by its offset, or a leap second
+  return ms;
 }
 
 std::optional<std::int64_t> parse_time_or_date_ms(std::string_view text) {
   constexpr std::size_t date_size = 10;
   if (text.size() == date_size) return parse_time_ms(std::string{text} + "T00:00:00Z");
   return parse_time_ms(text);
+}
+
+std::optional<std::string> time_in_utc(std::string_view text) {
+  auto const ms = parse_time_ms(text);
+  return ms ? std::optional{format_time_ms(*ms)} : std::nullopt;
 }
 
 std::string format_time_ms(std::int64_t ms, Fraction fraction) {

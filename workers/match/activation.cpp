@@ -1,4 +1,5 @@
 /// Midnights: matches that are due become active, and their conversations are requested.
+#include "time/time.hpp"
 #include "workers/match/handler.hpp"
 #include "workers/match/tenant.hpp"
 
@@ -60,7 +61,8 @@ Task<> MatchHandler::handle(Context& context, MatchMidnightRequested const& requ
   auto looking_up = matches_->read_tenant(context, request.domain);
   auto const tenant = co_await std::move(looking_up);
   check_tenant(tenant);
-  ActivationScope const scope{request.domain, request.user_id, request.match_id, request.at};
+  ActivationScope const scope{request.domain, request.user_id, request.match_id,
+                              request.at ? time_in_utc(*request.at) : std::nullopt};
   if (!request.match_id) {
     auto activating = activate_all(context, scope);
     co_await std::move(activating);

@@ -17,7 +17,7 @@ WITH people AS MATERIALIZED (
   SELECT row_number() OVER (ORDER BY hashtextextended(u.id::text, 0), u.id)::int AS n, u.id, s.seek_words,
          s.offer_words, s.updated_at
   FROM users u JOIN personal_stories s ON s.user_id = u.id
-  WHERE u.domain = $1 AND u.status = 'APPROVED' AND u.deep_analysis_consent_at IS NOT NULL
+  WHERE u.domain = $1 AND u.status = 'APPROVED' AND u.deep_analysis_consent_at <= now()
     AND (SELECT status FROM tenants WHERE domain = $1) = 'active'),
 barring AS MATERIALIZED (
   SELECT p.n AS a, q.n AS b
@@ -95,7 +95,7 @@ Candidates PostgresCandidates::find_over(pqxx::connection& connection, std::stri
   auto const count = postgres::read_one<PeopleCount>(query, R"(
       SELECT (SELECT status FROM tenants WHERE domain = $1) AS tenant_status, count(*) AS people
       FROM users u JOIN personal_stories s ON s.user_id = u.id
-      WHERE u.domain = $1 AND u.status = 'APPROVED' AND u.deep_analysis_consent_at IS NOT NULL)",
+      WHERE u.domain = $1 AND u.status = 'APPROVED' AND u.deep_analysis_consent_at <= now())",
                                                      pqxx::params{domain});
   Candidates candidates{count.tenant_status, count.people, 0, {}};
   prepare(query);

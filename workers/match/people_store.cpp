@@ -3,6 +3,7 @@
 #include "handler/failure.hpp"
 #include "postgres/rows.hpp"
 #include "text/words.hpp"
+#include "time/time.hpp"
 #include "workers/match/tenant.hpp"
 #include "workers/match/zone.hpp"
 
@@ -51,7 +52,8 @@ void store_person(pqxx::transaction_base& transaction, PersonRecorded const& per
           deep_analysis_consent_at = excluded.deep_analysis_consent_at, blocked_user_ids = excluded.blocked_user_ids
       WHERE u.domain = excluded.domain)",
       pqxx::params{to_string(person.user_id), person.domain, person.handle, person.timezone, person.status,
-                   person.email, person.deep_analysis_consent_at,
+                   person.email,
+                   person.deep_analysis_consent_at ? time_in_utc(*person.deep_analysis_consent_at) : std::nullopt,
                    texts_of(person.blocked_user_ids.value_or(std::vector<Uuid>{}))});
 }
 

@@ -56,6 +56,12 @@ TEST_CASE("a range is widened to whole buckets, and one that ends at a bound is 
 }
 
 TEST_CASE("what cannot be answered is refused with the field at fault") {
+  CHECK(refused(range("0001-01-01T00:00:00+00:01", "0001-01-02", "1h")) == "from");
+  CHECK(refused(range("9999-12-31", "9999-12-31T23:59:59Z", "1d")) == "to");
+  CHECK(range_of(range("9999-12-29", "9999-12-31", "1d")) == "9999-12-29T00:00:00Z 9999-12-31T00:00:00Z");
+  QueryText first_day;
+  first_day.to = "0001-01-01T12:00:00Z";
+  CHECK(refused(first_day) == "from");  // which is a day before
   CHECK(refused(range("yesterday", "2026-11-20", "1h")) == "from");
   CHECK(refused(range("2026-11-20", "2026-13-20", "1h")) == "to");
   CHECK(refused(range("2026-11-20", "2026-11-20", "1h")) == "from");

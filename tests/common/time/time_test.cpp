@@ -15,11 +15,26 @@ TEST_CASE("a time of RFC 3339 is read in every form it may have") {
 }
 
 TEST_CASE("what is no time is not read as one") {
-  for (auto const* text :
-       {"", "2026-11-20", "2026-11-20T10:00:00", "2026-11-20T10:00Z", "2026-13-01T00:00:00Z", "2023-02-29T00:00:00Z",
-        "2026-11-20T24:00:00Z", "2026-11-20T10:60:00Z", "2026-11-20T10:00:61Z", "2026-11-20T10:00:00.Z",
-        "2026-11-20T10:00:00.1234567890Z", "2026-11-20T10:00:00+1:00", "2026-11-20T10:00:00+24:00",
-        "2026-11-20T10:00:00Z ", "0000-01-01T00:00:00Z", "+026-11-20T10:00:00Z", "now"})
+  for (auto const* text : {"",
+                           "2026-11-20",
+                           "2026-11-20T10:00:00",
+                           "2026-11-20T10:00Z",
+                           "2026-13-01T00:00:00Z",
+                           "2023-02-29T00:00:00Z",
+                           "2026-11-20T24:00:00Z",
+                           "2026-11-20T10:60:00Z",
+                           "2026-11-20T10:00:61Z",
+                           "2026-11-20T10:00:00.Z",
+                           "2026-11-20T10:00:00.1234567890Z",
+                           "2026-11-20T10:00:00+1:00",
+                           "2026-11-20T10:00:00+24:00",
+                           "0001-01-01T00:00:00+00:01",
+                           "9999-12-31T23:59:59-00:01",
+                           "9999-12-31T23:59:60Z",
+                           "2026-11-20T10:00:00Z ",
+                           "0000-01-01T00:00:00Z",
+                           "+026-11-20T10:00:00Z",
+                           "now"})
     CHECK_MESSAGE(!parse_time_ms(text), text);
 }
 
@@ -37,6 +52,12 @@ TEST_CASE("a time is written with its milliseconds, without them, or as it needs
   CHECK(format_time_ms(whole, Fraction::always) == "2026-11-20T10:00:00.000Z");
   CHECK(format_time_ms(whole + 7, Fraction::always) == "2026-11-20T10:00:00.007Z");
   CHECK(format_time_ms(whole + 999, Fraction::none) == "2026-11-20T10:00:00Z");
+}
+
+TEST_CASE("a time is told in UTC, whatever its offset") {
+  CHECK(time_in_utc("2026-11-20T10:00:00.5+23:59") == "2026-11-19T10:01:00.500Z");
+  CHECK(time_in_utc("0001-01-01T23:59:00+23:59") == "0001-01-01T00:00:00Z");
+  CHECK_FALSE(time_in_utc("2026-11-20"));
 }
 
 TEST_CASE("a time reads back as it was written") {

@@ -19,7 +19,7 @@ struct Recording : MatchTables {
     event.handle = "person " + std::to_string(number);
     event.timezone = "Africa/Kigali";
     event.status = "APPROVED";
-    event.deep_analysis_consent_at = "2026-11-29T10:00:00Z";
+    event.deep_analysis_consent_at = "2020-11-29T10:00:00Z";
     event.narrative = "I repair clocks.";
     event.seeking_connections = {"cases, \"good\" ones"};
     event.offering_expertise = {"clocks"};
@@ -79,6 +79,27 @@ TEST_CASE("a story's time changes with the story alone") {
   person.current_focus = "Cuckoo clocks.";
   people.record(person);
   CHECK(people.value("SELECT updated_at > '2026-11-01Z' FROM personal_stories") == "t");
+}
+
+TEST_CASE("the time of a consent may have any offset of RFC 3339") {
+  Recording people;
+  auto person = Recording::person(1);
+  person.deep_analysis_consent_at = "2020-11-29T10:00:00+23:59";
+  people.record(person);
+  CHECK(people.value("SELECT deep_analysis_consent_at = '2020-11-28T10:01:00Z' FROM users") == "t");
+}
+
+TEST_CASE("a consent counts from its time on") {
+  Recording people;
+  people.record(Recording::person(1));
+  people.record(Recording::person(2));
+  auto const may_meet = [&](std::string const& consent) {
+    people.execute("UPDATE users SET deep_analysis_consent_at = " + consent + " WHERE handle = 'person 2'");
+    return people.value("SELECT omniscient_may_meet('" + to_string(user(1)) + "', '" + to_string(user(2)) + "')");
+  };
+  CHECK(may_meet("now()") == "t");
+  CHECK(may_meet("now() + interval '1 hour'") == "f");
+  CHECK(may_meet("NULL") == "f");
 }
 
 TEST_CASE("another tenant's person, a taken handle and an unknown tenant are refused") {

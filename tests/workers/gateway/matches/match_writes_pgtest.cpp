@@ -1,4 +1,5 @@
 #include "tests/workers/gateway/matches/match_world.hpp"
+#include "time/time.hpp"
 
 #include <string>
 #include <vector>
@@ -62,6 +63,12 @@ TEST_CASE_FIXTURE(MatchWorld, "a person that breaks a rule is 422 with the field
            {quoted("email", R"(a@b.example\r\nBcc: x@example.org)"), 422, "email"},
            {quoted("status", "FRIEND"), 422, "status"},
            {quoted("deep_analysis_consent_at", "2026-11-29T10:00:00"), 422, "deep_analysis_consent_at"},
+           {quoted("deep_analysis_consent_at", "0001-01-01T00:00:00+23:59"), 422, "deep_analysis_consent_at"},
+           {quoted("deep_analysis_consent_at", "9999-12-31T23:59:60Z"), 422, "deep_analysis_consent_at"},
+           {quoted("deep_analysis_consent_at", format_time_ms(wall_clock_ms() + 360'000)), 422,
+            "deep_analysis_consent_at"},
+           {quoted("deep_analysis_consent_at", format_time_ms(wall_clock_ms() + 240'000)), 202, ""},
+           {quoted("deep_analysis_consent_at", "2020-01-01T00:00:00+23:59"), 202, ""},
            {R"({"handle":"Eve\r\nBcc: x@example.org"})", 422, "handle"},
            {R"({"handle":")" + std::string(65, 'x') + R"("})", 422, "handle"},
            {R"({"handle":")" + std::string(64, 'x') + R"("})", 202, ""},
