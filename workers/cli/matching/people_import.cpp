@@ -9,6 +9,8 @@ namespace omnibus::cli {
 
 boost::system::result<PersonRecorded, json::DecodeError> read_person_line(std::string_view line,
                                                                           ImportDefaults const& defaults) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";  // some editors begin a file with it
+  if (line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
   auto text = json::decode_strictly<matches::PersonText>(line, {.bytes = line.size()});
   if (!text) return text.error();
   auto domain = text->domain ? text->domain : defaults.domain;

@@ -27,6 +27,11 @@ struct CollaborationBody {
 };
 BOOST_DESCRIBE_STRUCT(CollaborationBody, (), (tracked, details))
 
+/// A field that may be left out, and says something else than the request does.
+Refusal other_than(std::string field, std::string_view what) {
+  return {422, "The request is not valid", field + " is not " + std::string(what), std::move(field)};
+}
+
 /// The thing as it is once its worker has handled the event; without one, that the event was accepted.
 template <class Thing>
 http::Response answer_of(MatchCall const& call, PublishedCall const& published, std::optional<Thing> const& thing) {
@@ -51,7 +56,10 @@ Task<http::Response> MatchRoutes::put_person(http::Request const& request, http:
   MatchCall call{request, client, std::move(caller)};
   auto const id = path_id(request);
   require_json(request);
-  auto text = read_json<matches::PersonText>(request.body);
+  auto text = read_whole_json<matches::PersonText>(request.body);
+  if (text.user_id.value_or(id) != id) throw other_than("user_id", "the id in the path");
+  if (text.domain.value_or(call.caller.scope.domain) != call.caller.scope.domain)
+    throw other_than("domain", "the tenant of the request");
   text.user_id = id;
   auto asking = requests_.ask(
       call, "match",

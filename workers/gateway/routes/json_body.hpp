@@ -23,4 +23,13 @@ Body read_json(std::string_view text) {
   return *std::move(body);
 }
 
+/// The same, but an unknown field is refused as well: for a body that replaces a whole thing, where a misspelt field
+/// would empty the real one.
+template <class Body>
+Body read_whole_json(std::string_view text) {
+  auto body = json::decode_strictly<Body>(text, {.bytes = text.size()});
+  if (!body) refuse_body(body.error());
+  return *std::move(body);
+}
+
 }  // namespace omnibus::gateway

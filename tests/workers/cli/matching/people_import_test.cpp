@@ -48,6 +48,10 @@ TEST_CASE("with approval, what a line leaves out is approved and consented, and 
   CHECK(said.deep_analysis_consent_at == "2026-01-01T00:00:00Z");
 }
 
+TEST_CASE("a byte order mark in front of the first line is no part of it") {
+  CHECK(read_person_line("\xEF\xBB\xBF{\"handle\":\"ann\"}", shop).value().handle == "ann");
+}
+
 TEST_CASE("a bad line names its field") {
   CHECK(field_of(R"({"narrative":"x"})") == "handle");
   CHECK(field_of(R"({"handle":"a\nb"})") == "handle");
