@@ -49,14 +49,20 @@ bool is_e164(std::string_view number) {
          std::all_of(number.begin(), number.end(), is_digit);
 }
 
-bool is_control(char c) {
-  return static_cast<unsigned char>(c) < 0x20U || c == 0x7f;
+/// Whether UTF-8 begins with a control character, or with one that separates lines or turns the direction of text.
+bool begins_with_control(std::string_view text) {
+  auto const byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
+  auto const is_within = [](unsigned value, unsigned first, unsigned last) { return value >= first && value <= last; };
+  if (byte(0) < 0x20U || byte(0) == 0x7fU) return true;
+  if (byte(0) == 0xc2U) return is_within(byte(1), 0x80U, 0x9fU);                      // U+0080 to U+009F
+  if (byte(0) == 0xe2U && byte(1) == 0x80U) return is_within(byte(2), 0xa8U, 0xaeU);  // U+2028 to U+202E
+  return byte(0) == 0xe2U && byte(1) == 0x81U && is_within(byte(2), 0xa6U, 0xa9U);    // U+2066 to U+2069
 }
 
-bool is_email(std::string_view address) {
-  auto const at = address.find('@');
-  return at != 0 && at < address.size() - 1 && address.find('@', at + 1) == std::string_view::npos &&
-         std::none_of(address.begin(), address.end(), [](char c) { return c == ' ' || is_control(c); });
+bool has_control(std::string_view text) {
+  for (; !text.empty(); text.remove_prefix(1))
+    if (begins_with_control(text)) return true;
+  return false;
 }
 
 }  // namespace
@@ -87,13 +93,22 @@ std::optional<InvalidField> one_of(std::string_view field, std::string_view valu
 
 std::optional<InvalidField> line(std::string_view field, std::string_view value, std::size_t most) {
   if (auto invalid = length(field, value, most)) return invalid;
-  if (std::none_of(value.begin(), value.end(), is_control)) return std::nullopt;
+  if (!has_control(value)) return std::nullopt;
   return InvalidField{std::string(field), "must have no control characters"};
 }
 
-std::optional<InvalidField> email(std::string_view field, std::string_view value) {
+bool is_email(std::string_view text) {
   constexpr std::size_t max_address = 254;
-  if (characters(value) <= max_address && is_email(value)) return std::nullopt;
+  auto const at = text.find('@');
+  if (text.size() > max_address || at == std::string_view::npos || at == 0 || at + 1 == text.size()) return false;
+  return text.find('@', at + 1) == std::string_view::npos && std::none_of(text.begin(), text.end(), [](char c) {
+           auto const byte = static_cast<unsigned char>(c);
+           return byte <= 0x20U || byte >= 0x7fU || std::string_view{"\"<>(),:;\\[]"}.find(c) != std::string_view::npos;
+         });
+}
+
+std::optional<InvalidField> email(std::string_view field, std::string_view value) {
+  if (is_email(value)) return std::nullopt;
   return InvalidField{std::string(field), "must be an e-mail address of at most 254 characters"};
 }
 

@@ -25,11 +25,15 @@ std::optional<InvalidField> e164(std::string_view field, std::string_view value)
 std::optional<InvalidField> one_of(std::string_view field, std::string_view value,
                                    std::initializer_list<std::string_view> words);
 
-/// 1 to `most` characters without control characters: text that may become a header or a line.
+/// 1 to `most` characters without control characters: text that may become a header or a line. Those of Unicode count
+/// as well (U+0080 to U+009F), and what separates lines or turns the direction of the text that follows it.
 std::optional<InvalidField> line(std::string_view field, std::string_view value, std::size_t most);
 
-/// An e-mail address: one `@` with something on both sides, no blanks or control characters, 3 to 254 characters.
+/// An e-mail address that can be sent to: is_email().
 std::optional<InvalidField> email(std::string_view field, std::string_view value);
+/// Whether a text can stand as an address in a header and in SMTP: `local@domain` of ASCII without blanks, control
+/// characters, quotes, commas and brackets, at most 254 characters.
+bool is_email(std::string_view text);
 
 /// A short stable word of a-z and `_`, such as a dead letter's class.
 std::optional<InvalidField> word(std::string_view field, std::string_view value);

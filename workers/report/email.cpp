@@ -1,6 +1,7 @@
 #include "workers/report/email.hpp"
 
 #include "hash/hash.hpp"
+#include "text/rules.hpp"
 
 #include <algorithm>
 #include <array>
@@ -61,19 +62,10 @@ std::string part(std::string_view boundary, std::string_view type, std::string_v
 }
 
 void check_address(std::string_view address, std::string_view field) {
-  if (!is_address(address)) throw std::invalid_argument{fmt::format("{} is no e-mail address", field)};
+  if (!rules::is_email(address)) throw std::invalid_argument{fmt::format("{} is no e-mail address", field)};
 }
 
 }  // namespace
-
-bool is_address(std::string_view text) {
-  auto const at = text.find('@');
-  if (text.size() > 254 || at == std::string_view::npos || at == 0 || at + 1 == text.size()) return false;
-  return text.find('@', at + 1) == std::string_view::npos && std::none_of(text.begin(), text.end(), [](char c) {
-           auto const byte = static_cast<unsigned char>(c);
-           return byte <= 0x20 || byte >= 0x7F || std::string_view{"\"<>(),:;\\[]"}.find(c) != std::string_view::npos;
-         });
-}
 
 std::string encode_header(std::string_view original) {
   std::string value{original};

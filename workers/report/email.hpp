@@ -22,12 +22,8 @@ struct Email {
 /// The message of RFC 5322: headers of ASCII, each encoded word at most 75 characters and valid UTF-8 by itself, and
 /// both bodies in base64. Lines end with CRLF and have at most 76 characters, but for addresses. Nothing in a field of
 /// `email` can add a header or end the message.
-/// @throws std::invalid_argument when an address is none, see is_address().
+/// @throws std::invalid_argument when an address is none, see rules::is_email().
 std::string render_email(Email const& email);
-
-/// Whether a text can stand as an address in a header and in SMTP: `local@domain` of ASCII without blanks, control
-/// characters, quotes, commas and angle brackets, at most 254 characters.
-bool is_address(std::string_view text);
 
 /// A header's value: text of ASCII unchanged if it is short and without a meaning of its own, else encoded words.
 /// Control characters become blanks.

@@ -82,7 +82,7 @@ SmtpMailer::SmtpMailer(ReportSettings const& settings)
       threads_{static_cast<std::size_t>(settings.smtp_connections)} {
   if (!url_.starts_with("smtp://") && !url_.starts_with("smtps://"))
     throw std::invalid_argument{"SMTP_URL must begin with smtp:// or smtps://"};
-  if (!is_address(settings.smtp_from)) throw std::invalid_argument{"SMTP_FROM must be an e-mail address"};
+  if (!rules::is_email(settings.smtp_from)) throw std::invalid_argument{"SMTP_FROM must be an e-mail address"};
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
 }

@@ -1,6 +1,8 @@
 // E-mail messages as they go over the wire.
 #include "workers/report/email.hpp"
 
+#include "text/rules.hpp"
+
 #include <algorithm>
 #include <stdexcept>
 #include <string>
@@ -8,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+using namespace omnibus;
 using namespace omnibus::report;
 
 namespace {
@@ -94,11 +97,11 @@ TEST_CASE("what is no address never gets into a message") {
   for (auto const* const wrong :
        {"", "@", "a@", "@b", "a", "a@b@c", "a b@c", "a@b\r\nBcc: x@y", "a@b>", "<a@b", "a,b@c", "é@b", "a@b\x7f"}) {
     CAPTURE(wrong);
-    CHECK_FALSE(is_address(wrong));
+    CHECK_FALSE(rules::is_email(wrong));
     auto email = some_email();
     email.to = wrong;
     CHECK_THROWS_AS(render_email(email), std::invalid_argument);
   }
-  CHECK_FALSE(is_address(std::string(250, 'a') + "@b.cd"));
-  CHECK(is_address("ann+reports@example.org"));
+  CHECK_FALSE(rules::is_email(std::string(250, 'a') + "@b.cd"));
+  CHECK(rules::is_email("ann+reports@example.org"));
 }
