@@ -40,13 +40,18 @@ Task<> MatchHandler::handle(Context& context, PersonRecorded const& person) {
   if (context.replaying()) co_return context.pass_over("people stay as they are");
   auto checking = check_zone(context, person.timezone);
   co_await std::move(checking);
+  auto is_latest = true;
   auto committing = context.commit([&](UnitOfWork& unit) {
-    for (auto const& match : people_->record(unit, person))
+    auto const cancelled = people_->record(unit, person, context.time_ms());
+    is_latest = cancelled.has_value();
+    for (auto const& match : cancelled.value_or(std::vector<Uuid>{}))
       unit.publish(MatchCancelled{person.domain, match, "withdrawn"}, to_string(match));
     matches_->log_end(unit, context, work_of(person));
   });
   auto const committed = co_await std::move(committing);
-  if (committed) processing::observe_duration(context, work_of(person).action);
+  if (!committed) co_return;
+  processing::observe_duration(context, work_of(person).action);
+  if (!is_latest) log::info(context.log_fields(), "a later event recorded the person: this one changes nothing");
 }
 
 Task<> MatchHandler::handle(Context& context, MatchInsightsOverrideRequested const& request) {

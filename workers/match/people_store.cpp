@@ -20,8 +20,9 @@ struct PersonBefore {
   std::optional<std::string> tenant_status;
   bool elsewhere = false;
   bool handle_taken = false;
+  bool newer = false;  ///< a later event recorded the person
 };
-BOOST_DESCRIBE_STRUCT(PersonBefore, (), (tenant_status, elsewhere, handle_taken))
+BOOST_DESCRIBE_STRUCT(PersonBefore, (), (tenant_status, elsewhere, handle_taken, newer))
 
 std::vector<std::string> texts_of(std::vector<Uuid> const& ids) {
   std::vector<std::string> texts;
@@ -30,34 +31,41 @@ std::vector<std::string> texts_of(std::vector<Uuid> const& ids) {
   return texts;
 }
 
-void check(pqxx::transaction_base& transaction, PersonRecorded const& person) {
+/// @return false when a later event recorded the person. @throws Failure
+bool check(pqxx::transaction_base& transaction, PersonRecorded const& person, std::string const& time) {
   auto const before =
       postgres::read_one<PersonBefore>(transaction, R"(
       SELECT (SELECT status FROM tenants WHERE domain = $1) AS tenant_status,
              EXISTS (SELECT FROM users WHERE id = $2 AND domain <> $1) AS elsewhere,
-             EXISTS (SELECT FROM users WHERE domain = $1 AND handle = $3 AND id <> $2) AS handle_taken)",
-                                       pqxx::params{person.domain, to_string(person.user_id), person.handle});
+             EXISTS (SELECT FROM users WHERE domain = $1 AND handle = $3 AND id <> $2) AS handle_taken,
+             EXISTS (SELECT FROM users WHERE id = $2 AND domain = $1 AND recorded_at > $4::timestamptz) AS newer)",
+                                       pqxx::params{person.domain, to_string(person.user_id), person.handle, time});
   check_tenant(before.tenant_status);
   if (before.elsewhere) throw Failure::permanent("user_id is no person of this tenant", "unknown_user");
+  if (before.newer) return false;
   if (before.handle_taken) throw Failure::permanent("handle is another person's", "invalid_event");
+  return true;
 }
 
-void store_person(pqxx::transaction_base& transaction, PersonRecorded const& person) {
+// A clock that is ahead must not keep later events out: a time counts up to now.
+void store_person(pqxx::transaction_base& transaction, PersonRecorded const& person, std::string const& time) {
   transaction.exec(
       R"(
-      INSERT INTO users AS u (id, domain, handle, timezone, status, email, deep_analysis_consent_at, blocked_user_ids)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8::uuid[])
+      INSERT INTO users AS u (id, domain, handle, timezone, status, email, deep_analysis_consent_at, blocked_user_ids,
+                              recorded_at)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8::uuid[], least($9::timestamptz, now()))
       ON CONFLICT (id) DO UPDATE
       SET handle = excluded.handle, timezone = excluded.timezone, status = excluded.status, email = excluded.email,
-          deep_analysis_consent_at = excluded.deep_analysis_consent_at, blocked_user_ids = excluded.blocked_user_ids
+          deep_analysis_consent_at = excluded.deep_analysis_consent_at, blocked_user_ids = excluded.blocked_user_ids,
+          recorded_at = excluded.recorded_at
       WHERE u.domain = excluded.domain)",
       pqxx::params{to_string(person.user_id), person.domain, person.handle, person.timezone, person.status,
                    person.email,
                    person.deep_analysis_consent_at ? time_in_utc(*person.deep_analysis_consent_at) : std::nullopt,
-                   texts_of(person.blocked_user_ids.value_or(std::vector<Uuid>{}))});
+                   texts_of(person.blocked_user_ids.value_or(std::vector<Uuid>{})), time});
 }
 
-void store_story(pqxx::transaction_base& transaction, PersonRecorded const& person) {
+void store_story(pqxx::transaction_base& transaction, PersonRecorded const& person, std::string const& time) {
   if (!person.narrative || !has_words(*person.narrative)) {
     transaction.exec("DELETE FROM personal_stories WHERE user_id = $1", pqxx::params{to_string(person.user_id)});
     return;
@@ -65,17 +73,18 @@ void store_story(pqxx::transaction_base& transaction, PersonRecorded const& pers
   // The time changes with the story alone: it decides whether two people may be matched again.
   transaction.exec(
       R"(
-      INSERT INTO personal_stories AS s (user_id, narrative, current_focus, seeking_connections, offering_expertise)
-      VALUES ($1, $2, $3, $4, $5)
+      INSERT INTO personal_stories AS s (user_id, narrative, current_focus, seeking_connections, offering_expertise,
+                                         updated_at)
+      VALUES ($1, $2, $3, $4, $5, least($6::timestamptz, now()))
       ON CONFLICT (user_id) DO UPDATE
       SET narrative = excluded.narrative, current_focus = excluded.current_focus,
           seeking_connections = excluded.seeking_connections, offering_expertise = excluded.offering_expertise,
-          updated_at = now()
+          updated_at = excluded.updated_at
       WHERE (s.narrative, s.current_focus, s.seeking_connections, s.offering_expertise) IS DISTINCT FROM
             (excluded.narrative, excluded.current_focus, excluded.seeking_connections, excluded.offering_expertise))",
       pqxx::params{to_string(person.user_id), *person.narrative, person.current_focus,
                    person.seeking_connections.value_or(std::vector<std::string>{}),
-                   person.offering_expertise.value_or(std::vector<std::string>{})});
+                   person.offering_expertise.value_or(std::vector<std::string>{}), time});
 }
 
 /// The person's own blocks, and those of people who blocked this id before it was known.
@@ -110,11 +119,13 @@ Task<std::set<std::string>> PostgresPeople::read_zones(Context& context) {
   co_return zones;
 }
 
-std::vector<Uuid> PostgresPeople::record(UnitOfWork& unit, PersonRecorded const& person) {
+std::optional<std::vector<Uuid>> PostgresPeople::record(UnitOfWork& unit, PersonRecorded const& person,
+                                                        std::int64_t time_ms) {
   auto& transaction = unit.transaction();
-  check(transaction, person);
-  store_person(transaction, person);
-  store_story(transaction, person);
+  auto const time = format_time_ms(time_ms);
+  if (!check(transaction, person, time)) return std::nullopt;
+  store_person(transaction, person, time);
+  store_story(transaction, person, time);
   store_blocks(transaction, person.user_id);
   return postgres::read<Uuid>(transaction, R"(
       UPDATE omniscient_matches SET status = 'cancelled', cancel_reason = 'withdrawn'

@@ -7,6 +7,8 @@
 #include "handler/unit_of_work.hpp"
 #include "uuid/uuid.hpp"
 
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,16 +23,19 @@ class PeopleStore {
   /// The names of time zones that people may have.
   virtual Task<std::set<std::string>> read_zones(Context& context) = 0;
   /// Stores a person, what they tell of themselves and whom they block; what the event lacks is removed. Cancels the
-  /// matches that wait and that this forbids. @return their ids. @throws Failure (permanent) when the tenant is unknown
+  /// matches that wait and that this forbids. @param time_ms of the event, since 1970. @return their ids; nothing when
+  /// a later event recorded the person: then nothing is written. @throws Failure (permanent) when the tenant is unknown
   /// or inactive, when another tenant has a person of this id, or another person has the handle.
-  virtual std::vector<Uuid> record(UnitOfWork& unit, PersonRecorded const& person) = 0;
+  virtual std::optional<std::vector<Uuid>> record(UnitOfWork& unit, PersonRecorded const& person,
+                                                  std::int64_t time_ms) = 0;
 };
 
 /// The one in PostgreSQL. Any thread may use it.
 class PostgresPeople final : public PeopleStore {
  public:
   Task<std::set<std::string>> read_zones(Context& context) override;
-  std::vector<Uuid> record(UnitOfWork& unit, PersonRecorded const& person) override;
+  std::optional<std::vector<Uuid>> record(UnitOfWork& unit, PersonRecorded const& person,
+                                          std::int64_t time_ms) override;
 };
 
 }  // namespace omnibus::match

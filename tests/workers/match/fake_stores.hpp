@@ -53,7 +53,7 @@ class FakePeople final : public PeopleStore {
  public:
   explicit FakePeople(FakeTables& tables) : tables_{tables} {}
   Task<std::set<std::string>> read_zones(Context&) override { co_return std::set<std::string>{"UTC", "Africa/Kigali"}; }
-  std::vector<Uuid> record(UnitOfWork&, PersonRecorded const& person) override {
+  std::optional<std::vector<Uuid>> record(UnitOfWork&, PersonRecorded const& person, std::int64_t) override {
     tables_.people.push_back(person);
     return tables_.cancelled_by_person;
   }

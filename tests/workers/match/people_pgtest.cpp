@@ -1,6 +1,7 @@
 // What is stored of people, in a migrated database as role match.
 #include "handler/failure.hpp"
 #include "tests/workers/match/match_tables.hpp"
+#include "time/time.hpp"
 #include "workers/match/people_store.hpp"
 
 #include <doctest/doctest.h>
@@ -25,10 +26,12 @@ struct Recording : MatchTables {
     event.offering_expertise = {"clocks"};
     return event;
   }
-  std::vector<Uuid> record(PersonRecorded const& person) {
-    std::vector<Uuid> cancelled;
-    in_unit([&](UnitOfWork& unit) { cancelled = store.record(unit, person); });
-    return cancelled;
+  /// Recorded by an event of that time, in ms since 1970; without one a little after the last.
+  std::vector<Uuid> record(PersonRecorded const& person, std::optional<std::int64_t> at_ms = {}) {
+    std::optional<std::vector<Uuid>> cancelled;
+    in_unit([&](UnitOfWork& unit) { cancelled = store.record(unit, person, at_ms.value_or(now_ms += 1000)); });
+    was_latest = cancelled.has_value();
+    return cancelled.value_or(std::vector<Uuid>{});
   }
   /// The class of the failure.
   std::string refuse(PersonRecorded const& person) {
@@ -46,6 +49,8 @@ struct Recording : MatchTables {
   }
 
   PostgresPeople store;
+  std::int64_t now_ms = 1'790'000'000'000;  // in September 2026
+  bool was_latest = false;
 };
 
 }  // namespace
@@ -78,7 +83,40 @@ TEST_CASE("a story's time changes with the story alone") {
   CHECK(people.value("SELECT updated_at = '2026-01-01Z' FROM personal_stories") == "t");
   person.current_focus = "Cuckoo clocks.";
   people.record(person);
-  CHECK(people.value("SELECT updated_at > '2026-11-01Z' FROM personal_stories") == "t");
+  CHECK(people.value("SELECT updated_at > '2026-09-01Z' FROM personal_stories") == "t");
+}
+
+TEST_CASE("an older event, such as a redriven dead letter, changes nothing of a person that a later one recorded") {
+  Recording people;
+  auto const before = people.now_ms;
+  auto person = Recording::person(1);
+  person.handle = "later";
+  people.record(person, before + 1);
+  CHECK(people.was_latest);
+  auto older = Recording::person(1);
+  older.status = "SUSPENDED";
+  older.narrative = "Old.";
+  older.blocked_user_ids = {{user(2)}};
+  people.record(older, before);
+  CHECK_FALSE(people.was_latest);
+  auto const stored = [&] {
+    return people.value(
+        "SELECT concat_ws('|', handle, status, narrative, cardinality(blocked_user_ids), (extract(epoch "
+        "FROM recorded_at) * 1000)::bigint - " +
+        std::to_string(before) + ", recorded_at = updated_at) FROM users JOIN personal_stories ON user_id = id");
+  };
+  CHECK(stored() == "later|APPROVED|I repair clocks.|0|1|t");
+  people.record(older, before + 1);  // of the same millisecond: the order of the topic decides
+  CHECK(people.was_latest);
+  CHECK(stored().starts_with("person 1|SUSPENDED|Old.|1"));
+}
+
+TEST_CASE("an event of a clock that is ahead does not keep the next one out") {
+  Recording people;
+  people.record(Recording::person(1), wall_clock_ms() + 86'400'000);
+  people.record(Recording::person(1), wall_clock_ms() + 1000);
+  CHECK(people.was_latest);
+  CHECK(people.value("SELECT recorded_at <= now() FROM users") == "t");
 }
 
 TEST_CASE("the time of a consent may have any offset of RFC 3339") {
