@@ -23,6 +23,14 @@ AnalysedMatch analysed(Context& context, assistant::Structured<PairAnalysis> con
   return match;
 }
 
+/// Whether the pair was never analysed, since its request may not be granted. The view omniscient_alert_conditions has
+/// the same classes.
+bool is_refusal(Failure const& failure) {
+  for (auto const refused : {"same_person", "not_eligible", "unknown_user", "unknown_tenant", "inactive_tenant"})
+    if (failure.error_class() == refused) return true;
+  return false;
+}
+
 }  // namespace
 
 processing::LoggedCost spent_of(assistant::Asked const& asked) {
@@ -189,6 +197,8 @@ Task<> MatchHandler::restore(Context& context, PairRequest const& request) {
 
 void MatchHandler::give_up(Context& context, PairRequest const& request, Failure const& failure, UnitOfWork& unit) {
   auto work = pair_work(request);
+  // A refused manual request says nothing of a match that others asked for.
+  if (request.manual && is_refusal(failure)) return matches_->log_failure(unit, context, work, failure);
   auto const match = matches_->give_up(unit, request.domain, request.pair, "analysis_failed");
   if (match) {
     work.target = match->id;
@@ -199,7 +209,7 @@ void MatchHandler::give_up(Context& context, PairRequest const& request, Failure
   }
   model_->forget_answers(unit, context.event_key());  // so that a redriven event asks again
   matches_->log_failure(unit, context, work, failure);
-  Metrics::process().counter<Metric::match_analysis_failures>().add();
+  if (!is_refusal(failure)) Metrics::process().counter<Metric::match_analysis_failures>().add();
 }
 
 void MatchHandler::gave_up(Context& context, MatchPairRequested const& request, Failure const& failure,

@@ -166,6 +166,19 @@ TEST_CASE("a failed re-analysis leaves the match as it is") {
   CHECK(matching.context.published<MatchAnalysisFailed>().size() == 1);
 }
 
+TEST_CASE("a refused manual request leaves the live match as it is, and tells of no failed analysis") {
+  for (auto const* status : {"pending_analysis", "analyzed", "scheduled", "active"}) {
+    Matching matching;
+    matching.tables.matches[person(5)].status = status;
+    matching.tables.may_meet = false;
+    auto const ended = matching.manual();
+    CHECK(ended.error_class == "not_eligible");
+    CHECK_MESSAGE(matching.match().status == status, status);
+    CHECK(matching.context.published_types().empty());
+    CHECK(matching.tables.log.back().status == "not_eligible");
+  }
+}
+
 TEST_CASE("an answer is paid for once, although its commit fails") {
   Matching matching;
   matching.model.script.say(analysis());
