@@ -337,6 +337,22 @@ TEST_CASE("a conversation that ended because people withdrew gets no other one")
   }
 }
 
+TEST_CASE("a replay writes no person, block or override, and restores matches") {
+  StoredMatches tables;
+  auto const match = tables.add_match(1, 2, "analyzed");
+  for (auto const* sql : {"UPDATE users SET status = 'SUSPENDED'", "UPDATE users SET timezone = 'UTC'",
+                          "UPDATE personal_stories SET narrative = 'x'", "DELETE FROM personal_stories",
+                          "DELETE FROM users", "DELETE FROM omniscient_blocks",
+                          "INSERT INTO omniscient_blocks SELECT a.id, b.id FROM users a, users b WHERE a.id < b.id",
+                          "INSERT INTO omniscient_insight_overrides (match_id, before, after) SELECT id, '[]', '[]' "
+                          "FROM omniscient_matches"})
+    CHECK_THROWS_AS_MESSAGE(tables.in_unit([&](UnitOfWork& unit) { unit.transaction().exec(sql); }, "replay"),
+                            pqxx::insufficient_privilege, sql);
+  AnalysedMatch const analysed{"0.29", "{}", R"({"NO_MATCH":1.0})", "NO_MATCH", "Summary.", "Why.", {}};
+  tables.in_unit([&](UnitOfWork& unit) { CHECK(tables.store.store(unit, match, analysed) == Stored::stored); },
+                 "replay");
+}
+
 TEST_CASE("a replay completes a match that it restored, and no other one") {
   for (auto const& [before, after] : {std::pair<std::string, std::string>{"analyzed", "completed"},
                                       {"active", "completed"},
