@@ -31,7 +31,7 @@ using AllEvents =
                MatchMidnightRequested, MatchAnalyzed, MatchScheduled, MatchActivated, MatchCompleted, MatchCancelled,
                MatchInsightsOverridden, MatchAnalysisFailed, AgentConversationRequested, AgentTurnRequested,
                AgentTurnCompleted, AgentConversationCompleted, AgentConversationFailed, OutcomeAnalysisRequested,
-               OutcomeScored, OutcomeFollowupRecommended, OutcomeCollaborationTracked, ReportRequested,
-               ReportGenerated>;
+               OutcomeScored, OutcomeFollowupRecommended, OutcomeCollaborationTracked, ReportRequested, ReportGenerated,
+               ReportRated>;
 
 }  // namespace omnibus

@@ -18,4 +18,10 @@ std::optional<InvalidField> validate(ReportGenerated const& event) {
   return std::nullopt;
 }
 
+std::optional<InvalidField> validate(ReportRated const& event) {
+  if (auto invalid = rules::domain("domain", event.domain)) return invalid;
+  if (auto invalid = rules::between("rating", event.rating, 1, 5)) return invalid;
+  return std::nullopt;
+}
+
 }  // namespace omnibus

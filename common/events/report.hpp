@@ -39,4 +39,16 @@ BOOST_DESCRIBE_STRUCT(ReportGenerated, (), (domain, user_id, report_id, report_d
 
 std::optional<InvalidField> validate(ReportGenerated const& event);
 
+/// A person rated their report.
+struct ReportRated {
+  static constexpr std::string_view type = "omnibus.report.rated.v1";
+  std::string domain;
+  Uuid user_id;             ///< the person; also the record's key
+  Uuid report_id;           ///< the report's row
+  std::int64_t rating = 0;  ///< 1 to 5, the best
+};
+BOOST_DESCRIBE_STRUCT(ReportRated, (), (domain, user_id, report_id, rating))
+
+std::optional<InvalidField> validate(ReportRated const& event);
+
 }  // namespace omnibus

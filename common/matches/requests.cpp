@@ -181,6 +181,15 @@ PlannedEvent plan_report(pqxx::transaction_base& transaction, Uuid const& user_i
   return plan(ReportRequested{person.domain, user_id, std::move(date), actor}, to_string(user_id));
 }
 
+PlannedEvent plan_rating(pqxx::transaction_base& transaction, Uuid const& report_id, Uuid const& person,
+                         std::int64_t rating) {
+  auto const domain = postgres::read_optional<std::string>(
+      transaction, "SELECT domain FROM omniscient_reports WHERE id = $1::uuid AND user_id = $2::uuid",
+      pqxx::params{to_string(report_id), to_string(person)});
+  if (!domain) throw unknown("report", "id");
+  return plan(ReportRated{*domain, person, report_id, rating}, to_string(person));
+}
+
 std::vector<PlannedEvent> plan_reports(pqxx::transaction_base& transaction, std::string const& domain,
                                        std::optional<std::string> const& date, std::optional<Uuid> actor) {
   auto const people =

@@ -86,6 +86,10 @@ PlannedEvent plan_collaboration(pqxx::transaction_base& transaction, Uuid const&
 PlannedEvent plan_report(pqxx::transaction_base& transaction, Uuid const& user_id, std::optional<std::string> date,
                          std::optional<Uuid> actor);
 
+/// `person` rates their own report.
+PlannedEvent plan_rating(pqxx::transaction_base& transaction, Uuid const& report_id, Uuid const& person,
+                         std::int64_t rating);
+
 /// A report for each person of the tenant with an outcome that no report of theirs holds.
 std::vector<PlannedEvent> plan_reports(pqxx::transaction_base& transaction, std::string const& domain,
                                        std::optional<std::string> const& date, std::optional<Uuid> actor);

@@ -20,6 +20,10 @@ processing::LoggedWork work_of(ReportGenerated const& report) {
   return {report.domain, "send_report", "report", report.report_id, std::nullopt};
 }
 
+processing::LoggedWork work_of(ReportRated const& rated) {
+  return {rated.domain, "rate_report", "report", rated.report_id, std::nullopt};
+}
+
 std::unique_ptr<Mailer> make_mailer(Resources const& resources, ReportSettings const& settings) {
   if (resources.replay || settings.smtp_url.empty()) return nullptr;
   return std::make_unique<SmtpMailer>(settings);
@@ -114,6 +118,16 @@ Task<> ReportHandler::handle(Context& context, ReportGenerated const& report) {
   }
 }
 
+Task<> ReportHandler::handle(Context& context, ReportRated const& rated) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
+    // In a replay, reports that were erased are gone.
+    if (!store_->rate(unit, rated, context.time_ms()) && !context.replaying())
+      throw Failure::permanent("the person has no such report", "unknown_report");
+    store_->log_end(unit, context, work_of(rated));
+  });
+  co_await std::move(committing);
+}
+
 Task<> ReportHandler::send(Context& context, ReportGenerated const& report, ReportMail mail) {
   auto const too_late = is_too_late(mail);
   auto email = make_email(report, std::move(mail));
@@ -179,6 +193,10 @@ void ReportHandler::gave_up(Context& context, ReportRequested const& request, Fa
 void ReportHandler::gave_up(Context& context, ReportGenerated const& report, Failure const& failure, UnitOfWork& unit) {
   store_->settle(unit, report.report_id, "in_doubt", failure.error_class());  // only what is still claimed
   store_->log_failure(unit, context, work_of(report), failure);
+}
+
+void ReportHandler::gave_up(Context& context, ReportRated const& rated, Failure const& failure, UnitOfWork& unit) {
+  store_->log_failure(unit, context, work_of(rated), failure);
 }
 
 }  // namespace omnibus::report

@@ -27,7 +27,7 @@ class ReportHandler {
   static constexpr std::string_view name = "report";
   static constexpr std::string_view summary = "Makes each person's daily report of the conversations of agents.";
   using Settings = ReportSettings;
-  using Events = EventList<TickReport, ReportRequested, ReportGenerated>;
+  using Events = EventList<TickReport, ReportRequested, ReportGenerated, ReportRated>;
   using Clock = std::function<std::int64_t()>;  ///< in ms since 1970
 
   /// @throws std::invalid_argument for settings of e-mail that cannot be used.
@@ -42,8 +42,10 @@ class ReportHandler {
   Task<> handle(Context& context, ReportRequested const& request);
   /// Sends the report by e-mail.
   Task<> handle(Context& context, ReportGenerated const& report);
+  Task<> handle(Context& context, ReportRated const& rated);
   void gave_up(Context& context, ReportRequested const& request, Failure const& failure, UnitOfWork& unit);
   void gave_up(Context& context, ReportGenerated const& report, Failure const& failure, UnitOfWork& unit);
+  void gave_up(Context& context, ReportRated const& rated, Failure const& failure, UnitOfWork& unit);
 
  private:
   /// Sends a report that is claimed, and settles it.

@@ -158,6 +158,16 @@ void PostgresReports::settle(UnitOfWork& unit, Uuid const& report, std::optional
       pqxx::params{to_string(report), state, detail});
 }
 
+bool PostgresReports::rate(UnitOfWork& unit, ReportRated const& rated, std::int64_t time_ms) {
+  auto const found = unit.transaction().exec(
+      "WITH found AS (SELECT id FROM omniscient_reports WHERE id = $1 AND user_id = $2 AND domain = $3), rated AS ("
+      "UPDATE omniscient_reports r SET rating = $4, rated_at = to_timestamp($5::bigint / 1000.0) FROM found "
+      "WHERE r.id = found.id AND (r.rated_at IS NULL OR r.rated_at <= to_timestamp($5::bigint / 1000.0))) "
+      "SELECT id FROM found",
+      pqxx::params{to_string(rated.report_id), to_string(rated.user_id), rated.domain, rated.rating, time_ms});
+  return !found.empty();
+}
+
 void PostgresReports::log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work) {
   processing::complete(unit, context, work);
 }

@@ -98,6 +98,10 @@ class ReportStore {
   virtual void settle(UnitOfWork& unit, Uuid const& report, std::optional<std::string> const& state,
                       std::string const& detail) = 0;
 
+  /// Stores the rating of a report, unless a later one is stored. @param time_ms of the event, since 1970. @return
+  /// false when the person has no such report.
+  virtual bool rate(UnitOfWork& unit, ReportRated const& rated, std::int64_t time_ms) = 0;
+
   /// The row of the processing log, see processing/processing_log.hpp.
   virtual void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work) = 0;
   virtual void log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
@@ -115,6 +119,7 @@ class PostgresReports final : public ReportStore {
   bool claim(UnitOfWork& unit, Uuid const& report, std::string const& message_id) override;
   void settle(UnitOfWork& unit, Uuid const& report, std::optional<std::string> const& state,
               std::string const& detail) override;
+  bool rate(UnitOfWork& unit, ReportRated const& rated, std::int64_t time_ms) override;
   void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work) override;
   void log_failure(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,
                    Failure const& failure) override;

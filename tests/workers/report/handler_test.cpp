@@ -30,6 +30,7 @@ struct StoredReports {
   std::vector<std::int64_t> looked_at;  ///< the times that were asked for
   std::map<Uuid, ReportMail> mails;
   std::map<Uuid, std::string> details;
+  std::vector<std::int64_t> ratings;
 };
 
 class FakeReports final : public ReportStore {
@@ -70,6 +71,11 @@ class FakeReports final : public ReportStore {
     if (found == stored_.mails.end() || found->second.send_state != "claimed") return;
     found->second.send_state = state;
     stored_.details[report] = detail;
+  }
+  bool rate(UnitOfWork&, ReportRated const& rated, std::int64_t) override {
+    if (!stored_.mails.contains(rated.report_id)) return false;
+    stored_.ratings.push_back(rated.rating);
+    return true;
   }
   void log_end(UnitOfWork&, Context&, processing::LoggedWork const& work) override {
     stored_.log.push_back("completed " + work.action);
@@ -327,4 +333,18 @@ TEST_CASE("nothing is sent to a person who wants or may get none, nor in a repla
   }
   CHECK(reporting.send() == Kind::handled);
   CHECK(reporting.server.given.empty());
+}
+
+TEST_CASE("a rating is stored, and one of a report that the person does not have is refused") {
+  Reporting reporting;
+  auto const rate = [&](Uuid const& report) {
+    return reporting.context.hand(*reporting.handler, ReportRated{domain, reporting.ann, report, 4});
+  };
+  CHECK(rate(reporting.report) == Kind::handled);
+  CHECK(reporting.stored.ratings == std::vector<std::int64_t>{4});
+  CHECK(reporting.stored.log.back() == "completed rate_report");
+  auto const refused = rate(reporting.outcome);
+  CHECK(refused == Kind::parked);
+  CHECK(refused.error_class == "unknown_report");
+  CHECK(reporting.stored.log.back() == "failed rate_report: unknown_report");
 }

@@ -281,6 +281,28 @@ TEST_CASE("whoever has unsubscribed gets no e-mail, and only the gateway can do 
   CHECK(tables.database.value_as("readonly", "SELECT count(*) FROM omniscient_report_unsubscriptions") == "1");
 }
 
+TEST_CASE("the latest rating of a report counts, and only of its own person and tenant") {
+  ReportTables tables;
+  tables.add_outcome(tables.ann, tables.bob, "2026-11-28T10:00:00Z");
+  REQUIRE(tables.make(tables.ann, "2026-11-29T07:00:00Z"));
+  auto const report = *parse_uuid(tables.database.value("SELECT id FROM omniscient_reports"));
+  auto const rate = [&](std::int64_t rating, std::int64_t time_ms, Uuid const& person, std::string domain) {
+    auto found = false;
+    tables.in_unit([&](UnitOfWork& unit) {
+      found = tables.store.rate(unit, ReportRated{std::move(domain), person, report, rating}, time_ms);
+    });
+    return found;
+  };
+  CHECK_FALSE(rate(5, 1000, tables.bob, "shop.example"));
+  CHECK_FALSE(rate(5, 1000, tables.ann, "other.example"));
+  CHECK(tables.database.value("SELECT coalesce(rating, 0) FROM omniscient_reports") == "0");
+  CHECK(rate(4, 2000, tables.ann, "shop.example"));
+  CHECK(rate(1, 1000, tables.ann, "shop.example"));  // that of a replay, or a redriven one
+  CHECK(tables.database.value("SELECT rating FROM omniscient_reports") == "4");
+  CHECK(rate(2, 3000, tables.ann, "shop.example"));
+  CHECK(tables.database.value("SELECT rating FROM omniscient_reports") == "2");
+}
+
 TEST_CASE("in an engine: a report is made once, sent once, and settled") {
   ReportTables tables;
   tables.database.execute("UPDATE users SET email = handle || '@example.org'");

@@ -81,6 +81,7 @@ void show_report(MatchingOptions const& options) {
       fmt::print("{}\n", printable(rest.substr(0, end)));
       rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
     }
+    if (report->rating) print_line("rating", fmt::format("{} of 5", *report->rating));
   });
 }
 

@@ -27,6 +27,11 @@ struct CollaborationBody {
 };
 BOOST_DESCRIBE_STRUCT(CollaborationBody, (), (tracked, details))
 
+struct RatingBody {
+  std::int64_t rating = 0;
+};
+BOOST_DESCRIBE_STRUCT(RatingBody, (), (rating))
+
 /// A field that may be left out, and says something else than the request does.
 Refusal other_than(std::string field, std::string_view what) {
   return {422, "The request is not valid", field + " is not " + std::string(what), std::move(field)};
@@ -96,6 +101,28 @@ Task<http::Response> MatchRoutes::post_collaboration(http::Request const& reques
   co_return answer_of(call, published, outcome);
 }
 
+Task<http::Response> MatchRoutes::put_rating(http::Request const& request, http::Stream& client) {
+  auto admission = reads_.admit(request, at_least(Role::visitor));
+  auto caller = co_await std::move(admission);
+  MatchCall call{request, client, std::move(caller)};
+  auto const id = path_id(request);
+  require_json(request);
+  auto const rating = read_whole_json<RatingBody>(request.body).rating;
+  auto const person = call.caller.principal.person;
+  if (!person) throw Refusal(403, "Not allowed", "A report is rated by its person, with a token of that person");
+  auto asking = requests_.ask(call, "report", [=](pqxx::transaction_base& transaction) {
+    return matches::plan_rating(transaction, id, *person, rating);
+  });
+  auto const published = co_await std::move(asking);
+  std::optional<matches::ShownReport> report;
+  if (published.handled) {
+    auto reading = requests_.read(
+        call, [=](pqxx::transaction_base& transaction) { return matches::read_report_text(transaction, id); });
+    report = co_await std::move(reading);
+  }
+  co_return answer_of(call, published, report);
+}
+
 void MatchRoutes::add_to(http::Router& router) {
   using Read = Task<http::Response> (MatchReads::*)(http::Request const&);
   using Write = Task<http::Response> (MatchRoutes::*)(http::Request const&, http::Stream&);
@@ -125,6 +152,7 @@ void MatchRoutes::add_to(http::Router& router) {
   get("/v1/reports/{id}", &MatchReads::report);
   write("PUT", "/v1/people/{id}", &MatchRoutes::put_person);
   write("POST", "/v1/outcomes/{id}/collaboration", &MatchRoutes::post_collaboration);
+  write("PUT", "/v1/reports/{id}/rating", &MatchRoutes::put_rating);
   constexpr std::string_view actions = "/v1/actions/{action}";
   router.add_stream("POST", actions,
                     guarded_waiting(actions, [this](http::Request const& request, http::Stream& client) {

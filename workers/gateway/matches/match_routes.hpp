@@ -38,6 +38,10 @@ class MatchRoutes {
   /// `{"event_id"}`; with `Prefer: wait` 200 and the outcome.
   Task<http::Response> post_collaboration(http::Request const& request, http::Stream& client);
 
+  /// `PUT /v1/reports/{id}/rating` `{"rating"}`: the person of a report rates it, 1 to 5. 202 `{"event_id"}`; with
+  /// `Prefer: wait` 200 and the report.
+  Task<http::Response> put_rating(http::Request const& request, http::Stream& client);
+
  private:
   CallerReads reads_;
   MatchRequests requests_;

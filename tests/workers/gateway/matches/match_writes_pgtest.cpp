@@ -113,6 +113,36 @@ TEST_CASE_FIXTURE(MatchWorld, "whoever prefers to wait gets the person as record
   CHECK(has(response, "story of ann"));
 }
 
+TEST_CASE_FIXTURE(MatchWorld, "a report is rated by its person alone, 1 to 5") {
+  auto const path = "/v1/reports/" + std::string(report) + "/rating";
+  auto const rate = [&](std::string_view token, std::string body) {
+    return serve(request(token, "PUT", path, std::move(body))).status;
+  };
+  for (auto const* const body : {R"({"rating":0})", R"({"rating":6})", R"({"rating":"5"})", R"({"rating":4.5})", "{}",
+                                 R"({"rating":5,"note":"x"})"})
+    CHECK_MESSAGE(rate("ann", body) == 422, body);
+  CHECK(rate("ann", "5") == 400);
+  CHECK(rate("bob", R"({"rating":5})") == 404);
+  CHECK(rate("banker", R"({"rating":5})") == 403);
+  for (auto const* const token : {"agent", "operator", "admin", "service"})
+    CHECK(rate(token, R"({"rating":5})") == 403);
+  CHECK(published.empty());
+  CHECK(rate("ann", R"({"rating":5})") == 202);
+  REQUIRE(published.size() == 1);
+  CHECK(published[0].envelope.type == "omnibus.report.rated.v1");
+  CHECK(published[0].key == ann);
+  CHECK(published[0].data == R"({"domain":"shop.example","user_id":")" + std::string(ann) + R"(","report_id":")" +
+                                 std::string(report) + R"(","rating":5})");
+  execute("UPDATE omniscient_reports SET rating = 5");
+  auto waiting_request = request("ann", "PUT", path, R"({"rating":5})");
+  waiting_request.headers.add("Prefer", "wait=5");
+  handled = HandledEvent{};
+  auto const rated = serve(waiting_request);
+  CHECK(rated.status == 200);
+  CHECK(asked_worker == "report");
+  CHECK(has(rated, R"("rating":5)"));
+}
+
 TEST_CASE_FIXTURE(MatchWorld, "a collaboration is tracked by operators of the outcome's tenant") {
   auto const track = [&](std::string_view token, std::string const& path = collaboration_path) {
     return serve(request(token, "POST", path, R"({"tracked":true,"details":"they founded a bakery"})"));
