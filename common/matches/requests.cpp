@@ -4,6 +4,7 @@
 #include "events/report.hpp"
 #include "json/encode.hpp"
 #include "postgres/rows.hpp"
+#include "text/rules.hpp"
 #include "time/time.hpp"
 
 #include <algorithm>
@@ -69,6 +70,20 @@ Candidacy read_candidacy(pqxx::transaction_base& transaction, Uuid const& id, st
       pqxx::params{to_string(id)});
   if (!found) throw unknown("user", std::move(field));
   return *std::move(found);
+}
+
+InvalidRequest in_future() {
+  return {InvalidRequest::Kind::invalid, "invalid_event", "date must not be in the future: its news would be missing",
+          "date"};
+}
+
+/// @throws InvalidRequest for a day that has begun nowhere
+void check_report_date(std::string const& date) {
+  constexpr std::int64_t earliest_zone_ms = 14 * 3'600'000;
+  if (auto const invalid = rules::date("date", date))
+    throw InvalidRequest{InvalidRequest::Kind::invalid, "invalid_event", invalid->field + " " + invalid->reason,
+                         invalid->field};
+  if (*parse_time_or_date_ms(date) > wall_clock_ms() + earliest_zone_ms) throw in_future();
 }
 
 RequestedMatch find_match(pqxx::transaction_base& transaction, Uuid const& id) {
@@ -178,6 +193,13 @@ PlannedEvent plan_collaboration(pqxx::transaction_base& transaction, Uuid const&
 PlannedEvent plan_report(pqxx::transaction_base& transaction, Uuid const& user_id, std::optional<std::string> date,
                          std::optional<Uuid> actor) {
   auto const person = read_candidacy(transaction, user_id, "userId");
+  if (date) {
+    check_report_date(*date);
+    if (!transaction.query_value<bool>("SELECT $2::date <= (now() AT TIME ZONE omniscient_zone(timezone))::date"
+                                       " FROM users WHERE id = $1::uuid",
+                                       pqxx::params{to_string(user_id), *date}))
+      throw in_future();
+  }
   return plan(ReportRequested{person.domain, user_id, std::move(date), actor}, to_string(user_id));
 }
 
@@ -192,14 +214,17 @@ PlannedEvent plan_rating(pqxx::transaction_base& transaction, Uuid const& report
 
 std::vector<PlannedEvent> plan_reports(pqxx::transaction_base& transaction, std::string const& domain,
                                        std::optional<std::string> const& date, std::optional<Uuid> actor) {
-  auto const people =
-      postgres::read<Uuid>(transaction,
-                           "SELECT u.id FROM users u WHERE u.domain = $1 AND u.status = 'APPROVED' AND EXISTS ("
-                           " SELECT FROM omniscient_matches m JOIN omniscient_outcomes o ON o.match_id = m.id"
-                           " WHERE u.id IN (m.user_a_id, m.user_b_id) AND NOT EXISTS ("
-                           "  SELECT FROM omniscient_report_outcomes x WHERE x.user_id = u.id AND x.outcome_id = "
-                           "o.id)) ORDER BY u.id LIMIT $2",
-                           pqxx::params{domain, most_reports});
+  if (date) check_report_date(*date);
+  auto const people = postgres::read<Uuid>(
+      transaction,
+      "SELECT u.id FROM users u WHERE u.domain = $1 AND u.status = 'APPROVED'"
+      " AND ($3::date IS NULL OR $3::date <= (now() AT TIME ZONE omniscient_zone(u.timezone))::date)"
+      " AND EXISTS ("
+      " SELECT FROM omniscient_matches m JOIN omniscient_outcomes o ON o.match_id = m.id"
+      " WHERE u.id IN (m.user_a_id, m.user_b_id) AND NOT EXISTS ("
+      "  SELECT FROM omniscient_report_outcomes x WHERE x.user_id = u.id AND x.outcome_id = "
+      "o.id)) ORDER BY u.id LIMIT $2",
+      pqxx::params{domain, most_reports, date});
   std::vector<PlannedEvent> planned;
   planned.reserve(people.size());
   for (auto const& id : people) planned.push_back(plan(ReportRequested{domain, id, date, actor}, to_string(id)));

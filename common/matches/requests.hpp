@@ -82,7 +82,7 @@ PlannedEvent plan_outcome_analysis(pqxx::transaction_base& transaction, Uuid con
 PlannedEvent plan_collaboration(pqxx::transaction_base& transaction, Uuid const& outcome_id, bool tracked,
                                 std::optional<std::string> details, std::optional<Uuid> actor);
 
-/// The report of one person, whether there is news or not.
+/// The report of one person, whether there is news or not. `date` is a day of the person's own time that has begun.
 PlannedEvent plan_report(pqxx::transaction_base& transaction, Uuid const& user_id, std::optional<std::string> date,
                          std::optional<Uuid> actor);
 
@@ -90,7 +90,8 @@ PlannedEvent plan_report(pqxx::transaction_base& transaction, Uuid const& user_i
 PlannedEvent plan_rating(pqxx::transaction_base& transaction, Uuid const& report_id, Uuid const& person,
                          std::int64_t rating);
 
-/// A report for each person of the tenant with an outcome that no report of theirs holds.
+/// A report for each person of the tenant with an outcome that no report of theirs holds; with `date`, of those for
+/// whom that day has begun.
 std::vector<PlannedEvent> plan_reports(pqxx::transaction_base& transaction, std::string const& domain,
                                        std::optional<std::string> const& date, std::optional<Uuid> actor);
 

@@ -106,7 +106,7 @@ class OutcomeTest(unittest.TestCase):
         address = urllib.parse.urlsplit(mail["unsubscribe"].strip("<>"))
         client = Http(gateway.address)
         path = f"{address.path}?{address.query}"
-        self.assertGreaterEqual(client.get(path).status, 400)  # to read it changes nothing
+        self.assertEqual(client.get(path).status, 200)  # to read it changes nothing
         self.assertEqual(client.post(path[:-1] + ("0" if path[-1] != "0" else "1"), "").status, 403)
         self.assertEqual(self.database.value("SELECT count(*) FROM omniscient_report_unsubscriptions"), "0")
         self.assertEqual(client.post(path, "List-Unsubscribe=One-Click").status, 200)

@@ -165,9 +165,7 @@ http::Router Gateway::router() {
   router.add_stream("GET", stream, guarded_stream(stream, [this](http::Request const& request, http::Stream& out) {
                       return stream_.get(request, out);
                     }));
-  constexpr auto unsubscribe = messaging::unsubscribe_path;
-  router.post(unsubscribe,
-              guarded(unsubscribe, [this](http::Request const& request) { return unsubscribe_.post(request); }));
+  unsubscribe_.add_to(router);
   matches_.add_to(router);
   add_webhooks(router);
   return router;

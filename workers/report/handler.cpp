@@ -80,6 +80,9 @@ Task<> ReportHandler::handle(Context& context, ReportRequested const& request) {
     throw Failure::permanent("the tenant has no such person", "unknown_user");
   if (request.requested_by && !person->may_get_reports)
     throw Failure::permanent("the person is not approved, or the tenant not active", "not_eligible");
+  // It would take the day's news away. The pipeline asks for days that are due, by the time of a tick.
+  if (request.requested_by && person->is_future && !context.replaying())
+    throw Failure::permanent("report_date is in the future", "invalid_event");
   auto const is_wanted =
       person->may_get_reports && !person->has_report && (request.requested_by || !person->content.outcomes.empty());
   if (!is_wanted && context.replaying()) co_return context.pass_over("the person needs no further report");

@@ -34,6 +34,7 @@ constexpr auto due_query = R"(
 constexpr auto person_query = R"(
   SELECT u.domain, u.status = 'APPROVED' AND t.status = 'active' AS may_get_reports, day.date::text AS report_date,
     EXISTS (SELECT FROM omniscient_reports r WHERE r.user_id = u.id AND r.report_date = day.date) AS has_report,
+    day.date > today.date AS is_future,
     jsonb_build_object('handle', u.handle, 'date', day.date, 'outcomes', COALESCE((
       SELECT jsonb_agg(jsonb_build_object('id', o.id, 'other', other.handle,
           'speaker', CASE u.id WHEN m.user_a_id THEN 'agent_a' ELSE 'agent_b' END, 'outcome', c.actual_outcome,
@@ -51,10 +52,11 @@ constexpr auto person_query = R"(
   JOIN tenants t ON t.domain = u.domain
   LEFT JOIN pg_timezone_names z ON z.name = u.timezone
   CROSS JOIN LATERAL (SELECT COALESCE(z.name, 'UTC') AS zone) AS known
+  CROSS JOIN LATERAL (SELECT (to_timestamp($3::bigint / 1000.0) AT TIME ZONE known.zone)::date AS date) AS today
   CROSS JOIN LATERAL (
     SELECT date, CASE WHEN $5 THEN (date + 1)::timestamp ELSE date + make_time($4::int, 0, 0) END
       AT TIME ZONE known.zone AS until
-    FROM (SELECT COALESCE($2::date, (to_timestamp($3::bigint / 1000.0) AT TIME ZONE known.zone)::date) AS date) AS d
+    FROM (SELECT COALESCE($2::date, today.date) AS date) AS d
   ) AS day
   WHERE u.id = $1)";
 
@@ -63,9 +65,10 @@ struct ReportPersonRow {
   bool may_get_reports = false;
   std::string report_date;
   bool has_report = false;
+  bool is_future = false;
   std::string content;
 };
-BOOST_DESCRIBE_STRUCT(ReportPersonRow, (), (domain, may_get_reports, report_date, has_report, content))
+BOOST_DESCRIBE_STRUCT(ReportPersonRow, (), (domain, may_get_reports, report_date, has_report, is_future, content))
 
 }  // namespace
 
@@ -96,7 +99,8 @@ std::optional<ReportPerson> PostgresReports::read_over(pqxx::connection& connect
   auto content = json::decode<ReportContent>(row->content);
   if (!content)
     throw Failure::permanent("an outcome's row cannot be told: " + content.error().message(), "implausible");
-  return ReportPerson{row->domain, row->may_get_reports, row->report_date, row->has_report, *std::move(content)};
+  return ReportPerson{row->domain,     row->may_get_reports, row->report_date,
+                      row->has_report, row->is_future,       *std::move(content)};
 }
 
 Task<std::optional<ReportPerson>> PostgresReports::read(Context& context, ReportRequested const& request,

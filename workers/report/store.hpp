@@ -42,6 +42,7 @@ struct ReportPerson {
   bool may_get_reports = false;  ///< is approved, and of an active tenant
   std::string report_date;
   bool has_report = false;  ///< of this date
+  bool is_future = false;   ///< the date has not begun in the person's own time
   ReportContent content;    ///< what no report of the person holds yet
 };
 

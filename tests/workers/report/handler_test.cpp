@@ -116,7 +116,7 @@ class FakeMailer final : public Mailer {
 struct Reporting {
   Reporting() {
     context.keep_consistent(stored);
-    ReportPerson person{domain, true, "2026-11-29", false, {"ann", "2026-11-29", {}}};
+    ReportPerson person{domain, true, "2026-11-29", false, false, {"ann", "2026-11-29", {}}};
     person.content.outcomes.push_back({outcome, "bob", "agent_a", "EXPLORATORY", "They talked.", {}, false, {}});
     stored.people.emplace(ann, person);
     settings.smtp_from = "reports@omnibus.example";
@@ -333,6 +333,17 @@ TEST_CASE("nothing is sent to a person who wants or may get none, nor in a repla
   }
   CHECK(reporting.send() == Kind::handled);
   CHECK(reporting.server.given.empty());
+}
+
+TEST_CASE("nobody gets a report of a day that has not begun, but by a tick of that day") {
+  Reporting reporting;
+  reporting.person().is_future = true;
+  auto const refused = reporting.request(reporting.admin);
+  CHECK(refused == Kind::parked);
+  CHECK(refused.error_class == "invalid_event");
+  CHECK(reporting.stored.reports.empty());
+  CHECK(reporting.request() == Kind::handled);
+  CHECK(reporting.stored.reports.size() == 1);
 }
 
 TEST_CASE("a rating is stored, and one of a report that the person does not have is refused") {

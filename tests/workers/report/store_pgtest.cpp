@@ -281,6 +281,19 @@ TEST_CASE("whoever has unsubscribed gets no e-mail, and only the gateway can do 
   CHECK(tables.database.value_as("readonly", "SELECT count(*) FROM omniscient_report_unsubscriptions") == "1");
 }
 
+TEST_CASE("a day has begun by the person's own time") {
+  ReportTables tables;
+  auto const is_future = [&](std::string_view zone, std::string_view time, std::string date) {
+    tables.database.execute("UPDATE users SET timezone = $1", pqxx::params{zone});
+    return tables.read(tables.ann, time, std::move(date), true).is_future;
+  };
+  CHECK_FALSE(is_future("Pacific/Kiritimati", "2026-11-29T10:00:00Z", "2026-11-30"));
+  CHECK(is_future("Pacific/Kiritimati", "2026-11-29T09:59:59Z", "2026-11-30"));
+  CHECK(is_future("America/Los_Angeles", "2026-11-30T07:59:59Z", "2026-11-30"));
+  CHECK_FALSE(is_future("America/Los_Angeles", "2026-11-30T08:00:00Z", "2026-11-30"));
+  CHECK_FALSE(is_future("UTC", "2026-11-30T08:00:00Z", "2020-01-01"));
+}
+
 TEST_CASE("the latest rating of a report counts, and only of its own person and tenant") {
   ReportTables tables;
   tables.add_outcome(tables.ann, tables.bob, "2026-11-28T10:00:00Z");

@@ -1,5 +1,6 @@
 #include "json/decode.hpp"
 #include "json/encode.hpp"
+#include "time/time.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/matching/matching.hpp"
 #include "workers/cli/terminal/terminal.hpp"
@@ -116,12 +117,12 @@ void override_insights(MatchingOptions const& options) {
 }
 
 void run_midnight(MatchingOptions const& options) {
-  read_moment("--at", options.at);
+  auto const at = read_moment("--at", options.at);
   auto const user = read_id("--user", options.user);
   ask(options, "the match worker activates what is due: omnibus match ls --status active shows it",
       [&](auto& transaction) {
-        return matches::plan_midnight(transaction, find_tenant(transaction, options.domain), user, options.at,
-                                      std::nullopt);
+        return matches::plan_midnight(transaction, find_tenant(transaction, options.domain), user,
+                                      at ? std::optional{format_time_ms(*at)} : std::nullopt, std::nullopt);
       });
 }
 
@@ -129,8 +130,7 @@ void add_readers(CLI::App& command, std::shared_ptr<MatchingOptions> const& opti
   auto* list = command.add_subcommand("ls", "List matches, the newest first");
   add_reading_options(*list, *options);
   add_list_options(*list, *options, {"pending_analysis", "analyzed", "scheduled", "active", "completed", "cancelled"});
-  list->add_option("--min-score", options->min_score, "Only with at least this opportunity score")
-      ->check(CLI::Range(0.0, 1.0));
+  list->add_option("--min-score", options->min_score, "Only with at least this opportunity score")->check(check_fraction);
   list->add_option("--user", options->user, "Only matches of this person");
   run_on(*list, [options] { list_matches(*options); });
 
@@ -171,7 +171,8 @@ void add_match_command(CLI::App& application, int&) {
   auto* midnight = add("midnight", "Begin the conversations of scheduled matches whose time has come", run_midnight);
   midnight->add_option("--domain", options->domain, "The tenant; by default the only one");
   midnight->add_option("--user", options->user, "Only matches of this person");
-  midnight->add_option("--at", options->at, "Take this for the time, as 2026-11-20T23:00:00Z");
+  midnight->add_option("--at", options->at,
+                       "Take this for the time, as 2026-11-20T23:00:00Z; a date is its first midnight (UTC)");
 }
 
 }  // namespace omnibus::cli

@@ -1,10 +1,12 @@
 #include "workers/cli/matching/matching.hpp"
 
 #include "postgres/rows.hpp"
+#include "text/rules.hpp"
 #include "time/time.hpp"
 #include "workers/cli/terminal/terminal.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <stdexcept>
 
 #include <CLI/CLI.hpp>
@@ -30,6 +32,18 @@ void add_list_options(CLI::App& command, MatchingOptions& options, std::vector<s
       ->capture_default_str();
   if (!states.empty())
     command.add_option("--status", options.status, "Only in this state")->check(CLI::IsMember(states));
+}
+
+std::string check_fraction(std::string const& text) {
+  double number = -1;
+  auto const* const end = text.data() + text.size();
+  auto const [last, error] = std::from_chars(text.data(), end, number);
+  auto const fits = error == std::errc{} && last == end && number >= 0 && number <= 1;  // which no NaN does
+  return fits ? "" : "must be a number from 0 to 1";
+}
+
+std::string check_date(std::string const& text) {
+  return rules::date("", text) ? "must be a date, as 2026-11-20" : "";
 }
 
 void run_on(CLI::App& command, std::function<void()> work) {

@@ -46,6 +46,11 @@ void add_asking_options(CLI::App& command, MatchingOptions& options);
 /// `--domain`, `--limit` and, when it has states, `--status`.
 void add_list_options(CLI::App& command, MatchingOptions& options, std::vector<std::string> const& states = {});
 
+/// For CLI11's check(): what is wrong with an option's text; empty when nothing is. A number of 0 to 1.
+std::string check_fraction(std::string const& text);
+/// A date, as 2026-11-20.
+std::string check_date(std::string const& text);
+
 /// Sets what a command does. Since callbacks run at once, an unknown option must be refused here, before anything is
 /// done: else a mistyped `--user` would ask for everybody's.
 void run_on(CLI::App& command, std::function<void()> work);

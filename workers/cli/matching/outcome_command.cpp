@@ -136,7 +136,7 @@ void add_report_command(CLI::App& application, int&) {
   add_reading_options(*list, *options);
   add_list_options(*list, *options);
   list->add_option("--user", options->user, "Only of this person");
-  list->add_option("--date", options->date, "Only of this day, as 2026-11-20");
+  list->add_option("--date", options->date, "Only of this day, as 2026-11-20")->check(check_date);
   run_on(*list, [options] { list_reports(*options); });
 
   auto* show = command->add_subcommand("show", "Print the text of one report");
@@ -149,7 +149,10 @@ void add_report_command(CLI::App& application, int&) {
   add_asking_options(*request, *options);
   request->add_option("--user", options->user, "Only this person, with news or without");
   request->add_option("--domain", options->domain, "The tenant; by default the only one");
-  request->add_option("--date", options->date, "The day of the report in each person's time, as 2026-11-20");
+  request
+      ->add_option("--date", options->date,
+                   "The day of the report in each person's time, as 2026-11-20; not a later one")
+      ->check(check_date);
   run_on(*request, [options] { request_reports(*options); });
 }
 

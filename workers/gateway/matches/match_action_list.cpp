@@ -3,7 +3,6 @@
 #include "json/encode.hpp"
 #include "matches/measures.hpp"
 #include "matches/reads.hpp"
-#include "text/rules.hpp"
 #include "time/time.hpp"
 #include "workers/gateway/matches/confidential.hpp"
 #include "workers/gateway/matches/match_actions.hpp"
@@ -191,8 +190,6 @@ Task<MatchActions::Result> MatchActions::analyze_outcome(MatchCall& call, std::s
 Task<MatchActions::Result> MatchActions::generate_report(MatchCall& call, std::string_view params) {
   auto const asked = read_json<ReportParams>(params);
   auto asking = requests_.ask(call, report_worker, [=, &call](pqxx::transaction_base& transaction) {
-    if (auto const invalid = asked.date ? rules::date("date", *asked.date) : std::nullopt)
-      throw Refusal(422, "The request is not valid", invalid->field + " " + invalid->reason, invalid->field);
     auto const& actor = call.caller.principal.id;
     if (!asked.userId) return matches::plan_reports(transaction, call.caller.scope.domain, asked.date, actor);
     return std::vector{matches::plan_report(transaction, *asked.userId, asked.date, actor)};
@@ -276,6 +273,8 @@ Task<MatchActions::Result> MatchActions::get_conversation_details(MatchCall& cal
 Task<MatchActions::Result> MatchActions::get_analytics(MatchCall& call, std::string_view params) {
   auto const asked = read_json<AnalyticsParams>(params).dateRange.value_or(DateRangeParams{});
   matches::TimeRange const range{bound_of("start", asked.start), bound_of("end", asked.end)};
+  if (range.from_ms && range.to_ms && *range.from_ms >= *range.to_ms)
+    throw Refusal(422, "The request is not valid", "It must be before the end of the range", "dateRange.start");
   auto reading = requests_.read(call, [=, domain = call.caller.scope.domain](pqxx::transaction_base& transaction) {
     return matches::read_analytics(transaction, domain, range);
   });

@@ -43,14 +43,14 @@ Task<http::Response> MatchReads::list(std::string_view name, Caller caller, Filt
 }
 
 template <class Item>
-Task<http::Response> MatchReads::one(http::Request const& request, ReadOne<Item> read_one) {
+Task<http::Response> MatchReads::one(http::Request const& request, std::string_view thing, ReadOne<Item> read_one) {
   auto admission = reads_.admit(request, own);
   auto const caller = co_await std::move(admission);
   auto const id = path_id(request);
   auto reading =
       reads_.read(caller.scope, [=](pqxx::transaction_base& transaction) { return read_one(transaction, id); });
   auto found = co_await std::move(reading);
-  if (!found) throw Refusal(404, "Not found", {}, "id");
+  if (!found) throw Refusal(404, "No such " + std::string(thing), {}, "id");
   co_return http::json_response(200, json::encode(shown_to(caller, *std::move(found))));
 }
 
@@ -64,7 +64,7 @@ Task<http::Response> MatchReads::people(http::Request const& request) {
 }
 
 Task<http::Response> MatchReads::person(http::Request const& request) {
-  return one(request, &matches::read_person);
+  return one(request, "person", &matches::read_person);
 }
 
 Task<http::Response> MatchReads::matches(http::Request const& request) {
@@ -80,11 +80,11 @@ Task<http::Response> MatchReads::matches(http::Request const& request) {
 }
 
 Task<http::Response> MatchReads::match(http::Request const& request) {
-  return one(request, &matches::read_match);
+  return one(request, "match", &matches::read_match);
 }
 
 Task<http::Response> MatchReads::insights(http::Request const& request) {
-  return one(request, &matches::read_match_detail);
+  return one(request, "match", &matches::read_match_detail);
 }
 
 Task<http::Response> MatchReads::agent_conversations(http::Request const& request) {
@@ -110,7 +110,7 @@ Task<http::Response> MatchReads::agent_conversation(http::Request const& request
     return matches::read_agent_conversation_detail(transaction, id);
   });
   auto found = co_await std::move(reading);
-  if (!found) throw Refusal(404, "Not found", {}, "id");
+  if (!found) throw Refusal(404, "No such conversation", {}, "id");
   auto noting = reads_.note_reading(caller, request, id);
   co_await std::move(noting);
   co_return http::json_response(200, json::encode(shown_to(caller, *std::move(found))));
@@ -180,7 +180,7 @@ Task<http::Response> MatchReads::reports(http::Request const& request) {
 }
 
 Task<http::Response> MatchReads::report(http::Request const& request) {
-  return one(request, &matches::read_report_text);
+  return one(request, "report", &matches::read_report_text);
 }
 
 }  // namespace omnibus::gateway

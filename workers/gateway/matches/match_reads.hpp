@@ -47,7 +47,7 @@ class MatchReads {
   Task<http::Response> list(std::string_view name, Caller caller, Filter filter, matches::Page page,
                             ReadList<Item, Filter> read_list);
   template <class Item>
-  Task<http::Response> one(http::Request const& request, ReadOne<Item> read_one);
+  Task<http::Response> one(http::Request const& request, std::string_view thing, ReadOne<Item> read_one);
 
   CallerReads& reads_;
 };

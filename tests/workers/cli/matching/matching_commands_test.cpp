@@ -69,7 +69,13 @@ TEST_CASE("a wrong option or a missing argument is a usage error") {
                                              {"match", "analyze", "--batch-size", "0"},
                                              {"match", "analyze", "--batch-size", "5001"},
                                              {"match", "ls", "--min-score", "2"},
+                                             {"match", "ls", "--min-score", "nan"},
+                                             {"match", "ls", "--min-score", "-nan"},
+                                             {"match", "ls", "--min-score", "0.5x"},
                                              {"match", "ls", "--limit", "0"},
+                                             {"report", "request", "--date", "nonsense"},
+                                             {"report", "request", "--date", "2026-02-30"},
+                                             {"report", "ls", "--date", "today"},
                                              {"agent-conversation", "ls", "--status", "pending"},
                                              {"report", "request", "--when", "now"},
                                              {"logs", "--status", "odd"}}) {
@@ -94,5 +100,8 @@ TEST_CASE("an id that is none is refused before the database is asked") {
     CHECK(ended.err.find("must be a UUID") != std::string::npos);
   }
   CHECK(run_tool({"people", "import", "/no/such/file"}).err.find("cannot open /no/such/file") != std::string::npos);
+  auto const at_a_date =
+      run_tool({"match", "midnight", "--at", "2026-11-20", "--database", "postgresql://127.0.0.1:1/x"});
+  CHECK(at_a_date.err.find("--at") == std::string::npos);  // it gets as far as the database
   CHECK(run_tool({"match", "midnight", "--at", "tonight"}).err.find("--at must be a time") != std::string::npos);
 }

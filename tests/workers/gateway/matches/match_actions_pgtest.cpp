@@ -165,7 +165,38 @@ TEST_CASE_FIXTURE(MatchWorld, "bad input is refused before anything is published
   auto text = request("operator", "POST", "/v1/actions/analyzeMatches", "{}");
   text.headers.add("Content-Type", "text/plain");
   CHECK(serve(text).status == 415);
+  CHECK(act("operator", "getAnalytics", R"({"dateRange":{"start":"2026-11-20","end":"2026-11-19"}})").status == 422);
+  CHECK(act("operator", "getAnalytics", R"({"dateRange":{"start":"2026-11-20","end":"2026-11-20"}})").status == 422);
+  CHECK(act("operator", "getAnalytics", R"({"dateRange":{"start":"2026-11-19","end":"2026-11-20"}})").status == 200);
+  CHECK(act("operator", "analyzeMatches", R"({"batchSize":NaN})").status == 400);
+  CHECK(act("operator", "analyzeMatches", R"({"batchSize":"NaN"})").status == 422);
   CHECK(published.empty());
+}
+
+TEST_CASE_FIXTURE(MatchWorld, "a report is not asked for before its day begins") {
+  execute("UPDATE users SET timezone = 'Pacific/Pago_Pago' WHERE handle = 'ann'");
+  execute("UPDATE users SET timezone = 'Pacific/Kiritimati' WHERE handle = 'bob'");
+  auto const day = [&](std::string const& zone, int days) {
+    return value("SELECT ((now() AT TIME ZONE '" + zone + "')::date + " + std::to_string(days) + ")::text");
+  };
+  auto const ask = [&](std::string const& date, std::string_view user = {}) {
+    return act("operator", "generateReport",
+               R"({"date":")" + date + '"' + (user.empty() ? "}" : R"(,"userId":")" + std::string(user) + "\"}"));
+  };
+  CHECK(ask(day("Pacific/Pago_Pago", 1), ann).status == 422);
+  CHECK(has(ask(day("Pacific/Pago_Pago", 1), ann), "\"field\":\"date\""));
+  CHECK(ask(day("Pacific/Kiritimati", 1), bob).status == 422);
+  CHECK(ask(day("Pacific/Kiritimati", 1)).status == 422);
+  CHECK(ask("nonsense").status == 422);
+  CHECK(published.empty());
+  CHECK(ask(day("Pacific/Pago_Pago", 0), ann).status == 202);
+  CHECK(ask(day("Pacific/Kiritimati", 0), bob).status == 202);
+  CHECK(published.size() == 2);
+  // Without a person: each for whom the day has begun. It is a later day in Kiritimati, always.
+  published.clear();
+  CHECK(ask(day("Pacific/Kiritimati", 0)).status == 202);
+  REQUIRE(published.size() == 1);
+  CHECK(published[0].key == bob);
 }
 
 TEST_CASE_FIXTURE(MatchWorld, "a request that prefers to wait gets what the worker made of it") {

@@ -65,6 +65,11 @@ TEST_CASE_FIXTURE(MatchWorld, "what belongs to others is not found") {
   }
   CHECK(get("ann", target("/v1/people/", bob)).status == 404);
   CHECK(get("operator", "/v1/matches/no-uuid").status == 404);
+  for (auto const& [path, title] : {std::pair{"/v1/people/", "No such person"},
+                                    {"/v1/matches/", "No such match"},
+                                    {"/v1/agent-conversations/", "No such conversation"},
+                                    {"/v1/reports/", "No such report"}})
+    CHECK(has(get("operator", target(path, nobody)), R"("title":")" + std::string(title)));
 }
 
 TEST_CASE_FIXTURE(MatchWorld, "without a role, a principal or a tenant set, no row is seen") {
