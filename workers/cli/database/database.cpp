@@ -34,7 +34,7 @@ std::unique_ptr<pqxx::connection> connect(std::string const& url) {
   } catch (pqxx::broken_connection const& error) {
     std::string message = error.what();
     while (message.ends_with('\n')) message.pop_back();
-    throw std::runtime_error(fmt::format("{}; check DATABASE_URL or --database", message));
+    throw UnreachableDatabase(fmt::format("{}; check DATABASE_URL or --database", message));
   }
 }
 

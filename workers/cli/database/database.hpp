@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 namespace CLI {
@@ -20,8 +21,13 @@ void add_database_option(CLI::App& command, std::string& url);
 /// DATABASE_URL. So one environment serves commands that read, with a role that only reads, and those that act.
 void add_operator_database_option(CLI::App& command, std::string& url);
 
+/// No connection to the database can be made. Names the setting to change, without the password.
+struct UnreachableDatabase : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// Connects, without a time limit for statements.
-/// @throws std::runtime_error that names the setting to change, without the password.
+/// @throws UnreachableDatabase, and std::runtime_error when no database is given.
 std::unique_ptr<pqxx::connection> connect(std::string const& url);
 
 /// The operator's name in records of actions: USER@HOST.

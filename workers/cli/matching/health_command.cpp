@@ -116,20 +116,48 @@ void show_analytics(MatchingOptions const& options) {
   });
 }
 
-void show_health(MatchingOptions const& options, int& exit_code) {
+/// The conditions of alerts as a table.
+void print_conditions(std::vector<matches::AlertCondition> const& alerts) {
+  Table table{{"CONDITION", "TENANT", "VALUE", "THRESHOLD", "STATE"}};
+  for (auto const& each : alerts)
+    table.add({each.name, each.domain.value_or("-"), each.value ? fmt::format("{}", *each.value) : "-",
+               fmt::format("{}", each.threshold), each.holds ? "HOLDS" : "ok"});
+  fmt::print("{}", table.text());
+}
+
+/// What is known of the workers' health without the database.
+struct UnknownHealth {
+  std::vector<matches::AlertCondition> alerts;
+};
+BOOST_DESCRIBE_STRUCT(UnknownHealth, (), (alerts))
+
+/// The condition that the database cannot show.
+void show_unreachable(MatchingOptions const& options, std::string_view reason) {
+  constexpr double tolerated_seconds = 60;
+  UnknownHealth const health{
+      {{"database_unreachable", std::nullopt, "database", std::nullopt, tolerated_seconds, true}}};
+  fmt::print(stderr, "the database cannot be reached: {}\n", printable(reason));
+  if (options.json) return fmt::print("{}\n", json::encode(health));
+  print_conditions(health.alerts);
+}
+
+void show_health(MatchingOptions const& options, int& exit_code) try {
   read_matching(options, [&](pqxx::transaction_base& transaction) {
+    if (options.domain) find_tenant(transaction, options.domain);
     auto const alerts = matches::read_alert_conditions(transaction, options.domain);
     for (auto const& each : alerts)
       if (each.holds) exit_code = 2;
     auto const health = matches::read_system_health(transaction, options.domain);
     if (options.json) return fmt::print("{}\n", health.text);
     print_health(json::decode<WorkersHealth>(health.text).value());
-    Table table{{"CONDITION", "TENANT", "VALUE", "THRESHOLD", "STATE"}};
-    for (auto const& each : alerts)
-      table.add({each.name, each.domain.value_or("-"), each.value ? fmt::format("{}", *each.value) : "-",
-                 fmt::format("{}", each.threshold), each.holds ? "HOLDS" : "ok"});
-    fmt::print("{}", table.text());
+    print_conditions(alerts);
   });
+} catch (UnreachableDatabase const& unreachable) {
+  exit_code = 2;
+  show_unreachable(options, unreachable.what());
+} catch (pqxx::broken_connection const& broken) {  // while it was read
+  exit_code = 2;
+  show_unreachable(options, broken.what());
 }
 
 void list_logs(MatchingOptions const& options) {
@@ -163,7 +191,7 @@ void add_health_commands(CLI::App& application, int& exit_code) {
   auto* health = application.add_subcommand("health", "Show the workers' backlog and the conditions of alerts");
   add_reading_options(*health, *options);
   health->add_option("--domain", options->domain, "Only this tenant");
-  health->footer("Ends with 2 when a condition holds.");
+  health->footer("Ends with 2 when a condition holds; that the database cannot be reached is one.");
   run_on(*health, [options, &exit_code] { show_health(*options, exit_code); });
 
   auto* logs = application.add_subcommand("logs", "List what the workers that match people did, the newest first");

@@ -86,6 +86,13 @@ TEST_CASE("a wrong option or a missing argument is a usage error") {
   }
 }
 
+TEST_CASE("health without a database that can be reached is a condition that holds; without any it is an error") {
+  for (auto const* const form : {"--json", "--domain=shop.example"})
+    CHECK(run_tool({"health", "--database", "postgresql://127.0.0.1:1/none", form}).status == 2);
+  CHECK(run_tool({"match", "ls", "--database", "postgresql://127.0.0.1:1/none"}).status == 1);
+  CHECK(run_tool({"health", "--database", ""}).status == 1);
+}
+
 TEST_CASE("an id that is none is refused before the database is asked") {
   for (auto const& arguments : std::vector<std::vector<char const*>>{{"people", "show", "ann"},
                                                                      {"match", "show", "1"},
