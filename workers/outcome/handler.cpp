@@ -133,16 +133,21 @@ Task<> OutcomeHandler::handle(Context& context, OutcomeCollaborationTracked cons
   co_await std::move(committing);
 }
 
-void OutcomeHandler::gave_up(Context& context, AgentConversationCompleted const& completed, Failure const& failure,
+void OutcomeHandler::give_up(Context& context, processing::LoggedWork const& work, Failure const& failure,
                              UnitOfWork& unit) {
   model_->forget_answers(unit, context.event_key());  // so that a redriven event asks again
-  store_->log_failure(unit, context, work_of(completed), failure);
+  store_->note_failure(unit, work.domain, *work.target, failure.error_class());
+  store_->log_failure(unit, context, work, failure);
+}
+
+void OutcomeHandler::gave_up(Context& context, AgentConversationCompleted const& completed, Failure const& failure,
+                             UnitOfWork& unit) {
+  give_up(context, work_of(completed), failure, unit);
 }
 
 void OutcomeHandler::gave_up(Context& context, OutcomeAnalysisRequested const& request, Failure const& failure,
                              UnitOfWork& unit) {
-  model_->forget_answers(unit, context.event_key());  // so that a redriven event asks again
-  store_->log_failure(unit, context, work_of(request), failure);
+  give_up(context, work_of(request), failure, unit);
 }
 
 void OutcomeHandler::gave_up(Context& context, OutcomeCollaborationTracked const& tracked, Failure const& failure,

@@ -42,6 +42,8 @@ class OutcomeHandler {
   void gave_up(Context& context, OutcomeCollaborationTracked const& tracked, Failure const& failure, UnitOfWork& unit);
 
  private:
+  /// What both requests for a judgement leave behind.
+  void give_up(Context& context, processing::LoggedWork const& work, Failure const& failure, UnitOfWork& unit);
   Task<> judge(Context& context, Uuid match, processing::LoggedWork work);
   /// Asks the model, or finds its recorded answer. Nothing in a replay without one.
   Task<std::optional<assistant::Structured<OutcomeJudgement>>> ask(Context& context, HeldConversation const& held,

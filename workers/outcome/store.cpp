@@ -77,7 +77,7 @@ bool PostgresOutcomes::add(UnitOfWork& unit, JudgedOutcome const& outcome) {
   auto const added = transaction.exec(
       "WITH conversation AS (UPDATE omniscient_conversations c SET actual_outcome = $2::omniscient_outcome, "
       "outcome_match_score = $3, quality_score = $4, conversation_summary = $5, key_moments = $6, "
-      "deviation_analysis = $7 WHERE c.id = $1 AND NOT EXISTS (SELECT FROM omniscient_outcomes o WHERE "
+      "deviation_analysis = $7, error = NULL WHERE c.id = $1 AND NOT EXISTS (SELECT FROM omniscient_outcomes o WHERE "
       "o.conversation_id = c.id) RETURNING c.id) SELECT id FROM conversation",
       pqxx::params{to_string(outcome.conversation_id), outcome.actual_outcome, outcome.match.text(),
                    outcome.quality.text(), judgement.summary, json::encode(judgement.key_moments), outcome.deviation});
@@ -90,6 +90,15 @@ bool PostgresOutcomes::add(UnitOfWork& unit, JudgedOutcome const& outcome) {
                    outcome.domain, judgement.analysis, outcome.readiness.text(), json::encode(judgement.next_steps),
                    outcome.follow_up, judgement.follow_up_timeframe, outcome.scored_ms});
   return true;
+}
+
+void PostgresOutcomes::note_failure(UnitOfWork& unit, std::string const& domain, Uuid const& conversation,
+                                    std::string const& error_class) {
+  unit.transaction().exec(
+      "UPDATE omniscient_conversations c SET error = $3 WHERE c.id = $1 AND c.domain = $2 AND c.status = 'completed' "
+      "AND "
+      "NOT EXISTS (SELECT FROM omniscient_outcomes o WHERE o.conversation_id = c.id)",
+      pqxx::params{to_string(conversation), domain, error_class});
 }
 
 bool PostgresOutcomes::track(UnitOfWork& unit, OutcomeCollaborationTracked const& tracked) {

@@ -46,6 +46,10 @@ class OutcomeStore {
   /// then nothing is written.
   virtual bool add(UnitOfWork& unit, JudgedOutcome const& outcome) = 0;
 
+  /// Notes on a completed conversation without an outcome why it could not be judged, until it is.
+  virtual void note_failure(UnitOfWork& unit, std::string const& domain, Uuid const& conversation,
+                            std::string const& error_class) = 0;
+
   /// Records whether two people work together. @return false when there is no such outcome.
   virtual bool track(UnitOfWork& unit, OutcomeCollaborationTracked const& tracked) = 0;
 
@@ -62,6 +66,8 @@ class PostgresOutcomes final : public OutcomeStore {
  public:
   Task<std::optional<HeldConversation>> read(Context& context, Uuid const& conversation) override;
   bool add(UnitOfWork& unit, JudgedOutcome const& outcome) override;
+  void note_failure(UnitOfWork& unit, std::string const& domain, Uuid const& conversation,
+                    std::string const& error_class) override;
   bool track(UnitOfWork& unit, OutcomeCollaborationTracked const& tracked) override;
   Task<> log_start(Context& context, processing::LoggedWork work) override;
   void log_end(UnitOfWork& unit, Context& context, processing::LoggedWork const& work,

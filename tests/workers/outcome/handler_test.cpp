@@ -239,3 +239,11 @@ TEST_CASE("whether two people work together is recorded; of an unknown outcome i
   CHECK(judging.context.parked()->error_class() == "unknown_conversation");
   CHECK(judging.stored.log.back() == "failed track_collaboration: unknown_conversation");
 }
+
+TEST_CASE("a conversation that could not be judged says so") {
+  Judging judging;
+  for (int i = 0; i < 2; ++i) judging.model.script.say("I would rather not say.");
+  CHECK(judging.complete() == Kind::parked);
+  REQUIRE(judging.stored.failures.size() == 1);
+  CHECK(judging.stored.failures[0] == "shop.example " + to_string(judging.conversation) + " model_output");
+}

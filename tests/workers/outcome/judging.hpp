@@ -19,6 +19,7 @@ inline constexpr auto domain = "shop.example";
 
 /// The tables in memory.
 struct StoredOutcomes {
+  std::vector<std::string> failures;  ///< tenant, conversation and class
   std::map<Uuid, HeldConversation> conversations;
   std::vector<JudgedOutcome> outcomes;
   std::vector<OutcomeCollaborationTracked> tracked;
@@ -38,6 +39,10 @@ class FakeOutcomes final : public OutcomeStore {
     if (std::exchange(held.judged, true)) return false;
     stored_.outcomes.push_back(outcome);
     return true;
+  }
+  void note_failure(UnitOfWork&, std::string const& tenant, Uuid const& conversation,
+                    std::string const& error_class) override {
+    stored_.failures.push_back(tenant + " " + to_string(conversation) + " " + error_class);
   }
   bool track(UnitOfWork&, OutcomeCollaborationTracked const& tracked) override {
     for (auto const& outcome : stored_.outcomes)

@@ -96,6 +96,24 @@ TEST_CASE("an outcome and the conversation's columns are written once") {
         R"(EXPLORATORY 1.00 0.58 They agree. [{"turn": 3, "moment": "A question."}] As predicted.)");
 }
 
+TEST_CASE("why a conversation could not be judged is noted until it is") {
+  JudgedTables tables;
+  auto const note = [&](std::string const& domain, Uuid const& conversation) {
+    tables.in_unit("outcome",
+                   [&](UnitOfWork& unit) { tables.store.note_failure(unit, domain, conversation, "model_output"); });
+  };
+  auto const error = [&] { return tables.value("SELECT coalesce(error, '-') FROM omniscient_conversations"); };
+  note("other.example", tables.conversation);
+  note("shop.example", random_uuid());
+  CHECK(error() == "-");
+  note("shop.example", tables.conversation);
+  CHECK(error() == "model_output");
+  REQUIRE(tables.add());
+  CHECK(error() == "-");
+  note("shop.example", tables.conversation);
+  CHECK(error() == "-");
+}
+
 TEST_CASE("a replay restores an outcome with the same id") {
   JudgedTables tables;
   REQUIRE(tables.add());

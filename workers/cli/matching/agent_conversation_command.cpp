@@ -1,5 +1,6 @@
 #include "json/encode.hpp"
 #include "workers/cli/commands.hpp"
+#include "workers/cli/matching/look_pace.hpp"
 #include "workers/cli/matching/matching.hpp"
 #include "workers/cli/terminal/terminal.hpp"
 
@@ -14,8 +15,6 @@
 
 namespace omnibus::cli {
 namespace {
-
-constexpr std::chrono::milliseconds look_interval{500};
 
 struct AgentConversationListing {
   std::vector<matches::ShownAgentConversation> conversations;
@@ -85,25 +84,42 @@ void show_conversation(MatchingOptions const& options) {
   });
 }
 
-/// Prints turns as they are stored, until the conversation has failed, or was held and judged.
+/// Nothing more comes: it has failed, was judged, or could not be judged.
+bool has_ended(matches::AgentConversationDetail const& conversation) {
+  return conversation.status == "failed" || conversation.outcome ||
+         (conversation.status == "completed" && conversation.error);
+}
+
+void print_end(matches::ShownAgentConversation const& conversation, bool as_json) {
+  if (as_json) return fmt::print("{}\n", json::encode(conversation));
+  if (conversation.status == "completed" && !conversation.actual_outcome)
+    return fmt::print("completed, but it could not be judged: {}\n", printable(conversation.error.value_or("")));
+  fmt::print("{}: {}\n", conversation.status,
+             conversation.actual_outcome.value_or(conversation.stop_reason.value_or("")));
+}
+
+/// Prints turns as they are stored, to the end of the conversation.
 void tail_conversation(MatchingOptions const& options) {
   auto const id = read_id("the id", options.id);
+  auto const connection = connect(options.database);
   std::int64_t told = 0;
-  for (bool ended = false; !ended; std::fflush(stdout)) {
-    read_matching(options, [&](pqxx::transaction_base& transaction) {
+  LookPace pace;
+  for (bool ended = false; !ended;) {
+    read_matching(*connection, [&](pqxx::transaction_base& transaction) {
       auto const conversation = find_conversation(transaction, id, told);
       for (auto const& turn : conversation.turns) {
         print_turn(turn, options.json);
         told = turn.turn_number;
+        pace.found();
       }
-      ended = conversation.status == "failed" || conversation.outcome;
-      if (!ended) return;
-      if (options.json)
-        return fmt::print("{}\n", json::encode(static_cast<matches::ShownAgentConversation const&>(conversation)));
-      fmt::print("{}: {}\n", conversation.status,
-                 conversation.actual_outcome.value_or(conversation.stop_reason.value_or("")));
+      ended = has_ended(conversation);
+      if (ended) print_end(conversation, options.json);
     });
-    if (!ended) std::this_thread::sleep_for(look_interval);
+    std::fflush(stdout);
+    if (ended) return;
+    auto const pause = pace.next();
+    if (!pause) throw std::runtime_error("nothing new for an hour: omnibus agent-conversation show shows its state");
+    std::this_thread::sleep_for(*pause);
   }
 }
 

@@ -55,7 +55,11 @@ void run_on(CLI::App& command, std::function<void()> work) {
 
 void read_matching(MatchingOptions const& options, std::function<void(pqxx::transaction_base&)> const& work) {
   auto const connection = connect(options.database);
-  pqxx::read_transaction transaction{*connection};
+  read_matching(*connection, work);
+}
+
+void read_matching(pqxx::connection& connection, std::function<void(pqxx::transaction_base&)> const& work) {
+  pqxx::read_transaction transaction{connection};
   try {
     work(transaction);
   } catch (pqxx::insufficient_privilege const&) {

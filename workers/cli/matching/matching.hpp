@@ -20,8 +20,9 @@ namespace CLI {
 class App;
 }
 namespace pqxx {
+class connection;
 class transaction_base;
-}
+}  // namespace pqxx
 
 namespace omnibus::cli {
 
@@ -58,6 +59,8 @@ void run_on(CLI::App& command, std::function<void()> work);
 /// Runs `work` in a transaction that only reads. @throws std::runtime_error that names what to change when a right or
 /// a table is missing.
 void read_matching(MatchingOptions const& options, std::function<void(pqxx::transaction_base&)> const& work);
+/// The same over an open connection.
+void read_matching(pqxx::connection& connection, std::function<void(pqxx::transaction_base&)> const& work);
 
 /// The UUID in an option. @throws std::runtime_error naming the option
 Uuid read_id(std::string_view option, std::string const& text);

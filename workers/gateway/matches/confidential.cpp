@@ -11,7 +11,8 @@ void conceal(matches::ShownMatch& match) {
 }
 
 void conceal(matches::ShownAgentConversation& conversation) {
-  if (conversation.status == "failed") conversation.stop_reason.reset();
+  if (conversation.status != "failed") return;
+  conversation.stop_reason.reset();
   conversation.error.reset();
 }
 

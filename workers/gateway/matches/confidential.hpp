@@ -10,7 +10,7 @@ namespace omnibus::gateway {
 
 /// Of a match, why it was cancelled (the other side may have withdrawn) and how it was analysed.
 void conceal(matches::ShownMatch& match);
-/// Of a conversation, why it broke off.
+/// Of a conversation that broke off, why.
 void conceal(matches::ShownAgentConversation& conversation);
 
 /// The thing as that caller may see it.

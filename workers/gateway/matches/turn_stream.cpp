@@ -27,12 +27,12 @@ using TurnClock = std::chrono::steady_clock;
 constexpr std::string_view end_id = "end";
 constexpr std::chrono::milliseconds look_again{2'000};
 
-/// The last event of a conversation that was not held to its end.
+/// The last event of a conversation that was not held to its end, or could not be judged.
 struct FailedConversation {
   std::string status;
-  std::optional<std::string> stop_reason;
+  std::optional<std::string> stop_reason, error{};
 };
-BOOST_DESCRIBE_STRUCT(FailedConversation, (), (status, stop_reason))
+BOOST_DESCRIBE_STRUCT(FailedConversation, (), (status, stop_reason, error))
 
 /// Where the client's stream ended: the number of a turn, or nothing after the last event.
 std::optional<std::int64_t> last_turn(http::Request const& request) {
@@ -69,6 +69,8 @@ TurnFrames write_turn_frames(std::optional<matches::AgentConversationDetail> con
     end("outcome", json::encode(*detail->outcome));
   else if (detail->status == "failed")
     end("failed", json::encode(FailedConversation{detail->status, detail->stop_reason}));
+  else if (detail->status == "completed" && detail->error)
+    end("failed", json::encode(FailedConversation{detail->status, detail->stop_reason, detail->error}));
   return frames;
 }
 

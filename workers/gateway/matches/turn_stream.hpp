@@ -16,7 +16,7 @@
 namespace omnibus::gateway {
 
 /// The server-sent events of what is new in a conversation: `turn` for each turn, whose id is its number, then
-/// `outcome` or `failed`, whose id is `end`.
+/// `outcome` or `failed`, whose id is `end`. `failed` with the status `completed`: it could not be judged.
 struct TurnFrames {
   std::string text;
   std::int64_t told = 0;  ///< the number of the last turn

@@ -35,6 +35,24 @@ TEST_CASE_FIXTURE(MatchWorld, "a stream shows each turn with its words and ends 
   CHECK(has(all, "event: outcome\n"));
 }
 
+TEST_CASE_FIXTURE(MatchWorld, "a stream of a conversation that cannot be judged ends, and says why") {
+  add_conversation(running, "completed");
+  add_turn(1, running);
+  RecordingClient client;
+  client.on_piece = [&, pieces = 0]() mutable {
+    if (++pieces != 2) return;  // the greeting, then the turn
+    client.later([&] {
+      execute("UPDATE omniscient_conversations SET error = 'model_output' WHERE id = '" + std::string(running) + "'");
+      feed.deliver(notice(running));
+    });
+  };
+  auto const streamed = serve(request("ann", "GET", running_path), client);
+  CHECK(has(streamed, "words 1"));
+  CHECK(has(streamed, "event: failed\n"));
+  CHECK(has(streamed, R"("status":"completed")"));
+  CHECK(has(streamed, R"("error":"model_output")"));
+}
+
 TEST_CASE_FIXTURE(MatchWorld, "a stream resumes after the last event, and after the end not at all") {
   auto again = request("ann", "GET", path);
   again.headers.add("Last-Event-ID", "1");
