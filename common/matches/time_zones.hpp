@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace pqxx {
 class transaction_base;
@@ -16,13 +17,17 @@ namespace omnibus::matches {
 /// those that name a zone with another reckoning: `localtime`, `posixrules`, `Factory`, `posix/...`, `right/...`.
 class TimeZones {
  public:
+  using Names = std::set<std::string, std::less<>>;
+
+  /// Without any; or with these, for tests.
+  explicit TimeZones(Names names = {}) : names_{std::move(names)} {}
   /// Reads them all, which takes PostgreSQL some milliseconds. @throws what libpqxx throws
   explicit TimeZones(pqxx::transaction_base& transaction);
 
   bool contains(std::string_view name) const { return names_.contains(name); }
 
  private:
-  std::set<std::string, std::less<>> names_;
+  Names names_;
 };
 
 }  // namespace omnibus::matches

@@ -15,7 +15,6 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -113,7 +112,7 @@ class MatchHandler {
   std::unique_ptr<CandidateStore> const candidates_;
   std::unique_ptr<MatchStore> const matches_;
   std::unique_ptr<assistant::Model> const model_;
-  std::set<std::string> zones_;  ///< as read last
+  matches::TimeZones zones_;  ///< as read last
 };
 
 /// What the processing log says that a question took.

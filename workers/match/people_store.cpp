@@ -5,7 +5,6 @@
 #include "text/words.hpp"
 #include "time/time.hpp"
 #include "workers/match/tenant.hpp"
-#include "workers/match/zone.hpp"
 
 #include <optional>
 
@@ -107,16 +106,12 @@ void store_blocks(pqxx::transaction_base& transaction, Uuid const& person) {
 
 }  // namespace
 
-Task<std::set<std::string>> PostgresPeople::read_zones(Context& context) {
+Task<matches::TimeZones> PostgresPeople::read_zones(Context& context) {
   auto reading = context.read([](pqxx::connection& connection) {
     pqxx::nontransaction query{connection};
-    return postgres::read<std::string>(query, "SELECT name FROM pg_timezone_names");
+    return matches::TimeZones{query};
   });
-  auto const names = co_await std::move(reading);
-  std::set<std::string> zones;
-  for (auto const& name : names)
-    if (is_zone_of_people(name)) zones.insert(name);
-  co_return zones;
+  co_return co_await std::move(reading);
 }
 
 std::optional<std::vector<Uuid>> PostgresPeople::record(UnitOfWork& unit, PersonRecorded const& person,

@@ -5,12 +5,11 @@
 #include "events/people.hpp"
 #include "handler/context.hpp"
 #include "handler/unit_of_work.hpp"
+#include "matches/time_zones.hpp"
 #include "uuid/uuid.hpp"
 
 #include <cstdint>
 #include <optional>
-#include <set>
-#include <string>
 #include <vector>
 
 namespace omnibus::match {
@@ -20,8 +19,7 @@ class PeopleStore {
  public:
   virtual ~PeopleStore() = default;
 
-  /// The names of time zones that people may have.
-  virtual Task<std::set<std::string>> read_zones(Context& context) = 0;
+  virtual Task<matches::TimeZones> read_zones(Context& context) = 0;
   /// Stores a person, what they tell of themselves and whom they block; what the event lacks is removed. Cancels the
   /// matches that wait and that this forbids. @param time_ms of the event, since 1970. @return their ids; nothing when
   /// a later event recorded the person: then nothing is written. @throws Failure (permanent) when the tenant is unknown
@@ -33,7 +31,7 @@ class PeopleStore {
 /// The one in PostgreSQL. Any thread may use it.
 class PostgresPeople final : public PeopleStore {
  public:
-  Task<std::set<std::string>> read_zones(Context& context) override;
+  Task<matches::TimeZones> read_zones(Context& context) override;
   std::optional<std::vector<Uuid>> record(UnitOfWork& unit, PersonRecorded const& person,
                                           std::int64_t time_ms) override;
 };

@@ -52,7 +52,7 @@ struct FakeTables {
 class FakePeople final : public PeopleStore {
  public:
   explicit FakePeople(FakeTables& tables) : tables_{tables} {}
-  Task<std::set<std::string>> read_zones(Context&) override { co_return std::set<std::string>{"UTC", "Africa/Kigali"}; }
+  Task<matches::TimeZones> read_zones(Context&) override { co_return matches::TimeZones{{"UTC", "Africa/Kigali"}}; }
   std::optional<std::vector<Uuid>> record(UnitOfWork&, PersonRecorded const& person, std::int64_t) override {
     tables_.people.push_back(person);
     return tables_.cancelled_by_person;

@@ -127,6 +127,17 @@ TEST_CASE("the time of a consent may have any offset of RFC 3339") {
   CHECK(people.value("SELECT deep_analysis_consent_at = '2020-11-28T10:01:00Z' FROM users") == "t");
 }
 
+TEST_CASE("a time zone of people is a place's name as PostgreSQL writes it") {
+  Recording people;
+  pqxx::nontransaction query{people.admin};
+  matches::TimeZones const zones{query};
+  for (auto const* const name : {"Africa/Kigali", "UTC", "America/Argentina/Ushuaia"})
+    CHECK_MESSAGE(zones.contains(name), name);
+  for (auto const* const name : {"posix/Europe/Paris", "right/UTC", "localtime", "posixrules", "Factory", "PST", "+03",
+                                 "FOO-7", "EST5EDT,M3.2.0,M11.1.0", "africa/kigali", ""})
+    CHECK_FALSE_MESSAGE(zones.contains(name), name);
+}
+
 TEST_CASE("a consent counts from its time on") {
   Recording people;
   people.record(Recording::person(1));

@@ -1,7 +1,5 @@
 #include "workers/match/shortlist.hpp"
 
-#include "workers/match/zone.hpp"
-
 #include <algorithm>
 
 #include <doctest/doctest.h>
@@ -73,11 +71,4 @@ TEST_CASE("only numbers that were given may be chosen, and no more than wanted")
   CHECK(check({{6}}, shortening));
   CHECK(check({{0}}, shortening));
   CHECK(check({{1, 2, 3, 4}}, shortening));
-}
-
-TEST_CASE("names of time zones that are no place are not for people") {
-  CHECK(is_zone_of_people("Africa/Kigali"));
-  CHECK(is_zone_of_people("UTC"));
-  for (auto const* name : {"posix/Europe/Paris", "right/UTC", "localtime", "posixrules", "Factory"})
-    CHECK_FALSE(is_zone_of_people(name));
 }
