@@ -1,10 +1,10 @@
 #include "workers/conversation/guidance.hpp"
 
+#include "matches/stored_score.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <tuple>
-
-#include <fmt/format.h>
 
 namespace omnibus::conversation {
 namespace {
@@ -30,8 +30,7 @@ std::optional<std::string> alignment(std::span<GivenInsight const> given) {
     reached += each.relevance * static_cast<std::int64_t>(each.extent);
   }
   if (relevance == 0) return std::nullopt;
-  auto const hundredths = (100 * reached + relevance) / (2 * relevance);
-  return fmt::format("{}.{:02}", hundredths / 100, hundredths % 100);
+  return matches::StoredScore{matches::Ratio{reached, 2 * relevance}}.text();
 }
 
 }  // namespace omnibus::conversation

@@ -1,4 +1,5 @@
 /// The analysis of a pair.
+#include "matches/stored_score.hpp"
 #include "observability/metrics.hpp"
 #include "workers/match/handler.hpp"
 #include "workers/match/tenant.hpp"
@@ -11,7 +12,7 @@ namespace {
 AnalysedMatch analysed(Context& context, assistant::Structured<PairAnalysis> const& asked) {
   auto const& analysis = asked.value();
   Prediction const prediction{analysis.probabilities};
-  AnalysedMatch match{decimal_text(opportunity_hundredths(analysis)),
+  AnalysedMatch match{matches::StoredScore::of_hundredths(opportunity_hundredths(analysis)).text(),
                       score_parts_json(analysis, asked.model),
                       prediction.json(),
                       std::string{prediction.outcome()},

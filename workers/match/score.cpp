@@ -3,8 +3,6 @@
 #include "json/encode.hpp"
 #include "workers/match/decimal.hpp"
 
-#include <fmt/format.h>
-
 namespace omnibus::match {
 namespace {
 
@@ -40,10 +38,6 @@ int opportunity_hundredths(OpportunityParts const& parts) {
 
 bool reaches(int hundredths, double threshold) {
   return hundredths >= 100 * exact_decimal(threshold);
-}
-
-std::string decimal_text(int hundredths) {
-  return fmt::format("{}.{:02}", hundredths / 100, hundredths % 100);
 }
 
 std::string score_parts_json(OpportunityParts const& parts, std::string_view model) {

@@ -25,9 +25,6 @@ int opportunity_hundredths(OpportunityParts const& parts);
 /// Whether a stored score reaches a threshold, compared in decimals.
 bool reaches(int hundredths, double threshold);
 
-/// A score as a decimal, `0.29`.
-std::string decimal_text(int hundredths);
-
 /// What `omniscient_matches.score_parts` stores: the parts, their weights and the model that gave them.
 std::string score_parts_json(OpportunityParts const& parts, std::string_view model);
 

@@ -1,8 +1,8 @@
 /// The scores of a conversation. Pure.
 #pragma once
 
+#include "matches/stored_score.hpp"
 #include "workers/outcome/judgement.hpp"
-#include "workers/outcome/stored_score.hpp"
 #include "workers/outcome/transcript.hpp"
 
 #include <string_view>

@@ -4,10 +4,10 @@
 #include "events/outcome.hpp"
 #include "handler/context.hpp"
 #include "handler/failure.hpp"
+#include "matches/stored_score.hpp"
 #include "processing/processing_log.hpp"
 #include "uuid/uuid.hpp"
 #include "workers/outcome/judgement.hpp"
-#include "workers/outcome/stored_score.hpp"
 #include "workers/outcome/transcript.hpp"
 
 #include <optional>

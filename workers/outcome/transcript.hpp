@@ -1,8 +1,8 @@
 /// A conversation as it is judged.
 #pragma once
 
+#include "matches/stored_score.hpp"
 #include "uuid/uuid.hpp"
-#include "workers/outcome/stored_score.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -10,6 +10,9 @@
 #include <vector>
 
 namespace omnibus::outcome {
+
+using matches::Ratio;
+using matches::StoredScore;
 
 /// One turn of a conversation of two agents.
 struct SpokenTurn {

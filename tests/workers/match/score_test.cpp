@@ -49,12 +49,6 @@ TEST_CASE("the stored score is compared with the threshold, in decimals") {
   CHECK_FALSE(reaches(70, 0.701));
 }
 
-TEST_CASE("a score is written with two places") {
-  CHECK(decimal_text(0) == "0.00");
-  CHECK(decimal_text(7) == "0.07");
-  CHECK(decimal_text(100) == "1.00");
-}
-
 TEST_CASE("the parts are stored with their weights and the model") {
   CHECK(score_parts_json({0.8, 0.6, 0.9, 0.7, 0.2}, "small \"1\"") ==
         R"({"fit":0.8,"focus":0.6,"value":0.9,"feasibility":0.7,"risk":0.2,)"

@@ -45,6 +45,7 @@ TEST_CASE("scores are rounded half up, in decimals") {
   CHECK(StoredScore{Ratio{5, 1000}}.text() == "0.01");
   CHECK(StoredScore{Ratio{0}}.text() == "0.00");
   CHECK(StoredScore{Ratio{1}}.text() == "1.00");
+  CHECK(StoredScore::of_hundredths(7).text() == "0.07");
   CHECK(StoredScore::of_hundredths(60).value() == 0.6);
   CHECK(StoredScore{Ratio{2, 3}} == StoredScore::of_hundredths(67));
 }

@@ -1,8 +1,8 @@
-#include "workers/outcome/stored_score.hpp"
+#include "matches/stored_score.hpp"
 
 #include <fmt/format.h>
 
-namespace omnibus::outcome {
+namespace omnibus::matches {
 
 StoredScore::StoredScore(Ratio const& ratio) {
   auto const rounded = ratio * 100 + Ratio{1, 2};
@@ -13,4 +13,4 @@ std::string StoredScore::text() const {
   return fmt::format("{}.{:02}", hundredths_ / 100, hundredths_ % 100);
 }
 
-}  // namespace omnibus::outcome
+}  // namespace omnibus::matches

@@ -7,7 +7,7 @@
 
 #include <boost/rational.hpp>
 
-namespace omnibus::outcome {
+namespace omnibus::matches {
 
 using Ratio = boost::rational<std::int64_t>;
 
@@ -30,4 +30,4 @@ class StoredScore {
   std::int32_t hundredths_ = 0;
 };
 
-}  // namespace omnibus::outcome
+}  // namespace omnibus::matches
