@@ -105,12 +105,11 @@ class Model {
   Task<std::optional<RecordedAnswer>> find_or_ask(Context& context, Turn const& turn,
                                                   StructuredQuestion const& question, llm::ChatRequest request,
                                                   Asked& asked);
-  Task<RecordedAnswer> ask_and_record(Context& context, Turn const& turn, bool person_waits, llm::ChatRequest request,
-                                      Asked& asked);
+  Task<RecordedAnswer> ask_and_record(Context& context, Turn const& turn, llm::ChatRequest request, Asked& asked);
   /// The most that a call can take.
   PlannedCall plan(llm::ChatRequest const& request) const;
   /// Decides what follows when no model answered a structured question. @throws Failure to retry.
-  void give_up(Context const& context, llm::LlmError const& error, bool person_waits) const;
+  void retry_structured(Context const& context, llm::LlmError const& error) const;
 
   ModelSettings const settings_;
   std::unique_ptr<llm::LlmPort> port_;

@@ -39,8 +39,6 @@ struct PlannedCall {
 struct StructuredQuestion {
   std::vector<llm::Message> prompt;
   std::int64_t max_tokens = 0;  ///< the longest answer; 0: LLM_MAX_TOKENS
-  /// A person waits for the answer: it is given up after LLM_GIVE_UP_AFTER, as an answer in a chat is.
-  bool person_waits = false;
   /// Whether a call may be made, such as within a limit of money: called before each question that is not answered yet,
   /// with what the questions before it took. May be empty.
   std::function<bool(PlannedCall const& call, Spent const& before)> allows = {};

@@ -132,7 +132,7 @@ Task<std::optional<RecordedAnswer>> Model::find_or_ask(Context& context, Turn co
     co_return answer;
   }
   if (!answer) {
-    auto asking = ask_and_record(context, turn, question.person_waits, std::move(request), asked);
+    auto asking = ask_and_record(context, turn, std::move(request), asked);
     answer = co_await std::move(asking);
   }
   add_calls(asked.spent, *answer);
@@ -140,9 +140,7 @@ Task<std::optional<RecordedAnswer>> Model::find_or_ask(Context& context, Turn co
   co_return answer;
 }
 
-Task<RecordedAnswer> Model::ask_and_record(Context& context, Turn const& turn, bool person_waits,
-                                           llm::ChatRequest request, Asked& asked) {
-  if (person_waits) request.until = latest_answer(context, turn);
+Task<RecordedAnswer> Model::ask_and_record(Context& context, Turn const& turn, llm::ChatRequest request, Asked& asked) {
   RecordedAnswer answer;
   try {
     auto asking = complete(context, turn, std::move(request), {}, answer);
@@ -151,7 +149,7 @@ Task<RecordedAnswer> Model::ask_and_record(Context& context, Turn const& turn, b
     // An answer without words was paid for: it is one that cannot be used.
     if (error.kind() != llm::LlmError::Kind::no_words) {
       add_calls(asked.spent, answer);
-      give_up(context, error, person_waits);
+      retry_structured(context, error);
       throw;
     }
   }
@@ -170,11 +168,7 @@ PlannedCall Model::plan(llm::ChatRequest const& request) const {
   return call;
 }
 
-void Model::give_up(Context const& context, llm::LlmError const& error, bool person_waits) const {
-  if (person_waits) {
-    give_up(context, error);
-    return;
-  }
+void Model::retry_structured(Context const& context, llm::LlmError const& error) const {
   if (!error.retriable()) return;
   std::string const reason{to_string(error.kind())};
   if (error.kind() == llm::LlmError::Kind::breaker_open)

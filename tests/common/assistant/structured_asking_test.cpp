@@ -46,8 +46,7 @@ struct Judging {
       : model{fake.make(settings)} {}
 
   Task<> handle(Context& context, TickMonitor const&) {
-    assistant::StructuredQuestion question{
-        {{"system", "Judge."}, {"user", "These two."}}, max_tokens, person_waits, allows};
+    assistant::StructuredQuestion question{{{"system", "Judge."}, {"user", "These two."}}, max_tokens, allows};
     auto asking = model->ask_for<Judgement>(context, {"shop.example", Uuid{}, step}, std::move(question), check,
                                             judgement_form());
     result = co_await std::move(asking);
@@ -59,7 +58,6 @@ struct Judging {
   std::unique_ptr<assistant::Model> model;
   std::string step = "judge";
   std::int64_t max_tokens = 100;
-  bool person_waits = false;
   std::function<bool(assistant::PlannedCall const&, assistant::Spent const&)> allows;
   std::function<std::optional<InvalidField>(Judgement const&)> check;
   std::function<void()> after;
@@ -309,17 +307,12 @@ TEST_CASE("an open circuit breaker holds back the event alone, for as long as it
   CHECK(bench.context.attempt() == 1);
 }
 
-TEST_CASE("a person who waits is told after LLM_GIVE_UP_AFTER, and a batch goes on") {
-  for (auto const person_waits : {false, true}) {
-    Bench bench;
-    bench.judging.person_waits = person_waits;
-    bench.model.script.failure = failed(LlmKind::timeout);
-    CHECK(bench.tick() == FakeContext::Kind::waits);
-    auto const never = std::chrono::steady_clock::time_point::max();
-    CHECK((bench.asked(0).until == never) != person_waits);
-    auto const result = bench.context.try_again(std::chrono::minutes{3});
-    CHECK(result == (person_waits ? FakeContext::Kind::parked : FakeContext::Kind::waits));
-  }
+TEST_CASE("a structured answer has no latest time: its event is tried again") {
+  Bench bench;
+  bench.model.script.failure = failed(LlmKind::timeout);
+  CHECK(bench.tick() == FakeContext::Kind::waits);
+  CHECK(bench.asked(0).until == std::chrono::steady_clock::time_point::max());
+  CHECK(bench.context.try_again(std::chrono::minutes{3}) == FakeContext::Kind::waits);
 }
 
 TEST_CASE("what a fallback model mends counts with what failed before") {
