@@ -1,6 +1,7 @@
 /// Conversations between the agents of two people. They carry ids and numbers: what was said is in the database alone.
 #pragma once
 
+#include "subjects/subjects.hpp"
 #include "text/invalid_field.hpp"
 #include "uuid/uuid.hpp"
 
@@ -23,6 +24,10 @@ struct AgentConversationRequested {
 };
 BOOST_DESCRIBE_STRUCT(AgentConversationRequested, (), (domain, conversation_id, match_id))
 
+inline Subjects subjects_of(AgentConversationRequested const& event, std::string_view) {
+  return aliases({event.conversation_id, event.match_id});
+}
+
 std::optional<InvalidField> validate(AgentConversationRequested const& event);
 
 /// Ask for the next turn of a conversation.
@@ -35,6 +40,10 @@ struct AgentTurnRequested {
 };
 BOOST_DESCRIBE_STRUCT(AgentTurnRequested, (), (domain, conversation_id, match_id, turn_number))
 
+inline Subjects subjects_of(AgentTurnRequested const& event, std::string_view) {
+  return aliases({event.conversation_id, event.match_id});
+}
+
 std::optional<InvalidField> validate(AgentTurnRequested const& event);
 
 /// A turn was said and is stored. Its words are in the database alone.
@@ -46,6 +55,10 @@ struct AgentTurnCompleted {
   std::string speaker_role;      ///< agent_a speaks for user_a
 };
 BOOST_DESCRIBE_STRUCT(AgentTurnCompleted, (), (domain, conversation_id, turn_number, speaker_role))
+
+inline Subjects subjects_of(AgentTurnCompleted const& event, std::string_view) {
+  return aliases({event.conversation_id});
+}
 
 std::optional<InvalidField> validate(AgentTurnCompleted const& event);
 
@@ -60,6 +73,10 @@ struct AgentConversationCompleted {
 };
 BOOST_DESCRIBE_STRUCT(AgentConversationCompleted, (), (domain, match_id, conversation_id, stop_reason, turns))
 
+inline Subjects subjects_of(AgentConversationCompleted const& event, std::string_view) {
+  return aliases({event.match_id, event.conversation_id});
+}
+
 std::optional<InvalidField> validate(AgentConversationCompleted const& event);
 
 /// A conversation broke off.
@@ -71,6 +88,10 @@ struct AgentConversationFailed {
   std::string stop_reason;  ///< why it ended
 };
 BOOST_DESCRIBE_STRUCT(AgentConversationFailed, (), (domain, match_id, conversation_id, stop_reason))
+
+inline Subjects subjects_of(AgentConversationFailed const& event, std::string_view) {
+  return aliases({event.match_id, event.conversation_id});
+}
 
 std::optional<InvalidField> validate(AgentConversationFailed const& event);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "subjects/subjects.hpp"
 #include "text/invalid_field.hpp"
 
 #include <optional>
@@ -28,6 +29,10 @@ struct CallTerminated {
   std::optional<std::vector<Utterance>> transcript{};
 };
 BOOST_DESCRIBE_STRUCT(CallTerminated, (), (domain, call_id, phone_number, summary, transcript))
+
+inline Subjects subjects_of(CallTerminated const&, std::string_view record_key) {
+  return subjects_of_key(record_key);
+}
 
 /// Rules of a call's schema beyond its types: the first broken one, or nothing.
 std::optional<InvalidField> validate(CallTerminated const& call);

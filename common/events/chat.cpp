@@ -1,5 +1,6 @@
 #include "events/chat.hpp"
 
+#include "events/conversation.hpp"
 #include "text/rules.hpp"
 
 namespace omnibus {
@@ -9,6 +10,10 @@ constexpr std::size_t max_session_id = 255;
 constexpr std::size_t max_text = 16'000;
 
 }  // namespace
+
+Subjects subjects_of(ChatMessageReceived const& event, std::string_view) {
+  return aliases({event.conversation_id, conversation_id_of(event.domain, event.session_id)});
+}
 
 std::optional<InvalidField> validate(ChatMessageReceived const& message) {
   if (auto invalid = rules::domain("domain", message.domain)) return invalid;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "subjects/subjects.hpp"
 #include "text/invalid_field.hpp"
 #include "uuid/uuid.hpp"
 
@@ -22,6 +23,9 @@ struct ChatMessageReceived {
 };
 BOOST_DESCRIBE_STRUCT(ChatMessageReceived, (), (domain, session_id, text, conversation_id))
 
+/// The visitor's conversation by session, and the one that the message names.
+Subjects subjects_of(ChatMessageReceived const& event, std::string_view record_key);
+
 /// Rules of a message's schema beyond its types: the first broken one, or nothing.
 std::optional<InvalidField> validate(ChatMessageReceived const& message);
 
@@ -35,6 +39,10 @@ struct ChatReplyDelta {
 };
 BOOST_DESCRIBE_STRUCT(ChatReplyDelta, (), (conversation_id, in_reply_to, index, text))
 
+inline Subjects subjects_of(ChatReplyDelta const& event, std::string_view) {
+  return aliases({event.conversation_id});
+}
+
 std::optional<InvalidField> validate(ChatReplyDelta const& delta);
 
 /// The model's whole reply to a message.
@@ -46,6 +54,10 @@ struct ChatReplyGenerated {
 };
 BOOST_DESCRIBE_STRUCT(ChatReplyGenerated, (), (conversation_id, in_reply_to, text))
 
+inline Subjects subjects_of(ChatReplyGenerated const& event, std::string_view) {
+  return aliases({event.conversation_id});
+}
+
 /// No model answered; the visitor was given this fixed text instead.
 struct ChatReplyFallback {
   static constexpr std::string_view type = "omnibus.chat.reply.fallback.v1";
@@ -56,6 +68,10 @@ struct ChatReplyFallback {
 };
 BOOST_DESCRIBE_STRUCT(ChatReplyFallback, (), (conversation_id, in_reply_to, text, reason))
 
+inline Subjects subjects_of(ChatReplyFallback const& event, std::string_view) {
+  return aliases({event.conversation_id});
+}
+
 /// A message will not be answered.
 struct ChatReplyFailed {
   static constexpr std::string_view type = "omnibus.chat.reply.failed.v1";
@@ -65,6 +81,10 @@ struct ChatReplyFailed {
 };
 BOOST_DESCRIBE_STRUCT(ChatReplyFailed, (), (conversation_id, in_reply_to, reason))
 
+inline Subjects subjects_of(ChatReplyFailed const& event, std::string_view) {
+  return aliases({event.conversation_id});
+}
+
 /// A reply was ready and was withheld, for example because a person has taken the conversation over.
 struct ChatReplySuppressed {
   static constexpr std::string_view type = "omnibus.chat.reply.suppressed.v1";
@@ -73,5 +93,9 @@ struct ChatReplySuppressed {
   std::string reason;
 };
 BOOST_DESCRIBE_STRUCT(ChatReplySuppressed, (), (conversation_id, in_reply_to, reason))
+
+inline Subjects subjects_of(ChatReplySuppressed const& event, std::string_view) {
+  return aliases({event.conversation_id});
+}
 
 }  // namespace omnibus

@@ -52,6 +52,10 @@ std::optional<InvalidField> validate(WhatsappMessageReceived const& message) {
   return length_if_any("whatsapp_user_id", message.whatsapp_user_id, max_whatsapp_user_id);
 }
 
+Subjects subjects_of(DeliveryReceiptReceived const& event, std::string_view record_key) {
+  return aliases({parse_uuid(record_key), event.effect_key ? parse_uuid(*event.effect_key) : std::nullopt});
+}
+
 std::optional<InvalidField> validate(DeliveryReceiptReceived const& receipt) {
   if (auto invalid = rules::length("provider", receipt.provider, max_name)) return invalid;
   if (auto invalid =

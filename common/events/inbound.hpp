@@ -1,5 +1,6 @@
 #pragma once
 
+#include "subjects/subjects.hpp"
 #include "text/invalid_field.hpp"
 
 #include <optional>
@@ -25,6 +26,10 @@ struct SmsMessageReceived {
 BOOST_DESCRIBE_STRUCT(SmsMessageReceived, (),
                       (domain, provider, phone_number, recipient, text, received_at, provider_message_id, sender))
 
+inline Subjects subjects_of(SmsMessageReceived const&, std::string_view record_key) {
+  return subjects_of_key(record_key);
+}
+
 std::optional<InvalidField> validate(SmsMessageReceived const& message);
 
 /// A person sent a WhatsApp message. WhatsApp gives the phone number, a user id of this business, or both.
@@ -44,6 +49,10 @@ BOOST_DESCRIBE_STRUCT(WhatsappMessageReceived, (),
                       (domain, provider_message_id, recipient, kind, text, received_at, phone_number, whatsapp_user_id,
                        wa_id))
 
+inline Subjects subjects_of(WhatsappMessageReceived const&, std::string_view record_key) {
+  return subjects_of_key(record_key);
+}
+
 std::optional<InvalidField> validate(WhatsappMessageReceived const& message);
 
 /// A provider reports the state of a message of ours. Receipts come late, twice and out of order.
@@ -58,6 +67,9 @@ struct DeliveryReceiptReceived {
 };
 BOOST_DESCRIBE_STRUCT(DeliveryReceiptReceived, (),
                       (provider, status, occurred_at, provider_message_id, effect_key, error_code))
+
+/// The message, which went to one person: by the record's key, a hash of the provider's id, and by `effect_key`.
+Subjects subjects_of(DeliveryReceiptReceived const& event, std::string_view record_key);
 
 std::optional<InvalidField> validate(DeliveryReceiptReceived const& receipt);
 

@@ -1,6 +1,7 @@
 /// Matches: what is asked of the match worker, and what it did.
 #pragma once
 
+#include "subjects/subjects.hpp"
 #include "text/invalid_field.hpp"
 #include "uuid/uuid.hpp"
 
@@ -50,6 +51,10 @@ struct MatchPairRequested {
 };
 BOOST_DESCRIBE_STRUCT(MatchPairRequested, (), (domain, user_a_id, user_b_id, batch_id))
 
+inline Subjects subjects_of(MatchPairRequested const& event, std::string_view) {
+  return aliases({event.user_a_id, event.user_b_id});
+}
+
 std::optional<InvalidField> validate(MatchPairRequested const& event);
 
 /// Analyse a pair that somebody chose, whatever its score will be.
@@ -62,6 +67,10 @@ struct MatchManualRequested {
 };
 BOOST_DESCRIBE_STRUCT(MatchManualRequested, (), (domain, user_a_id, user_b_id, requested_by))
 
+inline Subjects subjects_of(MatchManualRequested const& event, std::string_view) {
+  return aliases({event.user_a_id, event.user_b_id});
+}
+
 std::optional<InvalidField> validate(MatchManualRequested const& event);
 
 /// Replace the insights of a match.
@@ -73,6 +82,10 @@ struct MatchInsightsOverrideRequested {
   std::optional<Uuid> requested_by{};  ///< the principal who asked; missing when the pipeline did
 };
 BOOST_DESCRIBE_STRUCT(MatchInsightsOverrideRequested, (), (domain, match_id, insights, requested_by))
+
+inline Subjects subjects_of(MatchInsightsOverrideRequested const& event, std::string_view) {
+  return aliases({event.match_id});
+}
 
 std::optional<InvalidField> validate(MatchInsightsOverrideRequested const& event);
 
@@ -87,6 +100,10 @@ struct MatchMidnightRequested {
   std::optional<Uuid> requested_by{};  ///< the principal who asked; missing when the pipeline did
 };
 BOOST_DESCRIBE_STRUCT(MatchMidnightRequested, (), (domain, batch_id, user_id, match_id, at, requested_by))
+
+inline Subjects subjects_of(MatchMidnightRequested const& event, std::string_view) {
+  return aliases({event.user_id, event.match_id});
+}
 
 std::optional<InvalidField> validate(MatchMidnightRequested const& event);
 
@@ -106,6 +123,10 @@ BOOST_DESCRIBE_STRUCT(MatchAnalyzed, (),
                       (domain, match_id, user_a_id, user_b_id, opportunity_score, predicted_outcome, insights,
                        batch_id))
 
+inline Subjects subjects_of(MatchAnalyzed const& event, std::string_view) {
+  return aliases({event.match_id, event.user_a_id, event.user_b_id});
+}
+
 std::optional<InvalidField> validate(MatchAnalyzed const& event);
 
 /// A match waits for its midnight.
@@ -116,6 +137,10 @@ struct MatchScheduled {
   std::string scheduled_for;  ///< the later of both people's next local midnights
 };
 BOOST_DESCRIBE_STRUCT(MatchScheduled, (), (domain, match_id, scheduled_for))
+
+inline Subjects subjects_of(MatchScheduled const& event, std::string_view) {
+  return aliases({event.match_id});
+}
 
 std::optional<InvalidField> validate(MatchScheduled const& event);
 
@@ -128,6 +153,10 @@ struct MatchActivated {
 };
 BOOST_DESCRIBE_STRUCT(MatchActivated, (), (domain, match_id, conversation_id))
 
+inline Subjects subjects_of(MatchActivated const& event, std::string_view) {
+  return aliases({event.match_id, event.conversation_id});
+}
+
 std::optional<InvalidField> validate(MatchActivated const& event);
 
 /// The conversation of a match was held.
@@ -139,6 +168,10 @@ struct MatchCompleted {
 };
 BOOST_DESCRIBE_STRUCT(MatchCompleted, (), (domain, match_id, conversation_id))
 
+inline Subjects subjects_of(MatchCompleted const& event, std::string_view) {
+  return aliases({event.match_id, event.conversation_id});
+}
+
 std::optional<InvalidField> validate(MatchCompleted const& event);
 
 /// A match comes to nothing.
@@ -149,6 +182,10 @@ struct MatchCancelled {
   std::string reason;  ///< a short stable word
 };
 BOOST_DESCRIBE_STRUCT(MatchCancelled, (), (domain, match_id, reason))
+
+inline Subjects subjects_of(MatchCancelled const& event, std::string_view) {
+  return aliases({event.match_id});
+}
 
 std::optional<InvalidField> validate(MatchCancelled const& event);
 
@@ -163,6 +200,10 @@ struct MatchInsightsOverridden {
 };
 BOOST_DESCRIBE_STRUCT(MatchInsightsOverridden, (), (domain, match_id, before, after, actor))
 
+inline Subjects subjects_of(MatchInsightsOverridden const& event, std::string_view) {
+  return aliases({event.match_id});
+}
+
 std::optional<InvalidField> validate(MatchInsightsOverridden const& event);
 
 /// A pair could not be analysed.
@@ -175,6 +216,10 @@ struct MatchAnalysisFailed {
   std::string reason;  ///< the dead letter's class
 };
 BOOST_DESCRIBE_STRUCT(MatchAnalysisFailed, (), (domain, match_id, user_a_id, user_b_id, reason))
+
+inline Subjects subjects_of(MatchAnalysisFailed const& event, std::string_view) {
+  return aliases({event.match_id, event.user_a_id, event.user_b_id});
+}
 
 std::optional<InvalidField> validate(MatchAnalysisFailed const& event);
 

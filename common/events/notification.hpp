@@ -1,5 +1,6 @@
 #pragma once
 
+#include "subjects/subjects.hpp"
 #include "text/invalid_field.hpp"
 #include "uuid/uuid.hpp"
 
@@ -28,6 +29,10 @@ struct NotificationRequested {
 };
 BOOST_DESCRIBE_STRUCT(NotificationRequested, (), (domain, profile_id, kind, channels, body, session_id, expires_at))
 
+inline Subjects subjects_of(NotificationRequested const& event, std::string_view) {
+  return aliases({event.profile_id});
+}
+
 std::optional<InvalidField> validate(NotificationRequested const& request);
 
 /// The id of a request's delivery over one channel: in the ledger, in the log, and at its provider.
@@ -54,6 +59,10 @@ struct NotificationSent {
 BOOST_DESCRIBE_STRUCT(NotificationSent, (),
                       (domain, request_id, profile_id, channel, provider, provider_message_id, segments))
 
+inline Subjects subjects_of(NotificationSent const& event, std::string_view) {
+  return aliases({event.profile_id});
+}
+
 /// A message will not arrive: it was permanently refused, or its delivery failed.
 struct NotificationFailed {
   static constexpr std::string_view type = "omnibus.notification.failed.v1";
@@ -67,6 +76,10 @@ struct NotificationFailed {
 };
 BOOST_DESCRIBE_STRUCT(NotificationFailed, (), (domain, request_id, profile_id, channel, provider, error_code, reason))
 
+inline Subjects subjects_of(NotificationFailed const& event, std::string_view) {
+  return aliases({event.profile_id});
+}
+
 /// A message was skipped on purpose: no provider was asked to send it. Or an SMS cannot be answered.
 struct NotificationSkipped {
   static constexpr std::string_view type = "omnibus.notification.skipped.v1";
@@ -77,6 +90,10 @@ struct NotificationSkipped {
   std::string reason;  ///< no_whatsapp, no_phone_number, no_sms, opted_out, outside_window, expired, spend_cap
 };
 BOOST_DESCRIBE_STRUCT(NotificationSkipped, (), (domain, request_id, profile_id, channel, reason))
+
+inline Subjects subjects_of(NotificationSkipped const& event, std::string_view) {
+  return aliases({event.profile_id});
+}
 
 /// It is unknown whether the provider accepted the message. It is not sent again unless its channel is configured so.
 struct NotificationInDoubt {
@@ -90,6 +107,10 @@ struct NotificationInDoubt {
 };
 BOOST_DESCRIBE_STRUCT(NotificationInDoubt, (), (domain, request_id, profile_id, channel, provider, reason))
 
+inline Subjects subjects_of(NotificationInDoubt const& event, std::string_view) {
+  return aliases({event.profile_id});
+}
+
 /// The provider reports that the message arrived.
 struct NotificationDelivered {
   static constexpr std::string_view type = "omnibus.notification.delivered.v1";
@@ -102,6 +123,10 @@ struct NotificationDelivered {
 };
 BOOST_DESCRIBE_STRUCT(NotificationDelivered, (), (domain, request_id, profile_id, channel, provider, occurred_at))
 
+inline Subjects subjects_of(NotificationDelivered const& event, std::string_view) {
+  return aliases({event.profile_id});
+}
+
 /// The provider reports that the message was read.
 struct NotificationRead {
   static constexpr std::string_view type = "omnibus.notification.read.v1";
@@ -113,5 +138,9 @@ struct NotificationRead {
   std::string occurred_at;  ///< RFC 3339
 };
 BOOST_DESCRIBE_STRUCT(NotificationRead, (), (domain, request_id, profile_id, channel, provider, occurred_at))
+
+inline Subjects subjects_of(NotificationRead const& event, std::string_view) {
+  return aliases({event.profile_id});
+}
 
 }  // namespace omnibus

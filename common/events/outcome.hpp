@@ -1,6 +1,7 @@
 /// What came of a conversation between two agents.
 #pragma once
 
+#include "subjects/subjects.hpp"
 #include "text/invalid_field.hpp"
 #include "uuid/uuid.hpp"
 
@@ -24,6 +25,10 @@ struct OutcomeAnalysisRequested {
 };
 BOOST_DESCRIBE_STRUCT(OutcomeAnalysisRequested, (), (domain, match_id, conversation_id, requested_by))
 
+inline Subjects subjects_of(OutcomeAnalysisRequested const& event, std::string_view) {
+  return aliases({event.match_id, event.conversation_id});
+}
+
 std::optional<InvalidField> validate(OutcomeAnalysisRequested const& event);
 
 /// The outcome of a conversation was judged.
@@ -44,6 +49,10 @@ BOOST_DESCRIBE_STRUCT(OutcomeScored, (),
                       (domain, match_id, conversation_id, outcome_id, predicted_outcome, actual_outcome,
                        outcome_match_score, collaboration_readiness_score, quality_score, follow_up_recommended))
 
+inline Subjects subjects_of(OutcomeScored const& event, std::string_view) {
+  return aliases({event.match_id, event.conversation_id});
+}
+
 std::optional<InvalidField> validate(OutcomeScored const& event);
 
 /// Two people should meet.
@@ -56,6 +65,10 @@ struct OutcomeFollowupRecommended {
   std::optional<std::string> timeframe{};  ///< when
 };
 BOOST_DESCRIBE_STRUCT(OutcomeFollowupRecommended, (), (domain, match_id, conversation_id, outcome_id, timeframe))
+
+inline Subjects subjects_of(OutcomeFollowupRecommended const& event, std::string_view) {
+  return aliases({event.match_id, event.conversation_id});
+}
 
 std::optional<InvalidField> validate(OutcomeFollowupRecommended const& event);
 
@@ -72,6 +85,10 @@ struct OutcomeCollaborationTracked {
 };
 BOOST_DESCRIBE_STRUCT(OutcomeCollaborationTracked, (),
                       (domain, match_id, conversation_id, outcome_id, tracked, details, requested_by))
+
+inline Subjects subjects_of(OutcomeCollaborationTracked const& event, std::string_view) {
+  return aliases({event.match_id, event.conversation_id});
+}
 
 std::optional<InvalidField> validate(OutcomeCollaborationTracked const& event);
 

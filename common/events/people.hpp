@@ -1,6 +1,7 @@
 /// People who may be matched with one another.
 #pragma once
 
+#include "subjects/subjects.hpp"
 #include "text/invalid_field.hpp"
 #include "uuid/uuid.hpp"
 
@@ -34,6 +35,10 @@ struct PersonRecorded {
 BOOST_DESCRIBE_STRUCT(PersonRecorded, (),
                       (domain, user_id, handle, timezone, status, email, deep_analysis_consent_at, narrative,
                        current_focus, seeking_connections, offering_expertise, blocked_user_ids))
+
+inline Subjects subjects_of(PersonRecorded const& event, std::string_view) {
+  return aliases({event.user_id});
+}
 
 std::optional<InvalidField> validate(PersonRecorded const& event);
 

@@ -1,6 +1,7 @@
 /// Reports for people about their conversations.
 #pragma once
 
+#include "subjects/subjects.hpp"
 #include "text/invalid_field.hpp"
 #include "uuid/uuid.hpp"
 
@@ -24,6 +25,10 @@ struct ReportRequested {
 };
 BOOST_DESCRIBE_STRUCT(ReportRequested, (), (domain, user_id, report_date, requested_by))
 
+inline Subjects subjects_of(ReportRequested const& event, std::string_view) {
+  return aliases({event.user_id});
+}
+
 std::optional<InvalidField> validate(ReportRequested const& event);
 
 /// A report was made. Its text is in the database alone.
@@ -36,6 +41,10 @@ struct ReportGenerated {
   std::int64_t outcomes = 0;  ///< how many outcomes it tells of
 };
 BOOST_DESCRIBE_STRUCT(ReportGenerated, (), (domain, user_id, report_id, report_date, outcomes))
+
+inline Subjects subjects_of(ReportGenerated const& event, std::string_view) {
+  return aliases({event.user_id});
+}
 
 std::optional<InvalidField> validate(ReportGenerated const& event);
 

@@ -1,6 +1,6 @@
 #include "workers/gateway/webhooks/inbound_event.hpp"
 
-#include "hash/hash.hpp"
+#include "subjects/subjects.hpp"
 #include "time/time.hpp"
 #include "workers/gateway/webhooks/signature.hpp"
 
@@ -12,7 +12,6 @@ namespace {
 /// "omnibus", "inbnd": the namespace of events from webhooks.
 constexpr Uuid inbound_space{
     {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x69, 0x6e, 0x62, 0x6e, 0x64, 0x00}};
-constexpr std::size_t key_bytes = 16;
 constexpr std::size_t longest_short_code = 8;
 
 bool is_digit(char c) {
@@ -40,8 +39,7 @@ Uuid inbound_event_id(std::initializer_list<std::string_view> parts) {
 }
 
 std::string profile_key(InboundRules const& rules, std::string_view sender) {
-  auto const hash = hmac_sha256(rules.key_secret, std::string(rules.domain).append("\n").append(sender));
-  return to_hex(std::span{hash}.first<key_bytes>());
+  return sender_key(rules.key_secret, rules.domain, sender).text();
 }
 
 std::string receipt_key(std::string_view provider, std::string_view message_id) {
