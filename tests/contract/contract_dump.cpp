@@ -1,10 +1,14 @@
 /// What contract_test.py needs to know of the events in C++.
 ///   contract_dump             prints every event type with its members, as JSON
+///   contract_dump --subjects TYPE KEY
+///                             decodes standard input as that event and prints whom it is about, one subject key per
+///                             line; KEY is the record's
 ///   contract_dump TYPE        decodes standard input as that event and encodes it again; status 1 and the reason on
 ///                             standard error when it is refused
 #include "events_list.hpp"
 #include "json/decode.hpp"
 #include "json/encode.hpp"
+#include "subjects/subjects.hpp"
 
 #include <iostream>
 #include <iterator>
@@ -92,6 +96,21 @@ std::optional<std::string> refusal(List<Event...>, std::string_view type, std::s
   return reason;
 }
 
+template <class Event>
+std::string subjects_in(std::string_view text, std::string_view key) {
+  std::string lines;
+  if constexpr (NamesSubjects<Event>)
+    for (auto const& subject : subjects_of(json::decode<Event>(text).value(), key)) lines += subject.text() + '\n';
+  return lines;
+}
+
+template <class... Event>
+std::string subjects_in(List<Event...>, std::string_view type, std::string_view text, std::string_view key) {
+  std::string lines;
+  ((Event::type == type ? void(lines = subjects_in<Event>(text, key)) : void()), ...);
+  return lines;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -100,6 +119,10 @@ int main(int argc, char** argv) {
     return 0;
   }
   std::string const text(std::istreambuf_iterator<char>(std::cin), {});
+  if (argv[1] == std::string_view{"--subjects"} && argc == 4) {
+    std::cout << subjects_in(Events{}, argv[2], text, argv[3]);
+    return 0;
+  }
   auto const reason = refusal(Events{}, argv[1], text);
   if (!reason) return 0;
   std::cerr << *reason << '\n';

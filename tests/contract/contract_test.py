@@ -3,6 +3,7 @@
 
 contract_test.py PATH_OF_CONTRACT_DUMP
 """
+import functools
 import json
 import pathlib
 import subprocess
@@ -17,6 +18,17 @@ SCHEMAS = ROOT / "schemas"
 EXAMPLES = SCHEMAS / "examples"
 PREFIX = "omnibus."
 DUMP = None  # set from the command line
+
+# Members that stand for one person, or for what two share. Whoever names one is about them.
+STAND_FOR_PEOPLE = {"conversation_id", "profile_id", "user_id", "user_a_id", "user_b_id", "match_id"}
+# Numbers of calls to models, which outlive the conversation: they say nothing about the person.
+KEPT = {"omnibus.llm.call.completed.v1", "omnibus.llm.call.failed.v1"}
+# Asks for the whole tenant.
+ABOUT_NOBODY = {"omnibus.match.batch.requested.v1"}
+# Free texts that do not come from people and are not about them.
+NOT_PERSONAL = {"domain", "session_id", "in_reply_to", "reason", "call_id", "provider", "recipient", "kind", "timezone",
+                "request_id", "channel", "error_code", "effect_key", "predicted_outcome", "ticket_id", "occurred_at"}
+RECORD_KEYS = {"profile_key": "0123456789abcdef0123456789abcdef", "message_hash": "01234567-89ab-cdef-0123-456789abcdef"}
 
 JSON_TYPES = {"string": "string", "uuid": "string", "boolean": "boolean", "int32": "integer", "int64": "integer",
               "number": "number", "object": "object", "array": "array"}
@@ -38,6 +50,26 @@ def examples(kind):
     """Pairs of event type and file."""
     for file in sorted((EXAMPLES / kind).glob("*/*.json")):
         yield PREFIX + file.parent.name, file
+
+
+def strings_of(schema):
+    """Pairs of name and schema of each text in it, those within objects and arrays included."""
+    for name, member in schema["properties"].items():
+        while "items" in member:
+            member = member["items"]
+        if "properties" in member:
+            yield from strings_of(member)
+        elif "string" in member["type"]:
+            yield name, member
+
+
+@functools.cache
+def subjects(event_type, file):
+    """Whom the engine takes the event for."""
+    topics = yaml.safe_load((ROOT / "topics.yaml").read_text())["topics"]
+    key = next(RECORD_KEYS.get(topic.get("key"), "") for topic in topics if event_type in topic["events"])
+    ended = subprocess.run([DUMP, "--subjects", event_type, key], input=file.read_bytes(), check=True, capture_output=True)
+    return set(ended.stdout.decode().split())
 
 
 def decode(event_type, text):
@@ -117,6 +149,39 @@ class Contract(unittest.TestCase):
                 self.compare(path, inner, schema)
             if inner["kind"] == "array":
                 self.compare_member(path + "[]", inner["element"], schema["items"])
+
+    def test_events_of_topics_with_personal_data_say_whom_they_are_about(self):
+        named = {}
+        for event_type, file in examples("valid"):
+            named.setdefault(event_type, set()).update(subjects(event_type, file))
+        for topic in self.topics:
+            for event_type in topic["events"] if topic["pii"] else []:
+                with self.subTest(event_type):
+                    self.assertEqual(bool(named[event_type]), event_type not in ABOUT_NOBODY,
+                                     "give it a `subjects_of` beside its struct, so that an erasure refuses it")
+
+    def test_events_name_everybody_whose_id_they_have(self):
+        for event_type, file in examples("valid"):
+            with self.subTest(str(file.relative_to(EXAMPLES))):
+                event = json.loads(file.read_text())
+                ids = {event[name].replace("-", "").lower() for name in STAND_FOR_PEOPLE & event.keys() if event[name]}
+                named = subjects(event_type, file)
+                self.assertEqual(ids - named, ids if event_type in KEPT else set())
+
+    def test_personal_fields_are_marked(self):
+        for topic in self.topics:
+            for event_type in topic["events"]:
+                with self.subTest(event_type):
+                    schema = schema_of(event_type)
+                    strings = list(strings_of(schema))
+                    marked = {name for name, member in strings if member.get("x-pii")}
+                    if not topic["pii"]:
+                        self.assertEqual((marked, schema.get("x-pii")), (set(), None), "its topic has `pii: false`")
+                        continue
+                    self.assertEqual(schema.get("x-pii"), None if marked else False,
+                                     'mark its personal fields with "x-pii": true, or the schema with false')
+                    free = {name for name, member in strings if not {"enum", "const", "format", "x-pii"} & member.keys()}
+                    self.assertEqual(free - NOT_PERSONAL, set(), "are these personal?")
 
     def test_every_event_has_examples_of_both_kinds(self):
         for kind in ("valid", "invalid"):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from harness import ROOT, Database, Kafka, binary, eventually  # noqa: E402
@@ -100,7 +101,8 @@ class SixStepsTest(unittest.TestCase):
 
         tickets = {"T-1": ("My card was stolen", "high"), "T-2": ("Where is my card?", "low")}
         for ticket, (subject, _) in tickets.items():
-            kafka.publish("tickets.opened", ticket, [("omnibus.ticket.opened.v1", {"domain": domain, "ticket_id": ticket, "subject": subject})])
+            event = {"domain": domain, "ticket_id": ticket, "subject": subject, "conversation_id": str(uuid.uuid4())}
+            kafka.publish("tickets.opened", ticket, [("omnibus.ticket.opened.v1", event)])
         wanted = sorted([ticket, urgency] for ticket, (_, urgency) in tickets.items())
         eventually(lambda: database.execute("SELECT ticket_id, urgency FROM tickets ORDER BY 1") == wanted, 30, "the rows")
         published = eventually(lambda: len(records := kafka.consume("tickets.triaged")) == len(tickets) and records, 30, "the events")
