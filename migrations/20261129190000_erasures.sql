@@ -50,7 +50,8 @@ COMMENT ON FUNCTION pipeline.begin_erasure IS 'Begins to erase a person with the
 CREATE FUNCTION pipeline.set_erasure_positions(p_keys text[], p_positions jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF p_positions IS NULL OR jsonb_typeof(p_positions) <> 'object' THEN
+  IF p_positions IS NULL OR jsonb_typeof(p_positions) <> 'object' OR p_positions @? '$.* ? (@.type() != "object")'
+     OR p_positions @? '$.*.* ? (@.type() != "number")' THEN
     RAISE EXCEPTION 'positions are {topic: {partition: offset}}' USING ERRCODE = 'invalid_parameter_value';
   END IF;
   UPDATE pipeline.erasures SET positions = p_positions, erased_at = clock_timestamp()

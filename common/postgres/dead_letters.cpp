@@ -27,11 +27,21 @@ bool take_letter(pqxx::transaction_base& transaction, LetterKey const& letter, L
   std::optional<std::string> event_key;
   if (letter.event_key) event_key = to_string(*letter.event_key);
   return transaction
-      .exec("SELECT pipeline.take_dead_letter($1::uuid, $2, $3::int, $4::bigint, $5, $6, $7, $8::uuid)",
-            pqxx::params{to_string(letter.id), letter.topic, letter.partition, letter.offset, to_string(action), actor,
-                         letter.consumer, event_key})
+      .exec(
+          "SELECT pipeline.take_dead_letter($1::uuid, $2, $3::int, $4::bigint, $5, $6, $7, $8::uuid, $9::text[], $10, "
+          "$11::int, $12::bigint)",
+          pqxx::params{to_string(letter.id), letter.topic, letter.partition, letter.offset, to_string(action), actor,
+                       letter.consumer, event_key, letter.about.keys(), letter.about.topic, letter.about.partition,
+                       letter.about.offset})
       .one_field()
       .as<bool>();
+}
+
+bool is_refused(pqxx::connection& connection, About const& about) {
+  if (about.subjects.empty()) return false;
+  pqxx::nontransaction query{connection};
+  return query.query_value<bool>("SELECT pipeline.refusal($1::text[], $2, $3::int, $4::bigint) IS NOT NULL",
+                                 pqxx::params{about.keys(), about.topic, about.partition, about.offset});
 }
 
 std::unordered_map<Uuid, LetterAction> letter_actions(pqxx::connection& connection, std::string_view topic) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "kafka/record.hpp"
+#include "postgres/about.hpp"
 #include "postgres/gathered.hpp"
 #include "postgres/outbox.hpp"
 #include "uuid/uuid.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -27,6 +29,7 @@ struct AdmitKey {
   std::string topic;
   std::int32_t partition = 0;
   std::int64_t epoch = 0;
+  About about{};
 };
 
 /// How a unit of work ended.
@@ -34,12 +37,15 @@ enum class CommitOutcome {
   committed,  ///< Everything was written.
   duplicate,  ///< The event had been processed before; nothing was written and the work did not run.
   fenced,     ///< The partition now belongs to another worker; nothing was written and the work did not run.
+  erased,     ///< The event is about somebody who was erased; only the inbox row was written, the work did not run.
+  erasing,    ///< Such an erasure is being done; nothing was written and the work did not run. Ask again later.
 };
 
 /// How a unit of work ended, and the records to publish now if it was committed.
 struct CommitResult {
   CommitOutcome outcome = CommitOutcome::duplicate;
   std::vector<OutboxRow> published;  ///< In the order of publish(). Remove the rows once the broker has them.
+  std::size_t erased = 0;            ///< Of a batch: events that are about somebody who was erased.
 };
 
 /// An open transaction, as business code sees it. Lives until the commit or rollback; do not keep it.
@@ -105,11 +111,13 @@ struct BatchKey {
   std::vector<Uuid> event_ids;  ///< May repeat: then only the first of them is new.
   /// If false, no event ids are given and no inbox rows written: the work itself detects repeated events.
   bool inbox = true;
+  std::vector<About> about{};  ///< Of each event, in their order; or nothing, if they are about nobody.
 };
 
 /// Admits a batch in one statement and commits `work` with the inbox and outbox rows. `work` gets for each of
-/// `event_ids` whether it is new. It does not run when none is new (`duplicate`) or one claim is lost (`fenced`).
-/// Outbox rows belong to the first claim.
+/// `event_ids` whether it is new; one about an erased person is not. It does not run when none is new (`duplicate`, or
+/// `erased` if some of them are that), one claim is lost (`fenced`) or one event is about somebody whose erasure is
+/// being done (`erasing`). Outbox rows belong to the first claim.
 /// @throws as run_unit()
 CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
                             std::function<void(OpenUnit&, std::vector<bool> const& is_new)> const& work);
