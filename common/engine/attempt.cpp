@@ -11,6 +11,7 @@
 #include "postgres/errors.hpp"
 #include "postgres/inbox.hpp"
 #include "postgres/pool.hpp"
+#include "subjects/subjects.hpp"
 #include "time/time.hpp"
 
 #include <algorithm>
@@ -29,6 +30,7 @@ namespace {
 constexpr Uuid record_space{
     {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x72, 0x65, 0x63, 0x6f, 0x72, 0x64}};
 constexpr std::chrono::milliseconds in_doubt_delay{50};
+constexpr std::chrono::milliseconds erasure_delay{500};
 constexpr std::chrono::milliseconds longest_in_doubt_delay{1000};
 
 /// Whether a commit in doubt stays in doubt: asking again was lost as well, or the database cannot be asked.
@@ -45,7 +47,13 @@ bool tells_nothing(std::exception_ptr const& failed) {
   }
 }
 
+/// Makes the database roll back the admission of an event that was only asked about.
+struct NotRefused {};
+
 }  // namespace
+
+Attempt::Attempt(Engine& engine, Delivery& delivery, bool guarded)
+    : engine_{engine}, delivery_{delivery}, guarded_{guarded} {}
 
 void Attempt::parse() {
   if (view_) return;
@@ -132,7 +140,7 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
   auto const& identity = engine_.identity();
   std::vector<postgres::OutboxRow> attempted;
   postgres::Unit const unit{{identity.worker, identity.run_id, event_id, identity.claimed(partition.where.topic),
-                             partition.where.partition, partition.epoch},
+                             partition.where.partition, partition.epoch, about()},
                             std::move(work),
                             &attempted};
   auto& committer = engine_.committer();
@@ -154,6 +162,9 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
       auto result = co_await std::move(committing);
       observe(timings.committed);
       if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
+      if (result.outcome == postgres::CommitOutcome::erased) throw Erased{};
+      if (result.outcome == postgres::CommitOutcome::erasing)
+        throw Failure::deferred("the erasure of whom it is about is running", erasure_delay);
       if (result.outcome == postgres::CommitOutcome::duplicate && doubtful) {
         // The commit in doubt had succeeded: these are the rows it left in the outbox.
         result = {postgres::CommitOutcome::committed, std::move(attempted)};
@@ -163,6 +174,8 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
       OMNIBUS_FAILPOINT("publishing");
       co_return result;
     } catch (Fenced const&) {
+      throw;
+    } catch (Erased const&) {
       throw;
     } catch (pqxx::in_doubt_error const&) {
       failed = std::current_exception();
@@ -180,6 +193,38 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
     auto wait = timer.async_wait(boost::asio::use_awaitable);
     co_await std::move(wait);
   }
+}
+
+void Attempt::is_about(Subjects subjects) {
+  subjects_ = std::move(subjects);
+  auto const before_end = delivery_.offset() < delivery_.partition->erased_before;
+  if (!delivery_.unfiltered && engine_.erased().suspects(*subjects_, before_end)) throw Suspected{};
+}
+
+postgres::About Attempt::about() const {
+  // What does not decode may be about whom its key stands for.
+  postgres::About about{subjects_ ? *subjects_ : subjects_of_key(key()), {}, 0, 0};
+  if (about.subjects.empty()) return about;
+  kafka::Position from{delivery_.partition->where, delivery_.offset(), {}};
+  delivery_.record.for_each_header([&](std::string_view name, std::optional<std::string_view> value) {
+    if (name == origin_header && value) from = parse_origin(*value).value_or(std::move(from));
+  });
+  about.topic = std::move(from.where.topic);
+  about.partition = from.where.partition;
+  about.offset = from.offset;
+  return about;
+}
+
+Task<bool> Attempt::refuse() {
+  try {
+    auto running = run(event_key(), [](postgres::OpenUnit&) { throw NotRefused{}; });
+    co_await std::move(running);  // a duplicate
+  } catch (NotRefused const&) {
+    delivery_.unfiltered = true;
+    co_return false;
+  } catch (Erased const&) {
+  }
+  co_return true;
 }
 
 Task<bool> Attempt::commit_unit(std::function<void(UnitOfWork&)> work) {

@@ -23,7 +23,8 @@ class Engine;
 /// One attempt at one delivery. Lives as long as the attempt; use it on the event loop only.
 class Attempt final : public Context {
  public:
-  Attempt(Engine& engine, Delivery& delivery) : engine_{engine}, delivery_{delivery} {}
+  /// @param guarded whether to ask for whom the event is about
+  Attempt(Engine& engine, Delivery& delivery, bool guarded);
 
   EnvelopeView const& event() override;
   std::string_view data() override;
@@ -41,10 +42,18 @@ class Attempt final : public Context {
   void pass_over(std::string_view reason) override;
   bool still_wanted() const override;
   log::EventFields log_fields() override;
+  bool is_guarded() const override { return guarded_; }
+  void is_about(Subjects subjects) override;
 
   /// Parks the event as a dead letter with its reason, together with its inbox row and the rows and events of `also`.
-  /// `also` may be empty, and is not called in an engine without a database.
+  /// `also` may be empty, and is not called in an engine without a database. @throws Erased when nothing may be written
+  /// about its people any more; so do commit() and checkpoint().
   Task<> dead_letter(Failure const& failure, std::function<void(UnitOfWork&)> also);
+  /// Asks the database whether to refuse the event because of whom it is about, and leaves its inbox row if so.
+  /// @throws Failure (deferred) while the erasure runs.
+  Task<bool> refuse();
+  /// Whom the event is about, and its first position.
+  postgres::About about() const;
 
  private:
   Task<bool> commit_unit(std::function<void(UnitOfWork&)> work) override;
@@ -61,6 +70,8 @@ class Attempt final : public Context {
 
   Engine& engine_;
   Delivery& delivery_;
+  bool const guarded_;
+  std::optional<Subjects> subjects_;  // known once the event is decoded
   // Separately allocated: they are large and rarely needed, and many attempts may be under way.
   std::unique_ptr<CloudEvent> structured_;  // only of an event in structured mode
   std::optional<EnvelopeView> view_;

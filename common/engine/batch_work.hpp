@@ -35,6 +35,10 @@ class TypedItems : public BatchItems {
   }
 
  private:
+  static_assert(
+      !requires { H::own_key; } || !(NamesSubjects<Events> || ...),
+      "what is about people needs inbox rows, which also tell that they were erased");
+
   template <class Event>
   void add(Context& context) {
     BatchItem<Events...> item{decode<Event>(context), context.timestamp_ms(), context.time_ms()};

@@ -1,6 +1,7 @@
 #include "engine/engine.hpp"
 
 #include "faults/failpoint.hpp"
+#include "handler/classify.hpp"
 #include "observability/log.hpp"
 #include "time/time.hpp"
 
@@ -53,6 +54,7 @@ Engine::Engine(boost::asio::io_context& loop, Identity identity, EngineSettings 
       settings_{settings},
       ports_{ports},
       work_{work},
+      topics_{consumer.topics},
       poll_{loop, std::move(client), fetching_for(work, std::move(consumer)), settings.max_queued_bytes,
             [this](Tidings& tidings) { std::visit([this](auto& each) { on(each); }, tidings); }},
       publisher_{loop, ports.producer, ports.pool},
@@ -145,10 +147,12 @@ void Engine::on(Arrived& arrived) {
 /// Order is kept because nothing of the key is queued, and because the event is finished when this returns.
 bool Engine::handled_now(Partition& partition, std::uint64_t key_hash, kafka::Message& message) {
   if (!dispatch_->is_free(partition, key_hash)) return false;
+  // It is never committed, so that only the filter asks whom it is about.
+  auto const guarded = message->offset < partition.erased_before || erased_.running();
   passing_.record = ReceivedRecord{std::move(message)};
   passing_.partition = &partition;
   passing_.epoch = partition.epoch;
-  Attempt attempt{*this, passing_};
+  Attempt attempt{*this, passing_, guarded};
   try {
     work_.handle_now(attempt);
   } catch (...) {
@@ -210,19 +214,30 @@ void Engine::look_whether_sated() {
 Task<Verdict> Engine::process(Delivery& delivery) {
   if (sated_) look_whether_sated();  // now, and not when it leaves: it may start to wait for a retry
   delivery.epoch = delivery.partition->epoch;
-  Attempt attempt{*this, delivery};
+  Attempt attempt{*this, delivery, ports_.pool != nullptr};
   std::exception_ptr failed;
-  auto const begun = Clock::now();
-  OMNIBUS_FAILPOINT("handle");
-  try {
-    auto handling = work_.handle(attempt);
-    co_await std::move(handling);
-  } catch (...) {
-    failed = std::current_exception();
+  for (;;) {
+    auto const begun = Clock::now();
+    OMNIBUS_FAILPOINT("handle");
+    failed = nullptr;
+    try {
+      auto handling = work_.handle(attempt);
+      co_await std::move(handling);
+    } catch (...) {
+      failed = std::current_exception();
+    }
+    if (ports_.timings.handler != nullptr)
+      ports_.timings.handler->observe(std::chrono::duration<double>{Clock::now() - begun}.count());
+    if (!failed) co_return Verdict{Verdict::Kind::done};
+    if (delivery.resolved || !(raised<Suspected>(failed) || raised<Erased>(failed))) break;
+    try {
+      auto asking = attempt.refuse();
+      if (co_await std::move(asking)) co_return leave_out(delivery, attempt.log_fields());
+    } catch (...) {
+      failed = std::current_exception();
+      break;
+    }
   }
-  if (ports_.timings.handler != nullptr)
-    ports_.timings.handler->observe(std::chrono::duration<double>{Clock::now() - begun}.count());
-  if (!failed) co_return Verdict{Verdict::Kind::done};
   auto resolving = resolve(delivery, attempt, failed);
   co_return co_await std::move(resolving);
 }
@@ -270,6 +285,7 @@ Task<> Engine::housekeeping() {
     co_await std::move(wait);
     if (stopped_) co_return;
     commit_positions();
+    poll_erasures();
     look_whether_sated();
     auto stuck = false;
     for (auto const& [key, partition] : partitions_) {

@@ -8,6 +8,7 @@
 #include "engine/dispatch/batch_dispatcher.hpp"
 #include "engine/dispatch/delivery.hpp"
 #include "engine/dispatch/dispatcher.hpp"
+#include "engine/dispatch/erased_filter.hpp"
 #include "engine/dispatch/partition.hpp"
 #include "engine/dispatch/recoverability.hpp"
 #include "engine/identity.hpp"
@@ -16,6 +17,7 @@
 #include "engine/work.hpp"
 #include "kafka/client_settings.hpp"
 #include "kafka/producer.hpp"
+#include "observability/log.hpp"
 #include "observability/metrics.hpp"
 #include "postgres/pool.hpp"
 #include "resilience/retry_budget.hpp"
@@ -76,6 +78,7 @@ struct Counters {
   std::atomic<std::uint64_t> dead_lettered{0};
   std::atomic<std::uint64_t> dead_malformed{0};  ///< of these, not an event or not valid by its schema
   std::atomic<std::uint64_t> dead_exhausted{0};  ///< of these, failed too often
+  std::atomic<std::uint64_t> erased{0};          ///< refused because of whom they are about
   std::atomic<std::uint64_t> fenced{0};
   std::atomic<std::uint64_t> outages{0};  ///< attempts that failed because of an outage
   std::atomic<std::uint64_t> commits{0};  ///< offset commits acknowledged
@@ -117,6 +120,7 @@ class Engine : private Processor, private BatchProcessor {
   postgres::TransactionPool& pool();
   UnitCommitter& committer();
   Ports& ports() { return ports_; }
+  ErasedFilter const& erased() const { return erased_; }
   /// After a rejected commit: asks the group whether the partition is still ours and, if so, takes it over again.
   void confirm_membership(Delivery const& delivery);
 
@@ -146,8 +150,12 @@ class Engine : private Processor, private BatchProcessor {
 
   bool handled_now(Partition& partition, std::uint64_t key_hash, kafka::Message& message);
   Task<Verdict> resolve(Delivery& delivery, Attempt& attempt, std::exception_ptr error);
+  /// The event is about somebody who was erased, and its inbox row says so.
+  Verdict leave_out(Delivery& delivery, log::EventFields const& fields);
   Task<Verdict> park(Delivery& delivery, Attempt& attempt, Failure const& failure);
   Task<> open(std::vector<std::shared_ptr<Partition>> partitions);
+  Task<> learn_erasures();
+  void poll_erasures();
   Task<> take_over(std::vector<std::shared_ptr<Partition>> const& partitions);
   Task<> hand_back(std::vector<std::shared_ptr<Partition>> partitions);
   Task<bool> drained(std::vector<std::shared_ptr<Partition>> const& partitions, Clock::time_point deadline);
@@ -166,6 +174,7 @@ class Engine : private Processor, private BatchProcessor {
   EngineSettings settings_;
   Ports ports_;
   Work& work_;
+  std::vector<std::string> const topics_;
   PollThread poll_;
   OutboxPublisher publisher_;
   std::optional<UnitCommitter> committer_;
@@ -173,6 +182,9 @@ class Engine : private Processor, private BatchProcessor {
   DeliveryPool deliveries_;
   Delivery passing_;  // for an event that is handled on arrival
   RetryBudget budget_;
+  ErasedFilter erased_;
+  Clock::time_point erasures_polled_;
+  bool polling_erasures_ = false;
   std::map<PartitionKey, std::shared_ptr<Partition>> partitions_;
   // Partitions that were given up while some of their deliveries still ran.
   std::vector<std::shared_ptr<Partition>> leaving_;

@@ -23,13 +23,18 @@ constexpr std::chrono::milliseconds longest_delay{2'000};
 
 void Engine::decode(Batch& batch, Delivery& delivery) {
   if (sated_) look_whether_sated();
-  Attempt attempt{*this, delivery};
+  auto const inbox = !work_.batches().own_key;
+  delivery.unfiltered = true;
+  Attempt attempt{*this, delivery, inbox};
   BatchEntry entry;
   entry.delivery = &delivery;
   auto const before = batch.items->size();
   try {
     if (batch.items->add(attempt)) entry.item = before;
-    if (!work_.batches().own_key) entry.event_key = attempt.event_key();
+    if (inbox) {
+      entry.event_key = attempt.event_key();
+      entry.about = attempt.about();
+    }
   } catch (...) {
     entry.error = std::current_exception();
   }
@@ -127,7 +132,9 @@ Task<> Engine::commit_once(Batch& batch, std::vector<BatchEntry*> const& entries
     entry->delivery->epoch = partition.epoch;
     if (partitions.insert(&partition).second)
       key.claims.push_back({identity_.claimed(partition.where.topic), partition.where.partition, partition.epoch});
-    if (key.inbox) key.event_ids.push_back(entry->event_key);
+    if (!key.inbox) continue;
+    key.event_ids.push_back(entry->event_key);
+    key.about.push_back(entry->about);
   }
   OMNIBUS_FAILPOINT("commit");
   auto job = database.run([&](pqxx::connection& connection) {
@@ -141,6 +148,10 @@ Task<> Engine::commit_once(Batch& batch, std::vector<BatchEntry*> const& entries
   });
   auto const result = co_await std::move(job);
   if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
+  if (result.outcome == postgres::CommitOutcome::erasing)
+    throw Failure::deferred("the erasure of whom one of its events is about is running");
+  for (auto* const entry : entries)
+    if (std::ranges::find(result.erased, entry->event_key) != result.erased.end()) leave_out(*entry->delivery, {});
 }
 
 Task<> Engine::bury(Batch& batch, BatchEntry& entry) {
@@ -149,7 +160,7 @@ Task<> Engine::bury(Batch& batch, BatchEntry& entry) {
   for (auto delay = first_delay;; delay = std::min(delay * 2, longest_delay)) {
     if (delivery.partition->lost || delivery.sequence >= delivery.partition->drain_limit) co_return;
     delivery.epoch = delivery.partition->epoch;
-    Attempt attempt{*this, delivery};
+    Attempt attempt{*this, delivery, false};
     auto resolving = resolve(delivery, attempt, entry.error);
     auto const verdict = co_await std::move(resolving);
     batch.paused = verdict.kind == Verdict::Kind::outage;

@@ -66,7 +66,19 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Attempt& attempt, std::excepti
   co_return co_await std::move(parking);
 }
 
+Verdict Engine::leave_out(Delivery& delivery, log::EventFields const& fields) {
+  delivery.resolved = true;
+  bump(counters_.erased);
+  if (ports_.replay != nullptr) {
+    ports_.replay->count(Replay::Outcome::skipped, "erased");
+    delivery.not_handled = true;
+  }
+  log::debug(fields, "left out: it is about an erased person", {{"topic", delivery.partition->where.topic}});
+  return Verdict{Verdict::Kind::done};
+}
+
 Task<Verdict> Engine::park(Delivery& delivery, Attempt& attempt, Failure const& failure) {
+  delivery.unfiltered = true;  // admission decides
   auto also = work_.giving_up(attempt, failure);
   for (;;) {
     std::exception_ptr failed;
@@ -78,6 +90,7 @@ Task<Verdict> Engine::park(Delivery& delivery, Attempt& attempt, Failure const& 
     } catch (...) {
       failed = std::current_exception();
     }
+    if (raised<Erased>(failed)) co_return leave_out(delivery, attempt.log_fields());
     auto const refusal = classify(failed);
     if (!refusal) {
       confirm_membership(delivery);

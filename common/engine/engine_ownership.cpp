@@ -1,6 +1,7 @@
 // The part of the engine that takes partitions over and hands them back.
 #include "engine/engine.hpp"
 #include "faults/failpoint.hpp"
+#include "handler/classify.hpp"
 #include "handler/failure.hpp"
 #include "observability/log.hpp"
 #include "postgres/fence.hpp"
@@ -20,6 +21,7 @@ namespace {
 constexpr std::chrono::milliseconds drain_poll{10};
 constexpr std::chrono::milliseconds database_back_off{500};
 constexpr std::size_t sweep_size = 1000;
+constexpr std::chrono::seconds erasures_interval{1};
 constexpr std::chrono::seconds sweep_deadline{10};
 
 }  // namespace
@@ -33,6 +35,7 @@ void Engine::on(Assigned& assigned) {
     poll_.consumer().resume(where);
     partition->done_ahead = DoneAhead::parse(metadata, offset);
     if (ports_.replay != nullptr) partition->end = ports_.replay->end_of(where);
+    partition->erased_before = erased_.end_of(where);
     if (stopping_) partition->drain_limit = 0;  // came too late: none of its deliveries start
     auto& owned = partitions_[{where.topic, where.partition}];
     if (owned) leaving_.push_back(std::move(owned));
@@ -108,6 +111,10 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
     if (partitions.empty() || stopped_) co_return;
     try {
       if (ports_.pool != nullptr) {
+        if (erased_.as_of().empty()) {
+          auto learning = learn_erasures();
+          co_await std::move(learning);
+        }
         auto taking = take_over(partitions);
         co_await std::move(taking);
       }
@@ -125,6 +132,25 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
     if (partition->wanted()) dispatch_->open(*partition);
   }
   if (!stopping_) set_ready(true);
+}
+
+Task<> Engine::learn_erasures() {
+  auto reading = ports_.pool->run([as_of = erased_.as_of(), this](pqxx::connection& connection) {
+    return postgres::read_erasures(connection, as_of, topics_);
+  });
+  erased_.learn(co_await std::move(reading));
+  for (auto const& [key, partition] : partitions_) partition->erased_before = erased_.end_of(partition->where);
+}
+
+void Engine::poll_erasures() {
+  if (ports_.pool == nullptr || polling_erasures_ || Clock::now() < erasures_polled_ + erasures_interval) return;
+  erasures_polled_ = Clock::now();
+  polling_erasures_ = true;
+  boost::asio::co_spawn(loop_, learn_erasures(), [this](std::exception_ptr const& failed) {
+    polling_erasures_ = false;
+    // Until the next time, admission alone refuses what is about them.
+    if (failed) log::debug("who was erased could not be read", {{"reason", classify(failed)->what()}});
+  });
 }
 
 Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitions) {

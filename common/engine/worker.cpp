@@ -83,7 +83,9 @@ class EngineMetrics {
     // Read one after the other while the engine runs: a difference may be off by one, never below zero.
     auto const minus = [](std::uint64_t whole, std::uint64_t part) { return whole > part ? whole - part : 0; };
     auto const dead = counters_.dead_lettered.load();
-    raise(handled_, minus(counters_.handled.load(), dead));
+    auto const erased = counters_.erased.load();
+    raise(handled_, minus(counters_.handled.load(), dead + erased));
+    raise(erased_, erased);
     raise(dead_lettered_, dead);
     raise(fenced_, counters_.fenced.load());
     raise(retries_, counters_.retried.load());
@@ -107,6 +109,7 @@ class EngineMetrics {
   Gauge paused_ = metrics_.gauge<Metric::paused>();
   Counter handled_ = metrics_.counter<Metric::events>("handled");
   Counter dead_lettered_ = metrics_.counter<Metric::events>("dead_lettered");
+  Counter erased_ = metrics_.counter<Metric::events>("erased");
   Counter fenced_ = metrics_.counter<Metric::events>("fenced");
   Counter retries_ = metrics_.counter<Metric::retries>();
   Counter deferrals_ = metrics_.counter<Metric::deferrals>();

@@ -34,7 +34,8 @@ struct BatchItem {
 ///
 /// With `static constexpr bool own_key = true`, a key of the handler's tables detects events that were applied before.
 /// Then no inbox rows are written, and items may arrive that were already applied. Under a backlog, several batches are
-/// applied at the same time, on several threads and in any order.
+/// applied at the same time, on several threads and in any order. The events of such a handler name no subjects. With
+/// other handlers, a batch waits while one of its people is being erased; events about erased people are left out.
 template <class H>
 concept BatchHandler = requires {
   { H::max_batch } -> std::convertible_to<std::size_t>;

@@ -27,6 +27,8 @@ std::optional<Failure> classify(std::exception_ptr const& error) {
     std::rethrow_exception(error);
   } catch (Fenced const&) {
     return std::nullopt;
+  } catch (Erased const&) {
+    return std::nullopt;
   } catch (Failure const& failure) {
     return failure;
   } catch (kafka::Error const& failed) {

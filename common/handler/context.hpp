@@ -7,6 +7,7 @@
 #include "kafka/cloud_event.hpp"
 #include "observability/log.hpp"
 #include "postgres/pool.hpp"
+#include "subjects/subjects.hpp"
 #include "uuid/uuid.hpp"
 
 #include <chrono>
@@ -66,6 +67,11 @@ class Context {
   virtual bool still_wanted() const = 0;
   /// For log lines about this event. Never throws.
   virtual log::EventFields log_fields() = 0;
+
+  /// Whether the engine wants to know whom the event is about. decode() asks, and tells it with is_about().
+  virtual bool is_guarded() const { return false; }
+  /// @throws to end this attempt when the event may be about somebody who was erased.
+  virtual void is_about(Subjects) {}
 
   /// Runs `work(UnitOfWork&)` on the pool and commits it with the event's inbox row and the outbox rows, which are
   /// published right after. For an event that was handled before, nothing is written. Call it once, as the last step.

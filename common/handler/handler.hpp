@@ -7,6 +7,7 @@
 #include "handler/resources.hpp"
 #include "handler/unit_of_work.hpp"
 #include "json/decode.hpp"
+#include "subjects/subjects.hpp"
 
 #include <concepts>
 #include <utility>
@@ -41,7 +42,8 @@ concept HearsOfGivingUp = requires(H& handler, Context& context, Event const& ev
   handler.gave_up(context, event, failure, unit);
 };
 
-/// The event's data as a valid struct. @throws Failure (permanent) that names the invalid field.
+/// The event's data as a valid struct. Tells the engine whom the event is about, so that no handler can forget it.
+/// @throws Failure (permanent) that names the invalid field.
 template <class Event>
 Event decode(Context& context) {
   auto decoded = json::decode<Event>(context.data());
@@ -49,6 +51,12 @@ Event decode(Context& context) {
   if constexpr (requires { validate(*decoded); }) {
     if (auto const invalid = validate(*decoded))
       throw Failure::permanent(invalid->field + " " + invalid->reason, "invalid_event");
+  }
+  if (context.is_guarded()) {
+    if constexpr (NamesSubjects<Event>)
+      context.is_about(subjects_of(*decoded, context.key()));
+    else
+      context.is_about({});
   }
   return *std::move(decoded);
 }

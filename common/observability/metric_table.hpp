@@ -112,7 +112,7 @@ inline constexpr std::array metric_table{
     MetricDefinition{Metric::events,
                      "omnibus_events_total",
                      MetricKind::counter,
-                     "Events ended, by outcome: handled, duplicate, skipped, dead_lettered or fenced.",
+                     "Events ended, by outcome: handled, duplicate, skipped, erased, dead_lettered or fenced.",
                      {"outcome"}},
     MetricDefinition{Metric::retries, "omnibus_retries_total", MetricKind::counter,
                      "Attempts scheduled again after a transient failure."},

@@ -68,15 +68,19 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
     return {admissions.front().verdict == "fenced" ? CommitOutcome::fenced : CommitOutcome::erasing, {}};
   }
   std::unordered_set<Uuid> admitted;
-  for (auto const& [event_id, verdict, first_outbox_id] : admissions)
-    if (verdict == "new") admitted.insert(event_id.value());
-  auto const erased = admissions.size() - admitted.size();
-  if (admitted.empty() && key.inbox) {
-    if (erased > 0)
-      transaction.commit_with(std::string{no_statement});
+  std::vector<Uuid> erased;
+  for (auto const& [event_id, verdict, first_outbox_id] : admissions) {
+    if (verdict == "new")
+      admitted.insert(event_id.value());
     else
+      erased.push_back(event_id.value());
+  }
+  if (admitted.empty() && key.inbox) {
+    if (erased.empty())
       transaction.abort();
-    return {erased > 0 ? CommitOutcome::erased : CommitOutcome::duplicate, {}, erased};
+    else
+      transaction.commit_with(std::string{no_statement});
+    return {erased.empty() ? CommitOutcome::duplicate : CommitOutcome::erased, {}, std::move(erased)};
   }
   std::vector<bool> is_new(key.event_ids.size());
   // erase(): of an id that repeats only the first is new.
@@ -97,7 +101,7 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
   auto rows = outbox_ids.number(std::move(unit.records()));
   OutboxRows const written{{key.consumer, key.claims[0].topic, key.claims[0].partition}, rows};
   transaction.commit_with(last_statement(connection, std::span{&written, 1}));
-  return {CommitOutcome::committed, std::move(rows), erased};
+  return {CommitOutcome::committed, std::move(rows), std::move(erased)};
 }
 
 }  // namespace omnibus::postgres

@@ -7,7 +7,6 @@
 #include "postgres/outbox.hpp"
 #include "uuid/uuid.hpp"
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -45,7 +44,7 @@ enum class CommitOutcome {
 struct CommitResult {
   CommitOutcome outcome = CommitOutcome::duplicate;
   std::vector<OutboxRow> published;  ///< In the order of publish(). Remove the rows once the broker has them.
-  std::size_t erased = 0;            ///< Of a batch: events that are about somebody who was erased.
+  std::vector<Uuid> erased{};        ///< Of a batch: the events that are about somebody who was erased.
 };
 
 /// An open transaction, as business code sees it. Lives until the commit or rollback; do not keep it.

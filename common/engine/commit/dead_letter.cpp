@@ -1,6 +1,7 @@
 #include "engine/commit/dead_letter.hpp"
 
 #include "engine/dispatch/record_headers.hpp"
+#include "kafka/event_subjects.hpp"
 #include "kafka/topics.hpp"
 #include "time/time.hpp"
 
@@ -37,10 +38,13 @@ std::string source_topic(std::string_view letters) {
   return std::string{letters.ends_with(suffix) ? letters.substr(0, letters.size() - suffix.size()) : letters};
 }
 
-std::int64_t count_of(std::string_view text) {
-  std::int32_t count = 0;
-  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  return error == std::errc{} && end == text.data() + text.size() && count > 0 ? count : 0;
+/// A number that is not negative.
+template <class Number>
+std::optional<Number> number_in(std::string_view text) {
+  Number number = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < 0) return std::nullopt;
+  return number;
 }
 
 }  // namespace
@@ -109,7 +113,8 @@ DeadLetter read_dead_letter(rd_kafka_message_t const& message) {
                                                                         {"error.partition", &from[1]},
                                                                         {"error.offset", &from[2]}}};
   for_each_header(message, [&](std::string_view name, std::optional<std::string_view> value) {
-    if (name == redrive_header) letter.redrives = count_of(value.value_or(""));
+    if (name == redrive_header) letter.redrives = number_in<std::int32_t>(value.value_or("")).value_or(0);
+    if (name == origin_header) letter.origin = value.value_or("");
     if (!is_ours(name)) {
       letter.original.headers.push_back({std::string{name}, value ? std::optional<std::string>{*value} : std::nullopt});
       return;
@@ -132,10 +137,35 @@ DeadLetter read_dead_letter(rd_kafka_message_t const& message) {
   return letter;
 }
 
+std::optional<kafka::Position> parse_origin(std::string_view text) {
+  auto const second = text.rfind('/');
+  auto const first = second == 0 ? text.npos : text.rfind('/', second - 1);
+  if (second == text.npos || first == text.npos || first == 0) return std::nullopt;
+  auto const partition = number_in<std::int32_t>(text.substr(first + 1, second - first - 1));
+  auto const offset = number_in<std::int64_t>(text.substr(second + 1));
+  if (!partition || !offset) return std::nullopt;
+  return kafka::Position{{std::string{text.substr(0, first)}, *partition}, *offset, {}};
+}
+
+kafka::Position origin_of(DeadLetter const& letter) {
+  if (auto position = parse_origin(letter.origin)) return *std::move(position);
+  if (auto position = parse_origin(letter.from)) return *std::move(position);
+  return {{letter.topic, letter.partition}, letter.offset, {}};
+}
+
+postgres::About about(DeadLetter const& letter) {
+  auto position = origin_of(letter);
+  return {subjects_of_record(letter.original), std::move(position.where.topic), position.where.partition,
+          position.offset};
+}
+
 kafka::Record redriven(DeadLetter const& letter) {
   auto record = letter.original;
-  std::erase_if(record.headers, [](Header const& header) { return header.name == redrive_header; });
+  std::erase_if(record.headers,
+                [](Header const& header) { return header.name == redrive_header || header.name == origin_header; });
   record.headers.push_back({std::string{redrive_header}, std::to_string(letter.redrives + 1)});
+  auto const [where, offset, metadata] = origin_of(letter);
+  record.headers.push_back({std::string{origin_header}, fmt::format("{}/{}/{}", where.topic, where.partition, offset)});
   return record;
 }
 

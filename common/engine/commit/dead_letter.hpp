@@ -4,7 +4,9 @@
 #include "engine/dispatch/delivery.hpp"
 #include "handler/failure.hpp"
 #include "kafka/cloud_event.hpp"
+#include "kafka/consumer.hpp"
 #include "kafka/record.hpp"
+#include "postgres/about.hpp"
 #include "uuid/uuid.hpp"
 
 #include <chrono>
@@ -46,7 +48,8 @@ struct DeadLetter {
   std::string worker;  ///< `error.worker`, else derived from the group's name
   std::string group;
   std::string first_seen;
-  std::string from;  ///< topic/partition/offset of the record that failed
+  std::string from;    ///< topic/partition/offset of the record that failed
+  std::string origin;  ///< the same of the record that failed first, if this one was redriven
   std::int64_t redrives = 0;
 
   kafka::Record original;           ///< the original record, for its original topic
@@ -61,7 +64,19 @@ boost::system::result<Envelope, json::DecodeError> envelope_of(kafka::Record con
 /// Reads a record of a dead-letter topic. Accepts any content.
 DeadLetter read_dead_letter(rd_kafka_message_t const& message);
 
-/// The original with the header `omnibus-redrive`, which counts its redrives.
+/// The header of a redriven record with the position that it failed at first, `topic/partition/offset`.
+inline constexpr std::string_view origin_header = "omnibus-origin";
+
+/// Reads the header's value; nothing from anything else.
+std::optional<kafka::Position> parse_origin(std::string_view text);
+
+/// The position that the letter's event failed at first; the letter's own if it does not say.
+kafka::Position origin_of(DeadLetter const& letter);
+
+/// Whom the letter's event is about, and origin_of() it.
+postgres::About about(DeadLetter const& letter);
+
+/// The original with the headers `omnibus-redrive`, which counts its redrives, and `omnibus-origin`.
 kafka::Record redriven(DeadLetter const& letter);
 
 }  // namespace omnibus::engine

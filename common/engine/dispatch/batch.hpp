@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/dispatch/delivery.hpp"
+#include "postgres/about.hpp"
 #include "uuid/uuid.hpp"
 
 #include <cstddef>
@@ -40,6 +41,7 @@ struct BatchEntry {
   Delivery* delivery = nullptr;
   std::size_t item = no_item;  ///< its position among the items; none for a skipped event
   Uuid event_key{};            ///< nil when the handler has its own key
+  postgres::About about{};     ///< nobody when the handler has its own key
   std::exception_ptr error;    ///< why it could not be decoded
   bool finished = false;
 };

@@ -32,6 +32,7 @@ struct Delivery {
   bool waiting = false;            ///< waits for its retry time
   bool resolved = false;           ///< its inbox row is committed: it must not be handled again
   bool not_handled = false;        ///< in a replay: skipped or failed
+  bool unfiltered = false;         ///< the filter for erased people is not asked; admission is
 
   std::string_view key() const { return record.key(); }
   bool has_key() const { return record.key().data() != nullptr; }

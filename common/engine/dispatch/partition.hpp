@@ -50,6 +50,9 @@ struct Partition {
   std::int64_t end = std::numeric_limits<std::int64_t>::max();
   bool read_to_end = false;
 
+  /// Erasures reach up to here.
+  std::int64_t erased_before = 0;
+
   bool draining() const { return drain_limit != no_limit; }
   /// Whether to continue with it: it is neither lost nor being given up.
   bool wanted() const { return !lost && !draining(); }

@@ -14,17 +14,26 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// What a message says, and not whom it is about.
+struct Note {
+  static constexpr auto type = ChatMessageReceived::type;
+  std::string session_id;
+  std::string text;
+};
+BOOST_DESCRIBE_STRUCT(Note, (), (session_id, text))
+
 /// Stores every message of a batch with one statement.
-class StoreAll {
+template <class Event>
+class Storing {
  public:
-  using Events = EventList<ChatMessageReceived>;
+  using Events = EventList<Event>;
   static constexpr std::size_t max_batch = 200;
 
-  void apply(pqxx::transaction_base& transaction, std::vector<BatchItem<ChatMessageReceived> const*> const& items) {
+  void apply(pqxx::transaction_base& transaction, std::vector<BatchItem<Event> const*> const& items) {
     std::vector<std::string> keys;
     std::vector<std::string> values;
     for (auto const* const item : items) {
-      auto const& message = std::get<ChatMessageReceived>(item->event);
+      auto const& message = std::get<Event>(item->event);
       keys.push_back(message.session_id);
       values.push_back(message.text);
     }
@@ -34,11 +43,12 @@ class StoreAll {
   }
 
   MakeWork work() {
-    return [this](boost::asio::io_context&) { return std::make_unique<BatchWork<StoreAll>>(*this); };
+    return [this](boost::asio::io_context&) { return std::make_unique<BatchWork<Storing>>(*this); };
   }
 
   std::atomic<std::size_t> largest{0};
 };
+using StoreAll = Storing<ChatMessageReceived>;
 
 /// Its second batch fails for good as a whole, and its first half in passing just when the engine begins to stop.
 class FailsAsItStops : public StoreAll {
@@ -74,19 +84,18 @@ class FailsAsItStops : public StoreAll {
 };
 
 /// Has a key of its own, refuses one message by its looks, and goes on only when two batches are applied at once.
-class StoreBeside : public StoreAll {
+class StoreBeside : public Storing<Note> {
  public:
   static constexpr std::size_t max_batch = 20;
   static constexpr bool own_key = true;
 
-  void check(BatchItem<ChatMessageReceived> const& item) const {
-    if (std::get<ChatMessageReceived>(item.event).text == "implausible")
-      throw Failure::permanent("not to be believed", "implausible");
+  void check(BatchItem<Note> const& item) const {
+    if (std::get<Note>(item.event).text == "implausible") throw Failure::permanent("not to be believed", "implausible");
   }
-  void apply(pqxx::transaction_base& transaction, std::vector<BatchItem<ChatMessageReceived> const*> const& items) {
+  void apply(pqxx::transaction_base& transaction, std::vector<BatchItem<Note> const*> const& items) {
     if (++beside == 2) both.set_value();
     two_at_once.wait();
-    StoreAll::apply(transaction, items);
+    Storing::apply(transaction, items);
   }
 
   MakeWork work() {

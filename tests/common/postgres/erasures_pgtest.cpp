@@ -231,13 +231,13 @@ TEST_CASE("of a batch, what is about an erased person is left out; it waits whil
   auto const nobody = admission.event(9, {});
   auto const result = admission.admit_all({gone, fresh, nobody});
   CHECK(result.outcome == committed);
-  CHECK(result.erased == 1);
+  CHECK(result.erased == std::vector{gone.event_id});
   CHECK(admission.effects() == 2);
   CHECK(admission.inbox() == 3);
   CHECK(admission.admit_all({gone, fresh}).outcome == duplicate);
   auto const alone = admission.admit_all({admission.event(8, {person(1)})});
   CHECK(alone.outcome == erased);
-  CHECK(alone.erased == 1);
+  CHECK(alone.erased.size() == 1);
   CHECK(admission.inbox() == 4);
   admission.begin({person(2)});
   CHECK(admission.admit_all({nobody, admission.event(9, {person(2)})}).outcome == erasing);

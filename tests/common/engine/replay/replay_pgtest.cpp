@@ -1,7 +1,10 @@
 // Replays of the chat worker's topic, with handlers of the test's own, as role replay.
 #include "engine/batch_work.hpp"
+#include "engine/handler_work.hpp"
 #include "engine/replay/replay_session.hpp"
+#include "events/conversation.hpp"
 #include "handler/failure.hpp"
+#include "json/encode.hpp"
 #include "tests/common/engine/database_engine.hpp"
 #include "tests/common/engine/topic_reader.hpp"
 
@@ -82,6 +85,17 @@ class StoreAll {
       transaction.exec("INSERT INTO effects (key, value) VALUES ($1, $2)",
                        pqxx::params{std::get<ChatMessageReceived>(item->event).session_id, "x"});
   }
+};
+
+/// The same, one by one.
+struct StoreEach {
+  using Events = EventList<ChatMessageReceived>;
+  Task<> handle(Context& context, ChatMessageReceived const&) {
+    ++calls;
+    auto committing = context.commit(effect_of(context));
+    co_await std::move(committing);
+  }
+  std::atomic<int> calls{0};
 };
 
 }  // namespace
@@ -221,4 +235,39 @@ TEST_CASE("a role that may publish cannot replay, and a run is what it was begun
   CHECK_THROWS_WITH(begin(arguments("x", earliest, kafka::Moment{kafka::Moment::Kind::time, 1'800'000'000'000})),
                     doctest::Contains("take another name"));
   CHECK_THROWS_WITH(begin(arguments("x"), "gateway"), doctest::Contains("by the worker chat"));
+}
+
+TEST_CASE("what is about an erased person is skipped in a replay, one by one and in batches") {
+  Broker broker;
+  ReplayDatabase const database;
+  std::vector<kafka::Record> records;
+  for (int i = 0; i < 30; ++i) {
+    ChatMessageReceived const data{"shop.example", "s-" + std::to_string(i % 3), "hello", {}};
+    records.push_back(to_binary_record(originate("/test", data.type), json::encode(data), topic, data.session_id));
+  }
+  REQUIRE(publish(broker, records));
+  std::string positions;
+  for (int partition = 0; partition < 12; ++partition)
+    positions += (partition > 0 ? ", \"" : "\"") + std::to_string(partition) + "\": 1000";
+  database.execute("INSERT INTO pipeline.erasures (subject_key, domain, request_id, positions) VALUES ('" +
+                   alias(conversation_id_of("shop.example", "s-1")).text() +
+                   "', 'shop.example', gen_random_uuid(), '{\"chat.messages\": {" + positions + "}}')");
+  StoreAll batches;
+  StoreEach singles;
+  auto const in_batches = [&](boost::asio::io_context&) { return std::make_unique<BatchWork<StoreAll>>(batches); };
+  auto const one_by_one = [&](boost::asio::io_context&) { return std::make_unique<HandlerWork<StoreEach>>(singles); };
+  for (auto const& [run, make] : {std::pair<std::string, MakeWork>{"batches", in_batches}, {"singles", one_by_one}}) {
+    CAPTURE(run);
+    database.execute("TRUNCATE effects");
+    CHECK(replay(broker, database, arguments(run), make) == ReplaySession::ended_well);
+    CHECK(database.effects() == 20);
+    auto const status = database.status(run);
+    CHECK(status.done == 30);
+    CHECK(status.handled == 20);
+    CHECK(status.skipped == 10);
+    CHECK(database.number("SELECT events FROM pipeline.replay_outcomes WHERE outcome = 'skipped' AND reason = 'erased' "
+                          "AND run = '" +
+                          run + "'") == 10);
+  }
+  CHECK(singles.calls == 20);
 }
