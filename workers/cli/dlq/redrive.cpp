@@ -128,11 +128,13 @@ std::string Redrive::problem_with(engine::DeadLetter const& letter) const {
   auto const bytes = static_cast<std::int64_t>(kafka::batch_bytes(record));
   if (bytes > max_record_bytes_)
     return fmt::format(
-        "cannot be sent: with the header that counts redrives it has {} bytes, and max.message.bytes of "
+        "cannot be sent: with the headers of a redrive it has {} bytes, and max.message.bytes of "
         "{} is {}",
         bytes, record.topic, max_record_bytes_);
+  if (postgres::is_refused(ports_.database, engine::about(letter)))
+    return "is about somebody who was erased: drop it, or wait until their erasure has ended";
   if (letter.event && !engine::envelope_of(record))
-    return "cannot be sent: with the header that counts redrives it has more headers than an event may have";
+    return "cannot be sent: with the headers of a redrive it has more headers than an event may have";
   return {};
 }
 
@@ -148,8 +150,8 @@ void Redrive::flush() {
                   ? std::int64_t{0}
                   : transaction.query_value<std::int64_t>("SELECT nextval('pipeline.outbox_id')");
     for (auto const& letter : batch_) {
-      postgres::LetterKey const key{letter.id,     settings_.topic, letter.partition,
-                                    letter.offset, letter.worker,   letter.event_key};
+      postgres::LetterKey const key{letter.id,     settings_.topic,  letter.partition,     letter.offset,
+                                    letter.worker, letter.event_key, engine::about(letter)};
       auto const mine = postgres::take_letter(transaction, key, settings_.action, settings_.actor);
       if (!mine && !OMNIBUS_MUTATED("redrive_cas")) continue;  // another operator has it
       ++taken;

@@ -1,4 +1,6 @@
 // Letters that an engine wrote, sent again: each once, in the order of its key, whatever ends in between.
+#include "events/conversation.hpp"
+#include "json/encode.hpp"
 #include "tests/common/engine/database_engine.hpp"
 #include "tests/common/engine/topic_reader.hpp"
 #include "workers/cli/dlq/redrive.hpp"
@@ -107,6 +109,7 @@ TEST_CASE("letters are redriven once, handled once and in the order of their key
 
   auto const records = read_all(broker, failing.topic, 2 * events.size());
   REQUIRE(records.size() == 2 * events.size());
+  std::set<std::string> origins;
   for (auto const& original : events) {
     auto const is_copy = [&](auto const& record) {
       return header_of(record, "ce_id") == header_of(original, "ce_id") &&
@@ -118,8 +121,15 @@ TEST_CASE("letters are redriven once, handled once and in the order of their key
     CHECK(copy.value == original.value);
     auto expected = original.headers;
     expected.push_back({"omnibus-redrive", "1"});
+    auto const origin = parse_origin(header_of(copy, "omnibus-origin"));
+    REQUIRE(origin);
+    CHECK(origin->where.topic == failing.topic);
+    CHECK(origin->where.partition == copy.partition);
+    origins.insert(header_of(copy, "omnibus-origin"));
+    expected.push_back({"omnibus-origin", header_of(copy, "omnibus-origin")});
     CHECK(copy.headers == expected);
   }
+  CHECK(origins.size() == events.size());
 }
 
 TEST_CASE("two operators at once: each letter goes once, and the order of every key is kept") {
@@ -229,9 +239,32 @@ TEST_CASE("an event that fails again is a new letter that counts its redrives") 
   CHECK(header_of(letters[1], "omnibus-redrive") == "1");
   CHECK(header_of(letters[2], "omnibus-redrive") == "2");
   CHECK(header_of(letters[2], "error.worker") == worker_name);
+  CHECK(header_of(letters[2], "error.offset") == "2");
+  CHECK(header_of(letters[2], "omnibus-origin") == failing.topic + "/0/0");
   failing.fixed = true;
   CHECK(failing.redrive().acted == 1);
   REQUIRE(failing.database.await_effects(1));
+}
+
+TEST_CASE("a letter about somebody who was erased is not redriven, and one of a new person is") {
+  Broker broker;
+  Failing failing{broker, 1};
+  auto const message = [&](std::string const& session) {
+    ChatMessageReceived const data{"shop.example", session, "Hello", {}};
+    return to_binary_record(originate("/test", data.type), json::encode(data), failing.topic, session);
+  };
+  REQUIRE(publish(broker, {message("gone"), message("other"), message("gone")}));
+  REQUIRE(failing.await_letters(3));
+  auto const gone = alias(conversation_id_of("shop.example", "gone")).text();
+  failing.database.execute("INSERT INTO pipeline.erasures (subject_key, domain, request_id, positions) VALUES ('" +
+                           gone + "', 'shop.example', gen_random_uuid(), '{\"" + failing.topic + "\": {\"0\": 2}}')");
+  failing.fixed = true;
+  auto const report = failing.redrive({.skip_order = true});
+  CHECK(report.acted == 2);
+  CHECK(report.refused == 1);
+  CHECK(failing.told["0/0"].find("erased") != std::string::npos);
+  REQUIRE(failing.database.await_effects(2));
+  CHECK(failing.redrive({.action = LetterAction::dropped}).acted == 1);
 }
 
 TEST_CASE("a letter that lies in its topic twice is one letter, which nobody handles twice") {
@@ -259,7 +292,9 @@ TEST_CASE("what is no event is sent again as it was; what nobody could send says
   REQUIRE(failing.await_letters(2));
   auto const records = read_all(broker, failing.topic, 2);
   CHECK(records[1].value == no_event.value);
-  CHECK(records[1].headers == std::vector<Header>{{"x", std::nullopt}, {"x", "2"}, {"omnibus-redrive", "1"}});
+  CHECK(records[1].headers ==
+        std::vector<Header>{
+            {"x", std::nullopt}, {"x", "2"}, {"omnibus-redrive", "1"}, {"omnibus-origin", failing.topic + "/0/0"}});
 
   auto nobodys = event(failing.letters(), "other", 1);
   nobodys.headers.push_back({"error.class", "old"});
