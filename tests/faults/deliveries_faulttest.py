@@ -13,6 +13,9 @@ class DeliveriesTest(Scenarios):
         self.assertClean(load, simulator, repeats=again, republished=0)
         self.note(f"{again} of {len(load)} events came twice")
 
+    def test_what_waits_about_an_erased_visitor_is_neither_answered_nor_asked(self):
+        self.assertEqual(self.worked_off_after_an_erasure(), (0, 0))
+
     def test_letters_that_two_operators_redrive_at_once_are_sent_once(self):
         load, acted, copies = self.redriven_by_two()
         self.assertEqual((sum(acted), copies), (len(load), {2}))  # as it was published, and redriven

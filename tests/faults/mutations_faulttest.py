@@ -33,8 +33,11 @@ class MutationTest(Scenarios):
         load, acted, copies = self.redriven_by_two(mutate="redrive_cas")
         self.assertEqual((acted, copies), ([len(load)] * 2, {3}))
 
+    def test_without_the_question_who_was_erased_they_come_back(self):
+        self.assertEqual(self.worked_off_after_an_erasure(mutate="erased"), (1, 1))
+
     def test_every_guard_that_can_be_turned_off_is_turned_off_here(self):
-        shown = {"inbox", "fence", "frontier", "outbox", "in_doubt", "redrive_cas"}
+        shown = {"inbox", "fence", "frontier", "outbox", "in_doubt", "redrive_cas", "erased"}
         shown.add("dispatching")  # in notify_faulttest.py
         shown |= {"schedule_lock", "schedule_cas"}  # in scheduler_faulttest.py
         self.assertEqual(set(declared("OMNIBUS_MUTATED")), shown)

@@ -13,6 +13,8 @@ from fault_case import DEAD, FaultCase, LONG, Load, Message, MESSAGES, eventuall
 from harness import binary  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
+EVENTS = uuid.UUID("6f6d6e69-6275-5000-8000-6576656e7400")  # the namespace of the keys in inboxes
+
 
 class Scenarios(FaultCase):
     def answer_of(self, simulator, text):
@@ -146,3 +148,20 @@ class Scenarios(FaultCase):
         copies = collections.Counter(record.json["id"] for record in self.stack.kafka.consume(MESSAGES) if record.key in keys)
         self.assertEqual(copies.keys(), ids)
         return load, [json.loads(output)["acted"] for output, _ in outputs], set(copies.values())
+
+    def worked_off_after_an_erasure(self, mutate=""):
+        """Two visitors' messages wait in the log, and one of the visitors is erased before a worker comes. Returns how often
+        a model was asked for the erased one, and how many answers were stored for that one."""
+        simulator = self.simulator()
+        load = Load(conversations=2, each=1)
+        gone, other = load.messages
+        self.publish(gone, other)
+        self.stack.database.execute(
+            "INSERT INTO pipeline.erasures (subject_key, domain, request_id, positions) "
+            f"SELECT '{gone.conversation.replace('-', '')}', '{gone.domain}', gen_random_uuid(), "
+            f"jsonb_build_object('{MESSAGES}', jsonb_object_agg(p, 1000000)) FROM generate_series(0, 11) AS p")
+        self.worker(simulator, mutate=mutate)
+        self.await_answers(other.session, 1)
+        row = f"pipeline.inbox WHERE consumer = 'chat' AND event_id = '{uuid.uuid5(EVENTS, '/tests' + chr(0) + gone.id)}'"
+        eventually(lambda: int(self.stack.database.value(f"SELECT count(*) FROM {row}")) == 1, 30, "the inbox row")
+        return simulator.asked(gone.text), self.stored(gone.session)
