@@ -121,6 +121,8 @@ class Engine : private Processor, private BatchProcessor {
   UnitCommitter& committer();
   Ports& ports() { return ports_; }
   ErasedFilter const& erased() const { return erased_; }
+  /// Whom to leave out from now on. With a database the engine reads this once a second.
+  void learn(postgres::ErasureNews news);
   /// After a rejected commit: asks the group whether the partition is still ours and, if so, takes it over again.
   void confirm_membership(Delivery const& delivery);
 

@@ -138,7 +138,11 @@ Task<> Engine::learn_erasures() {
   auto reading = ports_.pool->run([as_of = erased_.as_of(), this](pqxx::connection& connection) {
     return postgres::read_erasures(connection, as_of, topics_);
   });
-  erased_.learn(co_await std::move(reading));
+  learn(co_await std::move(reading));
+}
+
+void Engine::learn(postgres::ErasureNews news) {
+  erased_.learn(std::move(news));
   for (auto const& [key, partition] : partitions_) partition->erased_before = erased_.end_of(partition->where);
 }
 

@@ -1,6 +1,9 @@
 /// The event of the benchmark's topics.
 #pragma once
 
+#include "events/conversation.hpp"
+#include "subjects/subjects.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,5 +20,10 @@ struct BenchEvent {
   std::optional<std::string> text;
 };
 BOOST_DESCRIBE_STRUCT(BenchEvent, (), (seq, text))
+
+/// Whom it is about, at the cost of a chat message.
+inline Subjects subjects_of(BenchEvent const&, std::string_view record_key) {
+  return aliases({conversation_id_of("bench.example", record_key)});
+}
 
 }  // namespace omnibus::bench

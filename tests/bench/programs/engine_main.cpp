@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   std::map<std::string, EngineWork> const works{{"none", EngineWork::none},
                                                 {"parse", EngineWork::parse},
                                                 {"event", EngineWork::event},
+                                                {"typed", EngineWork::typed},
                                                 {"http", EngineWork::http}};
   application.add_option("--kafka", settings.brokers, "Kafka's bootstrap addresses, host:port")->required();
   application.add_option("--topic", settings.topic, "The topic to read")->required();
@@ -38,10 +39,10 @@ int main(int argc, char** argv) {
   application
       .add_option(
           "--work", settings.work,
-          "none: read the number; parse: decode the data; event: check the envelope, too, as for a typed handler; "
-          "http: ask a model, once for each")
+          "none: read the number; parse: decode the data; event: check the envelope, too; typed: also ask whom the "
+          "event is about, as for a typed handler; http: ask a model, once for each")
       ->transform(CLI::CheckedTransformer(works))
-      ->option_text("none|parse|event|http");
+      ->option_text("none|parse|event|typed|http");
   application.add_option("--llm-url", settings.llm_url, "With --work http: base URL, as `omnibus simulate` prints it");
   application.add_option("--max-in-flight", settings.max_in_flight, "Keys worked on at once")
       ->check(CLI::Range(1, 1'000'000))
@@ -59,6 +60,9 @@ int main(int argc, char** argv) {
       .add_option("--failing-keys", settings.failing_keys,
                   "Of a thousand keys so many fail at the first attempt of each of their events; needs --latency")
       ->check(CLI::Range(0, 1000));
+  application.add_option("--erased", settings.erased, "So many people were erased; no event is about them");
+  application.add_flag("--erased-later", settings.erased_later,
+                       "All records stand before the erasures, so that each is looked up");
   application.add_flag("--stuck", settings.stuck,
                        "The first record never ends: says so once all others have, and waits to be killed");
   application.add_option("--patience", patience, "Seconds without a handled record after which to give up")

@@ -133,6 +133,30 @@ class ParseWork final : public ImmediateWork {
   bool with_envelope_;
 };
 
+class TypedWork final : public ImmediateWork {
+ public:
+  explicit TypedWork(Tally& tally) : tally_{tally} {}
+  void handle_now(Context& context) override {
+    if (context.event().type != BenchEvent::type) throw Failure::permanent("none of the filler's events");
+    auto const event = decode<BenchEvent>(context);
+    tally_.handled(hash_of(context.key()), static_cast<std::uint32_t>(event.seq));
+  }
+
+ private:
+  Tally& tally_;
+};
+
+/// As many erasures as a database would tell of.
+postgres::ErasureNews erasures(EngineRunSettings const& settings) {
+  postgres::ErasureNews news;
+  news.as_of = "now";
+  for (std::uint32_t i = 0; i < settings.erased; ++i) news.erased.push_back(alias(random_uuid()));
+  constexpr std::int32_t most_partitions = 100;
+  for (std::int32_t partition = 0; settings.erased_later && partition < most_partitions; ++partition)
+    news.up_to.push_back({settings.topic, partition, std::numeric_limits<std::int64_t>::max()});
+  return news;
+}
+
 class HttpWork final : public engine::Work {
  public:
   HttpWork(Tally& tally, llm::LlmPort& model, std::uint64_t& failed) : tally_{tally}, model_{model}, failed_{failed} {}
@@ -238,6 +262,9 @@ class Bench {
       case EngineWork::event:
         work_ = std::make_unique<ParseWork>(tally_, settings.work == EngineWork::event);
         break;
+      case EngineWork::typed:
+        work_ = std::make_unique<TypedWork>(tally_);
+        break;
       case EngineWork::http:
         model_.emplace(http_, llm::OpenAiSettings{settings.llm_url, "", 1024 * 1024, "max_completion_tokens"});
         work_ = std::make_unique<HttpWork>(tally_, *model_, failed_requests_);
@@ -260,6 +287,7 @@ class Bench {
     timings.handler = &Metrics::process().local_histogram<Metric::handler_duration>();  // as in every worker
     engine_ = std::make_unique<engine::Engine>(loop_, engine::Identity{"bench", settings.group, "bench", {}}, engine,
                                                client, consumer, engine::Ports{producer_, nullptr, timings}, chosen);
+    if (settings.erased > 0) engine_->learn(erasures(settings));
   }
 
   void run() {

@@ -14,7 +14,8 @@ namespace omnibus::bench {
 enum class EngineWork {
   none,   ///< its number is read, nothing else
   parse,  ///< the data is decoded
-  event,  ///< the envelope is checked and the data decoded, as for every typed handler
+  event,  ///< the envelope is checked and the data decoded
+  typed,  ///< the same as the engine does it for a typed handler: it asks whom the event is about
   http,   ///< a model is asked, one POST for each event
 };
 
@@ -32,6 +33,10 @@ struct EngineRunSettings {
   bool stuck = false;
   /// Of a thousand keys so many fail at the first attempt of each of their events.
   std::uint32_t failing_keys = 0;
+  /// So many people were erased, whom no event is about.
+  std::uint32_t erased = 0;
+  /// All records stand before the erasures: for each it is looked up whom it is about.
+  bool erased_later = false;
   /// Notes how long records took from their writing to their end.
   bool measures_latency = false;
   std::chrono::seconds patience{60};  ///< gives up when nothing was handled for so long
