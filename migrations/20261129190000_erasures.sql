@@ -26,13 +26,11 @@ COMMENT ON FUNCTION pipeline.subject_lock IS 'The advisory lock of a person: sha
 CREATE FUNCTION pipeline.begin_erasure(p_request_id uuid, p_domain text, p_keys text[], p_for_good text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  v_lock bigint;
+  v_key text;
 BEGIN
   -- Waits for every transaction that is writing about them. The same order as in admission, so that none deadlocks.
-  FOR v_lock IN
-    SELECT DISTINCT pipeline.subject_lock(k) AS l FROM unnest(p_keys || p_for_good) AS k ORDER BY l
-  LOOP
-    PERFORM pg_advisory_xact_lock(v_lock);
+  FOR v_key IN SELECT DISTINCT k COLLATE "C" AS k FROM unnest(p_keys || p_for_good) AS k ORDER BY k LOOP
+    PERFORM pg_advisory_xact_lock(pipeline.subject_lock(v_key));
   END LOOP;
   INSERT INTO pipeline.erasures AS e (subject_key, domain, request_id, for_good)
   SELECT k, p_domain, p_request_id, bool_or(g)
@@ -60,17 +58,20 @@ END
 $$;
 COMMENT ON FUNCTION pipeline.set_erasure_positions IS 'Refuses from now on what is about these keys and stands before these positions, and lets the rest pass. Positions that are set stay.';
 
-CREATE FUNCTION pipeline.refusal(p_subjects text[], p_topic text, p_partition int, p_offset bigint) RETURNS text
+CREATE FUNCTION pipeline.refusal(p_subject text, p_topic text, p_partition int, p_offset bigint) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_erasure pipeline.erasures;
 BEGIN
-  RETURN (
-    SELECT CASE WHEN bool_or(e.for_good OR p_offset < (e.positions #>> ARRAY[p_topic, p_partition::text])::bigint) THEN 'erased'
-                WHEN bool_or(e.positions IS NULL) THEN 'erasing' END
-    FROM pipeline.erasures e
-    WHERE e.subject_key = ANY (p_subjects));
+  SELECT * INTO v_erasure FROM pipeline.erasures e WHERE e.subject_key = p_subject;
+  RETURN CASE
+    WHEN NOT FOUND THEN NULL
+    WHEN v_erasure.for_good OR p_offset < (v_erasure.positions #>> ARRAY[p_topic, p_partition::text])::bigint THEN 'erased'
+    WHEN v_erasure.positions IS NULL THEN 'erasing'
+  END;
 END
 $$;
-COMMENT ON FUNCTION pipeline.refusal IS 'Whether a record about these people is refused: `erased` for good, `erasing` until their erasure has positions, NULL for neither. The position is the record''s first one.';
+COMMENT ON FUNCTION pipeline.refusal IS 'Whether a record about this person is refused: `erased` for good, `erasing` until their erasure has positions, NULL for neither. The position is the record''s first one.';
 
 REVOKE EXECUTE ON FUNCTION pipeline.begin_erasure(uuid, text, text[], text[]),
                            pipeline.set_erasure_positions(text[], jsonb) FROM PUBLIC;
@@ -81,7 +82,7 @@ GRANT SELECT ON pipeline.erasures TO PUBLIC; -- to all who may use the schema: e
 RESET ROLE;
 
 -- migrate:down
-DROP FUNCTION pipeline.refusal(text[], text, int, bigint);
+DROP FUNCTION pipeline.refusal(text, text, int, bigint);
 DROP FUNCTION pipeline.set_erasure_positions(text[], jsonb);
 DROP FUNCTION pipeline.begin_erasure(uuid, text, text[], text[]);
 DROP FUNCTION pipeline.subject_lock(text);

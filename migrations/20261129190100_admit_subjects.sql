@@ -3,6 +3,11 @@
 -- migrate:up
 SET LOCAL ROLE omnibus_owner;
 
+CREATE FUNCTION pipeline.worse_refusal(a text, b text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN a = 'erased' OR b IS NULL THEN a ELSE b END;
+COMMENT ON FUNCTION pipeline.worse_refusal IS 'What of an event is refused for one of the people it is about: erased before erasing.';
+
 DROP FUNCTION pipeline.admit(text, uuid, uuid, text, int, bigint);
 CREATE FUNCTION pipeline.admit(p_consumer text, p_run_id uuid, p_event_id uuid, p_topic text, p_partition int, p_epoch bigint,
                                p_subjects text[] DEFAULT '{}', p_from_topic text DEFAULT NULL,
@@ -10,7 +15,7 @@ CREATE FUNCTION pipeline.admit(p_consumer text, p_run_id uuid, p_event_id uuid, 
 RETURNS text
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-  v_lock bigint;
+  v_subject text;
   v_refusal text;
 BEGIN
   -- First the lock, held until the transaction ends: from here on nobody can take the partition over. What follows
@@ -21,13 +26,13 @@ BEGIN
   IF NOT FOUND THEN
     RETURN 'fenced';
   END IF;
-  IF p_subjects <> '{}' THEN
-    -- The same with an erasure. Sorted, as begin_erasure does.
-    FOR v_lock IN SELECT pipeline.subject_lock(s) AS l FROM unnest(p_subjects) AS s ORDER BY l LOOP
-      PERFORM pg_advisory_xact_lock_shared(v_lock);
-    END LOOP;
-    v_refusal := pipeline.refusal(p_subjects, p_from_topic, p_from_partition, p_from_offset);
-  END IF;
+  -- The same with erasures: none begins from here on, and one that this had to wait for is seen.
+  FOREACH v_subject IN ARRAY p_subjects LOOP
+    PERFORM pg_advisory_xact_lock_shared(pipeline.subject_lock(v_subject));
+    PERFORM FROM pipeline.erasures e WHERE e.subject_key = v_subject;
+    CONTINUE WHEN NOT FOUND;
+    v_refusal := pipeline.worse_refusal(v_refusal, pipeline.refusal(v_subject, p_from_topic, p_from_partition, p_from_offset));
+  END LOOP;
   -- Waits for another transaction that is writing the same row.
   INSERT INTO pipeline.inbox (consumer, run_id, event_id) VALUES (p_consumer, p_run_id, p_event_id)
   ON CONFLICT DO NOTHING;
@@ -37,10 +42,10 @@ BEGIN
   RETURN COALESCE(v_refusal, 'new');
 END
 $$;
-COMMENT ON FUNCTION pipeline.admit IS 'Claims an event for this transaction: new, duplicate or fenced; erased, then commit its inbox row and nothing else; erasing, then roll back and ask later. Needs READ COMMITTED.';
+COMMENT ON FUNCTION pipeline.admit IS 'Claims an event for this transaction. p_subjects, sorted, are whom it is about, p_from_… is its record''s first position. New, duplicate or fenced; erased, then commit its inbox row and nothing else; erasing, then roll back and ask later. Needs READ COMMITTED.';
 
 DROP FUNCTION pipeline.admit_each(text, uuid, uuid[], text[], int[], bigint[]);
--- The people are a table: whom the event with this ordinal is about, and its record's first position.
+-- The people are a table, sorted by them: whom the event with this ordinal is about, and its record's first position.
 CREATE FUNCTION pipeline.admit_each(p_consumer text, p_run_id uuid, p_event_ids uuid[], p_topics text[], p_partitions int[], p_epochs bigint[],
                                     p_about bigint[] DEFAULT '{}', p_subjects text[] DEFAULT '{}',
                                     p_from_topics text[] DEFAULT '{}', p_from_partitions int[] DEFAULT '{}',
@@ -50,6 +55,7 @@ LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   key bigint;
+  v_refusals text[] := array_fill(NULL::text, ARRAY[cardinality(p_event_ids)]);
 BEGIN
   FOR key IN
     SELECT DISTINCT pipeline.claim_key(p_consumer, c.topic, c.partition) AS k
@@ -58,21 +64,21 @@ BEGIN
   LOOP
     PERFORM pg_advisory_xact_lock_shared(key);
   END LOOP;
-  FOR key IN SELECT DISTINCT pipeline.subject_lock(s) AS k FROM unnest(p_subjects) AS s ORDER BY k LOOP
-    PERFORM pg_advisory_xact_lock_shared(key);
+  FOR i IN 1..cardinality(p_subjects) LOOP
+    PERFORM pg_advisory_xact_lock_shared(pipeline.subject_lock(p_subjects[i]));
+    PERFORM FROM pipeline.erasures e WHERE e.subject_key = p_subjects[i];
+    CONTINUE WHEN NOT FOUND;
+    v_refusals[p_about[i]] := pipeline.worse_refusal(
+      v_refusals[p_about[i]], pipeline.refusal(p_subjects[i], p_from_topics[i], p_from_partitions[i], p_from_offsets[i]));
   END LOOP;
   -- Sorted, as in admit_all.
   RETURN QUERY
   WITH asked AS (
-    SELECT a.ordinal, a.event_id, f.epoch IS NOT NULL AS owned, r.refusal
-    FROM unnest(p_event_ids, p_topics, p_partitions, p_epochs) WITH ORDINALITY AS a (event_id, topic, partition, epoch, ordinal)
+    SELECT a.ordinal, a.event_id, f.epoch IS NOT NULL AS owned, a.refusal
+    FROM unnest(p_event_ids, p_topics, p_partitions, p_epochs, v_refusals) WITH ORDINALITY
+      AS a (event_id, topic, partition, epoch, refusal, ordinal)
     LEFT JOIN pipeline.fence f
       ON f.consumer = p_consumer AND f.topic = a.topic AND f.partition = a.partition AND f.epoch = a.epoch
-    LEFT JOIN (
-      SELECT s.ordinal, pipeline.refusal(array_agg(s.subject), s.topic, s.partition, s.at) AS refusal
-      FROM unnest(p_about, p_subjects, p_from_topics, p_from_partitions, p_from_offsets) AS s (ordinal, subject, topic, partition, at)
-      GROUP BY s.ordinal, s.topic, s.partition, s.at
-    ) AS r ON r.ordinal = a.ordinal
   ), earliest AS (
     SELECT a.event_id, min(a.ordinal) AS ordinal FROM asked a
     WHERE a.owned AND a.refusal IS DISTINCT FROM 'erasing' GROUP BY a.event_id
@@ -96,7 +102,7 @@ $$;
 COMMENT ON FUNCTION pipeline.admit_each IS 'Claims events for this transaction, each as admit would: by the order they are given in, new, duplicate, fenced, erased or erasing. An erasing one has no inbox row.';
 
 DROP FUNCTION pipeline.admit_all(text, uuid, uuid[], text[], int[], bigint[]);
--- The people are a table: whom the event with this id is about, and its record's first position.
+-- The people are a table, sorted by them: whom the event with this id is about, and its record's first position.
 CREATE FUNCTION pipeline.admit_all(p_consumer text, p_run_id uuid, p_event_ids uuid[], p_topics text[], p_partitions int[], p_epochs bigint[],
                                    p_about uuid[] DEFAULT '{}', p_subjects text[] DEFAULT '{}', p_from_topics text[] DEFAULT '{}',
                                    p_from_partitions int[] DEFAULT '{}', p_from_offsets bigint[] DEFAULT '{}')
@@ -105,8 +111,9 @@ LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   key bigint;
+  v_refusal text;
   v_refused uuid[] := '{}';
-  v_erasing boolean := false;
+  v_waits uuid[] := '{}';
 BEGIN
   FOR key IN
     SELECT pipeline.claim_key(p_consumer, c.topic, c.partition) AS k
@@ -123,21 +130,20 @@ BEGIN
     RETURN QUERY SELECT NULL::uuid, 'fenced';
     RETURN;
   END IF;
-  IF p_subjects <> '{}' THEN
-    FOR key IN SELECT DISTINCT pipeline.subject_lock(s) AS k FROM unnest(p_subjects) AS s ORDER BY k LOOP
-      PERFORM pg_advisory_xact_lock_shared(key);
-    END LOOP;
-    SELECT COALESCE(array_agg(r.id) FILTER (WHERE r.refusal = 'erased'), '{}'), COALESCE(bool_or(r.refusal = 'erasing'), false)
-    INTO v_refused, v_erasing
-    FROM (
-      SELECT s.id, pipeline.refusal(array_agg(s.subject), s.topic, s.partition, s.at) AS refusal
-      FROM unnest(p_about, p_subjects, p_from_topics, p_from_partitions, p_from_offsets) AS s (id, subject, topic, partition, at)
-      GROUP BY s.id, s.topic, s.partition, s.at
-    ) AS r;
-    IF v_erasing THEN
-      RETURN QUERY SELECT NULL::uuid, 'erasing';
-      RETURN;
+  FOR i IN 1..cardinality(p_subjects) LOOP
+    PERFORM pg_advisory_xact_lock_shared(pipeline.subject_lock(p_subjects[i]));
+    PERFORM FROM pipeline.erasures e WHERE e.subject_key = p_subjects[i];
+    CONTINUE WHEN NOT FOUND;
+    v_refusal := pipeline.refusal(p_subjects[i], p_from_topics[i], p_from_partitions[i], p_from_offsets[i]);
+    IF v_refusal = 'erased' THEN
+      v_refused := v_refused || p_about[i];
+    ELSIF v_refusal = 'erasing' THEN
+      v_waits := v_waits || p_about[i];
     END IF;
+  END LOOP;
+  IF NOT v_waits <@ v_refused THEN
+    RETURN QUERY SELECT NULL::uuid, 'erasing';
+    RETURN;
   END IF;
   -- Sorted, so that two workers with the same events wait for one another instead of deadlocking.
   RETURN QUERY
@@ -160,6 +166,7 @@ SET LOCAL ROLE omnibus_owner;
 DROP FUNCTION pipeline.admit_all(text, uuid, uuid[], text[], int[], bigint[], uuid[], text[], text[], int[], bigint[]);
 DROP FUNCTION pipeline.admit_each(text, uuid, uuid[], text[], int[], bigint[], bigint[], text[], text[], int[], bigint[]);
 DROP FUNCTION pipeline.admit(text, uuid, uuid, text, int, bigint, text[], text, int, bigint);
+DROP FUNCTION pipeline.worse_refusal(text, text);
 
 CREATE FUNCTION pipeline.admit(p_consumer text, p_run_id uuid, p_event_id uuid, p_topic text, p_partition int, p_epoch bigint)
 RETURNS text

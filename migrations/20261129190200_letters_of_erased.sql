@@ -3,6 +3,13 @@
 -- migrate:up
 SET LOCAL ROLE omnibus_owner;
 
+CREATE FUNCTION pipeline.is_refused(p_subjects text[], p_topic text, p_partition int, p_offset bigint) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT COALESCE(bool_or(pipeline.refusal(s, p_topic, p_partition, p_offset) IS NOT NULL), false) FROM unnest(p_subjects) AS s;
+END;
+COMMENT ON FUNCTION pipeline.is_refused IS 'Whether a record is refused, for good or for now, for one of the people whom it is about.';
+
 DROP FUNCTION pipeline.take_dead_letter(uuid, text, int, bigint, text, text, text, uuid);
 CREATE FUNCTION pipeline.take_dead_letter(p_letter_id uuid, p_topic text, p_partition int, p_offset bigint, p_action text,
                                           p_actor text, p_consumer text, p_event_id uuid, p_subjects text[] DEFAULT '{}',
@@ -12,7 +19,7 @@ RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   -- Without a lock: what an erasure that begins now does not stop here, admission refuses.
-  IF p_action = 'redriven' AND pipeline.refusal(p_subjects, p_from_topic, p_from_partition, p_from_offset) IS NOT NULL THEN
+  IF p_action = 'redriven' AND pipeline.is_refused(p_subjects, p_from_topic, p_from_partition, p_from_offset) THEN
     RETURN false;
   END IF;
   -- Waits for another transaction that is taking the same letter.
@@ -39,6 +46,8 @@ RESET ROLE;
 SET LOCAL ROLE omnibus_owner;
 
 DROP FUNCTION pipeline.take_dead_letter(uuid, text, int, bigint, text, text, text, uuid, text[], text, int, bigint);
+DROP FUNCTION pipeline.is_refused(text[], text, int, bigint);
+
 CREATE FUNCTION pipeline.take_dead_letter(p_letter_id uuid, p_topic text, p_partition int, p_offset bigint, p_action text,
                                           p_actor text, p_consumer text, p_event_id uuid)
 RETURNS boolean

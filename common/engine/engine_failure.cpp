@@ -97,6 +97,8 @@ Task<Verdict> Engine::park(Delivery& delivery, Attempt& attempt, Failure const& 
       co_return Verdict{Verdict::Kind::hold};
     }
     if (refusal->kind() == Failure::Kind::outage) co_return Verdict{Verdict::Kind::outage};
+    if (refusal->kind() == Failure::Kind::deferred)  // an erasure is running
+      co_return Verdict{Verdict::Kind::retry, refusal->retry_after().value_or(settings_.recoverability.first_deferral)};
     if (!also || refusal->kind() != Failure::Kind::permanent) {
       log::error(attempt.log_fields(), "a dead letter could not be written", {{"reason", refusal->what()}});
       co_return Verdict{Verdict::Kind::retry, settings_.recoverability.longest_delay};

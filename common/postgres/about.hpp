@@ -3,6 +3,7 @@
 
 #include "subjects/subjects.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,11 +18,12 @@ struct About {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
 
-  /// The subjects, as the database has them.
+  /// The subjects, as the database has them, sorted.
   std::vector<std::string> keys() const {
     std::vector<std::string> keys;
     keys.reserve(subjects.size());
     for (auto const& subject : subjects) keys.push_back(subject.text());
+    std::ranges::sort(keys);
     return keys;
   }
 };

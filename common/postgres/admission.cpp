@@ -83,32 +83,27 @@ void append_uuid(std::string& sql, Uuid const& uuid) {
 
 void append_about(std::string& sql, pqxx::connection const& connection, std::span<std::string const> names,
                   std::span<About const* const> about) {
-  std::vector<std::string> whose;
-  std::vector<std::string> subjects;
+  struct Row {
+    std::string subject;
+    std::size_t event;
+  };
+  std::vector<Row> rows;
+  for (std::size_t i = 0; i < about.size(); ++i)
+    for (auto& subject : about[i]->keys()) rows.push_back({std::move(subject), i});
+  if (rows.empty() || OMNIBUS_MUTATED("erased")) return;
+  std::ranges::sort(rows, {}, &Row::subject);  // the order of the locks, in every transaction
   std::vector<std::string> topics;
-  std::vector<std::string> partitions;
-  std::vector<std::string> offsets;
-  for (std::size_t i = 0; i < about.size(); ++i) {
-    for (auto& subject : about[i]->keys()) {
-      whose.push_back(names[i]);
-      subjects.push_back(std::move(subject));
-      topics.push_back(about[i]->topic);
-      partitions.push_back(std::to_string(about[i]->partition));
-      offsets.push_back(std::to_string(about[i]->offset));
-    }
-  }
-  if (subjects.empty() || OMNIBUS_MUTATED("erased")) return;
-  auto const as_it_is = [](std::string const& each) -> std::string const& { return each; };
-  for (auto const* const column : {&whose, &subjects}) {
-    sql += ',';
-    append_array(sql, *column, as_it_is);
-  }
+  for (auto const& row : rows) topics.push_back(about[row.event]->topic);
+  sql += ',';
+  append_array(sql, rows, [&](Row const& row) { return names[row.event]; });
+  sql += ',';
+  append_array(sql, rows, [](Row const& row) { return row.subject; });
   sql += ',';
   sql += connection.quote(topics);
-  for (auto const* const column : {&partitions, &offsets}) {
-    sql += ',';
-    append_array(sql, *column, as_it_is);
-  }
+  sql += ',';
+  append_array(sql, rows, [&](Row const& row) { return std::to_string(about[row.event]->partition); });
+  sql += ',';
+  append_array(sql, rows, [&](Row const& row) { return std::to_string(about[row.event]->offset); });
 }
 
 }  // namespace omnibus::postgres

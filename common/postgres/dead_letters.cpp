@@ -40,7 +40,7 @@ bool take_letter(pqxx::transaction_base& transaction, LetterKey const& letter, L
 bool is_refused(pqxx::connection& connection, About const& about) {
   if (about.subjects.empty()) return false;
   pqxx::nontransaction query{connection};
-  return query.query_value<bool>("SELECT pipeline.refusal($1::text[], $2, $3::int, $4::bigint) IS NOT NULL",
+  return query.query_value<bool>("SELECT pipeline.is_refused($1::text[], $2, $3::int, $4::bigint)",
                                  pqxx::params{about.keys(), about.topic, about.partition, about.offset});
 }
 

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -69,7 +70,7 @@ CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::fu
   sql += ',' + std::to_string(key.partition) + ',' + std::to_string(key.epoch);
   if (auto const& about = key.about; !about.subjects.empty() && !OMNIBUS_MUTATED("erased")) {
     sql += ',';
-    append_array(sql, about.subjects, [](SubjectKey const& subject) { return subject.text(); });
+    append_array(sql, about.keys(), std::identity{});
     sql += ',';
     sql += connection.quote(about.topic);
     sql += ',' + std::to_string(about.partition) + ',' + std::to_string(about.offset);
