@@ -245,7 +245,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   publishing.message_timeout = std::chrono::milliseconds{0};
   kafka::Producer producer{client, publishing};
   Resources resources{loop, pool, replay.has_value(), identity.run_id,
-                      static_cast<std::uint32_t>(settings.max_attempts)};
+                      static_cast<std::uint32_t>(settings.max_attempts), client};
   auto const work = make_work(resources);
 
   log::info("starting", {{"group", consumer.group},

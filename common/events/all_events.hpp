@@ -4,6 +4,7 @@
 #include "events/agent_conversation.hpp"
 #include "events/call.hpp"
 #include "events/chat.hpp"
+#include "events/gdpr.hpp"
 #include "events/inbound.hpp"
 #include "events/llm.hpp"
 #include "events/match.hpp"
@@ -32,6 +33,6 @@ using AllEvents =
                MatchInsightsOverridden, MatchAnalysisFailed, AgentConversationRequested, AgentTurnRequested,
                AgentTurnCompleted, AgentConversationCompleted, AgentConversationFailed, OutcomeAnalysisRequested,
                OutcomeScored, OutcomeFollowupRecommended, OutcomeCollaborationTracked, ReportRequested, ReportGenerated,
-               ReportRated>;
+               ReportRated, GdprExportRequested, GdprDeletionRequested, GdprAuditRecorded, GdprAuditPruned>;
 
 }  // namespace omnibus

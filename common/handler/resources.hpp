@@ -1,6 +1,7 @@
 /// The objects that a handler is constructed from.
 #pragma once
 
+#include "kafka/client_settings.hpp"
 #include "postgres/pool.hpp"
 #include "uuid/uuid.hpp"
 
@@ -19,6 +20,7 @@ struct Resources {
   Uuid run_id{};  ///< the id of the replay; nil outside of one
   /// MAX_ATTEMPTS: after this many failed attempts the engine gives up an event.
   std::uint32_t max_attempts = 8;
+  kafka::ClientSettings kafka{};  ///< for a handler that reads topics itself
 };
 
 }  // namespace omnibus

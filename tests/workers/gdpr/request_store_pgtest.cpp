@@ -1,0 +1,120 @@
+// How requests wait for one another, in a migrated database as the worker's role.
+#include "tests/workers/gdpr/gdpr_tables.hpp"
+#include "workers/gdpr/requests/audit_log.hpp"
+#include "workers/gdpr/requests/request_store.hpp"
+
+#include <optional>
+#include <string>
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::gdpr;
+using omnibus::gdpr::test::GdprDatabase;
+using omnibus::gdpr::test::request_about;
+
+namespace {
+
+std::string const anna(32, 'a');
+std::string const annas_session(32, 'b');
+std::string const bob(32, 'c');
+
+struct RequestTables {
+  void receive(GdprRequest const& request, std::string_view kind) {
+    database.in_unit([&](UnitOfWork& unit) { store.receive(unit, request, kind); });
+  }
+  RequestState look(GdprRequest const& request) {
+    pqxx::connection connection{database.url_as("gdpr")};
+    return PostgresRequests::look_over(connection, request.request_id);
+  }
+  void begin(GdprRequest const& request) {
+    database.in_unit([&](UnitOfWork& unit) { store.begin(unit, request.request_id); });
+  }
+  void complete(GdprRequest const& request) {
+    database.in_unit([&](UnitOfWork& unit) { store.complete(unit, request.request_id, std::nullopt); });
+  }
+
+  GdprDatabase database;
+  PostgresRequests store;
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(RequestTables,
+                  "a deletion waits for an export of the person under any identity, and not the reverse") {
+  auto const deletion = request_about(anna, {annas_session});
+  auto const copy = request_about(annas_session);
+  receive(deletion, deletion_kind);
+  receive(copy, export_kind);
+  receive(request_about(bob), export_kind);
+  CHECK(look(deletion).waits_for == to_string(copy.request_id));
+  CHECK(!look(copy).waits_for);
+  complete(copy);
+  CHECK(!look(deletion).waits_for);
+  begin(deletion);
+  auto const late = request_about(anna);
+  receive(late, export_kind);
+  CHECK(look(late).waits_for == to_string(deletion.request_id));
+}
+
+TEST_CASE_FIXTURE(RequestTables, "of two deletions of a person the later one waits") {
+  auto const first = request_about(anna);
+  auto const second = request_about(anna);
+  receive(first, deletion_kind);
+  receive(second, deletion_kind);
+  CHECK(!look(first).waits_for);
+  CHECK(look(second).waits_for == to_string(first.request_id));
+  complete(first);
+  CHECK(!look(second).waits_for);
+}
+
+TEST_CASE_FIXTURE(RequestTables, "counts add up, and a request received twice is one row") {
+  auto const request = request_about(anna);
+  receive(request, deletion_kind);
+  receive(request, deletion_kind);
+  for (int i = 0; i < 2; ++i)
+    database.in_unit([&](UnitOfWork& unit) {
+      store.count(unit, request.request_id, {{"messages", 1000}, {"conversations", 1}});
+    });
+  complete(request);
+  CHECK(database.value("SELECT counts::text FROM gdpr_requests") == R"({"messages": 2000, "conversations": 2})");
+  CHECK(database.value("SELECT status FROM gdpr_requests") == "completed");
+}
+
+TEST_CASE_FIXTURE(RequestTables, "a held deletion is released when the last hold has ended, with all that was asked") {
+  auto const request = request_about(anna, {annas_session});
+  receive(request, deletion_kind);
+  database.execute("INSERT INTO legal_holds (domain, subject_key, until) VALUES ('shop.example', '" + annas_session +
+                   "', now() + interval '1 day')");
+  database.in_unit([&](UnitOfWork& unit) { store.hold(unit, request.request_id, "2026-12-06T00:00:00Z"); });
+  auto released = [&] {
+    std::vector<GdprDeletionRequested> requests;
+    database.in_unit([&](UnitOfWork& unit) { requests = store.release(unit); });
+    return requests;
+  };
+  CHECK(released().empty());
+  database.execute("UPDATE legal_holds SET until = now() - interval '1 second'");
+  auto const requests = released();
+  REQUIRE(requests.size() == 1);
+  CHECK(requests[0].request_id == request.request_id);
+  CHECK(requests[0].subject_key == anna);
+  CHECK(requests[0].identities == request.identities);
+  CHECK(database.value("SELECT status || COALESCE(held_until::text, '') FROM gdpr_requests") == "received");
+}
+
+TEST_CASE_FIXTURE(RequestTables, "each step of a request is audited once") {
+  auto const request = request_about(anna);
+  PostgresAuditLog audit;
+  for (int i = 0; i < 2; ++i)
+    database.in_unit([&](UnitOfWork& unit) {
+      audit.record(unit, audit_of(request, "erasure.rows", "done", {{"x", 1}}));
+    });
+  CHECK(database.value("SELECT count(*) FROM gdpr_audit_log WHERE payload = '{\"x\": 1}'") == "1");
+}
+
+TEST_CASE_FIXTURE(RequestTables, "a request of an unknown principal is received") {
+  auto request = request_about(anna);
+  request.requested_by = random_uuid();
+  receive(request, deletion_kind);
+  CHECK(database.value("SELECT requested_by FROM gdpr_requests") == "null");
+}

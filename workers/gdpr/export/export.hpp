@@ -1,0 +1,24 @@
+/// The export of a person's data.
+#pragma once
+
+#include "events/gdpr.hpp"
+#include "handler/context.hpp"
+#include "workers/gdpr/requests/audit_log.hpp"
+#include "workers/gdpr/requests/request_store.hpp"
+
+namespace omnibus::gdpr {
+
+/// Collects what is stored about a person. Keeps references to both stores.
+class Export {
+ public:
+  Export(RequestStore& requests, AuditLog& audit) : requests_{requests}, audit_{audit} {}
+
+  /// Works on a request that nothing keeps waiting, and ends the event.
+  Task<> run(Context& context, GdprExportRequested const& request);
+
+ private:
+  RequestStore& requests_;
+  AuditLog& audit_;
+};
+
+}  // namespace omnibus::gdpr

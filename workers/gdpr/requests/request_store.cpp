@@ -1,0 +1,106 @@
+#include "workers/gdpr/requests/request_store.hpp"
+
+#include "postgres/rows.hpp"
+#include "workers/gdpr/requests/counts.hpp"
+
+#include <utility>
+
+#include <pqxx/pqxx>
+
+namespace omnibus::gdpr {
+namespace {
+
+struct HeldRow {
+  Uuid request_id;
+  std::string domain;
+  std::string subject_key;
+  std::vector<std::string> identities;
+  std::optional<Uuid> requested_by;
+  std::string reason;
+};
+BOOST_DESCRIBE_STRUCT(HeldRow, (), (request_id, domain, subject_key, identities, requested_by, reason))
+
+constexpr char const* look_query =
+    "SELECT r.status, (SELECT o.id::text FROM gdpr_requests o "
+    "WHERE o.domain = r.domain AND o.id <> r.id AND o.identities && r.identities AND NOT o.dry_run AND NOT r.dry_run "
+    "AND CASE WHEN r.kind = 'export' THEN o.kind = 'delete' AND o.status = 'running' "
+    "WHEN o.kind = 'export' THEN o.status IN ('received', 'running') "
+    "ELSE o.status = 'running' OR (o.status = 'received' AND (o.created_at, o.id) < (r.created_at, r.id)) END "
+    "ORDER BY o.created_at, o.id LIMIT 1) AS waits_for "
+    "FROM gdpr_requests r WHERE r.id = $1";
+
+}  // namespace
+
+std::vector<std::string> named_keys(GdprRequest const& request) {
+  auto keys = request.identities;
+  keys.push_back(request.subject_key);
+  return keys;
+}
+
+void PostgresRequests::receive(UnitOfWork& unit, GdprRequest const& request, std::string_view kind) {
+  std::optional<std::string> by;
+  if (request.requested_by) by = to_string(*request.requested_by);
+  unit.transaction().exec(
+      "INSERT INTO gdpr_requests (id, domain, kind, subject_key, identities, reason, dry_run, requested_by) "
+      "SELECT $1, $2, $3, $4, $5, $6, $7, (SELECT id FROM principals WHERE id = $8) ON CONFLICT DO NOTHING",
+      pqxx::params{to_string(request.request_id), request.domain, kind, request.subject_key, named_keys(request),
+                   request.reason, request.dry_run, by});
+}
+
+RequestState PostgresRequests::look_over(pqxx::connection& connection, Uuid const& request) {
+  pqxx::nontransaction query{connection};
+  return postgres::read_one<RequestState>(query, look_query, pqxx::params{to_string(request)});
+}
+
+Task<RequestState> PostgresRequests::look(Context& context, GdprRequest const& request) {
+  auto reading =
+      context.read([id = request.request_id](pqxx::connection& connection) { return look_over(connection, id); });
+  co_return co_await std::move(reading);
+}
+
+void PostgresRequests::begin(UnitOfWork& unit, Uuid const& request) {
+  unit.transaction().exec(
+      "UPDATE gdpr_requests SET status = 'running', held_until = NULL, error = NULL, updated_at = now() WHERE id = $1",
+      pqxx::params{to_string(request)});
+}
+
+void PostgresRequests::hold(UnitOfWork& unit, Uuid const& request, std::string const& until) {
+  unit.transaction().exec("UPDATE gdpr_requests SET status = 'held', held_until = $2, updated_at = now() WHERE id = $1",
+                          pqxx::params{to_string(request), until});
+}
+
+void PostgresRequests::count(UnitOfWork& unit, Uuid const& request, std::vector<GdprCount> const& counts) {
+  unit.transaction().exec(
+      "UPDATE gdpr_requests r SET updated_at = now(), counts = r.counts || (SELECT jsonb_object_agg(n.key, "
+      "COALESCE((r.counts ->> n.key)::bigint, 0) + n.value::bigint) FROM jsonb_each_text($2::jsonb) n) "
+      "WHERE id = $1 AND $2::jsonb <> '{}'",
+      pqxx::params{to_string(request), counts_json(counts)});
+}
+
+void PostgresRequests::complete(UnitOfWork& unit, Uuid const& request, std::optional<std::int64_t> log_clear_ms) {
+  unit.transaction().exec(
+      "UPDATE gdpr_requests SET status = 'completed', error = NULL, completed_at = now(), updated_at = now(), "
+      "log_clear_at = to_timestamp($2::bigint / 1000.0) WHERE id = $1",
+      pqxx::params{to_string(request), log_clear_ms});
+}
+
+void PostgresRequests::fail(UnitOfWork& unit, Uuid const& request, std::string_view error_class) {
+  unit.transaction().exec("UPDATE gdpr_requests SET status = 'failed', error = $2, updated_at = now() WHERE id = $1",
+                          pqxx::params{to_string(request), error_class});
+}
+
+std::vector<GdprDeletionRequested> PostgresRequests::release(UnitOfWork& unit) {
+  auto const rows = postgres::read<HeldRow>(
+      unit.transaction(),
+      "UPDATE gdpr_requests SET status = 'received', held_until = NULL, updated_at = now() WHERE status = 'held' "
+      "AND hold_on(domain, identities) IS NULL RETURNING id AS request_id, domain, subject_key, "
+      "array_remove(identities, subject_key::text) AS identities, requested_by, reason");
+  std::vector<GdprDeletionRequested> requests;
+  requests.reserve(rows.size());
+  for (auto const& row : rows)
+    requests.push_back(
+        {{row.request_id, row.domain, row.subject_key, row.identities, row.requested_by, row.reason, false}});
+  return requests;
+}
+
+}  // namespace omnibus::gdpr
