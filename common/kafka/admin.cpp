@@ -193,6 +193,27 @@ std::vector<Watermarks> Admin::watermarks(std::string const& topic) const {
   return marks;
 }
 
+std::vector<std::int64_t> Admin::newest_timestamps(std::string const& topic) const {
+  auto const count = partition_count(topic);
+  std::vector<std::int64_t> newest(static_cast<std::size_t>(count), -1);
+  if (embedded()) return newest;
+  auto const what = fmt::format("timestamps of topic {}", topic);
+  PartitionList const asked(rd_kafka_topic_partition_list_new(count));
+  add_all_partitions(asked.get(), topic, count, RD_KAFKA_OFFSET_SPEC_MAX_TIMESTAMP);
+  auto const event = request(
+      client_.get(), RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout_, what,
+      [&](auto* client, auto* options, auto* queue) { rd_kafka_ListOffsets(client, asked.get(), options, queue); });
+  std::size_t answered = 0;
+  auto const* const* answers =
+      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event.get()), &answered);
+  for (auto const* answer : std::span{answers, answered}) {
+    auto const* partition = rd_kafka_ListOffsetsResultInfo_topic_partition(answer);
+    check(partition->err, nullptr, what);
+    newest.at(static_cast<std::size_t>(partition->partition)) = rd_kafka_ListOffsetsResultInfo_timestamp(answer);
+  }
+  return newest;
+}
+
 bool Admin::embedded() const {
   return is_embedded(client_.get(), timeout_);
 }

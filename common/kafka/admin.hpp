@@ -85,6 +85,10 @@ class Admin {
   /// Of every partition of a topic, by partition.
   std::vector<Watermarks> watermarks(std::string const& topic) const;
 
+  /// The largest timestamp of any record kept in each partition of a topic, in ms since 1970; -1 for an empty one, and
+  /// if the broker does not know (the embedded one).
+  std::vector<std::int64_t> newest_timestamps(std::string const& topic) const;
+
   /// Of every partition of these topics.
   std::vector<PartitionLag> group_lag(std::string const& group, std::vector<std::string> const& topics) const;
 

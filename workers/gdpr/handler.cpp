@@ -15,18 +15,21 @@ std::string action_of(std::string_view kind, std::string_view step) {
   return std::string{kind == deletion_kind ? "erasure." : "export."}.append(step);
 }
 
-RequestStores postgres_stores(GdprSettings const& settings) {
+GdprStores make_stores(Resources& resources, GdprSettings const& settings) {
   check_settings(settings);
-  return {std::make_unique<PostgresRequests>(), std::make_unique<PostgresAuditLog>()};
+  KeyMaker keys{settings.profile_key_secret.reveal(), settings.profile_key_secret_previous.reveal()};
+  return {std::make_unique<PostgresRequests>(), std::make_unique<PostgresAuditLog>(),
+          std::make_unique<PostgresErasure>(std::move(keys)), std::make_unique<KafkaTopicLog>(resources)};
 }
 
 }  // namespace
 
-GdprHandler::GdprHandler(Resources&, GdprSettings const& settings) : GdprHandler{postgres_stores(settings)} {}
+GdprHandler::GdprHandler(Resources& resources, GdprSettings const& settings)
+    : GdprHandler{make_stores(resources, settings)} {}
 
-GdprHandler::GdprHandler(RequestStores stores)
+GdprHandler::GdprHandler(GdprStores stores)
     : stores_{std::move(stores)},
-      erasure_{*stores_.requests, *stores_.audit},
+      erasure_{*stores_.requests, *stores_.audit, *stores_.erasure, *stores_.log},
       export_{*stores_.requests, *stores_.audit},
       retention_{*stores_.audit} {}
 

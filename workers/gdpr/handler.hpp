@@ -16,10 +16,12 @@
 
 namespace omnibus::gdpr {
 
-/// Where requests and their audit are stored.
-struct RequestStores {
+/// What the handler reads and writes.
+struct GdprStores {
   std::unique_ptr<RequestStore> requests;
   std::unique_ptr<AuditLog> audit;
+  std::unique_ptr<ErasureStore> erasure;
+  std::unique_ptr<TopicLog> log;
 };
 
 /// Notes requests and keeps their order: a deletion waits for exports of the same person, and a legal hold sets it
@@ -35,7 +37,7 @@ class GdprHandler {
 
   /// @throws std::invalid_argument that names the setting that is missing.
   GdprHandler(Resources& resources, GdprSettings const& settings);
-  explicit GdprHandler(RequestStores stores);
+  explicit GdprHandler(GdprStores stores);
 
   Task<> handle(Context& context, GdprExportRequested const& request);
   Task<> handle(Context& context, GdprDeletionRequested const& request);
@@ -52,7 +54,7 @@ class GdprHandler {
   Task<bool> open(Context& context, GdprRequest const& request, std::string_view kind);
   void fail(GdprRequest const& request, std::string_view kind, Failure const& failure, UnitOfWork& unit);
 
-  RequestStores const stores_;
+  GdprStores const stores_;
   Erasure erasure_;
   Export export_;
   Retention retention_;

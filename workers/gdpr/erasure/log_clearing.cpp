@@ -1,0 +1,35 @@
+#include "workers/gdpr/erasure/log_clearing.hpp"
+
+#include <charconv>
+#include <limits>
+#include <string>
+#include <string_view>
+
+namespace omnibus::gdpr {
+namespace {
+
+constexpr std::int64_t kafkas_default_ms = 604'800'000;  // of retention.ms and of segment.ms
+constexpr std::int64_t check_interval_ms = 300'000;      // log.retention.check.interval.ms
+
+std::int64_t number(std::string_view text) {
+  std::int64_t value = kafkas_default_ms;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+std::int64_t setting(kafka::TopicState const& state, kafka::TopicSpec const& spec, std::string const& name) {
+  if (state.configs)
+    if (auto const found = state.configs->find(name); found != state.configs->end()) return number(found->second.value);
+  if (auto const found = spec.configs.find(name); found != spec.configs.end()) return number(found->second);
+  return kafkas_default_ms;
+}
+
+}  // namespace
+
+std::int64_t clear_at_ms(kafka::TopicState const& state, kafka::TopicSpec const& spec, std::int64_t newest_ms) {
+  auto const retention = setting(state, spec, "retention.ms");
+  if (retention < 0) return std::numeric_limits<std::int64_t>::max();
+  return newest_ms + retention + setting(state, spec, "segment.ms") + check_interval_ms;
+}
+
+}  // namespace omnibus::gdpr

@@ -1,0 +1,135 @@
+#include "workers/gdpr/erasure/topic_log.hpp"
+
+#include "handler/failure.hpp"
+#include "kafka/admin.hpp"
+#include "kafka/event_subjects.hpp"
+#include "kafka/partition_reader.hpp"
+#include "kafka/topics.hpp"
+#include "time/time.hpp"
+#include "workers/gdpr/erasure/log_clearing.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace omnibus::gdpr {
+namespace {
+
+/// As engine/commit/dead_letter.cpp names letters without an id of their own.
+constexpr Uuid letter_space{
+    {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x6c, 0x65, 0x74, 0x74, 0x65, 0x72}};
+
+std::optional<std::string_view> view(void const* bytes, std::size_t size) {
+  if (bytes == nullptr) return std::nullopt;
+  return std::string_view{static_cast<char const*>(bytes), size};
+}
+
+std::vector<HeaderView> headers_of(rd_kafka_message_t const& message) {
+  std::vector<HeaderView> headers;
+  rd_kafka_headers_t* all = nullptr;
+  if (rd_kafka_message_headers(&message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR) return headers;
+  char const* name = nullptr;
+  void const* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0; rd_kafka_header_get_all(all, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
+    headers.push_back({name, view(value, size)});
+  return headers;
+}
+
+std::string header(std::vector<HeaderView> const& headers, std::string_view name) {
+  std::string found;
+  for (auto const& each : headers)
+    if (each.name == name) found = each.value.value_or("");
+  return found;
+}
+
+PersonLetter letter_of(rd_kafka_message_t const& message, std::vector<HeaderView> const& headers) {
+  PersonLetter letter{{}, rd_kafka_topic_name(message.rkt), message.partition, message.offset, {}};
+  letter.worker = header(headers, "error.worker");
+  auto const id = parse_uuid(header(headers, "error.id"));
+  letter.id = id ? *id
+                 : name_uuid(letter_space, fmt::format("{}/{}/{}/{}", letter.topic, letter.partition, letter.offset,
+                                                       kafka::timestamp_ms(message)));
+  return letter;
+}
+
+bool is_about(rd_kafka_message_t const& message, std::vector<HeaderView> const& headers,
+              std::set<std::string> const& keys) {
+  auto const subjects =
+      subjects_of_record({view(message.key, message.key_len), view(message.payload, message.len), headers});
+  return std::ranges::any_of(subjects, [&](SubjectKey const& subject) { return keys.contains(subject.text()); });
+}
+
+/// Runs `read` and turns a broker that does not answer into an outage: no attempt is counted.
+template <class Read>
+auto or_outage(Read read) {
+  try {
+    return read();
+  } catch (kafka::Error const& error) {
+    if (!error.retriable()) throw;
+    throw Failure::outage("Kafka does not answer: check KAFKA_BROKERS");
+  }
+}
+
+}  // namespace
+
+std::vector<PersonLetter> KafkaTopicLog::read_letters(kafka::ClientSettings const& settings,
+                                                      std::set<std::string> const& keys) {
+  kafka::Admin const admin{settings};
+  kafka::PartitionReader reader{settings};
+  auto const cluster = admin.cluster();
+  std::vector<PersonLetter> letters;
+  for (auto const& topic : kafka::TopicCatalog::built_in().topics()) {
+    if (!topic.dead_letter || cluster.find(topic.name) == nullptr) continue;
+    auto const marks = admin.watermarks(topic.name);
+    for (std::size_t partition = 0; partition < marks.size(); ++partition) {
+      auto const& mark = marks[partition];
+      reader.read({topic.name, static_cast<std::int32_t>(partition)}, mark.low, mark.high,
+                  [&](rd_kafka_message_t const& message) {
+                    auto const headers = headers_of(message);
+                    if (is_about(message, headers, keys)) letters.push_back(letter_of(message, headers));
+                    return true;
+                  });
+    }
+  }
+  return letters;
+}
+
+LogEnds KafkaTopicLog::read_ends(kafka::ClientSettings const& settings, std::int64_t now_ms) {
+  kafka::Admin const admin{settings};
+  auto const cluster = admin.cluster();
+  LogEnds ends{"{", now_ms};
+  for (auto const& topic : kafka::TopicCatalog::built_in().topics()) {
+    auto const* const state = cluster.find(topic.name);
+    if (state == nullptr) continue;
+    auto const marks = admin.watermarks(topic.name);
+    ends.positions += fmt::format(R"({}"{}":{{)", ends.positions.size() > 1 ? "," : "", topic.name);
+    for (std::size_t partition = 0; partition < marks.size(); ++partition)
+      ends.positions += fmt::format(R"({}"{}":{})", partition > 0 ? "," : "", partition, marks[partition].high);
+    ends.positions += '}';
+    if (!topic.pii) continue;
+    for (auto const newest : admin.newest_timestamps(topic.name))
+      ends.clear_at_ms = std::max(ends.clear_at_ms, clear_at_ms(*state, topic, std::max(newest, now_ms)));
+  }
+  ends.positions += '}';
+  return ends;
+}
+
+Task<std::vector<PersonLetter>> KafkaTopicLog::letters(std::set<std::string> keys) {
+  auto reading = resources_.pool.run([&settings = resources_.kafka, keys = std::move(keys)](pqxx::connection&) {
+    return or_outage([&] { return read_letters(settings, keys); });
+  });
+  co_return co_await std::move(reading);
+}
+
+Task<LogEnds> KafkaTopicLog::ends() {
+  auto reading = resources_.pool.run([&settings = resources_.kafka](pqxx::connection&) {
+    return or_outage([&] { return read_ends(settings, wall_clock_ms()); });
+  });
+  co_return co_await std::move(reading);
+}
+
+}  // namespace omnibus::gdpr

@@ -1,0 +1,55 @@
+/// What the topics hold of a person.
+#pragma once
+
+#include "handler/context.hpp"
+#include "handler/resources.hpp"
+#include "kafka/client_settings.hpp"
+#include "uuid/uuid.hpp"
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace omnibus::gdpr {
+
+/// A dead letter about a person.
+struct PersonLetter {
+  Uuid id;            ///< its header error.id
+  std::string topic;  ///< of letters
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  std::string worker;  ///< that gave up
+};
+
+/// The ends of all topics at one moment.
+struct LogEnds {
+  std::string positions;         ///< {topic: {partition: offset}}
+  std::int64_t clear_at_ms = 0;  ///< when everything before these ends is deleted, in ms since 1970
+};
+
+/// Reads the topics of the catalogue.
+class TopicLog {
+ public:
+  virtual ~TopicLog() = default;
+  /// All dead letters about the person with these keys, of all topics from the earliest on.
+  virtual Task<std::vector<PersonLetter>> letters(std::set<std::string> keys) = 0;
+  virtual Task<LogEnds> ends() = 0;
+};
+
+/// The cluster's. Blocks threads of the pool while it reads. @throws Failure (outage) while no broker answers.
+class KafkaTopicLog final : public TopicLog {
+ public:
+  /// `resources` outlives it.
+  explicit KafkaTopicLog(Resources& resources) : resources_{resources} {}
+  Task<std::vector<PersonLetter>> letters(std::set<std::string> keys) override;
+  Task<LogEnds> ends() override;
+  static std::vector<PersonLetter> read_letters(kafka::ClientSettings const& settings,
+                                                std::set<std::string> const& keys);
+  static LogEnds read_ends(kafka::ClientSettings const& settings, std::int64_t now_ms);
+
+ private:
+  Resources& resources_;
+};
+
+}  // namespace omnibus::gdpr
