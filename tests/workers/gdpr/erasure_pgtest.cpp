@@ -125,7 +125,7 @@ struct ErasureTables {
     database.in_unit([&](UnitOfWork& unit) { store.set_positions(unit, request, R"({"chat.messages":{"0":7}})"); });
     return rows;
   }
-  Person find(std::vector<std::string> const& keys) const {
+  ErasedPerson find(std::vector<std::string> const& keys) const {
     pqxx::connection connection{database.url_as("gdpr")};
     return store.find_over(connection, shop, {keys.begin(), keys.end()});
   }

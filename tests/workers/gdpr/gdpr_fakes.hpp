@@ -96,8 +96,8 @@ struct FakeAuditLog final : AuditLog {
 struct FakeErasure final : ErasureStore {
   explicit FakeErasure(StoredGdpr& kept) : stored{kept} {}
   std::int64_t fill_keys(UnitOfWork&, std::string const&) override { return 0; }
-  Task<Person> find(Context&, std::string, Keys keys) override {
-    Person person;
+  Task<ErasedPerson> find(Context&, std::string, Keys keys) override {
+    ErasedPerson person;
     person.keys = std::move(keys);
     if (stored.messages > 0) person.found.push_back({"conversations", 1});
     co_return person;

@@ -88,7 +88,7 @@ Task<> Erasure::fill_keys(Context& context, GdprDeletionRequested const& request
   }
 }
 
-Task<> Erasure::count(Context& context, GdprDeletionRequested const& request, Person const& person) {
+Task<> Erasure::count(Context& context, GdprDeletionRequested const& request, ErasedPerson const& person) {
   auto committing = context.commit([&](UnitOfWork& unit) {
     auto counts = person.found;
     counts.push_back({"identities", static_cast<std::int64_t>(person.keys.size())});
@@ -99,7 +99,7 @@ Task<> Erasure::count(Context& context, GdprDeletionRequested const& request, Pe
   co_await std::move(committing);
 }
 
-Task<bool> Erasure::begin(Context& context, GdprDeletionRequested const& request, Person const& person) {
+Task<bool> Erasure::begin(Context& context, GdprDeletionRequested const& request, ErasedPerson const& person) {
   std::optional<std::string> held;
   auto beginning = context.checkpoint("begin", [&](UnitOfWork& unit) {
     held = store_.hold_until(unit, request.domain, person.all());

@@ -30,9 +30,9 @@ class Erasure {
   using Keys = ErasureStore::Keys;
 
   Task<> fill_keys(Context& context, GdprDeletionRequested const& request);
-  Task<> count(Context& context, GdprDeletionRequested const& request, Person const& person);
+  Task<> count(Context& context, GdprDeletionRequested const& request, ErasedPerson const& person);
   /// @return false when a legal hold keeps the person; then the event has ended.
-  Task<bool> begin(Context& context, GdprDeletionRequested const& request, Person const& person);
+  Task<bool> begin(Context& context, GdprDeletionRequested const& request, ErasedPerson const& person);
   /// Adds what came before it had begun. @return all keys
   Task<Keys> widen(Context& context, GdprDeletionRequested const& request);
   Task<> erase_rows(Context& context, GdprDeletionRequested const& request, Keys const& keys);

@@ -32,14 +32,14 @@ struct SenderRow {
 };
 BOOST_DESCRIBE_STRUCT(SenderRow, (), (id, sender))
 
-struct StoredRecord {
+struct OutboxRecord {
   std::int64_t id = 0;
   std::optional<pqxx::bytes> key;
   pqxx::bytes headers;
   std::optional<pqxx::bytes> value;
   bool is_new = false;
 };
-BOOST_DESCRIBE_STRUCT(StoredRecord, (), (id, key, headers, value, is_new))
+BOOST_DESCRIBE_STRUCT(OutboxRecord, (), (id, key, headers, value, is_new))
 
 struct MessageIds {
   Uuid effect_key;
@@ -63,7 +63,7 @@ std::optional<std::string> owned(std::optional<pqxx::bytes> const& bytes) {
   return std::string{view(*bytes)};
 }
 
-bool is_about(StoredRecord const& row, Keys const& keys) {
+bool is_about(OutboxRecord const& row, Keys const& keys) {
   kafka::Record const record{{}, owned(row.key), owned(row.value), postgres::decode_headers(view(row.headers)), {}};
   return std::ranges::any_of(subjects_of_record(record),
                              [&](SubjectKey const& subject) { return keys.contains(subject.text()); });
@@ -182,7 +182,7 @@ PersonOutbox PostgresErasure::find_outbox_over(pqxx::connection& connection, Key
   pqxx::nontransaction query{connection};
   PersonOutbox found;
   for (std::int64_t after = std::numeric_limits<std::int64_t>::min(), got = outbox_page; got == outbox_page;) {
-    auto const rows = postgres::read<StoredRecord>(
+    auto const rows = postgres::read<OutboxRecord>(
         query,
         "SELECT id, key, headers, value, created_at > now() - $2::interval AS is_new FROM pipeline.outbox WHERE id > "
         "$1 ORDER BY id LIMIT $3",

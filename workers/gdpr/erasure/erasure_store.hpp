@@ -4,8 +4,8 @@
 #include "events/gdpr.hpp"
 #include "handler/context.hpp"
 #include "handler/unit_of_work.hpp"
+#include "workers/gdpr/erasure/erased_person.hpp"
 #include "workers/gdpr/erasure/key_maker.hpp"
-#include "workers/gdpr/erasure/person.hpp"
 #include "workers/gdpr/erasure/topic_log.hpp"
 
 #include <cstddef>
@@ -41,7 +41,7 @@ class ErasureStore {
   /// Fills the subject keys that rows of the tenant lack, a batch of them. @return how many
   virtual std::int64_t fill_keys(UnitOfWork& unit, std::string const& domain) = 0;
   /// Finds all identities of the person with these keys.
-  virtual Task<Person> find(Context& context, std::string domain, Keys keys) = 0;
+  virtual Task<ErasedPerson> find(Context& context, std::string domain, Keys keys) = 0;
   /// Until when a legal hold keeps the person, in RFC 3339 or `infinity`.
   virtual std::optional<std::string> hold_until(UnitOfWork& unit, std::string const& domain, Keys const& keys) = 0;
   /// From now on events about these keys wait; waits for transactions that write about them.
@@ -78,8 +78,8 @@ class PostgresErasure final : public ErasureStore {
   explicit PostgresErasure(KeyMaker keys) : keys_{std::move(keys)} {}
 
   std::int64_t fill_keys(UnitOfWork& unit, std::string const& domain) override;
-  Task<Person> find(Context& context, std::string domain, Keys keys) override;
-  Person find_over(pqxx::connection& connection, std::string const& domain, Keys const& keys) const;
+  Task<ErasedPerson> find(Context& context, std::string domain, Keys keys) override;
+  ErasedPerson find_over(pqxx::connection& connection, std::string const& domain, Keys const& keys) const;
   std::optional<std::string> hold_until(UnitOfWork& unit, std::string const& domain, Keys const& keys) override;
   void begin(UnitOfWork& unit, Uuid const& request, std::string const& domain, Keys const& keys,
              Keys const& for_good) override;

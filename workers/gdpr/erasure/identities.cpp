@@ -55,12 +55,12 @@ bool meets(Keys const& keys, std::vector<std::string> const& some) {
 }
 
 /// One search: everything is read in one transaction, with what was found so far.
-class Search {
+class IdentitySearch {
  public:
-  Search(pqxx::transaction_base& transaction, KeyMaker const& maker, std::string const& domain)
+  IdentitySearch(pqxx::transaction_base& transaction, KeyMaker const& maker, std::string const& domain)
       : transaction_{transaction}, maker_{maker}, domain_{domain} {}
 
-  Person run(Keys const& keys) {
+  ErasedPerson run(Keys const& keys) {
     person_.keys = keys;
     for (int round = 0; round < most_rounds; ++round) {
       auto const before = person_.keys.size() + person_.for_good.size();
@@ -211,7 +211,7 @@ class Search {
   pqxx::transaction_base& transaction_;
   KeyMaker const& maker_;
   std::string const& domain_;
-  Person person_;
+  ErasedPerson person_;
   std::set<Uuid> profiles_;
   std::set<Uuid> conversations_;
   std::set<Uuid> users_;
@@ -219,12 +219,13 @@ class Search {
 
 }  // namespace
 
-Person PostgresErasure::find_over(pqxx::connection& connection, std::string const& domain, Keys const& keys) const {
+ErasedPerson PostgresErasure::find_over(pqxx::connection& connection, std::string const& domain,
+                                        Keys const& keys) const {
   pqxx::read_transaction query{connection};
-  return Search{query, keys_, domain}.run(keys);
+  return IdentitySearch{query, keys_, domain}.run(keys);
 }
 
-Task<Person> PostgresErasure::find(Context& context, std::string domain, Keys keys) {
+Task<ErasedPerson> PostgresErasure::find(Context& context, std::string domain, Keys keys) {
   auto reading =
       context.read([this, domain, keys](pqxx::connection& connection) { return find_over(connection, domain, keys); });
   co_return co_await std::move(reading);

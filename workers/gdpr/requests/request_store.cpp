@@ -10,7 +10,7 @@
 namespace omnibus::gdpr {
 namespace {
 
-struct HeldRow {
+struct HeldRequest {
   Uuid request_id;
   std::string domain;
   std::string subject_key;
@@ -18,7 +18,7 @@ struct HeldRow {
   std::optional<Uuid> requested_by;
   std::string reason;
 };
-BOOST_DESCRIBE_STRUCT(HeldRow, (), (request_id, domain, subject_key, identities, requested_by, reason))
+BOOST_DESCRIBE_STRUCT(HeldRequest, (), (request_id, domain, subject_key, identities, requested_by, reason))
 
 constexpr char const* look_query =
     "SELECT r.status, (SELECT o.id::text FROM gdpr_requests o "
@@ -90,7 +90,7 @@ void PostgresRequests::fail(UnitOfWork& unit, Uuid const& request, std::string_v
 }
 
 std::vector<GdprDeletionRequested> PostgresRequests::release(UnitOfWork& unit) {
-  auto const rows = postgres::read<HeldRow>(
+  auto const rows = postgres::read<HeldRequest>(
       unit.transaction(),
       "UPDATE gdpr_requests SET status = 'received', held_until = NULL, updated_at = now() WHERE status = 'held' "
       "AND hold_on(domain, identities) IS NULL RETURNING id AS request_id, domain, subject_key, "

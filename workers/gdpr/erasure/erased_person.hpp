@@ -19,7 +19,7 @@ struct OptOut {
 };
 
 /// All identities of a person, found in the tables. The aliases among the keys are the ids of the person's rows.
-struct Person {
+struct ErasedPerson {
   std::set<std::string> keys;      ///< of a person who may come back: numbers, sessions, conversations, users
   std::set<std::string> for_good;  ///< aliases that never come back, such as a profile's
   std::vector<OptOut> opt_outs;
