@@ -1,0 +1,14 @@
+#include "workers/cli/commands.hpp"
+#include "workers/cli/gdpr/gdpr_commands.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace omnibus::cli {
+
+void add_gdpr_command(CLI::App& application, int& exit_code) {
+  auto* const gdpr = application.add_subcommand("gdpr", "Requests of people about their data");
+  gdpr->require_subcommand(1);
+  add_gdpr_verify_command(*gdpr, exit_code);
+}
+
+}  // namespace omnibus::cli
