@@ -40,6 +40,7 @@ class MutationTest(Scenarios):
         shown = {"inbox", "fence", "frontier", "outbox", "in_doubt", "redrive_cas", "erased"}
         shown.add("dispatching")  # in notify_faulttest.py
         shown |= {"schedule_lock", "schedule_cas"}  # in scheduler_faulttest.py
+        shown.add("dropped_letters")  # in gdpr_faulttest.py
         self.assertEqual(set(declared("OMNIBUS_MUTATED")), shown)
 
 

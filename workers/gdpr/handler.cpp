@@ -35,7 +35,8 @@ GdprHandler::GdprHandler(GdprStores stores)
 
 Task<bool> GdprHandler::open(Context& context, GdprRequest const& request, std::string_view kind) {
   auto receiving = context.checkpoint("received", [&](UnitOfWork& unit) {
-    stores_.requests->receive(unit, request, kind);
+    if (!stores_.requests->receive(unit, request, kind))
+      throw Failure::permanent("the domain is no tenant, or the request another tenant's", "unknown_tenant");
     stores_.audit->record(unit, audit_of(request, action_of(kind, "received"), "started"));
   });
   co_await std::move(receiving);
@@ -104,7 +105,7 @@ void GdprHandler::gave_up(Context&, GdprDeletionRequested const& request, Failur
 }
 
 void GdprHandler::fail(GdprRequest const& request, std::string_view kind, Failure const& failure, UnitOfWork& unit) {
-  stores_.requests->receive(unit, request, kind);  // its first step may be what failed
+  if (!stores_.requests->receive(unit, request, kind)) return;  // its first step may be what failed
   stores_.requests->fail(unit, request.request_id, failure.error_class());
   stores_.audit->record(unit, audit_of(request, action_of(kind, "failed"), "failed"));
 }

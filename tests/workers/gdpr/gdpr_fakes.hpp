@@ -47,9 +47,11 @@ struct StoredGdpr {
 
 struct FakeRequests final : RequestStore {
   explicit FakeRequests(StoredGdpr& kept) : stored{kept} {}
-  void receive(UnitOfWork&, GdprRequest const& request, std::string_view kind) override {
+  bool receive(UnitOfWork&, GdprRequest const& request, std::string_view kind) override {
+    if (request.domain != "shop.example") return false;
     stored.requests.try_emplace(request.request_id,
                                 StoredRequest{request, std::string{kind}, "received", {}, {}, {}, {}});
+    return true;
   }
   Task<RequestState> look(Context&, GdprRequest const& request) override {
     auto const& row = stored.requests.at(request.request_id);

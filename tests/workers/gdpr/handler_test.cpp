@@ -56,6 +56,15 @@ TEST_CASE_FIXTURE(GdprFixture, "a legal hold sets a deletion aside, and at its e
   CHECK(stored.messages == 0);
 }
 
+TEST_CASE_FIXTURE(GdprFixture, "a request for a domain that is no tenant is parked, and no row is written") {
+  auto request = deletion();
+  request.domain = "nobody.example";
+  CHECK(context.hand(handler, request) == FakeContext::Kind::parked);
+  CHECK(context.parked()->error_class() == "unknown_tenant");
+  CHECK(stored.requests.empty());
+  CHECK(stored.audit.empty());
+}
+
 TEST_CASE_FIXTURE(GdprFixture, "a replay does nothing") {
   context.replay();
   CHECK(context.hand(handler, deletion()) == FakeContext::Kind::handled);

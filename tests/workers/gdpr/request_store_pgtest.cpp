@@ -112,6 +112,16 @@ TEST_CASE_FIXTURE(RequestTables, "each step of a request is audited once") {
   CHECK(database.value("SELECT count(*) FROM gdpr_audit_log WHERE payload = '{\"x\": 1}'") == "1");
 }
 
+TEST_CASE_FIXTURE(RequestTables,
+                  "a request for a domain that is no tenant, or with another tenant's id, is not received") {
+  auto request = request_about(anna);
+  receive(request, deletion_kind);
+  for (auto const* domain : {"nobody.example", "other.example"}) {
+    request.domain = domain;
+    database.in_unit([&](UnitOfWork& unit) { CHECK(!store.receive(unit, request, deletion_kind)); });
+  }
+}
+
 TEST_CASE_FIXTURE(RequestTables, "a request of an unknown principal is received") {
   auto request = request_about(anna);
   request.requested_by = random_uuid();

@@ -1,4 +1,4 @@
-// The rows of an erased person, by table, as the register tests/erasure/erased.yaml says.
+// The rows of an erased person, by table, as schemas/erased.yaml says.
 #include "workers/gdpr/erasure/erasure_store.hpp"
 
 #include <array>
@@ -95,7 +95,7 @@ constexpr std::array row_steps{
         DELETE FROM principals p USING users u
         WHERE u.id = ANY (IDS) AND p.id = u.auth_user_id AND p.kind = 'person' AND p.role = 'visitor')"},
     RowStep{"users", "DELETE FROM users WHERE id = ANY (IDS)"},
-    RowStep{"users", R"(
+    RowStep{"users.blocked_user_ids", R"(
         UPDATE users SET blocked_user_ids = ARRAY(SELECT unnest(blocked_user_ids) EXCEPT SELECT unnest(IDS))
         WHERE domain = DOMAIN AND blocked_user_ids && IDS)"},
 };

@@ -45,8 +45,9 @@ struct SessionCalls {
 BOOST_DESCRIBE_STRUCT(SessionCalls, (), (id, call_ids))
 
 constexpr char const* profile_columns =
-    "SELECT id, subject_key, phone_number, whatsapp_user_id, sms_sender, sms_opt_out_at::text AS sms_opt_out_at, "
-    "whatsapp_opt_out_at::text AS whatsapp_opt_out_at FROM profiles ";
+    "SELECT id, subject_key, phone_number, whatsapp_user_id, sms_sender, CASE WHEN NOT allows_sms OR sms_opt_out_at IS "
+    "NOT NULL THEN COALESCE(sms_opt_out_at, now())::text END AS sms_opt_out_at, whatsapp_opt_out_at::text AS "
+    "whatsapp_opt_out_at FROM profiles ";
 
 using Keys = ErasureStore::Keys;
 

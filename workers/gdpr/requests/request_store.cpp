@@ -37,14 +37,17 @@ std::vector<std::string> named_keys(GdprRequest const& request) {
   return keys;
 }
 
-void PostgresRequests::receive(UnitOfWork& unit, GdprRequest const& request, std::string_view kind) {
+bool PostgresRequests::receive(UnitOfWork& unit, GdprRequest const& request, std::string_view kind) {
   std::optional<std::string> by;
   if (request.requested_by) by = to_string(*request.requested_by);
   unit.transaction().exec(
       "INSERT INTO gdpr_requests (id, domain, kind, subject_key, identities, reason, dry_run, requested_by) "
-      "SELECT $1, $2, $3, $4, $5, $6, $7, (SELECT id FROM principals WHERE id = $8) ON CONFLICT DO NOTHING",
+      "SELECT $1, $2, $3, $4, $5, $6, $7, (SELECT id FROM principals WHERE id = $8) FROM tenants WHERE domain = $2 "
+      "ON CONFLICT DO NOTHING",
       pqxx::params{to_string(request.request_id), request.domain, kind, request.subject_key, named_keys(request),
                    request.reason, request.dry_run, by});
+  return unit.transaction().query_value<bool>("SELECT EXISTS (SELECT FROM gdpr_requests WHERE id = $1 AND domain = $2)",
+                                              pqxx::params{to_string(request.request_id), request.domain});
 }
 
 RequestState PostgresRequests::look_over(pqxx::connection& connection, Uuid const& request) {

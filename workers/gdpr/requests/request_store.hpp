@@ -35,8 +35,8 @@ BOOST_DESCRIBE_STRUCT(RequestState, (), (status, waits_for))
 class RequestStore {
  public:
   virtual ~RequestStore() = default;
-  /// Notes a request, unless it is there.
-  virtual void receive(UnitOfWork& unit, GdprRequest const& request, std::string_view kind) = 0;
+  /// Notes a request, unless it is there. @return false when the domain is no tenant, or the request another tenant's
+  virtual bool receive(UnitOfWork& unit, GdprRequest const& request, std::string_view kind) = 0;
   /// A deletion waits for the open exports of the person and for earlier deletions; an export waits for a deletion
   /// that runs.
   virtual Task<RequestState> look(Context& context, GdprRequest const& request) = 0;
@@ -55,7 +55,7 @@ class RequestStore {
 /// Those in PostgreSQL. Any thread may use it.
 class PostgresRequests final : public RequestStore {
  public:
-  void receive(UnitOfWork& unit, GdprRequest const& request, std::string_view kind) override;
+  bool receive(UnitOfWork& unit, GdprRequest const& request, std::string_view kind) override;
   Task<RequestState> look(Context& context, GdprRequest const& request) override;
   static RequestState look_over(pqxx::connection& connection, Uuid const& request);
   void begin(UnitOfWork& unit, Uuid const& request) override;

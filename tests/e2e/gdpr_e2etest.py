@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""A person is erased: from every table at once, from the topics by a date that is told; and nothing that is done again
+afterwards (a replay, a redrive, work that waited, the person's next message) brings anything of before back."""
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import unittest
+import urllib.parse
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from harness import ROOT, Stack, binary, conversation_id_of, eventually, structured_event  # noqa: E402,F401
+
+SHOP = "shop.example"
+SECRET = "0123456789abcdef0123456789abcdef"
+RECEIVED, REPLIED = "omnibus.chat.message.received.v1", "omnibus.chat.reply.generated.v1"
+DELETION = "omnibus.gdpr.deletion.requested.v1"
+STEPS = ["erasure.begun", "erasure.completed", "erasure.identities", "erasure.letters", "erasure.outbox", "erasure.received",
+         "erasure.rows"]
+
+
+def subject_key(identity):
+    return hmac.digest(SECRET.encode(), f"{SHOP}\n{identity}".encode(), hashlib.sha256)[:16].hex()
+
+
+def alias(identifier):
+    return str(identifier).replace("-", "")
+
+
+def stored_headers(headers):
+    """As pipeline.outbox has them."""
+    out = struct.pack(">i", len(headers))
+    for name, value in headers.items():
+        for each in (name.encode(), value.encode()):
+            out += struct.pack(">i", len(each)) + each
+    return out
+
+
+class Person:
+    """Somebody whose name stands in each of their texts."""
+
+    def __init__(self, number):
+        self.word = f"Zoé-\"{uuid.uuid4().hex[:10]}\""
+        self.phone = f"+2507881234{number:02}"
+        self.session = f"session-{uuid.uuid4().hex}"
+        self.conversation = conversation_id_of(SHOP, self.session)
+        self.user = str(uuid.uuid4())
+        self.call = f"call-{uuid.uuid4().hex}"
+
+    @property
+    def key(self):
+        return subject_key(self.phone)
+
+    @property
+    def identities(self):
+        return [subject_key(f"session:{self.session}"), alias(self.conversation), alias(self.user)]
+
+
+class GdprTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack()
+        cls.addClassCleanup(cls.stack.close)
+        cls.stack.add_tenant(SHOP)
+        cls.simulator = cls.stack.start_simulator(latency=1, latency_jitter=0, send_latency=1)
+        cls.model = {"LLM_BASE_URL": cls.simulator.url}
+        base = "http://" + urllib.parse.urlsplit(cls.simulator.url).netloc
+        sending = {"WHATSAPP_BASE_URL": base + "/v23.0", "WHATSAPP_ACCESS_TOKEN": "t", "WHATSAPP_PHONE_NUMBER_ID": "1001",
+                   "MTN_SMS_BASE_URL": base, "MTN_SMS_API_KEY": "k", "MTN_SMS_API_SECRET": "s",
+                   "WHATSAPP_RECIPIENT_INTERVAL": "0", "SMS_RECIPIENT_INTERVAL": "0"}
+        cls.workers = {name: cls.stack.start_worker(name, **cls.model) for name in ("chat", "sms", "call", "match")}
+        cls.workers["notify"] = cls.stack.start_worker("notify", **sending)
+
+    def publish(self, topic, key, type, data):
+        event = structured_event(type, {"domain": SHOP, **data})
+        self.stack.kafka.publish_all(topic, [(key, event)])
+        return event["id"]
+
+    def say(self, person, text, **data):
+        return self.publish("chat.messages", person.conversation, RECEIVED, {"session_id": person.session, "text": text, **data})
+
+    def count(self, sql):
+        return int(self.stack.database.value(f"SELECT count(*) FROM {sql}"))
+
+    def make(self, person):
+        """The person on every road."""
+        word, at = person.word, {"received_at": "2026-11-20T10:00:00Z"}
+        self.say(person, word)
+        self.publish("sms.inbound", person.key, "omnibus.sms.message.received.v1",
+                     {"provider": "mtn", "phone_number": person.phone, "recipient": "2500", "text": word, **at})
+        self.publish("whatsapp.inbound", person.key, "omnibus.whatsapp.message.received.v1",
+                     {"provider_message_id": "wamid." + word, "recipient": "1", "kind": "text", "text": word,
+                      "phone_number": person.phone, "whatsapp_user_id": "RW." + person.call, **at})
+        for number, said in enumerate(({"transcript": [{"speaker": "user", "text": word}]}, {"summary": word})):
+            self.publish("calls.terminated", person.key, "omnibus.call.terminated.v1",
+                         {"call_id": f"{person.call}-{number}", "phone_number": person.phone, **said})
+            self.stack.database.execute(f"INSERT INTO call_summaries (domain, call_id, summary) VALUES"
+                                        f" ('{SHOP}', '{person.call}-{number}', '{word}')")
+        self.publish("people", person.user, "omnibus.person.recorded.v1",
+                     {"user_id": person.user, "handle": word, "narrative": word, "email": "zoe@mail.example", "status": "APPROVED",
+                      "timezone": "UTC", "seeking_connections": [word], "offering_expertise": [word], "blocked_user_ids": []})
+        profile = f"(SELECT id FROM profiles WHERE phone_number = '{person.phone}')"
+        eventually(lambda: self.count(f"messages WHERE conversation_id = '{person.conversation}'") == 2, 40, "the answer")
+        eventually(lambda: self.count(f"message_delivery_log WHERE direction = 'outbound' AND profile_id = {profile}") >= 4, 40,
+                   "messages to the person")
+        eventually(lambda: self.count(f"users WHERE id = '{person.user}'") == 1, 20, "the person of matches")
+        # A message that cannot be handled: a dead letter.
+        self.publish("chat.messages", person.conversation, RECEIVED,
+                     {"session_id": "of-somebody-else", "conversation_id": person.conversation, "text": word})
+        eventually(lambda: any(person.conversation == record.key for record in self.stack.kafka.consume("chat.messages.dlq")), 20,
+                   "the letter")
+        # Work that waits, an answer to it that was paid for, and a record that a dead worker left behind.
+        self.workers["chat"].stop()
+        waiting = self.say(person, word)
+        answer = json.dumps({"text": word, "model": "m", "call": {"conversation_id": person.conversation}})
+        self.stack.database.execute("INSERT INTO pipeline.llm_responses (request_key, event_id, model, response) VALUES"
+                                    f" (gen_random_uuid(), gen_random_uuid(), 'm', '{answer}')")
+        reply = json.dumps(structured_event(REPLIED, {"domain": SHOP, "conversation_id": person.conversation, "in_reply_to": waiting,
+                                                      "text": word, "model": "m"}))
+        headers = stored_headers({"content-type": "application/cloudevents+json"}).hex()
+        self.stack.database.execute(
+            "INSERT INTO pipeline.outbox (consumer, source_topic, source_partition, topic, key, headers, value, created_at) VALUES"
+            f" ('chat', 'chat.messages', 0, 'chat.replies', '{person.conversation}', '\\x{headers}', '\\x{reply.encode().hex()}',"
+            " now() - interval '1 minute')")
+
+    def delete(self, person, **settings):
+        """Asks for the erasure, and has a worker do it that is killed on the way. @return the request"""
+        request = str(uuid.uuid4())
+        self.publish("gdpr.requests", person.key, DELETION,
+                     {"request_id": request, "subject_key": person.key, "identities": person.identities, "reason": "subject_request",
+                      "dry_run": False})
+        worker = self.stack.start_worker("gdpr", PROFILE_KEY_SECRET=SECRET, **settings)
+        self.addCleanup(worker.stop)
+        eventually(lambda: self.status(request) == "completed", 60, "the erasure")
+        return request
+
+    def status(self, request):
+        rows = self.stack.database.execute(f"SELECT status FROM gdpr_requests WHERE id = '{request}'")
+        return rows[0][0] if rows else None
+
+    def verify(self, text, status=0):
+        """What is left of a text."""
+        logs = [f"--logs={path}" for path in self.stack.logs.iterdir() if "simulator" not in path.name]
+        done = subprocess.run([binary("omnibus"), "gdpr", "verify", "--canary", text, "--json", *logs], text=True, capture_output=True,
+                              timeout=60, env={**os.environ, "KAFKA_BROKERS": self.stack.kafka.brokers,
+                                               "DATABASE_URL": self.stack.database_url()})
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return json.loads(done.stdout)["traces"]
+
+    def replay(self, worker):
+        process = self.stack.start("replay", [binary(f"omnibus-{worker}"), "--replay", uuid.uuid4().hex[:8], "--from", "earliest"],
+                                   {"KAFKA_BROKERS": self.stack.kafka.brokers, "REPLAY_DATABASE_URL": self.stack.database_url("replay"),
+                                    "METRICS_LISTEN": "127.0.0.1:0", **self.model})
+        self.assertEqual(process.wait(60), 0, process.text()[-2000:])
+
+    def test_a_person_on_every_road_is_erased_and_stays_erased(self):
+        anna, bob = Person(1), Person(2)
+        self.say(bob, bob.word)
+        self.make(anna)
+        self.assertGreater(len(self.verify(anna.word, status=1)), 15)
+        request = self.delete(anna)
+
+        # Nothing in any table or log; in the topics what stands before the erasure, with the date by which it is gone.
+        traces = self.verify(anna.word)
+        self.assertGreaterEqual({trace["place"].split("/")[0] for trace in traces},
+                                {"chat.messages", "chat.messages.dlq", "sms.inbound", "whatsapp.inbound", "calls.terminated", "people"})
+        clear = self.stack.database.value(f"SELECT log_clear_at > now() + interval '14 days' FROM gdpr_requests WHERE id = '{request}'")
+        self.assertEqual(clear, "t")
+        audited = self.stack.database.execute(f"SELECT action FROM gdpr_audit_log WHERE request_id = '{request}' ORDER BY action")
+        self.assertEqual([row[0] for row in audited], STEPS)
+        counts = json.loads(self.stack.database.value(f"SELECT counts FROM gdpr_requests WHERE id = '{request}'"))
+        for table in ("messages", "conversations", "profiles", "users", "call_summaries", "dead_letters", "pipeline.outbox"):
+            self.assertGreater(counts.get(table, 0), 0, table)
+
+        # A redrive finds no letter; the work that waited and each replay write nothing.
+        redriven = json.loads(self.stack.omnibus("dlq", "redrive", "--topic", "chat.messages", "--yes", "--json"))
+        self.assertEqual(redriven["acted"], 0)
+        self.workers["chat"] = self.stack.start_worker("chat", **self.model)
+        self.say(bob, "again")
+        eventually(lambda: self.count(f"messages WHERE conversation_id = '{bob.conversation}'") == 4, 20, "another one's answer")
+        for worker in ("chat", "sms", "match"):
+            self.replay(worker)
+        self.assertEqual(self.count(f"messages WHERE conversation_id = '{anna.conversation}'"), 0)
+        self.assertEqual(len(self.verify(anna.word)), len(traces))
+
+        # The person may come back, as a new one.
+        self.say(anna, "Hello, it is me.")
+        eventually(lambda: self.count(f"messages WHERE conversation_id = '{anna.conversation}'") == 2, 20, "the new person's answer")
+        self.assertEqual(len(self.verify(anna.word)), len(traces))
+
+
+if __name__ == "__main__":
+    unittest.main()

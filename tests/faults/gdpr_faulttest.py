@@ -1,0 +1,98 @@
+"""Erasures killed at every edge: each ends completed, with each step audited once, each row counted once and no letter open. On
+the embedded broker: what is broken here is a worker."""
+import atexit
+import hashlib
+import hmac
+import json
+import pathlib
+import sys
+import unittest
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from fault_case import FaultCase, Stack, binary, declared, eventually  # noqa: E402
+from harness import conversation_id_of, structured_event  # noqa: E402
+
+SHOP = "shop.example"
+SECRET = "0123456789abcdef0123456789abcdef"
+POINTS = ["gdpr.begun", "gdpr.letters", "gdpr.outbox", "gdpr.rows", "gdpr.table", "gdpr.widened"]
+STEPS = ["erasure.begun", "erasure.completed", "erasure.identities", "erasure.letters", "erasure.outbox", "erasure.received",
+         "erasure.rows"]
+MESSAGES = 1500  # two batches
+
+
+class Erased:
+    """A visitor with messages and a dead letter."""
+
+    def __init__(self, stack):
+        self.session = uuid.uuid4().hex
+        self.conversation = conversation_id_of(SHOP, self.session)
+        self.key = hmac.digest(SECRET.encode(), f"{SHOP}\nsession:{self.session}".encode(), hashlib.sha256)[:16].hex()
+        self.letter, self.request = str(uuid.uuid4()), str(uuid.uuid4())
+        stack.database.execute(f"INSERT INTO conversations (id, domain, session_id) VALUES ('{self.conversation}', '{SHOP}',"
+                               f" '{self.session}')")
+        stack.database.execute("INSERT INTO messages (id, conversation_id, seq, role, content, source_event_id) SELECT gen_random_uuid(),"
+                               f" '{self.conversation}', n, 'user', 'x', gen_random_uuid() FROM generate_series(1, {MESSAGES}) AS n")
+        event = structured_event("omnibus.chat.message.received.v1", {"domain": SHOP, "session_id": self.session, "text": "x"})
+        stack.kafka.produce("chat.messages.dlq", self.conversation, json.dumps(event),
+                            {"content-type": "application/cloudevents+json", "error.id": self.letter, "error.worker": "chat"})
+        stack.kafka.publish_all("gdpr.requests", [(self.key, structured_event("omnibus.gdpr.deletion.requested.v1", {
+            "request_id": self.request, "domain": SHOP, "subject_key": self.key, "identities": [], "reason": "subject_request",
+            "dry_run": False}))])
+
+
+class GdprFaultTest(FaultCase):
+    @classmethod
+    def make_stack(cls):
+        if b"gdpr.begun" not in pathlib.Path(binary("omnibus-gdpr")).read_bytes():
+            raise AssertionError(f"{binary('omnibus-gdpr')} has no failpoints: set OMNIBUS_BIN to a dev or tsan build's bin")
+        stack = Stack("embedded")
+        atexit.register(stack.close)
+        stack.add_tenant(SHOP)
+        return stack
+
+    def gdpr(self, failpoint="", mutate="", wait=True):
+        worker = self.stack.start_worker("gdpr", wait=wait, PROFILE_KEY_SECRET=SECRET, KAFKA_SESSION_TIMEOUT="2s", OMNIBUS_FAILPOINT=failpoint,
+                                         OMNIBUS_MUTATE=mutate)
+        self.addCleanup(worker.stop)
+        return worker
+
+    def column(self, sql):
+        return [row[0] for row in self.stack.database.execute(sql)]
+
+    def await_completed(self, erased):
+        eventually(lambda: self.column(f"SELECT status FROM gdpr_requests WHERE id = '{erased.request}'") == ["completed"], 60,
+                   "the end of the erasure")
+
+    def is_dropped(self, erased):
+        return self.column(f"SELECT action FROM pipeline.dead_letter_actions WHERE letter_id = '{erased.letter}'") == ["dropped"]
+
+    def test_an_erasure_killed_at_any_edge_goes_on_and_counts_and_audits_each_step_once(self):
+        self.assertEqual([name for name in declared("OMNIBUS_FAILPOINT") if name.startswith("gdpr.")], POINTS)
+        for name in POINTS:
+            with self.subTest(name):
+                erased = Erased(self.stack)
+                worker = self.gdpr(failpoint=name, wait=False)
+                self.dies(worker)
+                survivor = self.gdpr()
+                self.await_completed(erased)
+                survivor.stop()
+                self.assertEqual(self.column(f"SELECT action FROM gdpr_audit_log WHERE request_id = '{erased.request}' ORDER BY 1"),
+                                 STEPS)
+                counts = json.loads(self.column(f"SELECT counts FROM gdpr_requests WHERE id = '{erased.request}'")[0])
+                self.assertEqual(counts, {"messages": MESSAGES, "conversations": 1, "dead_letters": 1})
+                self.assertEqual(self.column(f"SELECT id FROM conversations WHERE id = '{erased.conversation}'"), [])
+                self.assertTrue(self.is_dropped(erased))
+                self.assertEqual(self.column("SELECT subject_key FROM pipeline.erasures WHERE NOT for_good AND positions IS NULL"), [])
+        published = [record.json for record in self.stack.kafka.consume("gdpr.audit")]
+        self.assertEqual(len(published), len(POINTS) * len(STEPS))
+
+    def test_without_dropping_letters_they_stay_open(self):
+        erased = Erased(self.stack)
+        self.gdpr(mutate="dropped_letters")
+        self.await_completed(erased)
+        self.assertFalse(self.is_dropped(erased))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
