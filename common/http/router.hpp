@@ -19,7 +19,8 @@ class Stream {
  public:
   virtual ~Stream() = default;
 
-  /// Sends status and headers. The body is chunked (or ends with the connection for an HTTP/1.0 peer).
+  /// Sends status and headers. The body is chunked (or ends with the connection for an HTTP/1.0 peer), unless there is
+  /// a Content-Length: then exactly as many bytes must be written.
   /// @throws boost::system::system_error when the peer is gone.
   virtual Task<> start(int status, Headers headers) = 0;
   /// Sends a piece of the body; resumes once the kernel has accepted it, so a slow reader slows its writer.
@@ -31,6 +32,8 @@ class Stream {
   virtual void reset() = 0;
   /// True once the peer has closed, a write failed, or the server is stopping: then end the handler soon.
   virtual bool closed() const = 0;
+  /// True once the peer broke off: it closed with bytes unread, or a write failed.
+  virtual bool broken() const { return false; }
   /// Calls back once when closed() becomes true (at once when it is), on the handler's executor. One callback at a
   /// time.
   virtual void on_close(std::function<void()> callback) = 0;

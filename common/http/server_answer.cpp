@@ -71,6 +71,7 @@ Task<> ServerConnection::run_handler(Router::Match const& match, Request const& 
 Task<bool> ServerConnection::run_stream(Router::Match const& match, Request const& request) {
   started_ = false;
   closed_ = false;
+  broken_ = false;
   status_ = 0;
   if (buffer_.size() == 0) buffer_.shrink_to_fit();
   auto failed = false;
@@ -93,7 +94,7 @@ Task<bool> ServerConnection::run_stream(Router::Match const& match, Request cons
   auto const complete = !failed && (!closed_ || server_->stopping);
   phase_ = Phase::answering;
   error_code error;
-  if (!complete || old_peer_ || head_) co_return complete&& head_ && !old_peer_;
+  if (!complete || head_ || !chunked_) co_return complete && !old_peer_;
   constexpr std::string_view last = "0\r\n\r\n";
   arm(settings().write_timeout);
   auto writing = asio::async_write(socket_, asio::buffer(last), asio::redirect_error(asio::use_awaitable, error));

@@ -72,6 +72,7 @@ class ServerConnection final : public Stream, public std::enable_shared_from_thi
   Task<> respond(Response response) override;
   void reset() override;
   bool closed() const override { return closed_; }
+  bool broken() const override { return broken_; }
   void on_close(std::function<void()> callback) override;
   Task<> wait(std::chrono::milliseconds duration) override;
 
@@ -109,8 +110,10 @@ class ServerConnection final : public Stream, public std::enable_shared_from_thi
   bool keep_alive_ = true;
   bool head_ = false;
   bool old_peer_ = false;  // HTTP/1.0: no chunks
+  bool chunked_ = false;
   bool started_ = false;
   bool closed_ = false;
+  bool broken_ = false;
   bool watching_ = false;  // for the peer to close
 };
 

@@ -24,9 +24,10 @@ Task<> ServerConnection::start(int status, Headers headers) {
   status_ = status;
   started_ = true;
   if (old_peer_) keep_alive_ = false;
+  chunked_ = !old_peer_ && !headers.contains("Content-Length");
   std::string head;
   append_head(head, status, headers);
-  if (!old_peer_) head += "Transfer-Encoding: chunked\r\n";
+  if (chunked_) head += "Transfer-Encoding: chunked\r\n";
   if (!keep_alive_) head += "Connection: close\r\n";
   head += "\r\n";
   error_code error;
@@ -47,10 +48,10 @@ Task<> ServerConnection::write(std::string_view piece) {
   if (closed_) throw boost::system::system_error(asio::error::broken_pipe, "http stream");
   if (piece.empty()) co_return;
   fmt::memory_buffer size;
-  if (!old_peer_) fmt::format_to(std::back_inserter(size), "{:x}\r\n", piece.size());
+  if (chunked_) fmt::format_to(std::back_inserter(size), "{:x}\r\n", piece.size());
   std::array<asio::const_buffer, 3> const buffers{asio::buffer(size.data(), size.size()),
                                                   asio::buffer(piece.data(), piece.size()),
-                                                  asio::buffer("\r\n", old_peer_ ? 0 : 2)};
+                                                  asio::buffer("\r\n", chunked_ ? 2 : 0)};
   error_code error;
   arm(settings().write_timeout);
   auto writing = asio::async_write(socket_, buffers, asio::redirect_error(asio::use_awaitable, error));
@@ -59,6 +60,7 @@ Task<> ServerConnection::write(std::string_view piece) {
   // The watch and the write share the socket, so a timeout cancels both.
   if (!error && timed_out_) error = asio::error::timed_out;
   if (!error) co_return;
+  broken_ = true;
   mark_closed();
   throw boost::system::system_error(error, "http stream");
 }
@@ -121,6 +123,7 @@ void ServerConnection::watch() {
       return self->watch();
     }
     self->keep_alive_ = false;
+    self->broken_ = got < 0;
     self->mark_closed();
   });
 }
