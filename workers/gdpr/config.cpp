@@ -14,4 +14,11 @@ void check_settings(GdprSettings const& settings) {
     throw std::invalid_argument{"PROFILE_KEY_SECRET_PREVIOUS must have at least 16 bytes, or be empty"};
 }
 
+privacy::KeySecrets key_secrets(GdprSettings const& settings) {
+  privacy::KeySecrets secrets{settings.profile_key_secret.reveal()};
+  if (auto const& previous = settings.profile_key_secret_previous.reveal(); !previous.empty())
+    secrets.push_back(previous);
+  return secrets;
+}
+
 }  // namespace omnibus::gdpr

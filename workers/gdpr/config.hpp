@@ -3,6 +3,8 @@
 
 #include "config/config.hpp"
 #include "config/types.hpp"
+#include "privacy/archive_keys.hpp"
+#include "privacy/person.hpp"
 
 #include <array>
 #include <string_view>
@@ -14,6 +16,7 @@ namespace omnibus::gdpr {
 struct GdprSettings {
   Secret profile_key_secret;
   Secret profile_key_secret_previous;
+  privacy::MasterKeySettings master{};
 
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
@@ -23,9 +26,12 @@ struct GdprSettings {
                   "The secret before the last change: people are found under both; empty: there was none"},
   };
 };
-BOOST_DESCRIBE_STRUCT(GdprSettings, (), (profile_key_secret, profile_key_secret_previous))
+BOOST_DESCRIBE_STRUCT(GdprSettings, (), (profile_key_secret, profile_key_secret_previous, master))
 
 /// @throws std::invalid_argument that names the setting, for secrets that are missing or too short.
 void check_settings(GdprSettings const& settings);
+
+/// The secrets that subject keys may have been made with.
+privacy::KeySecrets key_secrets(GdprSettings const& settings);
 
 }  // namespace omnibus::gdpr

@@ -19,7 +19,10 @@ GdprStores make_stores(Resources& resources, GdprSettings const& settings) {
   check_settings(settings);
   KeyMaker keys{settings.profile_key_secret.reveal(), settings.profile_key_secret_previous.reveal()};
   return {std::make_unique<PostgresRequests>(), std::make_unique<PostgresAuditLog>(),
-          std::make_unique<PostgresErasure>(std::move(keys)), std::make_unique<KafkaTopicLog>(resources)};
+          std::make_unique<PostgresErasure>(std::move(keys)), std::make_unique<KafkaTopicLog>(resources),
+          std::make_unique<StoredArchives>(key_secrets(settings),
+                                           privacy::ArchiveKeys{settings.master, settings.profile_key_secret.reveal()},
+                                           std::make_unique<KafkaPersonLog>(resources.kafka))};
 }
 
 }  // namespace
@@ -30,7 +33,7 @@ GdprHandler::GdprHandler(Resources& resources, GdprSettings const& settings)
 GdprHandler::GdprHandler(GdprStores stores)
     : stores_{std::move(stores)},
       erasure_{*stores_.requests, *stores_.audit, *stores_.erasure, *stores_.log},
-      export_{*stores_.requests, *stores_.audit},
+      export_{*stores_.requests, *stores_.audit, *stores_.archives},
       retention_{*stores_.audit} {}
 
 Task<bool> GdprHandler::open(Context& context, GdprRequest const& request, std::string_view kind) {

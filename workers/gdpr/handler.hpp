@@ -22,6 +22,7 @@ struct GdprStores {
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<ErasureStore> erasure;
   std::unique_ptr<TopicLog> log;
+  std::unique_ptr<ArchiveMaker> archives;
 };
 
 /// Notes requests and keeps their order: a deletion waits for exports of the same person, and a legal hold sets it

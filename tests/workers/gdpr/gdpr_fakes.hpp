@@ -37,6 +37,7 @@ struct StoredGdpr {
   std::vector<std::int64_t> outbox;
   bool being_published = false;
   std::int64_t open_letters = 0;
+  int archives = 0;
 
   std::vector<std::string> actions() const {
     std::vector<std::string> all;
@@ -117,6 +118,9 @@ struct FakeErasure final : ErasureStore {
     stored.messages -= batch;
     return batch;
   }
+  std::int64_t remove_archives(UnitOfWork&, std::string const&, Keys const&, std::int64_t) override {
+    return std::exchange(stored.archives, 0);
+  }
   Task<std::vector<std::string>> telemetry_days(Context&) override { co_return std::vector<std::string>{"2026-11-29"}; }
   std::int64_t detach_telemetry(UnitOfWork&, std::string const&, Keys const&) override { return 0; }
   Task<PersonOutbox> find_outbox(Context&, Keys) override {
@@ -142,12 +146,22 @@ struct FakeTopicLog final : TopicLog {
   StoredGdpr& stored;
 };
 
+struct FakeArchives final : ArchiveMaker {
+  explicit FakeArchives(StoredGdpr& kept) : stored{kept} {}
+  Task<MadeArchive> make(Context&, GdprExportRequested const&) override {
+    co_return MadeArchive{random_uuid(), {}, 1, "", {{"messages", 3}, {"gdpr_requests", 1}}};
+  }
+  void keep(UnitOfWork&, GdprRequest const&, MadeArchive const&) override { ++stored.archives; }
+  StoredGdpr& stored;
+};
+
 /// A handler on stores in memory.
 struct GdprFixture {
   StoredGdpr stored;
   FakeContext context{"gdpr", 2};
   GdprHandler handler{{std::make_unique<FakeRequests>(stored), std::make_unique<FakeAuditLog>(stored),
-                       std::make_unique<FakeErasure>(stored), std::make_unique<FakeTopicLog>(stored)}};
+                       std::make_unique<FakeErasure>(stored), std::make_unique<FakeTopicLog>(stored),
+                       std::make_unique<FakeArchives>(stored)}};
   GdprFixture() { context.keep_consistent(stored); }
 
   static GdprDeletionRequested deletion(bool dry_run = false) {

@@ -137,6 +137,16 @@ std::int64_t PostgresErasure::erase(UnitOfWork& unit, std::string const& step, s
   throw std::invalid_argument{"no step of an erasure: " + step};
 }
 
+std::int64_t PostgresErasure::remove_archives(UnitOfWork& unit, std::string const& domain, Keys const& keys,
+                                              std::int64_t asked_ms) {
+  std::vector<std::string> const list{keys.begin(), keys.end()};
+  return unit.transaction()
+      .exec("SELECT remove_gdpr_archives($1, $2, to_timestamp($3::bigint / 1000.0))",
+            pqxx::params{domain, list, asked_ms})
+      .one_field()
+      .as<std::int64_t>();
+}
+
 std::int64_t PostgresErasure::detach_telemetry(UnitOfWork& unit, std::string const& day, Keys const& keys) {
   std::vector<std::string> const list{keys.begin(), keys.end()};
   return unit.transaction()

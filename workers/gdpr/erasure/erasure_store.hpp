@@ -58,6 +58,10 @@ class ErasureStore {
   /// Deletes or blanks a batch of the person's rows. @return how many
   virtual std::int64_t erase(UnitOfWork& unit, std::string const& step, std::string const& domain,
                              Keys const& keys) = 0;
+  /// Removes the archives of the person's exports, but not one that was made after `asked_ms`, for which the erasure
+  /// waited. @return how many
+  virtual std::int64_t remove_archives(UnitOfWork& unit, std::string const& domain, Keys const& keys,
+                                       std::int64_t asked_ms) = 0;
   /// The days whose telemetry is stored.
   virtual Task<std::vector<std::string>> telemetry_days(Context& context) = 0;
   /// Gives the person's calls of a day another conversation. @return how many
@@ -89,6 +93,8 @@ class PostgresErasure final : public ErasureStore {
   void suppress(UnitOfWork& unit, std::string const& domain, std::vector<OptOut> const& opt_outs) override;
   std::vector<std::string> steps() const override;
   std::int64_t erase(UnitOfWork& unit, std::string const& step, std::string const& domain, Keys const& keys) override;
+  std::int64_t remove_archives(UnitOfWork& unit, std::string const& domain, Keys const& keys,
+                               std::int64_t asked_ms) override;
   Task<std::vector<std::string>> telemetry_days(Context& context) override;
   std::int64_t detach_telemetry(UnitOfWork& unit, std::string const& day, Keys const& keys) override;
   Task<PersonOutbox> find_outbox(Context& context, Keys keys) override;
