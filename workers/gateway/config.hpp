@@ -4,6 +4,7 @@
 #include "config/config.hpp"
 #include "config/process_settings.hpp"
 #include "kafka/client_settings.hpp"
+#include "privacy/archive_keys.hpp"
 #include "workers/gateway/webhooks/webhook_settings.hpp"
 
 #include <array>
@@ -85,6 +86,7 @@ struct Settings : config::ProcessSettings {
   std::chrono::milliseconds idempotency_wait{10'000};
   std::chrono::milliseconds drain{10'000};
   Secret unsubscribe_secret;
+  privacy::MasterKeySettings master;
   LimitSettings limits;
   StreamSettings stream;
   WebhookSettings webhooks;
@@ -108,6 +110,7 @@ struct Settings : config::ProcessSettings {
 };
 BOOST_DESCRIBE_STRUCT(Settings, (config::ProcessSettings),
                       (http_listen, kafka, database_connections, database_timeout, publish_timeout, token_cache,
-                       idempotency_lease, idempotency_wait, drain, unsubscribe_secret, limits, stream, webhooks))
+                       idempotency_lease, idempotency_wait, drain, unsubscribe_secret, master, limits, stream,
+                       webhooks))
 
 }  // namespace omnibus::gateway

@@ -16,6 +16,7 @@
 #include "workers/gateway/door/waiting.hpp"
 #include "workers/gateway/matches/match_routes.hpp"
 #include "workers/gateway/matches/turn_notice.hpp"
+#include "workers/gateway/privacy/privacy_routes.hpp"
 #include "workers/gateway/routes/events_route.hpp"
 #include "workers/gateway/routes/messages_route.hpp"
 #include "workers/gateway/routes/outside_events.hpp"
@@ -65,6 +66,11 @@ ProfileKeys profile_keys(WebhookSettings const& settings) {
   return {settings.profile_key_secret.reveal(), settings.webhook_region};
 }
 
+privacy::SubjectRules subject_rules(WebhookSettings const& settings) {
+  return {
+      {}, settings.webhook_region, settings.profile_key_secret.reveal(), settings.profile_key_secret_previous.reveal()};
+}
+
 /// All parts of one gateway. All but the blocking parts run on one event loop, on one thread.
 class Gateway {
  public:
@@ -96,6 +102,12 @@ class Gateway {
         matches_({admission_, access_log_, store_, pool_, waiting_,
                   [this](std::vector<Publisher::Event> events) { return publisher_.publish_all(std::move(events)); },
                   turn_feed_, places_, settings_.stream}),
+        archive_keys_(settings_.master, settings_.webhooks.profile_key_secret.reveal()),
+        privacy_({admission_, access_log_, store_, pool_, waiting_,
+                  [this](Publisher::Event event) {
+                    return publisher_.publish(std::move(event.envelope), std::move(event.data), std::move(event.key));
+                  },
+                  subject_rules(settings_.webhooks), archive_keys_}),
         webhooks_(settings_.webhooks, admission_, publisher_) {}
 
   void run();
@@ -136,6 +148,8 @@ class Gateway {
   UnsubscribeRoute unsubscribe_;
   ReplyFeed turn_feed_;
   MatchRoutes matches_;
+  privacy::ArchiveKeys archive_keys_;
+  PrivacyRoutes privacy_;
   WebhookRoutes webhooks_;
   using Check = std::shared_ptr<http::AdminServer::Check>;
   Check kafka_, database_, accepting_;
@@ -167,6 +181,7 @@ http::Router Gateway::router() {
                     }));
   unsubscribe_.add_to(router);
   matches_.add_to(router);
+  privacy_.add_to(router);
   add_webhooks(router);
   return router;
 }

@@ -40,6 +40,11 @@ Task<> AccessLog::note(Scope scope, http::Request const& request, std::string_vi
   return store_.log_access(std::move(scope), record(request, action, std::move(object), "allowed"));
 }
 
+Task<> AccessLog::note_refusal(Scope scope, http::Request const& request, std::string_view action,
+                               std::string object) {
+  return store_.log_access(std::move(scope), record(request, action, std::move(object), "refused"));
+}
+
 Task<> AccessLog::read_by_person(Scope scope, http::Request const& request, Uuid conversation_id) {
   if (scope.role == Role::service) co_return;
   auto logging = note(std::move(scope), request, "transcript.read", to_string(conversation_id));

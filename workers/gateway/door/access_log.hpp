@@ -28,6 +28,8 @@ class AccessLog {
 
   /// Logs what a caller did within a tenant. @throws what the store throws: then do not answer as if it were logged.
   Task<> note(Scope scope, http::Request const& request, std::string_view action, std::string object);
+  /// Logs that something within the tenant is refused for another reason than the role.
+  Task<> note_refusal(Scope scope, http::Request const& request, std::string_view action, std::string object);
   /// Logs that a person reads a conversation; reading is the work of a service, so nothing is logged for one.
   Task<> read_by_person(Scope scope, http::Request const& request, Uuid conversation_id);
   /// Logs a request that the caller's role does not allow: its method and path. Never throws for the database's sake;

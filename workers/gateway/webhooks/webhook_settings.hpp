@@ -91,6 +91,7 @@ struct WebhookSettings {
   std::string webhook_domain;
   std::string webhook_region = "RW";
   Secret profile_key_secret;
+  Secret profile_key_secret_previous;
   SignedWebhookSettings calls_webhook;
   SignedWebhookSettings mtn_webhook;
   WhatsappWebhookSettings whatsapp;
@@ -102,10 +103,12 @@ struct WebhookSettings {
       config::Doc{"profile_key_secret",
                   "Hashes phone numbers into Kafka keys; at least 16 bytes, the same on every "
                   "gateway, and never changed, as it determines the keys' order"},
+      config::Doc{"profile_key_secret_previous",
+                  "The secret before the last change: requests about a person name them under both"},
   };
 };
 BOOST_DESCRIBE_STRUCT(WebhookSettings, (),
-                      (webhook_domain, webhook_region, profile_key_secret, calls_webhook, mtn_webhook, whatsapp,
-                       twilio))
+                      (webhook_domain, webhook_region, profile_key_secret, profile_key_secret_previous, calls_webhook,
+                       mtn_webhook, whatsapp, twilio))
 
 }  // namespace omnibus::gateway
