@@ -64,6 +64,7 @@ int run(int argc, char const* const* argv, std::ostream& out, std::ostream& err)
   add_outcome_command(application, exit_code);
   add_report_command(application, exit_code);
   add_gdpr_command(application, exit_code);
+  add_monitor_command(application, exit_code);
   add_health_commands(application, exit_code);
   try {
     application.parse(argc, argv);

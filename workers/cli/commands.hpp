@@ -33,6 +33,7 @@ void add_agent_conversation_command(CLI::App& application, int& exit_code);
 void add_outcome_command(CLI::App& application, int& exit_code);
 void add_report_command(CLI::App& application, int& exit_code);
 void add_gdpr_command(CLI::App& application, int& exit_code);
+void add_monitor_command(CLI::App& application, int& exit_code);
 void add_health_commands(CLI::App& application, int& exit_code);  // analytics, health and logs
 
 }  // namespace omnibus::cli

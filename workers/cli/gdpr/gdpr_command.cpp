@@ -6,8 +6,11 @@
 namespace omnibus::cli {
 
 void add_gdpr_command(CLI::App& application, int& exit_code) {
-  auto* const gdpr = application.add_subcommand("gdpr", "Requests of people about their data");
+  auto* const gdpr = application.add_subcommand("gdpr", "Export and erase people's data; requests, audit and holds");
   gdpr->require_subcommand(1);
+  add_request_commands(*gdpr, exit_code);
+  add_listing_commands(*gdpr);
+  add_hold_command(*gdpr);
   add_gdpr_verify_command(*gdpr, exit_code);
 }
 

@@ -92,7 +92,8 @@ class EventPublisher {
   EventPublisher& operator=(EventPublisher const&) = delete;
 
   /// Waits for acknowledgements when many are missing. @throws std::runtime_error as finish does
-  PublishedEvent publish(matches::PlannedEvent const& planned);
+  /// @param id of the event; without one it is random
+  PublishedEvent publish(matches::PlannedEvent const& planned, std::optional<std::string> id = {});
   /// Waits until every event is acknowledged. @throws std::runtime_error that names KAFKA_BROKERS when one is not
   void finish();
 

@@ -33,10 +33,11 @@ struct EventPublisher::State {
 EventPublisher::EventPublisher(ClusterOptions const& cluster) : state_{std::make_unique<State>(cluster)} {}
 EventPublisher::~EventPublisher() = default;
 
-PublishedEvent EventPublisher::publish(matches::PlannedEvent const& planned) {
+PublishedEvent EventPublisher::publish(matches::PlannedEvent const& planned, std::optional<std::string> id) {
   auto const* const topic = kafka::TopicCatalog::built_in().topic_of(planned.type);
   if (topic == nullptr) throw std::logic_error(fmt::format("no topic carries {}", planned.type));
-  auto const envelope = originate(event_source, planned.type);
+  auto envelope = originate(event_source, planned.type);
+  if (id) envelope.id = *std::move(id);
   auto* const state = state_.get();
   state->producer.produce(to_binary_record(envelope, planned.data, topic->name, planned.key),
                           [state](kafka::Acknowledgement const& delivery) {

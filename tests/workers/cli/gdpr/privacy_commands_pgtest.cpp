@@ -1,0 +1,139 @@
+#include "privacy/archive_keys.hpp"
+#include "tests/common/postgres/database_fixture.hpp"
+#include "workers/cli/commands.hpp"
+#include "workers/cli/gdpr/privacy_state.hpp"
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+#include <pqxx/pqxx>
+
+using namespace omnibus;
+using namespace omnibus::cli;
+
+namespace {
+
+constexpr char const* person = "0123456789abcdef0123456789abcdef";
+
+struct PrivacyCommands {
+  omnibus::test::TestDatabase database;
+  pqxx::connection owner{database.url()};
+  privacy::ArchiveKeys keys{{Secret{"the master key"}, Secret{}}, ""};
+
+  PrivacyCommands() { database.add_tenant("shop.example"); }
+  void execute(std::string const& sql, pqxx::params const& params = {}) {
+    pqxx::nontransaction(owner).exec(sql, params);
+  }
+  void add_request(std::string_view kind, std::string_view status, std::string_view counts, std::string_view age) {
+    execute(
+        "INSERT INTO gdpr_requests (id, domain, kind, subject_key, status, counts, created_at, completed_at) VALUES"
+        " (gen_random_uuid(), 'shop.example', $1, $2, $3::text, $4::jsonb, now() - $5::interval,"
+        " CASE WHEN $3::text = 'completed' THEN now() END)",
+        pqxx::params{kind, person, status, counts, age});
+  }
+  PrivacyState state() {
+    pqxx::connection connection{database.url_as("readonly")};
+    pqxx::read_transaction transaction{connection};
+    return read_privacy_state(transaction, keys);
+  }
+  /// Ends with the tool's status.
+  int run_tool(std::string_view role, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "omnibus");
+    arguments.push_back("--database");
+    arguments.push_back(database.url_as(role));
+    std::vector<char const*> words;
+    for (auto const& argument : arguments) words.push_back(argument.c_str());
+    std::ostringstream out, err;
+    return run(static_cast<int>(words.size()), words.data(), out, err);
+  }
+  std::string value(std::string const& sql) {
+    return pqxx::nontransaction(owner).exec(sql).one_field().as<std::string>("null");
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(PrivacyCommands,
+                  "a request is late after 24 hours, unless a hold keeps it; what found nothing is counted") {
+  CHECK(state().alarms.empty());
+  add_request("delete", "running", "{}", "23 hours");
+  add_request("delete", "held", "{}", "3 days");
+  add_request("delete", "completed", R"({"messages": 0, "topics": {"x": 0}})", "1 hour");
+  add_request("delete", "completed", R"({"messages": 2})", "1 hour");
+  add_request("export", "completed", "{}", "1 hour");
+  CHECK(state().alarms.empty());
+  CHECK(state().deletions_of_nothing == 1);
+  CHECK(run_tool("readonly", {"monitor", "gdpr"}) == 0);
+  add_request("export", "received", "{}", "25 hours");
+  CHECK(state().late_requests == 1);
+  CHECK(run_tool("readonly", {"monitor", "gdpr", "--json"}) == 2);
+}
+
+TEST_CASE_FIXTURE(PrivacyCommands, "pruning is late after 8 days, in an installation that is older") {
+  execute("UPDATE tenants SET created_at = now() - interval '9 days'");
+  CHECK(state().prune_is_late);
+  execute(
+      "INSERT INTO pipeline.maintenance_runs (name, cutoff, state, finished_at) VALUES"
+      " ('gdpr-audit', now(), 'finished', now() - interval '7 days')");
+  CHECK_FALSE(state().prune_is_late);
+  execute("UPDATE pipeline.maintenance_runs SET finished_at = now() - interval '9 days'");
+  CHECK(state().prune_is_late);
+}
+
+TEST_CASE_FIXTURE(PrivacyCommands, "an archive that the master keys do not open is an alarm until it expires") {
+  add_request("export", "completed", "{}", "1 hour");
+  auto const id = value("SELECT id FROM gdpr_requests");
+  auto const other = privacy::ArchiveKeys{{Secret{"another"}, Secret{}}, ""}.wrap(
+      random_aes_key(), privacy::archive_binding(id, 1, std::string(64, '0')));
+  execute(
+      "INSERT INTO gdpr_archives (request_id, domain, subject_key, archive_id, key_id, wrapped_key, size, sha256)"
+      " VALUES ($1, 'shop.example', $2, gen_random_uuid(), $3, $4, 1, decode(repeat('00', 32), 'hex'))",
+      pqxx::params{id, person, other.key_id, pqxx::binary_cast(other.sealed)});
+  CHECK(state().unopened_archives == 1);
+  keys = {{Secret{"the master key"}, Secret{"another"}}, ""};
+  CHECK(state().unopened_archives == 0);
+  keys = {{Secret{}, Secret{}}, ""};
+  execute("UPDATE gdpr_archives SET expires_at = now()");
+  CHECK(state().unopened_archives == 0);
+}
+
+TEST_CASE_FIXTURE(PrivacyCommands, "holds are added, listed and removed by an admin") {
+  setenv("PROFILE_KEY_SECRET", "a secret of sixteen bytes", 1);
+  CHECK(run_tool("admin", {"gdpr", "hold", "add", "--phone", "+250788123456", "--until", "2099-01-01", "--json"}) == 0);
+  CHECK(run_tool("admin", {"gdpr", "hold", "add", "--all"}) == 0);
+  CHECK(run_tool("admin", {"gdpr", "hold", "add"}) == 1);
+  CHECK(run_tool("admin", {"gdpr", "hold", "add", "--phone", "hello"}) == 1);
+  CHECK(value("SELECT count(*) FROM legal_holds WHERE subject_key IS NULL AND until IS NULL") == "1");
+  CHECK(run_tool("readonly", {"gdpr", "hold", "ls"}) == 0);
+  CHECK(run_tool("readonly", {"gdpr", "hold", "add", "--all"}) == 1);
+  auto const id = value("SELECT id FROM legal_holds WHERE subject_key IS NULL");
+  CHECK(run_tool("admin", {"gdpr", "hold", "rm", id}) == 0);
+  CHECK(run_tool("admin", {"gdpr", "hold", "rm", id}) == 1);
+  CHECK(value("SELECT count(*) FROM legal_holds WHERE released_at IS NULL") == "1");
+}
+
+TEST_CASE_FIXTURE(PrivacyCommands, "requests and audit are listed, and every command has help") {
+  add_request("delete", "completed", "{}", "1 hour");
+  execute(
+      "INSERT INTO gdpr_audit_log (domain, actor, action, status) VALUES ('shop.example', 'worker:gdpr', 'x', 'done')");
+  for (auto const& arguments :
+       std::vector<std::vector<std::string>>{{"gdpr", "requests"},
+                                             {"gdpr", "requests", "--json", "--status", "completed"},
+                                             {"gdpr", "audit"},
+                                             {"gdpr", "audit", "--csv", "--from", "2026-11-01"},
+                                             {"gdpr", "audit", "--json"}})
+    CHECK(run_tool("readonly", arguments) == 0);
+  CHECK(run_tool("readonly", {"gdpr", "audit", "--from", "yesterday"}) == 1);
+  for (auto const& command : std::vector<std::vector<std::string>>{{"gdpr", "export"},
+                                                                   {"gdpr", "delete"},
+                                                                   {"gdpr", "requests"},
+                                                                   {"gdpr", "audit"},
+                                                                   {"gdpr", "hold", "add"},
+                                                                   {"monitor", "gdpr"}}) {
+    auto words = command;
+    words.push_back("--help");
+    CHECK(run_tool("readonly", words) == 0);
+  }
+}
