@@ -24,8 +24,9 @@ std::string_view to_string(Channel channel) noexcept;
 struct PersonIdentity {
   std::optional<std::string> phone_number;  ///< E.164
   std::optional<std::string> whatsapp_user_id = {};
-  std::optional<std::string> sms_sender = {};  ///< as the provider writes it; without a phone number
-  std::optional<std::string> wa_id = {};       ///< the id to answer on WhatsApp; does not identify the person
+  std::optional<std::string> sms_sender = {};   ///< as the provider writes it; without a phone number
+  std::optional<std::string> wa_id = {};        ///< the id to answer on WhatsApp; does not identify the person
+  std::optional<std::string> subject_key = {};  ///< of the record that named the person; does not find a profile
 };
 
 struct Profile {
@@ -33,6 +34,7 @@ struct Profile {
   bool created = false;  ///< by this call
   bool allows_sms = true;
   bool allows_whatsapp = true;
+  std::optional<std::string> subject_key{};
   /// A second profile of the same person: WhatsApp gave its user id before the phone number was known.
   std::optional<Uuid> other{};
 };
@@ -58,7 +60,7 @@ void note_whatsapp_inbound(pqxx::transaction_base& transaction, Uuid const& prof
 void note_sms_inbound(pqxx::transaction_base& transaction, Uuid const& profile);
 
 /// Opts the person, with both profiles if there are two, out of the channel, or in again. There is no opt-out
-/// from voice.
+/// from voice. The opt-out is also kept as a suppression by the profiles' subject keys, and so is its end.
 void opt_out(pqxx::transaction_base& transaction, Profile const& profile, Channel channel);
 void opt_in(pqxx::transaction_base& transaction, Profile const& profile, Channel channel);
 

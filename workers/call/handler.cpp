@@ -77,7 +77,7 @@ Task<std::optional<std::string>> CallHandler::await_summary(Context& context, Ca
 
 sessions::Session CallHandler::follow_up(Context& context, CallTerminated const& call,
                                          std::optional<std::string> const& told, UnitOfWork& unit) {
-  auto session = store_->open_follow_up(unit, call, told);
+  auto session = store_->open_follow_up(unit, call, context.key(), told);
   NotificationRequested request{call.domain, session.profile_id, "call_summary", {"whatsapp", "sms"}, {}};
   request.body = fit_body(told.value_or(settings_.generic_text));
   request.session_id = session.id;

@@ -5,6 +5,7 @@
 #include "postgres/rows.hpp"
 #include "sessions/notification.hpp"
 #include "sessions/profile.hpp"
+#include "subjects/subjects.hpp"
 
 #include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
@@ -34,11 +35,13 @@ Task<std::optional<std::string>> PostgresCalls::find_summary(Context& context, C
 }
 
 sessions::Session PostgresCalls::open_follow_up(UnitOfWork& unit, CallTerminated const& call,
-                                                std::optional<std::string> const& told) {
+                                                std::string_view record_key, std::optional<std::string> const& told) {
   auto& transaction = unit.transaction();
   CallContext kept{call.call_id, {}};
   if (told) json::append_string(kept.call_summary.text, fit_bytes(*told, max_kept));
-  auto const profile = sessions::find_or_create_profile(transaction, call.domain, {call.phone_number});
+  sessions::PersonIdentity person{call.phone_number};
+  if (parse_subject_key(record_key)) person.subject_key = record_key;
+  auto const profile = sessions::find_or_create_profile(transaction, call.domain, person);
   auto session =
       sessions::get_or_create_session(transaction, profile.id, sessions::Channel::voice, "follow_up", call.call_id);
   auto const merged = sessions::merge_session_context(transaction, session.id, json::encode(kept));

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace omnibus::call {
 
@@ -21,8 +22,9 @@ class CallStore {
   virtual Task<std::optional<std::string>> find_summary(Context& context, CallTerminated const& call) = 0;
 
   /// The person's session, to follow up, with the call and its summary in the context that the channels share.
+  /// @param record_key kept as the person's subject key if it is one
   /// @throws Failure (permanent) for an unknown or inactive tenant.
-  virtual sessions::Session open_follow_up(UnitOfWork& unit, CallTerminated const& call,
+  virtual sessions::Session open_follow_up(UnitOfWork& unit, CallTerminated const& call, std::string_view record_key,
                                            std::optional<std::string> const& told) = 0;
 
   /// As sessions::request_notification().
@@ -33,7 +35,7 @@ class CallStore {
 class PostgresCalls final : public CallStore {
  public:
   Task<std::optional<std::string>> find_summary(Context& context, CallTerminated const& call) override;
-  sessions::Session open_follow_up(UnitOfWork& unit, CallTerminated const& call,
+  sessions::Session open_follow_up(UnitOfWork& unit, CallTerminated const& call, std::string_view record_key,
                                    std::optional<std::string> const& told) override;
   void request_notification(UnitOfWork& unit, NotificationRequested const& request) override;
 };

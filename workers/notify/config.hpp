@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/config.hpp"
+#include "sessions/opt_out.hpp"
 #include "workers/notify/ledger.hpp"
 #include "workers/notify/providers/provider_settings.hpp"
 
@@ -14,7 +15,7 @@
 
 namespace omnibus::notify {
 
-struct NotifySettings : ProviderSettings {
+struct NotifySettings : ProviderSettings, sessions::KeySecrets {
   DeliveryPolicy sms_delivery_policy = DeliveryPolicy::at_most_once;
   DeliveryPolicy whatsapp_delivery_policy = DeliveryPolicy::at_most_once;
   std::string whatsapp_template_name;
@@ -50,7 +51,7 @@ struct NotifySettings : ProviderSettings {
       config::Doc{"spend_cap_per_day", "Highest cost of one tenant's messages per day (UTC); 0: no cap", 0, 1e9},
   };
 };
-BOOST_DESCRIBE_STRUCT(NotifySettings, (ProviderSettings),
+BOOST_DESCRIBE_STRUCT(NotifySettings, (ProviderSettings, sessions::KeySecrets),
                       (sms_delivery_policy, whatsapp_delivery_policy, whatsapp_template_name,
                        whatsapp_template_language, whatsapp_template_characters, claim_lease, send_max_attempts,
                        send_give_up_after, spend_cap_per_day))

@@ -129,7 +129,9 @@ Task<Outcome> Deliverer::take_step(Order const& order, Opened const& opened, std
 
 Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uint32_t tries) {
   auto const attempt = opened.found.attempt;
-  auto const dispatch = Departure{order.plan.effect_key, attempt};
+  auto const dispatch = Departure{order.plan.effect_key, attempt,
+                                  sessions::subject_keys(settings_, order.plan.domain,
+                                                         {opened.person.phone_number, opened.person.whatsapp_user_id})};
   if (order.provider == nullptr) co_return ended(order, attempt, "skipped", "not_configured");
   std::string_view skip;
   auto const message = compose(order, opened, skip);

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <boost/algorithm/string/join.hpp>
 #include <fmt/format.h>
 #include <pqxx/pqxx>
 
@@ -170,9 +171,10 @@ std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::ve
   auto const rows = postgres::read<ClearanceRow>(
       query,
       "SELECT effect_key, verdict"
-      " FROM pipeline.dispatch_deliveries($1::uuid[], $2::int[], $3, $4::interval, $5::numeric)",
+      " FROM pipeline.dispatch_deliveries($1::uuid[], $2::int[], $3, $4::interval, $5::numeric, $6::text[])",
       pqxx::params{column(deliveries, [](Departure const& d) { return to_string(d.effect_key); }),
-                   column(deliveries, [](Departure const& d) { return d.attempt; }), claimant, interval(lease), cap});
+                   column(deliveries, [](Departure const& d) { return d.attempt; }), claimant, interval(lease), cap,
+                   column(deliveries, [](Departure const& d) { return boost::algorithm::join(d.subject_keys, " "); })});
   std::unordered_map<Uuid, Clearance> verdicts;
   for (auto const& [effect_key, verdict] : rows) verdicts.emplace(effect_key, verdict);
   return column(deliveries, [&](Departure const& d) {
@@ -317,9 +319,9 @@ std::vector<Abandoned> PostgresDeliveries::give_up(UnitOfWork& unit, std::vector
       pqxx::params{keys});
   std::vector<Ending> endings;
   endings.reserve(unsent.size());
-  for (auto const& [effect_key, attempt] : unsent)
-    endings.push_back({effect_key,
-                       attempt,
+  for (auto const& each : unsent)
+    endings.push_back({each.effect_key,
+                       each.attempt,
                        "failed",
                        {},
                        std::string{given_up},

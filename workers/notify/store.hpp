@@ -77,6 +77,7 @@ struct Opened {
 struct Departure {
   Uuid effect_key{};
   std::int32_t attempt = 1;
+  std::vector<std::string> subject_keys{};  ///< of the person, by which an opt-out may be kept; besides the profile's
 };
 BOOST_DESCRIBE_STRUCT(Departure, (), (effect_key, attempt))
 enum class Clearance { go, lost, capped, opted_out };
@@ -121,8 +122,9 @@ class DeliveryStore {
   /// the claimant has claimed before stay claimed.
   virtual Task<Opened> open(DeliveryPlan const& plan) = 0;
 
-  /// Records that a message is being sent, if the claimant still has it, its tenant's cap allows it and its
-  /// person has not sent STOP since. For another lease no other claimant decides about it.
+  /// Records that a message is being sent, if the claimant still has it, its tenant's cap allows it, its
+  /// person has not sent STOP since, and no suppression is kept by one of the keys. For another lease no other claimant
+  /// decides about it.
   virtual Task<Clearance> dispatch(Departure const& departure) = 0;
 
   /// Claims another attempt at a delivery in doubt, with the plan's provider.

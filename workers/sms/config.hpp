@@ -3,6 +3,7 @@
 
 #include "assistant/settings.hpp"
 #include "config/config.hpp"
+#include "sessions/opt_out.hpp"
 
 #include <array>
 #include <chrono>
@@ -13,7 +14,7 @@
 
 namespace omnibus::sms {
 
-struct SmsSettings : assistant::ModelSettings {
+struct SmsSettings : assistant::ModelSettings, sessions::KeySecrets {
   std::int32_t history_messages = 20;
   std::int32_t history_tokens = 2000;
   std::int32_t tool_rounds = 4;
@@ -48,7 +49,7 @@ struct SmsSettings : assistant::ModelSettings {
       config::Doc{"help_text", "The answer to HELP"},
   };
 };
-BOOST_DESCRIBE_STRUCT(SmsSettings, (assistant::ModelSettings),
+BOOST_DESCRIBE_STRUCT(SmsSettings, (assistant::ModelSettings, sessions::KeySecrets),
                       (history_messages, history_tokens, tool_rounds, replies_per_hour, reply_expires_after,
                        instructions, fallback_text, opt_out_text, opt_in_text, help_text))
 

@@ -40,12 +40,12 @@ void count(Inbound const& said, std::optional<double> expired_age_s) {
 }  // namespace
 
 Task<> SmsHandler::handle(Context& context, SmsMessageReceived const& message) {
-  auto taking = take(context, inbound(message));
+  auto taking = take(context, with_keys(inbound(message), context.key(), settings_));
   co_await std::move(taking);
 }
 
 Task<> SmsHandler::handle(Context& context, WhatsappMessageReceived const& message) {
-  auto taking = take(context, inbound(message));
+  auto taking = take(context, with_keys(inbound(message), context.key(), settings_));
   co_await std::move(taking);
 }
 
@@ -89,11 +89,11 @@ Task<> SmsHandler::obey(Context& context, Inbound const& said, messaging::Keywor
     };
     switch (keyword) {
       case messaging::Keyword::stop:
-        store_->opt_out(unit, profile, said.channel);
+        store_->opt_out(unit, profile, said);
         if (!may_be_answered(said, profile)) return;  // answered before; a machine may send it after every answer
         return answer_with("opt_out", settings_.opt_out_text);
       case messaging::Keyword::start:
-        store_->opt_in(unit, profile, said.channel);
+        store_->opt_in(unit, profile, said);
         return answer_with("opt_in", settings_.opt_in_text);
       case messaging::Keyword::help:
         return answer_with("help", settings_.help_text);
@@ -210,15 +210,18 @@ Task<> SmsHandler::reply(Context& context, Inbound const& said, Dialogue const& 
 
 void SmsHandler::gave_up(Context& context, SmsMessageReceived const& message, Failure const& failure,
                          UnitOfWork& unit) {
-  hand_over(context, inbound(message), failure, unit);
+  hand_over(context, with_keys(inbound(message), context.key(), settings_), failure, unit);
 }
 
 void SmsHandler::gave_up(Context& context, WhatsappMessageReceived const& message, Failure const& failure,
                          UnitOfWork& unit) {
-  hand_over(context, inbound(message), failure, unit);
+  hand_over(context, with_keys(inbound(message), context.key(), settings_), failure, unit);
 }
 
 void SmsHandler::hand_over(Context& context, Inbound const& said, Failure const& failure, UnitOfWork& unit) {
+  // A STOP counts whatever became of its message, and of a person who is not known.
+  auto const stops = keyword(said) == messaging::Keyword::stop;
+  if (stops) store_->suppress(unit, said);
   if (!sessions::can_be_told(failure)) return;
   auto const conversation = store_->receive_if_known(unit, context.event_key(), said);
   if (!conversation) return;
@@ -227,7 +230,7 @@ void SmsHandler::hand_over(Context& context, Inbound const& said, Failure const&
   store_->keep(unit, *conversation, said.channel, tools);
   auto const& profile = conversation->profile;
   // The STOP of a known person is obeyed here too, and is never answered with an excuse.
-  if (keyword(said) == messaging::Keyword::stop) return store_->opt_out(unit, profile, said.channel);
+  if (stops) return store_->opt_out(unit, profile, said);
   if (!said.wants_answer || !has_words(said.text) || !may_be_answered(said, profile)) return;
   if (is_enough(store_->count_recent_replies(unit, profile.id))) return;
   request(unit, context, said, *conversation, "reply", {channel_of(said)}, settings_.fallback_text);

@@ -1,10 +1,12 @@
 #include "workers/sms/inbound.hpp"
 
+#include "subjects/subjects.hpp"
 #include "time/time.hpp"
 
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 namespace omnibus::sms {
 namespace {
@@ -50,6 +52,15 @@ Inbound inbound(WhatsappMessageReceived const& message) {
   said.provider = "whatsapp_cloud";
   said.provider_message_id = message.provider_message_id;
   said.received_ms = parse_time_ms(message.received_at).value_or(0);
+  return said;
+}
+
+Inbound with_keys(Inbound said, std::string_view record_key, sessions::KeySecrets const& secrets) {
+  if (parse_subject_key(record_key)) said.subject_keys.emplace_back(record_key);
+  for (auto& key : sessions::subject_keys(secrets, said.domain, said.sender))
+    if (std::ranges::find(said.subject_keys, key) == said.subject_keys.end())
+      said.subject_keys.push_back(std::move(key));
+  if (!said.subject_keys.empty()) said.sender.subject_key = said.subject_keys.front();
   return said;
 }
 

@@ -3,6 +3,7 @@
 #include "handler/failure.hpp"
 #include "postgres/rows.hpp"
 #include "sessions/notification.hpp"
+#include "sessions/opt_out.hpp"
 
 #include <algorithm>
 
@@ -110,12 +111,18 @@ std::int64_t PostgresDialogues::count_recent_replies(UnitOfWork& unit, Uuid cons
   return count_replies(unit.transaction(), profile);
 }
 
-void PostgresDialogues::opt_out(UnitOfWork& unit, sessions::Profile const& profile, sessions::Channel channel) {
-  sessions::opt_out(unit.transaction(), profile, channel);
+void PostgresDialogues::opt_out(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) {
+  suppress(unit, said);
+  sessions::opt_out(unit.transaction(), profile, said.channel);
 }
 
-void PostgresDialogues::opt_in(UnitOfWork& unit, sessions::Profile const& profile, sessions::Channel channel) {
-  sessions::opt_in(unit.transaction(), profile, channel);
+void PostgresDialogues::opt_in(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) {
+  sessions::lift_suppression(unit.transaction(), said.domain, said.channel, said.subject_keys);
+  sessions::opt_in(unit.transaction(), profile, said.channel);
+}
+
+void PostgresDialogues::suppress(UnitOfWork& unit, Inbound const& said) {
+  sessions::suppress(unit.transaction(), said.domain, said.channel, said.subject_keys);
 }
 
 void PostgresDialogues::request_notification(UnitOfWork& unit, NotificationRequested const& request) {

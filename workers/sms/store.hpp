@@ -51,9 +51,13 @@ class DialogueStore {
   /// The number of this worker's messages, sent or planned, to the person within the last hour.
   virtual std::int64_t count_recent_replies(UnitOfWork& unit, Uuid const& profile) = 0;
 
-  /// The person opts out of the channel, or in again. As sessions::opt_out() and opt_in().
-  virtual void opt_out(UnitOfWork& unit, sessions::Profile const& profile, sessions::Channel channel) = 0;
-  virtual void opt_in(UnitOfWork& unit, sessions::Profile const& profile, sessions::Channel channel) = 0;
+  /// The sender opts out of the message's channel, or in again. As sessions::opt_out() and opt_in(); and by the
+  /// sender's subject keys, so that it outlives the profile.
+  virtual void opt_out(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) = 0;
+  virtual void opt_in(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) = 0;
+
+  /// Keeps an opt-out of a sender who may have no profile. As sessions::suppress().
+  virtual void suppress(UnitOfWork& unit, Inbound const& said) = 0;
 
   /// Applies the changes from the model's tools to the session: context, then status. If another channel
   /// has closed the session in between, a new one follows, so that facts confirmed to a person are not lost.
@@ -74,8 +78,9 @@ class PostgresDialogues final : public DialogueStore {
   std::optional<Dialogue> receive_if_known(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) override;
   Task<Dialogue> read(Context& context, std::int32_t history) override;
   std::int64_t count_recent_replies(UnitOfWork& unit, Uuid const& profile) override;
-  void opt_out(UnitOfWork& unit, sessions::Profile const& profile, sessions::Channel channel) override;
-  void opt_in(UnitOfWork& unit, sessions::Profile const& profile, sessions::Channel channel) override;
+  void opt_out(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) override;
+  void opt_in(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) override;
+  void suppress(UnitOfWork& unit, Inbound const& said) override;
   Kept keep(UnitOfWork& unit, Dialogue const& dialogue, sessions::Channel channel,
             tools::MessagingTools const& tools) override;
   void request_notification(UnitOfWork& unit, NotificationRequested const& request) override;

@@ -39,7 +39,7 @@ class FakeCalls final : public CallStore {
     auto const found = stored_.summaries.find(call.call_id);
     co_return found == stored_.summaries.end() ? std::nullopt : std::optional{found->second};
   }
-  sessions::Session open_follow_up(UnitOfWork&, CallTerminated const& call,
+  sessions::Session open_follow_up(UnitOfWork&, CallTerminated const& call, std::string_view,
                                    std::optional<std::string> const& told) override {
     if (!stored_.tenants.contains(call.domain)) throw Failure::permanent("domain is no tenant", "unknown_tenant");
     auto& person = stored_.people[call.phone_number];

@@ -34,7 +34,8 @@ struct Dialogues {
   std::map<std::string, Person> people;  ///< by phone number, or WhatsApp user id
   std::vector<Line> log;                 ///< oldest first
   std::set<std::string> tenants{"shop.example"};
-  std::vector<double> expired;  ///< the ages of other people's sessions that have expired
+  std::set<std::pair<std::string, std::string>> suppressed;  ///< channel and subject key
+  std::vector<double> expired;                               ///< the ages of other people's sessions that have expired
 
   void erase_person(std::string const& who) {
     people.erase(who);
@@ -88,11 +89,16 @@ class FakeDialogues final : public DialogueStore {
     co_return dialogue;
   }
   std::int64_t count_recent_replies(UnitOfWork&, Uuid const& profile) override { return replies_to(who_is(profile)); }
-  void opt_out(UnitOfWork&, sessions::Profile const& profile, sessions::Channel channel) override {
-    allow(profile, channel, false);
+  void opt_out(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) override {
+    suppress(unit, said);
+    allow(profile, said.channel, false);
   }
-  void opt_in(UnitOfWork&, sessions::Profile const& profile, sessions::Channel channel) override {
-    allow(profile, channel, true);
+  void opt_in(UnitOfWork&, sessions::Profile const& profile, Inbound const& said) override {
+    for (auto const& key : said.subject_keys) stored_.suppressed.erase({channel_of(said.channel), key});
+    allow(profile, said.channel, true);
+  }
+  void suppress(UnitOfWork&, Inbound const& said) override {
+    for (auto const& key : said.subject_keys) stored_.suppressed.insert({channel_of(said.channel), key});
   }
   Kept keep(UnitOfWork&, Dialogue const& dialogue, sessions::Channel, tools::MessagingTools const& tools) override {
     if (tools.patches().empty() && !tools.status()) return {dialogue.session};

@@ -135,3 +135,17 @@ TEST_CASE("who was deleted while his message was tried does not come back") {
   }
   CHECK(texting.context.published<NotificationRequested>().empty());
 }
+
+TEST_CASE("a STOP that is given up is kept") {
+  Texting texting;
+  SUBCASE("of a person who is not known") {}
+  SUBCASE("of a person who is deleted meanwhile") {
+    REQUIRE(texting.write("HELP") == Kind::handled);
+    texting.stored.erase_person(phone);
+  }
+  SUBCASE("of a person who is known") {
+    REQUIRE(texting.write("HELP") == Kind::handled);
+  }
+  REQUIRE(texting.write_and_refuse("STOP") == Kind::parked);
+  CHECK(texting.stored.suppressed.size() == 1);
+}

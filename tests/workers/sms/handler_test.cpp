@@ -174,6 +174,18 @@ TEST_CASE("STOP, HELP and START are obeyed and answered without a model") {
   CHECK(texting.model.asked() == 0);
 }
 
+TEST_CASE("a STOP is kept by its sender's key and channel until START") {
+  Texting texting;
+  REQUIRE(texting.write("STOP") == Kind::handled);
+  REQUIRE(texting.stored.suppressed.size() == 1);
+  CHECK(texting.stored.suppressed.begin()->first == "sms");
+  auto const key = texting.stored.suppressed.begin()->second;
+  texting.stored.erase_person(phone);
+  CHECK(texting.stored.suppressed.contains({"sms", key}));
+  REQUIRE(texting.write("START") == Kind::handled);
+  CHECK(texting.stored.suppressed.empty());
+}
+
 TEST_CASE("who has opted out is kept and not answered") {
   Texting texting;
   REQUIRE(texting.write("STOP") == Kind::handled);

@@ -1,5 +1,8 @@
 #include "workers/sms/inbound.hpp"
 
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 using namespace omnibus;
@@ -83,4 +86,24 @@ TEST_CASE("a time that cannot be read opens no window") {
   WhatsappMessageReceived message;
   message.received_at = "yesterday";
   CHECK(inbound(message).received_ms == 0);
+}
+
+TEST_CASE("a sender's keys are the record's, if it is a subject key, and those that the secrets make") {
+  SmsMessageReceived message;
+  message.domain = "shop.example";
+  message.phone_number = "+250788123456";
+  std::string const record_key = "0123456789abcdef0123456789abcdef";
+  sessions::KeySecrets const secrets{Secret{"present"}, Secret{"previous"}};
+  auto const made = sessions::subject_keys(secrets, message.domain, {message.phone_number});
+  REQUIRE(made.size() == 2);
+  CHECK(with_keys(inbound(message), record_key, {}).subject_keys == std::vector{record_key});
+  CHECK(with_keys(inbound(message), record_key, {}).sender.subject_key == record_key);
+  CHECK(with_keys(inbound(message), made[0], secrets).subject_keys == made);
+  CHECK(with_keys(inbound(message), record_key, secrets).subject_keys == std::vector{record_key, made[0], made[1]});
+  // Another producer's key: it may be the number itself.
+  for (auto const* other : {"+250788123456", "", "0123456789ABCDEF0123456789ABCDEF", "shop"}) {
+    CHECK(with_keys(inbound(message), other, {}).subject_keys.empty());
+    CHECK_FALSE(with_keys(inbound(message), other, {}).sender.subject_key);
+    CHECK(with_keys(inbound(message), other, secrets).sender.subject_key == made[0]);
+  }
 }

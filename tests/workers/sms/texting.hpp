@@ -24,6 +24,7 @@ inline constexpr auto phone = "+250788123456";
 struct Texting {
   explicit Texting(bool replay = false, std::int32_t replies_per_hour = 30) {
     settings.replies_per_hour = replies_per_hour;
+    settings.profile_key_secret = Secret{"a secret of this test"};
     context.keep_consistent(stored);
     if (replay) context.replay();
     handler.emplace(settings, std::make_unique<FakeDialogues>(stored, script), replay ? nullptr : model.make(settings));
