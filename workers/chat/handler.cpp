@@ -24,6 +24,10 @@ Task<> ChatHandler::handle(Context& context, ChatMessageReceived const& message)
     auto again = replay(context, message, conversation);
     co_return co_await std::move(again);
   }
+  if (!conversation.allowed) {
+    auto refusing = refuse(context, conversation);
+    co_return co_await std::move(refusing);
+  }
   if (conversation.resolved) throw Failure::permanent("the conversation is closed", "closed_conversation");
   if (conversation.with_person) {
     auto silence = stay_silent(context, message, conversation);
@@ -50,6 +54,12 @@ Task<> ChatHandler::handle(Context& context, ChatMessageReceived const& message)
   auto finishing = is_answered ? answer(context, message, conversation, std::move(*text))
                                : fall_back(context, message, conversation, std::move(unanswered));
   co_await std::move(finishing);
+}
+
+Task<> ChatHandler::handle(Context& context, ChatConsentRecorded const& consent) {
+  auto committing =
+      context.commit([&](UnitOfWork& unit) { store_->record_consent(unit, consent, context.event_key()); });
+  co_await std::move(committing);
 }
 
 Task<std::string> ChatHandler::ask(Context& context, ChatMessageReceived const& message,
@@ -97,6 +107,14 @@ Task<> ChatHandler::replay(Context& context, ChatMessageReceived const& message,
   });
   auto const committed = co_await std::move(committing);
   if (committed && deleted) context.pass_over("deleted");
+}
+
+Task<> ChatHandler::refuse(Context& context, Conversation const& conversation) {
+  auto committing = context.commit([&](UnitOfWork& unit) {
+    unit.publish(ChatReplySuppressed{conversation.id, std::string{context.event().id}, "consent_required"},
+                 to_string(conversation.id));
+  });
+  co_await std::move(committing);
 }
 
 Task<> ChatHandler::stay_silent(Context& context, ChatMessageReceived const& message,

@@ -9,6 +9,8 @@
 #include <algorithm>
 
 #include <boost/describe/class.hpp>
+#include <boost/describe/members.hpp>
+#include <boost/mp11/algorithm.hpp>
 #include <pqxx/pqxx>
 
 namespace omnibus::chat {
@@ -18,7 +20,7 @@ namespace {
 // history, the recorded answer, and whether the turn is done.
 constexpr auto open_query = R"(
   SELECT (SELECT status FROM tenants WHERE domain = $1) AS tenant_status,
-         c.id, c.domain, c.session_id, c.status, c.owner_id IS NOT NULL AS with_person, c.takeover_epoch,
+         chat_is_allowed($1, COALESCE(c.id, $3)) AS allowed, c.id, c.domain, c.session_id, c.status, c.owner_id IS NOT NULL AS with_person, c.takeover_epoch,
          (SELECT response::text FROM pipeline.llm_responses WHERE request_key = $4) AS recorded_answer,
          EXISTS (SELECT FROM messages WHERE source_event_id = $4) AS already_handled,
          ARRAY(SELECT role FROM messages WHERE conversation_id = c.id AND content IS NOT NULL
@@ -32,6 +34,7 @@ constexpr auto open_query = R"(
 /// Its row. Without a conversation its columns are NULL.
 struct OpenRow {
   std::optional<std::string> tenant_status;
+  bool allowed = false;
   std::optional<Uuid> id;
   std::optional<std::string> domain, session_id, status;
   bool with_person = false;
@@ -41,8 +44,21 @@ struct OpenRow {
   std::vector<std::string> roles, contents;  ///< of the history, newest first
 };
 BOOST_DESCRIBE_STRUCT(OpenRow, (),
-                      (tenant_status, id, domain, session_id, status, with_person, takeover_epoch, recorded_answer,
-                       already_handled, roles, contents))
+                      (tenant_status, allowed, id, domain, session_id, status, with_person, takeover_epoch,
+                       recorded_answer, already_handled, roles, contents))
+
+// The visitor is known by the conversation. Each word is newer than the one before, whatever the clock does.
+constexpr auto record_consent_query = R"(
+  WITH visitor AS (
+    SELECT replace(COALESCE((SELECT id FROM conversations WHERE domain = $1 AND session_id = $2), $3::uuid)::text, '-', '') AS key
+  )
+  INSERT INTO consents (domain, subject_key, purpose, granted, text_version, source, event_id, created_at)
+  SELECT $1, v.key, p.purpose, p.granted, $4, $5, $6,
+         greatest(clock_timestamp(), (SELECT max(c.created_at) + interval '1 microsecond' FROM consents c
+                                      WHERE c.domain = $1 AND c.subject_key = v.key AND c.purpose = p.purpose))
+  FROM visitor v, unnest($7::text[], $8::boolean[]) AS p (purpose, granted)
+  ON CONFLICT (event_id, purpose) DO NOTHING
+  RETURNING subject_key)";
 
 /// A conversation as a turn reads it.
 struct TurnRow {
@@ -72,6 +88,7 @@ Task<Conversation> PostgresConversations::open(Context& context, ChatMessageRece
   Conversation conversation;
   conversation.id = wanted;
   conversation.already_handled = row.already_handled;
+  conversation.allowed = row.allowed;
   if (row.recorded_answer) {
     if (auto const recorded = json::decode<assistant::RecordedAnswer>(*row.recorded_answer))
       conversation.recorded_answer = recorded->text;
@@ -133,6 +150,35 @@ void PostgresConversations::append_answer(UnitOfWork& unit, Conversation const& 
       FROM messages m WHERE m.source_event_id = $3
       ON CONFLICT (id) DO NOTHING)",
       pqxx::params{to_string(conversation.id), text, to_string(event_key), to_string(name_uuid(event_key, "answer"))});
+}
+
+void PostgresConversations::record_consent(UnitOfWork& unit, ChatConsentRecorded const& consent,
+                                           Uuid const& event_key) {
+  auto& transaction = unit.transaction();
+  if (transaction.exec("SELECT FROM tenants WHERE domain = $1", pqxx::params{consent.domain}).empty())
+    throw Failure::permanent("domain is no tenant", "unknown_tenant");
+  std::vector<std::string> purposes;
+  std::vector<bool> granted;
+  boost::mp11::mp_for_each<boost::describe::describe_members<ConsentPurposes, boost::describe::mod_public>>(
+      [&](auto member) {
+        auto const& word = consent.purposes.*member.pointer;
+        if (!word) return;
+        purposes.emplace_back(member.name);
+        granted.push_back(*word);
+      });
+  auto const recorded = postgres::read<std::string>(
+      transaction, record_consent_query,
+      pqxx::params{consent.domain, consent.session_id,
+                   to_string(conversation_id_of(consent.domain, consent.session_id)), consent.text_version,
+                   consent.source, to_string(event_key), purposes, granted});
+  if (!consent.recorded_by || recorded.empty()) return;
+  transaction.exec(
+      "INSERT INTO gdpr_audit_log (id, domain, actor, action, subject_key, status, payload)"
+      " SELECT $1, $2, $3, 'consent.recorded', $4, 'completed',"
+      "        jsonb_build_object('purposes', jsonb_object_agg(p.purpose, p.granted))"
+      " FROM unnest($5::text[], $6::boolean[]) AS p (purpose, granted) ON CONFLICT DO NOTHING",
+      pqxx::params{to_string(event_key), consent.domain, to_string(*consent.recorded_by), recorded.front(), purposes,
+                   granted});
 }
 
 }  // namespace omnibus::chat

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "events/chat.hpp"
+#include "events/consent.hpp"
 #include "handler/context.hpp"
 #include "uuid/uuid.hpp"
 #include "workers/chat/prompt.hpp"
@@ -17,9 +18,10 @@ namespace omnibus::chat {
 /// A conversation before a turn.
 struct Conversation {
   Uuid id{};
-  bool already_handled = false;      ///< the message's turn was committed before
-  bool resolved = false;             ///< closed: it takes no more messages
-  bool with_person = false;          ///< a person has taken it over: the assistant does not answer
+  bool already_handled = false;  ///< the message's turn was committed before
+  bool resolved = false;         ///< closed: it takes no more messages
+  bool allowed = true;           ///< false: the tenant asks for consent to processing, which the visitor has not given
+  bool with_person = false;      ///< a person has taken it over: the assistant does not answer
   std::int32_t takeover_epoch = 0;   ///< changes when a person takes it over or gives it back
   std::vector<PastMessage> history;  ///< oldest first
   std::optional<std::string> recorded_answer;
@@ -47,6 +49,10 @@ class ConversationStore {
   /// Stores the model's answer to the message of `event_key`, unless it is stored.
   virtual void append_answer(UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key,
                              std::string_view text) = 0;
+
+  /// Stores a visitor's consents, once per event, as their newest word; with an audit row if a person of the team
+  /// recorded them. @throws Failure (permanent) for an unknown tenant.
+  virtual void record_consent(UnitOfWork& unit, ChatConsentRecorded const& consent, Uuid const& event_key) = 0;
 };
 
 /// The same in PostgreSQL: all SQL of the chat worker.
@@ -58,6 +64,7 @@ class PostgresConversations final : public ConversationStore {
                       Uuid const& event_key, std::int64_t received_ms) override;
   void append_answer(UnitOfWork& unit, Conversation const& conversation, Uuid const& event_key,
                      std::string_view text) override;
+  void record_consent(UnitOfWork& unit, ChatConsentRecorded const& consent, Uuid const& event_key) override;
 };
 
 }  // namespace omnibus::chat

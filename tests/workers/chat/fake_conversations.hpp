@@ -7,6 +7,7 @@
 #include "workers/chat/store.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,11 +23,13 @@ struct Conversations {
     bool with_person = false;
     std::int32_t takeover_epoch = 0;
     std::vector<PastMessage> messages;
-    std::set<Uuid> handled;  ///< events whose message is stored
+    std::set<Uuid> handled;          ///< events whose message is stored
+    std::optional<bool> processing;  ///< the visitor's newest word on it
   };
   std::map<Uuid, Row> rows;
   std::set<Uuid> forgotten;  ///< conversations that were deleted on purpose
   std::set<std::string> tenants{"shop.example"};
+  bool consent_required = false;
   bool away = false;  ///< nothing can be read
 };
 
@@ -42,6 +45,7 @@ class FakeConversations final : public ConversationStore {
     Conversation conversation;
     conversation.id = message.conversation_id.value_or(conversation_id_of(message.domain, message.session_id));
     auto const& row = stored_.rows[conversation.id];
+    conversation.allowed = !stored_.consent_required || row.processing.value_or(false);
     conversation.resolved = row.resolved;
     conversation.with_person = row.with_person;
     conversation.takeover_epoch = row.takeover_epoch;
@@ -63,6 +67,10 @@ class FakeConversations final : public ConversationStore {
   }
   void append_answer(UnitOfWork&, Conversation const& conversation, Uuid const&, std::string_view text) override {
     stored_.rows[conversation.id].messages.push_back({"assistant", std::string{text}});
+  }
+  void record_consent(UnitOfWork&, ChatConsentRecorded const& consent, Uuid const&) override {
+    auto& row = stored_.rows[conversation_id_of(consent.domain, consent.session_id)];
+    if (consent.purposes.processing) row.processing = consent.purposes.processing;
   }
 
  private:

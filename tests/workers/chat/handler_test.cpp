@@ -368,3 +368,30 @@ TEST_CASE("a replay stores the recorded answer again and publishes nothing") {
   }
   CHECK(chat.context.published_types().empty());
 }
+
+TEST_CASE("where consent is required, a message without it is neither answered nor stored") {
+  Chat chat;
+  chat.stored.consent_required = true;
+  auto const record_processing = [&](bool granted) {
+    ChatConsentRecorded consent{"shop.example", "s1", {granted}, "service"};
+    return chat.context.hand(*chat.handler, consent);
+  };
+  SUBCASE("when it was never given") {}
+  SUBCASE("when it was taken back: the withdrawal itself needs no consent") {
+    REQUIRE(record_processing(true) == Kind::handled);
+    REQUIRE(record_processing(false) == Kind::handled);
+    REQUIRE(record_processing(false) == Kind::handled);
+  }
+  CHECK(chat.hand() == Kind::handled);
+  CHECK(chat.model.asked() == 0);
+  CHECK(chat.said().empty());
+  auto const suppressed = chat.context.published<ChatReplySuppressed>();
+  REQUIRE(suppressed.size() == 1);
+  CHECK(suppressed[0].reason == "consent_required");
+  CHECK(suppressed[0].in_reply_to == chat.context.event().id);
+  // Given once more, it counts for what follows.
+  REQUIRE(record_processing(true) == Kind::handled);
+  chat.model.script.say("On its way.");
+  CHECK(chat.hand() == Kind::handled);
+  CHECK(chat.said() == question_and_answer);
+}
