@@ -27,7 +27,7 @@ KEPT = {"omnibus.llm.call.completed.v1", "omnibus.llm.call.failed.v1"}
 ABOUT_NOBODY = {"omnibus.match.batch.requested.v1"}
 # Free texts that do not come from people and are not about them.
 NOT_PERSONAL = {"domain", "session_id", "in_reply_to", "reason", "call_id", "provider", "recipient", "kind", "timezone",
-                "request_id", "channel", "error_code", "effect_key", "predicted_outcome", "ticket_id", "occurred_at"}
+                "request_id", "channel", "error_code", "effect_key", "predicted_outcome", "ticket_id", "occurred_at", "source", "text_version"}
 RECORD_KEYS = {"profile_key": "0123456789abcdef0123456789abcdef", "message_hash": "01234567-89ab-cdef-0123-456789abcdef"}
 
 JSON_TYPES = {"string": "string", "uuid": "string", "boolean": "boolean", "int32": "integer", "int64": "integer",

@@ -17,6 +17,7 @@
 #include "workers/gateway/matches/match_routes.hpp"
 #include "workers/gateway/matches/turn_notice.hpp"
 #include "workers/gateway/privacy/privacy_routes.hpp"
+#include "workers/gateway/routes/consents_route.hpp"
 #include "workers/gateway/routes/events_route.hpp"
 #include "workers/gateway/routes/messages_route.hpp"
 #include "workers/gateway/routes/outside_events.hpp"
@@ -92,6 +93,7 @@ class Gateway {
         idempotency_(store_, settings_.idempotency_lease, settings_.idempotency_wait),
         visitor_messages_(store_, recent_, unseen_),
         messages_(admission_, visitor_messages_, idempotency_, publisher_),
+        consents_(admission_, store_, waiting_, publisher_),
         outside_events_(topics_, profile_keys(settings_.webhooks)),
         events_(admission_, store_, visitor_messages_, publisher_, outside_events_),
         transcript_(admission_, access_log_, store_, recent_, unseen_),
@@ -139,6 +141,7 @@ class Gateway {
   Idempotency idempotency_;
   VisitorMessages visitor_messages_;
   MessagesRoute messages_;
+  ConsentsRoute consents_;
   OutsideEvents outside_events_;
   EventsRoute events_;
   TranscriptRoute transcript_;
@@ -160,6 +163,7 @@ class Gateway {
 
 http::Router Gateway::router() {
   constexpr std::string_view messages = "/v1/chat/messages";
+  constexpr std::string_view consents = "/v1/chat/consents";
   constexpr std::string_view events = "/v1/events";
   constexpr std::string_view transcript = "/v1/conversations/{id}";
   constexpr std::string_view stream = "/v1/conversations/{id}/events";
@@ -172,6 +176,10 @@ http::Router Gateway::router() {
     co_return ready() ? http::text_response(200, "ok\n") : http::text_response(503, "not ready\n");
   });
   router.post(messages, guarded(messages, [this](http::Request const& request) { return messages_.post(request); }));
+  router.add_stream("POST", consents,
+                    guarded_waiting(consents, [this](http::Request const& request, http::Stream& out) {
+                      return consents_.post(request, out);
+                    }));
   router.post(events, guarded(events, [this](http::Request const& request) { return events_.post(request); }));
   router.get(transcript,
              guarded(transcript, [this](http::Request const& request) { return transcript_.get(request); }));

@@ -39,6 +39,14 @@ std::optional<ConversationSummary> read_conversation(pqxx::transaction_base& tra
       pqxx::params{to_string(id), domain});
 }
 
+ChatStanding read_standing(pqxx::transaction_base& transaction, std::string_view domain, Uuid const& conversation_id) {
+  return postgres::read_one<ChatStanding>(
+      transaction,
+      "SELECT EXISTS (SELECT FROM conversations WHERE id = $1::uuid AND domain = $2 AND status = 'resolved') AS closed,"
+      " chat_is_allowed($2, $1::uuid) AS allowed",
+      pqxx::params{to_string(conversation_id), domain});
+}
+
 ClaimOutcome try_claim(pqxx::transaction_base& transaction, IdempotencyClaim& claim, double lease_seconds) {
   auto const key_hash = sha256(claim.key);
   // `created_at` is when the present claim was granted: there is no other use for it while the row is pending.
@@ -52,8 +60,9 @@ ClaimOutcome try_claim(pqxx::transaction_base& transaction, IdempotencyClaim& cl
       pqxx::params{claim.scope.domain, as_bytea(key_hash), as_bytea(claim.request), to_string(claim.event_id),
                    lease_seconds});
   if (granted) {
-    auto const conversation = read_conversation(transaction, claim.scope.domain, claim.conversation_id);
-    if (conversation && conversation->closed()) return ClaimOutcome::conversation_closed;
+    auto const standing = read_standing(transaction, claim.scope.domain, claim.conversation_id);
+    if (!standing.allowed) return ClaimOutcome::consent_required;
+    if (standing.closed) return ClaimOutcome::conversation_closed;
     claim.since = *granted;
     return ClaimOutcome::claimed;
   }
@@ -104,6 +113,15 @@ Task<std::optional<ConversationSummary>> Store::conversation(Scope scope, Uuid i
     pqxx::read_transaction transaction(connection);
     enter(transaction, scope);
     return read_conversation(transaction, scope.domain, id);
+  };
+  return pool_.run(std::move(work));
+}
+
+Task<ChatStanding> Store::chat_standing(Scope scope, Uuid conversation_id) {
+  auto work = [scope = std::move(scope), conversation_id](pqxx::connection& connection) {
+    pqxx::read_transaction transaction(connection);
+    enter(transaction, scope);
+    return read_standing(transaction, scope.domain, conversation_id);
   };
   return pool_.run(std::move(work));
 }

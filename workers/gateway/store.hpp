@@ -43,6 +43,7 @@ enum class ClaimOutcome : std::uint8_t {
   in_progress,          ///< claimed by another request whose lease has not expired
   other_request,        ///< the key was used before with another request
   conversation_closed,  ///< and nothing was claimed
+  consent_required,     ///< and nothing was claimed
 };
 
 /// The gateway's view of a conversation.
@@ -55,6 +56,13 @@ struct ConversationSummary {
   bool closed() const { return status == "resolved"; }
 };
 BOOST_DESCRIBE_STRUCT(ConversationSummary, (), (id, domain, session_id, status))
+
+/// Whether a visitor's message may be published.
+struct ChatStanding {
+  bool closed = false;   ///< the conversation is resolved
+  bool allowed = false;  ///< the tenant asks for no consent to processing, or has it of the visitor
+};
+BOOST_DESCRIBE_STRUCT(ChatStanding, (), (closed, allowed))
 
 struct TranscriptMessage {
   std::int64_t seq = 0;
@@ -98,6 +106,8 @@ class Store {
   Task<bool> tenant_exists(Scope scope);
 
   Task<std::optional<ConversationSummary>> conversation(Scope scope, Uuid id);
+  /// What a message of the conversation would meet; it may not exist yet.
+  Task<ChatStanding> chat_standing(Scope scope, Uuid conversation_id);
   /// The messages after a sequence number, at most `limit`, in order.
   Task<std::optional<Transcript>> transcript(Scope scope, Uuid id, std::int64_t after_seq, std::int64_t limit);
 

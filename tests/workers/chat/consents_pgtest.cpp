@@ -1,6 +1,7 @@
 // Consents, as the chat worker stores them and as they are asked for, in a migrated database.
 #include "engine/commit/handler_unit.hpp"
 #include "events/conversation.hpp"
+#include "handler/failure.hpp"
 #include "tests/common/postgres/database_fixture.hpp"
 #include "workers/chat/store.hpp"
 

@@ -161,3 +161,24 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(get(store.claim(late, 15s)) == ClaimOutcome::conversation_closed);
   CHECK(get(store.claim(late, 15s)) == ClaimOutcome::conversation_closed);
 }
+
+TEST_CASE_FIXTURE(Fixture, "without a required consent a message and a claim are refused; a repeat gets its answer") {
+  auto taken = claim_of("hello");
+  CHECK(get(store.claim(taken, 15s)) == ClaimOutcome::claimed);
+  get(store.mark_published(taken));
+  CHECK(get(store.chat_standing(shop, conversation_id)).allowed);
+  execute(R"(UPDATE tenants SET settings = '{"privacy_preferences": {"consent_required": true}}')");
+  CHECK_FALSE(get(store.chat_standing(shop, conversation_id)).allowed);
+  CHECK_FALSE(get(store.chat_standing(bank, random_uuid())).allowed);
+  auto late = claim_of("hello");
+  CHECK(get(store.claim(late, 15s)) == ClaimOutcome::published);
+  late.key = "k2";
+  CHECK(get(store.claim(late, 15s)) == ClaimOutcome::consent_required);
+  execute(
+      "INSERT INTO consents (domain, subject_key, purpose, granted, source, event_id) SELECT domain,"
+      " replace(id::text, '-', ''), 'processing', true, 'service', id FROM conversations");
+  CHECK(get(store.chat_standing(shop, conversation_id)).allowed);
+  CHECK(get(store.claim(late, 15s)) == ClaimOutcome::claimed);
+  // Another tenant's visitor of the same conversation id has consented to nothing there.
+  CHECK_FALSE(get(store.chat_standing(bank, conversation_id)).allowed);
+}

@@ -64,6 +64,7 @@ Task<> Idempotency::once(IdempotencyClaim claim, std::function<Task<>()> publish
       throw Refusal(422, "The Idempotency-Key was used before",
                     "It came with another body; a new request needs a new key", "Idempotency-Key");
     if (outcome == ClaimOutcome::conversation_closed) throw Refusal::closed();
+    if (outcome == ClaimOutcome::consent_required) throw Refusal::consent_required();
     if (outcome == ClaimOutcome::claimed) break;
     if (Clock::now() >= deadline)
       throw Refusal::unavailable("The first request with this Idempotency-Key has not ended yet", 1s);

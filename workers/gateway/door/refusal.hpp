@@ -41,6 +41,9 @@ struct Refusal : std::exception {
   static Refusal closed() {
     return {409, "The conversation is closed", "It has been resolved; begin another session", "session_id"};
   }
+  static Refusal consent_required() {
+    return {403, "consent_required", "The tenant asks for consent to processing first: POST /v1/chat/consents"};
+  }
   static Refusal unavailable(std::string detail, std::chrono::milliseconds retry_after = std::chrono::seconds(2)) {
     return {503, "Not available at the moment", std::move(detail), {}, retry_after};
   }

@@ -26,14 +26,15 @@ Task<> VisitorMessages::check(Principal const& principal, ChatMessageReceived& m
 }
 
 Task<> VisitorMessages::check_open(Principal const& principal, ChatMessageReceived const& message) {
-  std::optional<ConversationSummary> conversation;
+  std::optional<ChatStanding> standing;
   try {
-    auto lookup = store_.conversation(principal.in(message.domain), *message.conversation_id);
-    conversation = co_await std::move(lookup);
+    auto lookup = store_.chat_standing(principal.in(message.domain), *message.conversation_id);
+    standing = co_await std::move(lookup);
   } catch (std::exception const& error) {
     if (classify_database_error(error) == DatabaseError::permanent && postgres::is_database_error(error)) throw;
   }
-  if (conversation && conversation->closed()) throw Refusal::closed();
+  if (standing && !standing->allowed) throw Refusal::consent_required();
+  if (standing && standing->closed) throw Refusal::closed();
 }
 
 void VisitorMessages::expect_reply(ChatMessageReceived const& message) {

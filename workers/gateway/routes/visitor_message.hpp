@@ -23,7 +23,8 @@ class VisitorMessages {
   /// @throws Refusal 400 for a field that breaks a rule, 404 for data of another tenant.
   Task<> check(Principal const& principal, ChatMessageReceived& message, std::string prefix = "");
 
-  /// @throws Refusal 409 when the conversation is closed. While the database is down this is unknown, and the message
+  /// @throws Refusal 409 when the conversation is closed, 403 when the visitor has not given a consent that the tenant
+  /// requires. While the database is down this is unknown, and the message
   /// is published: the chat worker checks again.
   Task<> check_open(Principal const& principal, ChatMessageReceived const& message);
 
