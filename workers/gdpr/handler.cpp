@@ -34,7 +34,7 @@ GdprHandler::GdprHandler(GdprStores stores)
     : stores_{std::move(stores)},
       erasure_{*stores_.requests, *stores_.audit, *stores_.erasure, *stores_.log},
       export_{*stores_.requests, *stores_.audit, *stores_.archives},
-      retention_{*stores_.audit} {}
+      retention_{} {}
 
 Task<bool> GdprHandler::open(Context& context, GdprRequest const& request, std::string_view kind) {
   auto receiving = context.checkpoint("received", [&](UnitOfWork& unit) {

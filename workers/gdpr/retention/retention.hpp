@@ -3,14 +3,20 @@
 
 #include "events/tick.hpp"
 #include "handler/context.hpp"
-#include "workers/gdpr/requests/audit_log.hpp"
+#include "workers/gdpr/retention/retention_store.hpp"
+
+#include <memory>
+#include <vector>
 
 namespace omnibus::gdpr {
 
-/// Purges messages, the audit log and the pipeline's tables at their ticks. Keeps a reference to the audit log.
+/// Purges messages, the audit log and the pipeline's tables at their ticks, and publishes what finished runs did,
+/// those that an operator began included. A run that its guard stopped is an error in the log: an operator looks at the
+/// clock and begins it by `omnibus gdpr prune --force`. Use it on the event loop.
 class Retention {
  public:
-  explicit Retention(AuditLog& audit) : audit_{audit} {}
+  Retention() : Retention{std::make_unique<PostgresRetention>()} {}
+  explicit Retention(std::unique_ptr<RetentionStore> store) : store_{std::move(store)} {}
 
   /// Each ends the event.
   Task<> run(Context& context, TickPruneMessages const& tick);
@@ -18,7 +24,10 @@ class Retention {
   Task<> run(Context& context, TickPrunePipeline const& tick);
 
  private:
-  AuditLog& audit_;
+  Task<> prune(Context& context, std::vector<retention::PruneTask> tasks);
+  void announce(UnitOfWork& unit);
+
+  std::unique_ptr<RetentionStore> store_;
 };
 
 }  // namespace omnibus::gdpr
