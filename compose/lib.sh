@@ -279,7 +279,7 @@ bring_up_workers() {
   for name in "${workers[@]}"; do
     local more=()
     [ "$name" != notify ] || more=("${messages[@]}")
-    [ "$name" != gdpr ] || more=(PROFILE_KEY_SECRET="$OMNIBUS_PROFILE_KEY_SECRET")
+    case $name in sms | notify | gdpr) more+=(PROFILE_KEY_SECRET="$OMNIBUS_PROFILE_KEY_SECRET") ;; esac
     start_worker "$name" LLM_BASE_URL="$OMNIBUS_LLM" LLM_API_KEY="${LLM_API_KEY:-$([ -n "$llm_url" ] || echo simulated)}" "${more[@]}"
   done
   OMNIBUS_METRICS=

@@ -1,11 +1,14 @@
+#include "postgres/rows.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/database/database.hpp"
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include <CLI/CLI.hpp>
+#include <boost/describe/class.hpp>
 #include <fmt/core.h>
 #include <pqxx/pqxx>
 
@@ -15,7 +18,18 @@ namespace {
 struct TenantOptions {
   std::string database;
   std::string domain;
+  std::optional<int> retention_days;
+  std::optional<bool> consent_required;
+  std::optional<std::string> log;
 };
+
+/// A tenant's privacy preferences.
+struct PrivacyPreferences {
+  bool consent_required = false;
+  int retention_days = 0;
+  std::string log;
+};
+BOOST_DESCRIBE_STRUCT(PrivacyPreferences, (), (consent_required, retention_days, log))
 
 void add_tenant(TenantOptions const& options) {
   auto const connection = connect(options.database);
@@ -36,6 +50,24 @@ void set_tenant_status(TenantOptions const& options, std::string const& status) 
                                   pqxx::params{options.domain, status});
   if (updated.affected_rows() == 0) throw std::runtime_error("there is no tenant " + options.domain);
   fmt::print("{} is {}\n", options.domain, status);
+}
+
+/// Sets what was given, and shows all.
+void set_privacy(TenantOptions const& options) {
+  auto const connection = connect(options.database);
+  pqxx::work transaction{*connection};
+  auto const updated = transaction.exec(
+      "UPDATE tenants SET updated_at = now(), settings = jsonb_set(settings, '{privacy_preferences}',"
+      " COALESCE(settings -> 'privacy_preferences', '{}') || jsonb_strip_nulls(jsonb_build_object("
+      " 'consent_required', $2::boolean, 'retention_days', $3::int, 'log', $4::text))) WHERE domain = $1",
+      pqxx::params{options.domain, options.consent_required, options.retention_days, options.log});
+  if (updated.affected_rows() == 0) throw std::runtime_error("there is no tenant " + options.domain);
+  auto const preferences = postgres::read_one<PrivacyPreferences>(
+      transaction, "SELECT consent_required, retention_days, log FROM privacy_preferences($1)",
+      pqxx::params{options.domain});
+  transaction.commit();
+  fmt::print("{} consent_required={} retention_days={} log={}\n", options.domain, preferences.consent_required,
+             preferences.retention_days, preferences.log);
 }
 
 void list_tenants(TenantOptions const& options) {
@@ -74,6 +106,18 @@ void add_tenant_command(CLI::App& application, int&) {
   });
   add_with_domain("resume", "Accept a tenant's tokens again")->callback([options] {
     set_tenant_status(*options, "active");
+  });
+  auto* privacy = add_with_domain("privacy", "Set a tenant's privacy preferences; without options show them");
+  privacy
+      ->add_option("--retention-days", options->retention_days, "Delete what people wrote after these days; 0: keep it")
+      ->check(CLI::Range(0, 36'500));
+  privacy->add_flag("--consent-required,!--no-consent-required", options->consent_required,
+                    "Refuse a chat until the visitor consents to processing");
+  privacy->add_option("--log", options->log, "Personal fields in Kafka: clear, or sealed by a key per person")
+      ->check(CLI::IsMember({"clear", "sealed"}));
+  privacy->callback([privacy, options] {
+    if (privacy->remaining_size() > 0) throw CLI::ExtrasError(privacy->remaining());
+    set_privacy(*options);
   });
   add("ls", "List tenants")->callback([options] { list_tenants(*options); });
 }

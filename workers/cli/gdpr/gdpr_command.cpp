@@ -1,5 +1,6 @@
 #include "workers/cli/commands.hpp"
 #include "workers/cli/gdpr/gdpr_commands.hpp"
+#include "workers/cli/gdpr/gdpr_prune.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -12,6 +13,7 @@ void add_gdpr_command(CLI::App& application, int& exit_code) {
   add_listing_commands(*gdpr);
   add_hold_command(*gdpr);
   add_gdpr_verify_command(*gdpr, exit_code);
+  add_gdpr_prune(*gdpr, exit_code);
 }
 
 }  // namespace omnibus::cli
