@@ -44,8 +44,9 @@ struct ShownRun {
   std::int64_t done = 0;
   std::int64_t held = 0;
   std::string reason;
+  std::int64_t longest_batch_ms = 0;
 };
-BOOST_DESCRIBE_STRUCT(ShownRun, (), (name, state, older_than, due, total, done, held, reason))
+BOOST_DESCRIBE_STRUCT(ShownRun, (), (name, state, older_than, due, total, done, held, reason, longest_batch_ms))
 
 struct RunListing {
   std::vector<ShownRun> runs;
@@ -104,7 +105,7 @@ void prune(PruneCommandOptions const& options, int& exit_code) {
     try {
       auto const report = retention::prune(*connection, task, run);
       listing.runs.push_back({task.name, std::string{state_text(report.state)}, report.cutoff, report.due, report.total,
-                              report.done, report.held, report.reason});
+                              report.done, report.held, report.reason, report.longest_batch.count()});
     } catch (pqxx::insufficient_privilege const&) {
       throw std::runtime_error("this role lacks the right: set DATABASE_URL or --database to the role omnibus_gdpr");
     }
