@@ -41,6 +41,7 @@ struct EnvelopeView {
   std::string_view data_schema{};
   std::string_view correlation_id{};
   std::string_view causation_id{};
+  std::string_view sealed{};  ///< how the personal fields of the data are sealed; empty: they are not
   std::string_view traceparent{};
   std::string_view tracestate{};
 };
@@ -56,6 +57,7 @@ struct Envelope {
   std::string data_schema{};
   std::string correlation_id{};
   std::string causation_id{};
+  std::string sealed{};
   std::string traceparent{};
   std::string tracestate{};
   std::vector<Header> extensions{};

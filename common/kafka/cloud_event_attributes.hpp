@@ -36,6 +36,7 @@ inline constexpr std::array attributes{
     Attribute{"dataschema", &EnvelopeView::data_schema, &Envelope::data_schema},
     Attribute{"correlationid", &EnvelopeView::correlation_id, &Envelope::correlation_id},
     Attribute{"causationid", &EnvelopeView::causation_id, &Envelope::causation_id},
+    Attribute{"sealed", &EnvelopeView::sealed, &Envelope::sealed},
 };
 
 /// Those in another place, or in a different place in each mode.

@@ -45,6 +45,11 @@ Subjects subjects_of_record(RecordView const& record) {
   return subjects_of_key(record.key.value_or(std::string_view{}));
 }
 
+Subjects subjects_of_event(std::string_view type, std::string_view data, std::string_view record_key) {
+  if (auto subjects = subjects_in(AllEvents{}, type, data, record_key)) return *std::move(subjects);
+  return subjects_of_key(record_key);
+}
+
 Subjects subjects_of_record(kafka::Record const& record) {
   std::vector<HeaderView> headers;
   for (auto const& [name, value] : record.headers)

@@ -106,7 +106,9 @@ TEST_CASE("a new worker's role reaches the engine's four tables and nothing else
   CHECK(worker.list("SELECT p.proname FROM pg_proc p WHERE (prosecdef OR proname ~ '_worker$') AND prorettype <> "
                     "'trigger'::regtype"
                     " AND pronamespace::regnamespace::text IN ('public', 'pipeline') AND has_function_privilege('" +
-                    worker.role + "', p.oid, 'EXECUTE')") == std::vector<std::string>{"prune_inbox"});
+                    worker.role + "', p.oid, 'EXECUTE') ORDER BY 1") ==
+        std::vector<std::string>{"prune_inbox", "read_subject_keys", "sealed_tenants", "take_subject_key",
+                                 "unknown_master_key"});
   CHECK_FALSE(
       worker.ask<bool>("SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls FROM pg_roles WHERE"
                        " rolname = '" +
@@ -116,7 +118,8 @@ TEST_CASE("a new worker's role reaches the engine's four tables and nothing else
   for (auto const* const sql :
        {"SELECT 1 FROM tenants", "SELECT 1 FROM messages", "SELECT 1 FROM pipeline.llm_responses",
         "DELETE FROM pipeline.inbox", "DELETE FROM pipeline.fence", "UPDATE pipeline.outbox SET topic = ''",
-        "SELECT pipeline.create_worker('another')", "SELECT pipeline.drop_worker('chat')"}) {
+        "SELECT pipeline.destroy_subject_keys('{}')", "SELECT pipeline.create_worker('another')",
+        "SELECT pipeline.drop_worker('chat')"}) {
     CAPTURE(sql);
     CHECK_THROWS_AS(query.exec(sql), pqxx::insufficient_privilege);
   }
