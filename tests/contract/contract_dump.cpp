@@ -3,15 +3,21 @@
 ///   contract_dump --subjects TYPE KEY
 ///                             decodes standard input as that event and prints whom it is about, one subject key per
 ///                             line; KEY is the record's
+///   contract_dump --seal TYPE seals the personal fields of the data on standard input, and opens them again; prints
+///                             the sealed data
 ///   contract_dump TYPE        decodes standard input as that event and encodes it again; status 1 and the reason on
 ///                             standard error when it is refused
 #include "events_list.hpp"
 #include "json/decode.hpp"
 #include "json/encode.hpp"
+#include "sealing/personal_fields.hpp"
+#include "sealing/sealed_text.hpp"
 #include "subjects/subjects.hpp"
+#include "uuid/uuid.hpp"
 
 #include <iostream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -111,6 +117,24 @@ std::string subjects_in(List<Event...>, std::string_view type, std::string_view 
   return lines;
 }
 
+/// @throws std::runtime_error when it does not open to what it was.
+std::string sealed(std::string_view type, std::string_view text) {
+  auto const* const fields = sealing::personal_fields(type);
+  if (fields == nullptr) return std::string{text};
+  auto const id = random_uuid();
+  auto const key = random_aes_key();
+  auto closed = sealing::change_texts(text, *fields, [&](std::string_view pointer, std::string_view clear) {
+    return sealing::seal_text(id, key, sealing::binding_of(type, pointer, "1"), clear);
+  });
+  auto const as_read = sealing::change_texts(text, *fields, [](auto, auto clear) { return std::string{clear}; });
+  auto const opened = sealing::change_texts(closed, *fields, [&](std::string_view pointer, std::string_view each) {
+    return sealing::open_text(key, sealing::binding_of(type, pointer, "1"), sealing::parse_sealed_text(each).value())
+        .value();
+  });
+  if (opened != as_read) throw std::runtime_error("what was sealed opens to something else");
+  return closed;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -121,6 +145,10 @@ int main(int argc, char** argv) {
   std::string const text(std::istreambuf_iterator<char>(std::cin), {});
   if (argv[1] == std::string_view{"--subjects"} && argc == 4) {
     std::cout << subjects_in(Events{}, argv[2], text, argv[3]);
+    return 0;
+  }
+  if (argv[1] == std::string_view{"--seal"} && argc == 3) {
+    std::cout << sealed(argv[2], text);
     return 0;
   }
   auto const reason = refusal(Events{}, argv[1], text);

@@ -72,6 +72,22 @@ def subjects(event_type, file):
     return set(ended.stdout.decode().split())
 
 
+def seal(event_type, text):
+    return subprocess.run([DUMP, "--seal", event_type], input=text, check=True, capture_output=True).stdout
+
+
+def texts_in(schema, value):
+    """Triples of each string in the value: whether it is personal, its schema, and itself."""
+    if isinstance(value, str):
+        yield schema.get("x-pii", False), schema, value
+    elif isinstance(value, list):
+        for element in value:
+            yield from texts_in(schema.get("items", {}), element)
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from texts_in(schema.get("properties", {}).get(name, {}), member)
+
+
 def decode(event_type, text):
     return subprocess.run([DUMP, event_type], input=text, capture_output=True)
 
@@ -182,6 +198,31 @@ class Contract(unittest.TestCase):
                                      'mark its personal fields with "x-pii": true, or the schema with false')
                     free = {name for name, member in strings if not {"enum", "const", "format", "x-pii"} & member.keys()}
                     self.assertEqual(free - NOT_PERSONAL, set(), "are these personal?")
+
+    def test_sealed_events_are_valid_and_hold_no_personal_text(self):
+        seen = set()
+        for event_type, file in examples("valid"):
+            with self.subTest(str(file.relative_to(EXAMPLES))):
+                text = file.read_bytes()
+                schema = schema_of(event_type)
+                sealed = json.loads(seal(event_type, text))
+                validator_of(event_type).validate(sealed)
+                before, after = (list(texts_in(schema, document)) for document in (json.loads(text), sealed))
+                for (personal, _, clear), (_, _, stored) in zip(before, after, strict=True):
+                    seen |= {event_type} if personal else set()
+                    self.assertEqual(stored.startswith("sealed:v1:"), personal)
+                    self.assertEqual(stored == clear, not personal)
+        marked = {event_type for event_type in self.structs if '"x-pii": true' in json.dumps(schema_of(event_type))}
+        self.assertEqual(seen, marked, "give it an example with a text in a personal field")
+
+    def test_limits_of_personal_texts_do_not_bind_sealed_ones(self):
+        sealed = "sealed:v1:0190b5e8-5a6c-7cc5-a4f4-0f6f7e2b1a11:" + "A" * 100_000
+        for event_type in self.structs:
+            for name, member in strings_of(schema_of(event_type)):
+                if not member.get("x-pii"):
+                    continue
+                with self.subTest(f"{event_type} {name}"):
+                    self.assertTrue(Draft202012Validator(member).is_valid(sealed), "put its limits into an anyOf")
 
     def test_every_event_has_examples_of_both_kinds(self):
         for kind in ("valid", "invalid"):
