@@ -93,7 +93,33 @@ Envelope const& Attempt::envelope() {
 
 std::string_view Attempt::data() {
   parse();
+  if (view_->sealed.empty() || opened_) return data_;
+  auto const* const sealer = engine_.ports().sealer;
+  if (sealer == nullptr) throw sealing::KeyUnavailable("the event is sealed, and this worker has no database for keys");
+  opened_ = std::make_unique<sealing::OpenedEvent>(sealer->open(*view_, data_));
+  data_ = opened_->data;
   return data_;
+}
+
+std::string Attempt::domain() {
+  auto const whole = data();
+  if (opened_ && !opened_->domain.empty()) return opened_->domain;
+  return sealing::text_member(whole, "domain").value_or("");
+}
+
+SealEvent Attempt::sealing(pqxx::transaction_base* transaction) {
+  auto* const sealer = engine_.ports().sealer;
+  if (sealer == nullptr || sealer->is_idle() || replaying()) return {};
+  return [this, sealer, transaction](Envelope& made, std::string& its_data, std::string_view its_key) {
+    auto const plan = sealer->plan(made.type, its_data, its_key, domain());
+    if (!plan) return;
+    auto const cipher = transaction != nullptr ? sealer->take(*plan, *transaction) : sealer->at_hand(*plan);
+    if (!cipher) {
+      engine_.fetch_key(*plan);
+      throw sealing::KeyUnavailable("the key is not in memory yet");
+    }
+    sealing::Sealer::seal(*plan, *cipher, made, its_data);
+  };
 }
 
 Uuid const& Attempt::event_key() {
@@ -227,6 +253,14 @@ Task<bool> Attempt::refuse() {
   co_return true;
 }
 
+Task<> Attempt::skip() {
+  try {
+    auto running = run(event_key(), [](postgres::OpenUnit&) {});
+    co_await std::move(running);
+  } catch (Erased const&) {
+  }
+}
+
 Task<bool> Attempt::commit_unit(std::function<void(UnitOfWork&)> work) {
   auto committing = write(event_key(), {}, std::move(work));
   auto const committed = co_await std::move(committing);
@@ -244,7 +278,8 @@ Task<bool> Attempt::write(Uuid id, std::string series, std::function<void(UnitOf
   std::optional<HandlerUnit> mine;  // the work's, until its transaction ends
   auto running = run(id, [&, this](postgres::OpenUnit& unit) {
     suppressed = 0;
-    mine.emplace(unit, EventMaker{envelope(), worker(), series}, replaying() ? &suppressed : nullptr);
+    mine.emplace(unit, EventMaker{envelope(), worker(), series, sealing(&unit.transaction())},
+                 replaying() ? &suppressed : nullptr);
     work(*mine);
   });
   auto const result = co_await std::move(running);
@@ -270,10 +305,12 @@ bool Attempt::still_wanted() const {
 void Attempt::publish_event_now(std::string_view type, std::string data, std::string key, std::string_view series,
                                 int ordinal) {
   if (replaying()) return engine_.ports().replay->count(Replay::Outcome::suppressed);
-  EventMaker events{envelope(), worker(), series};
+  EventMaker events{envelope(), worker(), series, sealing(nullptr)};
   events.number(ordinal);
   try {
     engine_.ports().producer.produce(events.make(type, data, std::move(key)), {});
+  } catch (sealing::KeyUnavailable const& error) {
+    log::debug("not published", {{"type", type}, {"reason", error.what()}});
   } catch (kafka::Error const& error) {
     log::debug("not published", {{"type", type}, {"reason", error.what()}});
   }
@@ -302,7 +339,7 @@ Task<> Attempt::dead_letter(Failure const& failure, std::function<void(UnitOfWor
     unit.publish(record);
     if (!also) return;
     // A separate series: when the letter is redriven and handled, its publications get other ids.
-    mine.emplace(unit, EventMaker{envelope(), worker(), "gave_up"});
+    mine.emplace(unit, EventMaker{envelope(), worker(), "gave_up", sealing(&unit.transaction())});
     also(*mine);
   });
   co_await std::move(running);

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "concurrency/task.hpp"
+#include "engine/commit/event_maker.hpp"
 #include "engine/dispatch/delivery.hpp"
 #include "handler/context.hpp"
 #include "handler/failure.hpp"
 #include "kafka/cloud_event.hpp"
 #include "postgres/unit.hpp"
+#include "sealing/sealer.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -52,6 +54,8 @@ class Attempt final : public Context {
   /// Asks the database whether to refuse the event because of whom it is about, and leaves its inbox row if so.
   /// @throws Failure (deferred) while the erasure runs.
   Task<bool> refuse();
+  /// Leaves the inbox row of an event that nobody can open any more.
+  Task<> skip();
   /// Whom the event is about, and its first position.
   postgres::About about() const;
 
@@ -64,6 +68,10 @@ class Attempt final : public Context {
 
   Task<bool> write(Uuid id, std::string series, std::function<void(UnitOfWork&)> work);
   Task<postgres::CommitResult> run(Uuid event_id, std::function<void(postgres::OpenUnit&)> work);
+  /// For the events that this one causes. Without a transaction, only keys in memory are used.
+  SealEvent sealing(pqxx::transaction_base* transaction);
+  /// The event's tenant; empty when it does not say.
+  std::string domain();
   void parse();
   Envelope const& envelope();
   Uuid fallback_key() const;
@@ -77,6 +85,7 @@ class Attempt final : public Context {
   std::optional<EnvelopeView> view_;
   std::unique_ptr<Envelope> envelope_;  // made only when events are derived from this one
   std::string_view data_;
+  std::unique_ptr<sealing::OpenedEvent> opened_;  // only of a sealed event
   std::optional<Uuid> event_key_;
   std::string trace_id_;
 };

@@ -229,8 +229,19 @@ Task<Verdict> Engine::process(Delivery& delivery) {
     if (ports_.timings.handler != nullptr)
       ports_.timings.handler->observe(std::chrono::duration<double>{Clock::now() - begun}.count());
     if (!failed) co_return Verdict{Verdict::Kind::done};
-    if (delivery.resolved || !(raised<Suspected>(failed) || raised<Erased>(failed))) break;
+    if (delivery.resolved) break;
     try {
+      if (raised<sealing::KeysNeeded>(failed)) {
+        auto loading = load_keys(failed);
+        co_await std::move(loading);
+        continue;
+      }
+      if (raised<sealing::KeyDestroyed>(failed)) {
+        auto skipping = attempt.skip();
+        co_await std::move(skipping);
+        co_return leave_out(delivery, attempt.log_fields());
+      }
+      if (!raised<Suspected>(failed) && !raised<Erased>(failed)) break;
       auto asking = attempt.refuse();
       if (co_await std::move(asking)) co_return leave_out(delivery, attempt.log_fields());
     } catch (...) {

@@ -21,10 +21,12 @@
 #include "observability/metrics.hpp"
 #include "postgres/pool.hpp"
 #include "resilience/retry_budget.hpp"
+#include "sealing/sealer.hpp"
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -68,6 +70,8 @@ struct Ports {
   std::function<void()> on_fatal = {};
   /// The replay to run; null in a live worker. Its consumer must report the ends of partitions.
   Replay* replay = nullptr;
+  /// Opens and seals events; null for an engine that meets none.
+  sealing::Sealer* sealer = nullptr;
 };
 
 /// Numbers for metrics, readable from any thread.
@@ -123,6 +127,8 @@ class Engine : private Processor, private BatchProcessor {
   ErasedFilter const& erased() const { return erased_; }
   /// Whom to leave out from now on. With a database the engine reads this once a second.
   void learn(postgres::ErasureNews news);
+  /// Begins to bring a key into memory.
+  void fetch_key(sealing::SealingPlan plan);
   /// After a rejected commit: asks the group whether the partition is still ours and, if so, takes it over again.
   void confirm_membership(Delivery const& delivery);
 
@@ -142,6 +148,7 @@ class Engine : private Processor, private BatchProcessor {
   void left(Delivery& delivery, bool finished) override;
   Task<Verdict> process(Delivery& delivery) override;
   void decode(Batch& batch, Delivery& delivery) override;
+  void decode(Batch& batch, BatchEntry& entry);
   Task<> commit(Batch& batch) override;
 
   Task<> commit_entries(Batch& batch, std::vector<BatchEntry*> entries, std::uint32_t attempts);
@@ -152,6 +159,8 @@ class Engine : private Processor, private BatchProcessor {
 
   bool handled_now(Partition& partition, std::uint64_t key_hash, kafka::Message& message);
   Task<Verdict> resolve(Delivery& delivery, Attempt& attempt, std::exception_ptr error);
+  /// Brings keys into memory that a KeysNeeded names.
+  Task<> load_keys(std::exception_ptr needed);
   /// The event is about somebody who was erased, and its inbox row says so.
   Verdict leave_out(Delivery& delivery, log::EventFields const& fields);
   Task<Verdict> park(Delivery& delivery, Attempt& attempt, Failure const& failure);

@@ -23,11 +23,17 @@ constexpr std::chrono::milliseconds longest_delay{2'000};
 
 void Engine::decode(Batch& batch, Delivery& delivery) {
   if (sated_) look_whether_sated();
-  auto const inbox = !work_.batches().own_key;
   delivery.unfiltered = true;
-  Attempt attempt{*this, delivery, inbox};
   BatchEntry entry;
   entry.delivery = &delivery;
+  decode(batch, entry);
+  batch.entries.push_back(std::move(entry));
+}
+
+void Engine::decode(Batch& batch, BatchEntry& entry) {
+  auto const inbox = !work_.batches().own_key;
+  Attempt attempt{*this, *entry.delivery, inbox};
+  entry.error = nullptr;
   auto const before = batch.items->size();
   try {
     if (batch.items->add(attempt)) entry.item = before;
@@ -38,7 +44,6 @@ void Engine::decode(Batch& batch, Delivery& delivery) {
   } catch (...) {
     entry.error = std::current_exception();
   }
-  batch.entries.push_back(std::move(entry));
 }
 
 Task<> Engine::commit(Batch& batch) {
@@ -161,7 +166,28 @@ Task<> Engine::bury(Batch& batch, BatchEntry& entry) {
     if (delivery.partition->lost || delivery.sequence >= delivery.partition->drain_limit) co_return;
     delivery.epoch = delivery.partition->epoch;
     Attempt attempt{*this, delivery, false};
-    auto resolving = resolve(delivery, attempt, entry.error);
+    auto error = entry.error;
+    try {
+      if (raised<sealing::KeysNeeded>(error)) {
+        auto loading = load_keys(error);
+        co_await std::move(loading);
+        decode(batch, entry);
+        if (entry.error) continue;
+        auto committing = commit_entries(batch, {&entry}, settings_.recoverability.max_attempts);
+        co_await std::move(committing);
+        co_return;
+      }
+      if (raised<sealing::KeyDestroyed>(error)) {
+        auto skipping = attempt.skip();
+        co_await std::move(skipping);
+        leave_out(delivery, attempt.log_fields());
+        entry.finished = true;
+        co_return;
+      }
+    } catch (...) {
+      error = std::current_exception();
+    }
+    auto resolving = resolve(delivery, attempt, error);
     auto const verdict = co_await std::move(resolving);
     batch.paused = verdict.kind == Verdict::Kind::outage;
     entry.finished = verdict.kind == Verdict::Kind::done;

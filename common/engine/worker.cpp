@@ -9,6 +9,8 @@
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
 #include "postgres/inbox.hpp"
+#include "postgres/pool.hpp"
+#include "sealing/sealer.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -27,6 +29,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
+#include <pqxx/except>
 #include <unistd.h>
 
 namespace omnibus::engine {
@@ -36,6 +39,7 @@ constexpr std::chrono::seconds probe_timeout{5};
 constexpr std::chrono::hours inbox_margin{24};
 constexpr std::chrono::minutes prune_interval{10};
 constexpr std::int64_t prune_size = 10'000;
+constexpr std::chrono::seconds database_patience{1};
 
 /// Ends the process when a stop takes too long: a hung dependency must not prevent the replacement of a worker.
 class Watchdog {
@@ -208,8 +212,29 @@ Timings timings() {
           &metrics.local_histogram<Metric::database_transaction_duration>("in_doubt")};
 }
 
+/// Checks that the worker can open and seal what tenants want sealed; waits for the database. False once it must stop.
+bool wait_for_keys(sealing::Sealer& sealer, PoolSettings const& database, boost::asio::io_context& loop,
+                   boost::asio::signal_set& signals) {
+  bool stop = false;
+  signals.async_wait([&](boost::system::error_code const& error, int) { stop = !error; });
+  while (loop.poll(), !stop) {
+    try {
+      sealer.require_keys(*postgres::connect(database));
+      break;
+    } catch (pqxx::broken_connection const& error) {
+      log::warn("waiting for PostgreSQL: check DATABASE_URL", {{"reason", error.what()}});
+      std::this_thread::sleep_for(database_patience);
+    }
+  }
+  signals.cancel();
+  loop.poll();
+  loop.restart();
+  return !stop;
+}
+
 int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSettings const& client,
-        MakeWork const& make_work, std::optional<ReplayArguments> const& replaying) {
+        sealing::MasterKeySettings const& master_keys, MakeWork const& make_work,
+        std::optional<ReplayArguments> const& replaying) {
   log::configure(worker, settings.log_level);
   Metrics::process().gauge<Metric::build_info>(worker, "0.1.0").set(1);
   http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
@@ -239,6 +264,8 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
     identity.run_id = replay->run().id();
     identity.run = replay->run().run;
   }
+  sealing::Sealer sealer{sealing::MasterKeys{master_keys}};
+  if (!wait_for_keys(sealer, pool_settings, loop, signals)) return 0;
   TransactionPool pool{std::move(pool_settings)};
   // A committed record is published after any outage of the broker; rows left at the end stay in the outbox.
   kafka::ProducerSettings publishing;
@@ -258,7 +285,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
                 client,
                 std::move(consumer),
                 Ports{producer, &pool, timings(), [ready](bool is) { ready->set(is); }, [] { std::_Exit(1); },
-                      replay ? &replay->replay() : nullptr},
+                      replay ? &replay->replay() : nullptr, &sealer},
                 *work};
   EngineMetrics const metrics{engine.counters()};
 
@@ -279,6 +306,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
     boost::asio::co_spawn(loop, replay->watch(engine, pool), [&](std::exception_ptr const&) { leave(); });
   else
     boost::asio::co_spawn(loop, prune_inbox_for_ever(loop, pool), boost::asio::detached);
+  boost::asio::co_spawn(loop, sealing::keep_fresh(sealer, pool), boost::asio::detached);
   engine.start();
   loop.run();
   pool.close();
@@ -294,6 +322,8 @@ int run_worker(config::Program const& program, config::Catalogue& settings, int 
   client.client_id = fmt::format("omnibus-{}", program.name);
   settings.add(client, "KAFKA_");
   settings.add(worker_settings);
+  sealing::MasterKeySettings master_keys;
+  settings.add(master_keys);
   auto const binary = fmt::format("omnibus-{}", program.name);
   std::optional<ReplayArguments> replay;
   auto described = program;
@@ -307,7 +337,7 @@ int run_worker(config::Program const& program, config::Catalogue& settings, int 
       std::cout << to_text(plan) << std::flush;
       return 0;
     }
-    return run(program.name, worker_settings, client, make_work, replay);
+    return run(program.name, worker_settings, client, master_keys, make_work, replay);
   } catch (std::exception const& error) {
     log::error("the worker cannot run", {{"reason", error.what()}});
     return 1;

@@ -3,8 +3,10 @@
 #include "kafka/error.hpp"
 #include "postgres/errors.hpp"
 #include "postgres/pool.hpp"
+#include "sealing/subject_cipher.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <new>
 #include <string>
 #include <string_view>
@@ -14,6 +16,9 @@
 
 namespace omnibus {
 namespace {
+
+constexpr std::chrono::seconds key_delay{1};
+constexpr std::chrono::seconds longest_key_delay{5};
 
 // Errors of this kind name servers, tables and columns; quoted rows are on later lines.
 std::string first_line(std::string_view text) {
@@ -31,6 +36,11 @@ std::optional<Failure> classify(std::exception_ptr const& error) {
     return std::nullopt;
   } catch (Failure const& failure) {
     return failure;
+  } catch (sealing::KeyUnavailable const& failed) {
+    // Not of every event: those of tenants whose log is clear need no key.
+    return Failure::deferred(failed.what(), key_delay, longest_key_delay);
+  } catch (sealing::SealBroken const& failed) {
+    return Failure::permanent(failed.what(), "seal_broken");
   } catch (kafka::Error const& failed) {
     if (failed.retriable()) return Failure::outage(failed.what());
     return Failure::permanent(failed.what(), "kafka");

@@ -33,13 +33,13 @@ class Context {
 
   /// The event's envelope. @throws Failure (permanent) when the record is not a CloudEvent.
   virtual EnvelopeView const& event() = 0;
-  /// The event's data as received. @throws as event().
+  /// The event's data as received; of a sealed event, opened. @throws as event(), and what opening throws.
   virtual std::string_view data() = 0;
   /// The same for every delivery of this event, from any publisher. @throws as event().
   virtual Uuid const& event_key() = 0;
   /// The record's key, as its producer set it; empty when it has none.
   virtual std::string_view key() const = 0;
-  /// The record's raw value; in binary mode the same as data(). Empty when it has none.
+  /// The record's raw value; in binary mode the same as data(), or sealed. Empty when it has none.
   virtual std::string_view value() const = 0;
   virtual std::string_view topic() const = 0;
   /// 1 for the first attempt. A deferral does not increase it.

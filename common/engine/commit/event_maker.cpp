@@ -11,7 +11,14 @@ namespace omnibus::engine {
 kafka::Record EventMaker::make(std::string_view type, std::string_view data, std::string key) {
   auto const* const topic = kafka::TopicCatalog::built_in().topic_of(type);
   if (topic == nullptr) throw Failure::permanent("no topic in topics.yaml carries " + std::string{type}, "no_topic");
-  auto record = to_binary_record(derive(parent_, worker_, ordinal_++, type), data, topic->name, std::move(key));
+  auto envelope = derive(parent_, worker_, ordinal_++, type);
+  std::string sealed;
+  if (seal_) {
+    sealed = data;
+    seal_(envelope, sealed, key);
+    data = sealed;
+  }
+  auto record = to_binary_record(envelope, data, topic->name, std::move(key));
   if (static_cast<std::int64_t>(kafka::batch_bytes(record)) > topic->max_message_bytes())
     throw Failure::permanent("the event exceeds max.message.bytes of " + topic->name, "too_large");
   return record;

@@ -81,7 +81,8 @@ inline MakeWork each(Handle handle) {
 class DatabaseEngine {
  public:
   DatabaseEngine(Broker& broker, std::string const& database_url, std::string const& topic, std::string const& group,
-                 MakeWork const& make_work, EngineSettings settings = {}, std::function<void(bool)> on_ready = {})
+                 MakeWork const& make_work, EngineSettings settings = {}, std::function<void(bool)> on_ready = {},
+                 sealing::Sealer* sealer = nullptr)
       : producer_{broker.client}, pool_{pool_settings(database_url)}, work_{make_work(loop_)} {
     kafka::ConsumerSettings consumer;
     consumer.group = group;
@@ -90,7 +91,7 @@ class DatabaseEngine {
     consumer.session_timeout = std::chrono::seconds{6};
     engine_ = std::make_unique<Engine>(loop_, Identity{std::string{worker_name}, std::string{worker_name}, "test", {}},
                                        settings, broker.client, consumer,
-                                       Ports{producer_, &pool_, {}, std::move(on_ready)}, *work_);
+                                       Ports{producer_, &pool_, {}, std::move(on_ready), {}, nullptr, sealer}, *work_);
     engine_->start();
     thread_ = std::thread{[this] { loop_.run(); }};
   }
