@@ -18,19 +18,25 @@ std::string_view text_of(auto const& bytes) {
   return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
 }
 
-}  // namespace
-
-MasterKeys::MasterKeys(MasterKeySettings const& settings) {
-  add("PII_MASTER_KEY", settings.pii_master_key.reveal());
-  if (!usable() && !settings.pii_master_key_previous.empty())
-    throw config::ConfigError("PII_MASTER_KEY_PREVIOUS needs PII_MASTER_KEY");
-  add("PII_MASTER_KEY_PREVIOUS", settings.pii_master_key_previous.reveal());
+void check_length(std::string_view setting, Secret const& secret) {
+  if (!secret.empty() && secret.reveal().size() < shortest_secret)
+    throw config::ConfigError(fmt::format("{} needs {} characters at least", setting, shortest_secret));
 }
 
-void MasterKeys::add(std::string_view setting, std::string_view secret) {
+}  // namespace
+
+MasterKeys::MasterKeys(MasterKeySettings const& settings, std::string_view otherwise) {
+  check_length("PII_MASTER_KEY", settings.pii_master_key);
+  check_length("PII_MASTER_KEY_PREVIOUS", settings.pii_master_key_previous);
+  if (settings.pii_master_key.empty() && !settings.pii_master_key_previous.empty())
+    throw config::ConfigError("PII_MASTER_KEY_PREVIOUS needs PII_MASTER_KEY");
+  add(settings.pii_master_key.reveal());
+  add(settings.pii_master_key_previous.reveal());
+  add(otherwise);
+}
+
+void MasterKeys::add(std::string_view secret) {
   if (secret.empty()) return;
-  if (secret.size() < shortest_secret)
-    throw config::ConfigError(fmt::format("{} needs {} characters at least", setting, shortest_secret));
   auto const id = hmac_sha256(secret, "omnibus master key: id");
   keys_.push_back({to_hex(std::span{id}.first<id_bytes>()), hmac_sha256(secret, "omnibus master key: key")});
 }

@@ -41,8 +41,9 @@ struct WrappedKey {
 class MasterKeys {
  public:
   MasterKeys() = default;
+  /// @param otherwise a secret that wraps where there is no master key, and still opens once there is one
   /// @throws config::ConfigError for a master key that is too short.
-  explicit MasterKeys(MasterKeySettings const& settings);
+  explicit MasterKeys(MasterKeySettings const& settings, std::string_view otherwise = {});
 
   /// Whether there is a key to wrap with.
   bool usable() const { return !keys_.empty(); }
@@ -58,7 +59,7 @@ class MasterKeys {
     std::string id;
     AesKey key;
   };
-  void add(std::string_view setting, std::string_view secret);
+  void add(std::string_view secret);
 
   std::vector<Master> keys_;
 };

@@ -4,7 +4,7 @@
 #include "config/config.hpp"
 #include "config/process_settings.hpp"
 #include "kafka/client_settings.hpp"
-#include "privacy/archive_keys.hpp"
+#include "sealing/master_keys.hpp"
 #include "workers/gateway/webhooks/webhook_settings.hpp"
 
 #include <array>
@@ -86,7 +86,7 @@ struct Settings : config::ProcessSettings {
   std::chrono::milliseconds idempotency_wait{10'000};
   std::chrono::milliseconds drain{10'000};
   Secret unsubscribe_secret;
-  privacy::MasterKeySettings master;
+  sealing::MasterKeySettings master;
   LimitSettings limits;
   StreamSettings stream;
   WebhookSettings webhooks;

@@ -9,6 +9,7 @@
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
 #include "postgres/pool.hpp"
+#include "sealing/sealer.hpp"
 #include "workers/gateway/config.hpp"
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/door/connections.hpp"
@@ -41,6 +42,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <pqxx/except>
 
 namespace omnibus::gateway {
 namespace asio = boost::asio;
@@ -81,15 +83,17 @@ class Gateway {
         unseen_(remembered_posts, settings_.stream.unseen),
         rate_limit_(settings_.limits.rate_limit_per_second, settings_.limits.rate_limit_burst),
         pool_(pool_settings(settings_)),
+        sealer_(sealing::MasterKeys(settings_.master)),
         store_(pool_),
         authentication_(store_, settings_.token_cache),
         access_log_(store_, settings_.webhooks.profile_key_secret.reveal()),
         admission_(authentication_, rate_limit_, access_log_),
         waiting_(settings_.limits.max_waiting_requests,
                  [this](std::string worker, Uuid key) { return store_.handled(std::move(worker), key); }),
-        history_(kafka_client(settings_), std::string(replies_topic), streams_catching_up),
+        history_(kafka_client(settings_), std::string(replies_topic), streams_catching_up,
+                 make_opener(sealer_, pool_settings(settings_))),
         producer_(std::make_unique<kafka::Producer>(kafka_client(settings_), producer_settings(settings_))),
-        publisher_(*producer_, topics_),
+        publisher_(*producer_, topics_, sealer_, pool_),
         idempotency_(store_, settings_.idempotency_lease, settings_.idempotency_wait),
         visitor_messages_(store_, recent_, unseen_),
         messages_(admission_, visitor_messages_, idempotency_, publisher_),
@@ -115,6 +119,7 @@ class Gateway {
   void run();
 
  private:
+  void require_keys();
   http::Router router();
   void add_webhooks(http::Router& router);
   bool ready() const { return accepting_ && accepting_->ready() && kafka_->ready() && database_->ready(); }
@@ -130,6 +135,7 @@ class Gateway {
   UnseenReplies unseen_;
   RateLimit rate_limit_;
   TransactionPool pool_;
+  sealing::Sealer sealer_;
   Store store_;
   Authentication authentication_;
   AccessLog access_log_;
@@ -151,7 +157,7 @@ class Gateway {
   UnsubscribeRoute unsubscribe_;
   ReplyFeed turn_feed_;
   MatchRoutes matches_;
-  privacy::ArchiveKeys archive_keys_;
+  sealing::MasterKeys archive_keys_;
   PrivacyRoutes privacy_;
   WebhookRoutes webhooks_;
   using Check = std::shared_ptr<http::AdminServer::Check>;
@@ -264,19 +270,30 @@ Task<> Gateway::stop_on_signal(http::Server& server) {
   context_.stop();
 }
 
+/// Without its database the gateway starts all the same: until it knows who is sealed, it publishes no personal event.
+void Gateway::require_keys() {
+  try {
+    sealer_.require_keys(*postgres::connect(pool_settings(settings_)));
+  } catch (pqxx::broken_connection const& error) {
+    log::warn("the sealed tenants are not known yet: check DATABASE_URL", {{"reason", error.what()}});
+  }
+}
+
 void Gateway::run() {
+  require_keys();
   http::AdminServer admin(settings_.metrics_listen.host, settings_.metrics_listen.port);
   http::Server server(context_.get_executor(), server_settings(settings_), router(), observe);
   auto const connections = Metrics::process().gauge<Metric::http_connections>();
   auto const hook = Metrics::process().on_collect([&] { connections.set(static_cast<double>(server.connections())); });
   tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(replies_topic), context_.get_executor(),
-                                      listener());
+                                      listener(), read_reply, make_opener(sealer_, pool_settings(settings_)));
   turn_tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(turns_topic), context_.get_executor(),
                                            turn_listener(), read_turn_notice);
   server.start();
   log::info("http listening",
             {{"address", settings_.http_listen.host + ":" + std::to_string(server.port())}, {"port", server.port()}});
   asio::co_spawn(context_, watch(admin), asio::detached);
+  asio::co_spawn(context_, sealing::keep_fresh(sealer_, pool_), asio::detached);
   asio::co_spawn(context_, stop_on_signal(server), asio::detached);
   context_.run();
   tail_->stop();

@@ -3,6 +3,7 @@
 #include "observability/log.hpp"
 #include "workers/gateway/door/refusal.hpp"
 
+#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -26,13 +27,16 @@ Refusal refusal_of(kafka::Error const& error, kafka::TopicSpec const& topic, std
 }  // namespace
 
 Task<> Publisher::publish(Envelope envelope, std::string data, std::string key) {
-  auto const& topic = topic_of(topics_, envelope.type);
-  auto record = to_binary_record(envelope, data, topic.name, std::move(key));
+  Event event{std::move(envelope), std::move(data), std::move(key)};
+  auto const& topic = topic_of(topics_, event.envelope.type);
+  auto sealing = seal(event);
+  co_await std::move(sealing);
+  auto record = to_binary_record(event.envelope, event.data, topic.name, std::move(event.key));
   try {
     auto sending = producer_.send(std::move(record));
     co_await std::move(sending);
   } catch (kafka::Error const& error) {
-    throw refusal_of(error, topic, envelope.id);
+    throw refusal_of(error, topic, event.envelope.id);
   }
 }
 
@@ -41,6 +45,8 @@ Task<> Publisher::publish_all(std::vector<Event> events) {
   std::vector<kafka::Record> records;
   for (auto& event : events) {
     auto const& topic = topic_of(topics_, event.envelope.type);
+    auto sealing = seal(event);
+    co_await std::move(sealing);
     records.push_back(to_binary_record(event.envelope, event.data, topic.name, std::move(event.key)));
   }
   try {
@@ -49,6 +55,23 @@ Task<> Publisher::publish_all(std::vector<Event> events) {
   } catch (kafka::Error const& error) {
     auto const& first = events.front().envelope;
     throw refusal_of(error, topic_of(topics_, first.type), first.id);
+  }
+}
+
+Task<> Publisher::seal(Event& event) {
+  if (sealer_.is_idle()) co_return;
+  try {
+    auto const plan = sealer_.plan(event.envelope.type, event.data, event.key, event.domain);
+    if (!plan) co_return;
+    auto cipher = sealer_.at_hand(*plan);
+    if (!cipher) {
+      auto taking = pool_.run([&](pqxx::connection& connection) { return sealer_.take(*plan, connection); });
+      cipher = co_await std::move(taking);
+    }
+    sealing::Sealer::seal(*plan, *cipher, event.envelope, event.data);
+  } catch (std::exception const& error) {
+    log::warn("an event could not be sealed", {{"event_id", event.envelope.id}, {"reason", error.what()}});
+    throw Refusal::unavailable("The event could not be sealed; send it again with the same id or Idempotency-Key");
   }
 }
 

@@ -3,7 +3,6 @@
 
 #include "config/config.hpp"
 #include "config/types.hpp"
-#include "privacy/archive_keys.hpp"
 #include "privacy/person.hpp"
 
 #include <array>
@@ -16,7 +15,6 @@ namespace omnibus::gdpr {
 struct GdprSettings {
   Secret profile_key_secret;
   Secret profile_key_secret_previous;
-  privacy::MasterKeySettings master{};
 
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
@@ -26,7 +24,7 @@ struct GdprSettings {
                   "The secret before the last change: people are found under both; empty: there was none"},
   };
 };
-BOOST_DESCRIBE_STRUCT(GdprSettings, (), (profile_key_secret, profile_key_secret_previous, master))
+BOOST_DESCRIBE_STRUCT(GdprSettings, (), (profile_key_secret, profile_key_secret_previous))
 
 /// @throws std::invalid_argument that names the setting, for secrets that are missing or too short.
 void check_settings(GdprSettings const& settings);

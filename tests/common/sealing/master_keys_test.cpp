@@ -30,6 +30,15 @@ TEST_CASE("the current master key wraps") {
   CHECK_FALSE(MasterKeys{}.usable());
 }
 
+TEST_CASE("another secret wraps where there is no master key, and still opens once there is one") {
+  auto const key = random_aes_key();
+  MasterKeys const without{{}, "another secret"};
+  CHECK(without.unwrap(without.wrap(key, "row 1"), "row 1") == key);
+  MasterKeys const later{{Secret{"a master key that is long"}, {}}, "another secret"};
+  CHECK(later.unwrap(without.wrap(key, "row 1"), "row 1") == key);
+  CHECK_FALSE(without.unwrap(later.wrap(key, "row 1"), "row 1"));
+}
+
 TEST_CASE("a master key that is short, or only the previous one, names the setting") {
   CHECK_THROWS_WITH_AS(keys("short"), doctest::Contains("PII_MASTER_KEY "), config::ConfigError);
   CHECK_THROWS_WITH_AS(keys("", "a master key that is long"), doctest::Contains("PII_MASTER_KEY"), config::ConfigError);

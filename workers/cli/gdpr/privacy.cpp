@@ -21,7 +21,7 @@ struct PrivacySecrets {
   static constexpr std::string_view prefix = "";
   Secret profile_key_secret;
   Secret profile_key_secret_previous;
-  privacy::MasterKeySettings master;
+  sealing::MasterKeySettings master;
 
   static constexpr std::array docs{
       config::Doc{"profile_key_secret", "That of the gateway"},
@@ -81,7 +81,7 @@ privacy::KeySecrets key_secrets(privacy::SubjectRules const& rules) {
   return secrets;
 }
 
-privacy::ArchiveKeys archive_keys() {
+sealing::MasterKeys archive_keys() {
   auto const secrets = config::load<PrivacySecrets>();
   return {secrets.master, secrets.profile_key_secret.reveal()};
 }

@@ -17,17 +17,6 @@ int to_ms(std::chrono::milliseconds duration) {
   return static_cast<int>(duration.count());
 }
 
-/// The reply in a record, in either mode.
-std::optional<Reply> read_record(Cursor at, RecordView const& record, ReadEvent read_event) {
-  if (!record.value) return std::nullopt;
-  if (is_structured(record)) {
-    auto const event = parse_cloud_event(record);
-    return event ? read_event(at, event->envelope.type, event->data) : std::nullopt;
-  }
-  auto const envelope = parse_envelope(record);
-  return envelope ? read_event(at, envelope->type, *record.value) : std::nullopt;
-}
-
 void collect_headers(rd_kafka_message_t const& message, std::vector<HeaderView>& headers) {
   rd_kafka_headers_t* all = nullptr;
   if (rd_kafka_message_headers(&message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
@@ -62,8 +51,9 @@ kafka::Client connect(kafka::ClientSettings const& settings, void* self,
 
 }  // namespace
 
-ReplyLog::ReplyLog(kafka::ClientSettings settings, std::string_view name, std::string topic, ReadEvent read_event)
-    : name_(std::move(topic)), read_event_(read_event) {
+ReplyLog::ReplyLog(kafka::ClientSettings settings, std::string_view name, std::string topic, ReadEvent read_event,
+                   OpenReply open)
+    : name_(std::move(topic)), read_event_(read_event), open_(std::move(open)) {
   settings.client_id += "-";
   settings.client_id += name;
   client_ = connect(settings, this, &ReplyLog::on_error);
@@ -120,6 +110,22 @@ void ReplyLog::stop(std::int32_t partition) {
   if (started_.erase(partition) != 0) rd_kafka_consume_stop(topic_.get(), partition);
 }
 
+std::optional<Reply> ReplyLog::read_record(Cursor at, RecordView const& record) const {
+  if (!record.value) return std::nullopt;
+  if (is_structured(record)) {
+    auto const event = parse_cloud_event(record);
+    return event ? read_data(at, view_of(event->envelope), event->data) : std::nullopt;
+  }
+  auto const envelope = parse_envelope(record);
+  return envelope ? read_data(at, *envelope, *record.value) : std::nullopt;
+}
+
+std::optional<Reply> ReplyLog::read_data(Cursor at, EnvelopeView const& envelope, std::string_view data) const {
+  if (envelope.sealed.empty()) return read_event_(at, envelope.type, data);
+  auto const opened = open_ ? open_(envelope, data) : std::nullopt;
+  return opened ? read_event_(at, envelope.type, *opened) : std::nullopt;
+}
+
 void ReplyLog::take(rd_kafka_message_t& message, std::vector<LogEntry>& entries) {
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     log::debug("reading replies", {{"reason", rd_kafka_err2str(message.err)}, {"partition", message.partition}});
@@ -134,7 +140,7 @@ void ReplyLog::take(rd_kafka_message_t& message, std::vector<LogEntry>& entries)
     record.value = std::string_view(static_cast<char const*>(message.payload), message.len);
   record.headers = headers;
   Cursor const at{message.partition, message.offset};
-  entries.push_back({at, read_record(at, record, read_event_)});
+  entries.push_back({at, read_record(at, record)});
 }
 
 std::vector<LogEntry> ReplyLog::read(std::chrono::milliseconds timeout) {

@@ -4,6 +4,7 @@
 #include "kafka/client_settings.hpp"
 #include "kafka/handles.hpp"
 #include "workers/gateway/replies/reply.hpp"
+#include "workers/gateway/replies/reply_opener.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -31,8 +32,10 @@ using ReadEvent = std::optional<Reply> (*)(Cursor at, std::string_view type, std
 /// one thread.
 class ReplyLog {
  public:
-  /// Connects in the background. `name` is appended to the client id. @throws kafka::Error for a rejected setting.
-  ReplyLog(kafka::ClientSettings settings, std::string_view name, std::string topic, ReadEvent read_event = read_reply);
+  /// Connects in the background. `name` is appended to the client id. Without `open`, sealed events are of no interest.
+  /// @throws kafka::Error for a rejected setting.
+  ReplyLog(kafka::ClientSettings settings, std::string_view name, std::string topic, ReadEvent read_event = read_reply,
+           OpenReply open = {});
   ~ReplyLog();
   ReplyLog(ReplyLog const&) = delete;
   ReplyLog& operator=(ReplyLog const&) = delete;
@@ -56,9 +59,12 @@ class ReplyLog {
  private:
   static void on_error(rd_kafka_t*, int error, char const* reason, void* self);
   void take(rd_kafka_message_t& message, std::vector<LogEntry>& entries);
+  std::optional<Reply> read_record(Cursor at, RecordView const& record) const;
+  std::optional<Reply> read_data(Cursor at, EnvelopeView const& envelope, std::string_view data) const;
 
   std::string name_;
   ReadEvent read_event_;
+  OpenReply open_;
   kafka::Client client_;
   kafka::TopicHandle topic_;
   kafka::QueueHandle queue_;

@@ -31,12 +31,13 @@ constexpr std::size_t records_per_stretch = 20'000;
 }  // namespace
 
 ReplyTail::ReplyTail(kafka::ClientSettings settings, std::string topic, asio::any_io_executor executor,
-                     Listener listener, ReadEvent read_event)
+                     Listener listener, ReadEvent read_event, OpenReply open)
     : settings_(std::move(settings)),
       topic_(std::move(topic)),
       executor_(std::move(executor)),
       listener_(std::move(listener)),
       read_event_(read_event),
+      open_(std::move(open)),
       room_(batches_waiting) {
   thread_ = std::thread([this] { run(); });
 }
@@ -51,7 +52,7 @@ void ReplyTail::stop() {
 }
 
 void ReplyTail::run() {
-  ReplyLog log(settings_, "replies", topic_, read_event_);
+  ReplyLog log(settings_, "replies", topic_, read_event_, open_);
   std::vector<std::int32_t> known;
   bool complained = false;
   // The replies to a message that this gateway accepts must be seen, so it is not ready before the tail is in place.
@@ -117,11 +118,11 @@ void ReplyTail::tell(std::vector<Reply> replies) {
 /// The thread, and its client, created at the first request.
 class ReplyHistory::Implementation {
  public:
-  Implementation(kafka::ClientSettings settings, std::string topic, std::size_t max_waiting)
-      : settings_(std::move(settings)), topic_(std::move(topic)), max_waiting_(max_waiting) {}
+  Implementation(kafka::ClientSettings settings, std::string topic, std::size_t max_waiting, OpenReply open)
+      : settings_(std::move(settings)), topic_(std::move(topic)), max_waiting_(max_waiting), open_(std::move(open)) {}
 
   bool has(std::int32_t partition) {
-    if (!log_) log_ = std::make_unique<ReplyLog>(settings_, "history", topic_);
+    if (!log_) log_ = std::make_unique<ReplyLog>(settings_, "history", topic_, read_reply, open_);
     auto const known = log_->partitions(answer_timeout);
     return std::find(known.begin(), known.end(), partition) != known.end();
   }
@@ -179,11 +180,13 @@ class ReplyHistory::Implementation {
   kafka::ClientSettings settings_;
   std::string topic_;
   std::size_t max_waiting_;
+  OpenReply open_;
   std::unique_ptr<ReplyLog> log_;
 };
 
-ReplyHistory::ReplyHistory(kafka::ClientSettings settings, std::string topic, std::size_t max_waiting)
-    : implementation_(std::make_shared<Implementation>(std::move(settings), std::move(topic), max_waiting)) {}
+ReplyHistory::ReplyHistory(kafka::ClientSettings settings, std::string topic, std::size_t max_waiting, OpenReply open)
+    : implementation_(
+          std::make_shared<Implementation>(std::move(settings), std::move(topic), max_waiting, std::move(open))) {}
 
 ReplyHistory::~ReplyHistory() {
   stop();

@@ -32,7 +32,7 @@ class ReplyTail {
   };
 
   ReplyTail(kafka::ClientSettings settings, std::string topic, boost::asio::any_io_executor executor, Listener listener,
-            ReadEvent read_event = read_reply);
+            ReadEvent read_event = read_reply, OpenReply open = {});
   /// Stops; there are no more calls once the executor has run what was posted.
   ~ReplyTail();
   ReplyTail(ReplyTail const&) = delete;
@@ -54,6 +54,7 @@ class ReplyTail {
   boost::asio::any_io_executor executor_;
   Listener listener_;
   ReadEvent read_event_;
+  OpenReply open_;
   std::counting_semaphore<> room_;  // batches that the executor has not processed yet
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
@@ -64,7 +65,7 @@ class ReplyTail {
 /// after the other.
 class ReplyHistory {
  public:
-  ReplyHistory(kafka::ClientSettings settings, std::string topic, std::size_t max_waiting);
+  ReplyHistory(kafka::ClientSettings settings, std::string topic, std::size_t max_waiting, OpenReply open = {});
   ~ReplyHistory();
   ReplyHistory(ReplyHistory const&) = delete;
   ReplyHistory& operator=(ReplyHistory const&) = delete;

@@ -146,7 +146,7 @@ Task<http::Response> WebhookRoutes::take(Webhook const& webhook, std::vector<Inb
     auto envelope = originate(source, event.type, request.headers.find("traceparent").value_or(""));
     envelope.id = to_string(event.id);
     taken.event_ids.push_back(event.id);
-    outgoing.push_back({std::move(envelope), std::move(event.data), std::move(event.key)});
+    outgoing.push_back({std::move(envelope), std::move(event.data), std::move(event.key), settings_.webhook_domain});
   }
   auto publishing = publisher_.publish_all(std::move(outgoing));
   co_await std::move(publishing);

@@ -46,7 +46,7 @@ class Collection {
   Collection(pqxx::connection& connection, privacy::KeySecrets const& secrets, GdprRequest const& request)
       : connection_{connection}, secrets_{secrets}, request_{request} {}
 
-  MadeArchive run(privacy::ArchiveKeys const& keys, PersonLog& log) {
+  MadeArchive run(sealing::MasterKeys const& keys, PersonLog& log) {
     privacy::fill_subject_keys(connection_, secrets_, request_.domain);
     collect_rows();
     collect_records(log);
@@ -167,7 +167,7 @@ void StoredArchives::keep(UnitOfWork& unit, GdprRequest const& request, MadeArch
       "INSERT INTO gdpr_archives (request_id, domain, subject_key, archive_id, key_id, wrapped_key, size, sha256)"
       " VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'hex')) ON CONFLICT DO NOTHING",
       pqxx::params{to_string(request.request_id), request.domain, request.subject_key, to_string(archive.archive_id),
-                   archive.key.key_id, pqxx::binary_cast(archive.key.sealed), archive.size, archive.sha256_hex});
+                   archive.key.master_key_id, pqxx::binary_cast(archive.key.bytes), archive.size, archive.sha256_hex});
 }
 
 }  // namespace omnibus::gdpr
