@@ -79,6 +79,9 @@ void add_dlq_command(CLI::App& application, int& exit_code) {
   showing->add_option("--topic", options->topic, "The original topic, such as chat.messages")->required();
   showing->add_option("letter", options->place, "PARTITION/OFFSET, as ls shows it")->required();
   showing->add_flag("--payload", options->payload, "Show the payload as well, which may contain personal data");
+  showing->add_flag(
+      "--open", options->open,
+      "With --payload: open sealed fields. Needs PII_MASTER_KEY and OPERATOR_DATABASE_URL; each use is audited");
 
   auto const add_acting = [&](char const* name, char const* help, postgres::LetterAction action) {
     auto* command = add(name, help, add_operator_database_option,

@@ -29,6 +29,7 @@ struct DlqOptions {
   bool yes = false;
   bool skip_order = false;
   bool payload = false;
+  bool open = false;
   bool json = false;
 
   /// @throws std::invalid_argument that names the option.

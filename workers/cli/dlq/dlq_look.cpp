@@ -5,6 +5,7 @@
 #include "workers/cli/database/database.hpp"
 #include "workers/cli/dlq/dlq_command.hpp"
 #include "workers/cli/dlq/letter_report.hpp"
+#include "workers/cli/gdpr/audited_opener.hpp"
 #include "workers/cli/terminal/terminal.hpp"
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include <boost/describe/class.hpp>
 #include <fmt/format.h>
 #include <pqxx/pqxx>
 
@@ -59,6 +61,25 @@ std::pair<std::int32_t, std::int64_t> read_place(std::string const& text) {
     throw std::invalid_argument(
         fmt::format("{} is not a letter: give PARTITION/OFFSET, as omnibus dlq ls shows it", printable(text, 64)));
   return {partition, offset};
+}
+
+/// What the audit says of an opened letter.
+struct OpenedLetter {
+  std::string topic;
+  std::string letter_id;
+};
+BOOST_DESCRIBE_STRUCT(OpenedLetter, (), (topic, letter_id))
+
+/// @throws std::runtime_error when it does not open.
+void open_payload(DlqOptions const& options, engine::DeadLetter const& letter, LetterDetails& details) {
+  if (!details.payload) throw std::invalid_argument("--open needs --payload");
+  if (!letter.event) return;
+  AuditedOpener opener{options.database, json::encode(OpenedLetter{letter.topic, to_string(letter.id)})};
+  try {
+    details.payload = opener.open(view_of(*letter.event), *details.payload);
+  } catch (sealing::KeyDestroyed const& error) {
+    throw std::runtime_error{error.what()};
+  }
 }
 
 }  // namespace
@@ -119,7 +140,8 @@ int show_letter(DlqOptions const& options) {
     });
   if (!letter) throw std::runtime_error(fmt::format("there is no letter {} in {}", options.place, topic));
   auto const database = connect_if_told(options);
-  auto const details = details_of(*letter, actions_of(database.get(), topic), options.payload);
+  auto details = details_of(*letter, actions_of(database.get(), topic), options.payload);
+  if (options.open) open_payload(options, *letter, details);
   if (options.payload)
     fmt::print(stderr, "omnibus: the payload follows; it may contain personal data, so keep it out of logs\n");
   if (options.json)

@@ -1,6 +1,5 @@
 #include "workers/cli/commands.hpp"
 #include "workers/cli/gdpr/gdpr_commands.hpp"
-#include "workers/cli/gdpr/gdpr_prune.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -13,7 +12,8 @@ void add_gdpr_command(CLI::App& application, int& exit_code) {
   add_listing_commands(*gdpr);
   add_hold_command(*gdpr);
   add_gdpr_verify_command(*gdpr, exit_code);
-  add_gdpr_prune(*gdpr, exit_code);
+  add_gdpr_prune_command(*gdpr, exit_code);
+  add_gdpr_rekey_command(*gdpr);
 }
 
 }  // namespace omnibus::cli

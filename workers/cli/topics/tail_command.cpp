@@ -7,6 +7,8 @@
 #include "kafka/handles.hpp"
 #include "observability/log.hpp"
 #include "workers/cli/commands.hpp"
+#include "workers/cli/database/database.hpp"
+#include "workers/cli/gdpr/audited_opener.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -33,6 +35,8 @@ struct TailOptions {
   kafka::ClientSettings client;
   std::string client_options;
   bool from_beginning = false;
+  bool open = false;
+  std::string database;
 };
 
 /// One line of output.
@@ -48,6 +52,12 @@ struct TailedEvent {
   std::optional<std::string> unreadable;  ///< the error in a record that is not an event of ours
 };
 BOOST_DESCRIBE_STRUCT(TailedEvent, (), (partition, offset, key, type, source, id, time, data, unreadable))
+
+/// What the audit says of this command.
+struct TailedTopic {
+  std::string topic;
+};
+BOOST_DESCRIBE_STRUCT(TailedTopic, (), (topic))
 
 struct AnyObject {};
 BOOST_DESCRIBE_STRUCT(AnyObject, (), ())
@@ -69,7 +79,21 @@ std::vector<HeaderView> headers_of(rd_kafka_message_t const& message) {
   return headers;
 }
 
-void read_event(RecordView const& record, TailedEvent& out) {
+/// Opens the event where that is asked for and possible; otherwise it stays sealed, and the reason is printed.
+void open_event(AuditedOpener* opener, CloudEvent& event, TailedEvent& out) {
+  if (opener == nullptr) return;
+  try {
+    event.data = opener->open(view_of(event.envelope), event.data);
+  } catch (sealing::KeyDestroyed const& error) {
+    out.unreadable = error.what();
+  } catch (sealing::KeyUnavailable const& error) {
+    out.unreadable = error.what();
+  } catch (sealing::SealBroken const& error) {
+    out.unreadable = error.what();
+  }
+}
+
+void read_event(RecordView const& record, AuditedOpener* opener, TailedEvent& out) {
   auto event = parse_cloud_event(record);
   if (!event) {
     out.unreadable = event.error().message();
@@ -80,6 +104,7 @@ void read_event(RecordView const& record, TailedEvent& out) {
   out.id = event->envelope.id;
   out.time = event->envelope.time;
   if (event->data.empty()) return;
+  open_event(opener, *event, out);
   auto const object = json::decode<AnyObject>(event->data);
   if (!object) {
     out.unreadable = object.error().message();
@@ -91,14 +116,14 @@ void read_event(RecordView const& record, TailedEvent& out) {
   out.data = json::Raw{std::move(event->data)};
 }
 
-void print(rd_kafka_message_t const& message) {
+void print(rd_kafka_message_t const& message, AuditedOpener* opener) {
   auto const headers = headers_of(message);
   TailedEvent event;
   event.partition = message.partition;
   event.offset = message.offset;
   RecordView const record{view(message.key, message.key_len), view(message.payload, message.len), headers};
   if (record.key) event.key = std::string(*record.key);
-  read_event(record, event);
+  read_event(record, opener, event);
   fmt::print("{}\n", json::encode(event));
   std::fflush(stdout);
 }
@@ -136,6 +161,8 @@ kafka::Client connect(TailOptions const& options) {
 }
 
 [[noreturn]] void follow(TailOptions const& options) {
+  std::optional<AuditedOpener> opener;
+  if (options.open) opener.emplace(options.database, json::encode(TailedTopic{options.topic}));
   auto const client = connect(options);
   auto const& name = options.topic;
   kafka::TopicHandle const topic{rd_kafka_topic_new(client.get(), name.c_str(), nullptr)};
@@ -157,7 +184,7 @@ kafka::Client connect(TailOptions const& options) {
     auto* const message = rd_kafka_consume_queue(queue.get(), wait_ms);
     rd_kafka_poll(client.get(), 0);
     if (message == nullptr) continue;
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) print(*message);
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) print(*message, opener ? &*opener : nullptr);
     rd_kafka_message_destroy(message);
   }
 }
@@ -171,6 +198,10 @@ void add_tail_command(CLI::App& application, int&) {
   command->add_option("topic", options->topic, "The topic, such as chat.replies")->required();
   command->add_flag("--from-beginning", options->from_beginning,
                     "Begin with the oldest event in the topic, not with new ones");
+  command->add_flag(
+      "--open", options->open,
+      "Open sealed fields. Needs PII_MASTER_KEY and the database role omnibus_operator; each use is audited");
+  add_operator_database_option(*command, options->database);
   command->add_option("--brokers", options->client.brokers, "Bootstrap addresses")
       ->envname("KAFKA_BROKERS")
       ->capture_default_str();

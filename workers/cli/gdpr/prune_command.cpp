@@ -1,9 +1,8 @@
-#include "workers/cli/gdpr/gdpr_prune.hpp"
-
 #include "json/encode.hpp"
 #include "kafka/topics.hpp"
 #include "retention/prune_run.hpp"
 #include "workers/cli/database/database.hpp"
+#include "workers/cli/gdpr/gdpr_commands.hpp"
 #include "workers/cli/terminal/terminal.hpp"
 
 #include <algorithm>
@@ -120,7 +119,7 @@ void prune(PruneCommandOptions const& options, int& exit_code) {
 
 }  // namespace
 
-void add_gdpr_prune(CLI::App& gdpr, int& exit_code) {
+void add_gdpr_prune_command(CLI::App& gdpr, int& exit_code) {
   auto const options = std::make_shared<PruneCommandOptions>();
   auto* command = gdpr.add_subcommand(
       "prune", "Delete what is too old, as the ticks do; exit 2 if a run was stopped. Needs the role gdpr");

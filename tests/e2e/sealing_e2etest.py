@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""A tenant whose log is sealed: its chat works as anybody's, and no tool reads in the log what people wrote."""
+import base64
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from gateway_case import BANK, MESSAGES, SHOP, message, new_session  # noqa: E402
+from harness import Http, Stack, binary, conversation_id_of, eventually  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CANARY = "Wanjiru asks for parcel 4410"
+OLD, NEW = "the first master key", "the second master key"
+SEAL = "UPDATE tenants SET settings = settings || '{\"privacy_preferences\": {\"log\": \"sealed\"}}' WHERE domain = "
+TOPICS = ("chat.messages", "chat.messages.dlq", "chat.replies", "chat.replies.dlq")
+
+
+def forms(text):
+    """How a text may stand somewhere."""
+    yield text.encode()
+    yield json.dumps(text)[1:-1].encode()
+    yield text.encode().hex().encode()
+    for shift in range(3):  # in base64 whatever stands before it
+        yield base64.b64encode(b"x" * shift + text.encode())[4:-4]
+
+
+class SealingTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack()
+        cls.addClassCleanup(cls.stack.close)
+        cls.tokens = {domain: cls.stack.add_tenant(domain) for domain in (SHOP, BANK)}
+        cls.stack.database.execute(SEAL + f"'{SHOP}'")
+        cls.simulator = cls.stack.start_simulator()
+        cls.gateway = cls.start("gateway")
+        cls.chat = cls.start("chat", LLM_BASE_URL=cls.simulator.url)
+
+    @classmethod
+    def start(cls, name, key=OLD, **settings):
+        return cls.stack.start_worker(name, PII_MASTER_KEY=key, **settings)
+
+    def http(self, domain, gateway=None):
+        return Http((gateway or self.gateway).address, self.tokens[domain])
+
+    def chat_once(self, domain, text=CANARY, gateway=None):
+        """Posts a message and waits for the reply on its stream. @return session, conversation, and the reply"""
+        session, http = new_session(), self.http(domain, gateway)
+        posted = http.post(MESSAGES, message(session, text, domain))
+        self.assertEqual(posted.status, 202, posted)
+        conversation = posted.json["conversation_id"]
+        with http.stream(f"/v1/conversations/{conversation}/events?domain={domain}&session_id={session}") as stream:
+            events = list(stream.until("reply"))
+        return session, conversation, events
+
+    def records(self, conversation):
+        return [record for topic in TOPICS for record in self.stack.kafka.consume(topic) if record.key == conversation]
+
+    def omnibus(self, *arguments, timeout=None, **settings):
+        environment = {**os.environ, "DATABASE_URL": self.stack.database_url("readonly"), "USER": "Ada",
+                       "OPERATOR_DATABASE_URL": self.stack.database_url("operator"),
+                       "KAFKA_BROKERS": self.stack.kafka.brokers, **settings}
+        try:
+            return subprocess.run([binary("omnibus"), *map(str, arguments)], text=True, capture_output=True,
+                                  timeout=timeout or 60, env=environment).stdout
+        except subprocess.TimeoutExpired as ended:
+            return (ended.stdout or b"").decode()
+
+    def test_a_chat_of_a_sealed_tenant_is_answered_and_nothing_of_it_is_readable_in_the_log(self):
+        session, conversation, events = self.chat_once(SHOP)
+        self.assertTrue(events[-1].json["text"])
+        self.assertEqual(self.stack.database.value(
+            f"SELECT content FROM messages WHERE conversation_id = '{conversation}' AND role = 'user'"), CANARY)
+        reply = self.stack.database.value(
+            f"SELECT content FROM messages WHERE conversation_id = '{conversation}' AND role = 'assistant'")
+        self.assertEqual(events[-1].json["text"], reply)
+        records = self.records(conversation)
+        self.assertIn("omnibus.chat.message.received.v1", {record.headers["ce_type"] for record in records})
+        self.assertIn("omnibus.chat.reply.generated.v1", {record.headers["ce_type"] for record in records})
+        for record in records:
+            with self.subTest(record.headers["ce_type"]):
+                self.assertEqual(record.headers["ce_sealed"], "v1")
+                whole = json.dumps([record.json, record.headers, record.key]).encode()
+                for text in (CANARY, reply):
+                    for form in forms(text):
+                        self.assertNotIn(form, whole)
+                self.assertTrue(record.json["text"].startswith("sealed:v1:"))
+                # What tools need is there.
+                self.assertEqual(record.key, conversation)
+                self.assertTrue(record.headers["ce_id"] and record.headers["ce_time"])
+                if "received" in record.headers["ce_type"]:
+                    self.assertEqual((record.json["domain"], record.json["session_id"]), (SHOP, session))
+                schema = ROOT / "schemas" / (record.headers["ce_type"].removeprefix("omnibus.") + ".json")
+                Draft202012Validator(json.loads(schema.read_text()), format_checker=FormatChecker()).validate(record.json)
+
+    def test_a_clear_tenant_stays_readable_beside_it(self):
+        _, conversation, _ = self.chat_once(BANK)
+        records = self.records(conversation)
+        self.assertTrue(any(record.json["text"] == CANARY for record in records))
+        self.assertFalse(any("ce_sealed" in record.headers for record in records))
+
+    def test_a_stream_is_resumed_at_a_gateway_that_has_no_keys_in_memory(self):
+        session, conversation, events = self.chat_once(SHOP)
+        fresh = self.start("gateway")
+        self.addCleanup(fresh.stop)
+        path = f"/v1/conversations/{conversation}/events?domain={SHOP}&session_id={session}"
+        first = events[0]
+        with self.http(SHOP, fresh).stream(path, headers={"Last-Event-ID": first.id}) as stream:
+            resumed = list(stream.until("reply"))
+        self.assertEqual(resumed[-1].json, events[-1].json)
+
+    def test_a_worker_without_the_key_says_which_setting_and_ends(self):
+        for settings in ({}, {"PII_MASTER_KEY": "short"}):
+            for name in ("chat", "gateway"):
+                with self.subTest(f"{name} {settings}"):
+                    process = self.stack.start_worker(name, wait=False, LLM_BASE_URL=self.simulator.url, **settings)
+                    eventually(lambda: not process.alive(), 30, "the end of the process")
+                    self.assertIn("PII_MASTER_KEY", process.log.read_text())
+
+    def test_an_operator_opens_what_is_sealed_and_the_audit_says_so(self):
+        _, conversation, _ = self.chat_once(SHOP)
+        audited = "SELECT count(*) FROM gdpr_audit_log WHERE action = 'sealing.opened' AND actor = 'operator:ada'"
+        before = int(self.stack.database.value(audited))
+        tail = ("tail", "chat.messages", "--from-beginning")
+        self.assertNotIn(CANARY, "".join(line for line in self.omnibus(*tail, timeout=5).splitlines() if conversation in line))
+        self.assertEqual(int(self.stack.database.value(audited)), before)
+        opened = self.omnibus(*tail, "--open", timeout=8, PII_MASTER_KEY=OLD)
+        self.assertIn(CANARY, "".join(line for line in opened.splitlines() if conversation in line))
+        self.assertEqual(int(self.stack.database.value(audited)), before + 1)
+
+    def test_keys_are_wrapped_again_while_all_goes_on(self):
+        _, conversation, _ = self.chat_once(SHOP)
+        said = self.omnibus("gdpr", "rekey", PII_MASTER_KEY=NEW, PII_MASTER_KEY_PREVIOUS=OLD)
+        self.addCleanup(self.omnibus, "gdpr", "rekey", PII_MASTER_KEY=OLD, PII_MASTER_KEY_PREVIOUS=NEW)
+        self.assertIn("no longer needed", said)
+        opened = self.omnibus("tail", "chat.messages", "--from-beginning", "--open", timeout=8, PII_MASTER_KEY=NEW)
+        self.assertIn(CANARY, "".join(line for line in opened.splitlines() if conversation in line))
+        self.assertGreater(int(self.stack.database.value(
+            "SELECT sum((payload->>'keys')::int) FROM gdpr_audit_log WHERE action = 'sealing.rekeyed'")), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
