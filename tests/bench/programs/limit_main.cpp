@@ -3,10 +3,12 @@
 #include "drain.hpp"
 #include "model_calls.hpp"
 #include "observability/log.hpp"
+#include "recorded_requests.hpp"
 #include "usage.hpp"
 
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <string>
@@ -69,6 +71,25 @@ int main(int argc, char** argv) {
     run = [&] {
       return client == "ours" ? call_model(llm_url, in_flight, requests)
                               : call_model_by_sockets(llm_url, in_flight, requests);
+    };
+  });
+
+  std::string recorded;
+  auto* const requests_command =
+      application.add_subcommand("requests", "Send recorded requests to a model, with the HTTP client alone");
+  requests_command->add_option("--llm-url", llm_url, "Base URL, as `omnibus simulate` prints it")->required();
+  requests_command->add_option("--max-in-flight", in_flight, "Chains at once")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  requests_command
+      ->add_option("--bodies", recorded,
+                   "JSON bodies, one a line; each is sent after the answer to the one before it, up to an empty line")
+      ->required()
+      ->check(CLI::ExistingFile);
+  requests_command->callback([&] {
+    run = [&] {
+      std::ifstream lines{recorded};
+      return send_chains(llm_url, read_chains(lines), in_flight);
     };
   });
   CLI11_PARSE(application, argc, argv);

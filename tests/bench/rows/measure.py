@@ -49,9 +49,10 @@ class Result:
     limit: list           # one value for each repeat; empty where the row has no limit but a target
     ours: list
     target: str = ""      # what DESIGN or the issue asks, in words
-    reach: float = None   # the number in it, of the ratio, or of ours where there is no limit
+    reach: float = None   # the number in it, of the ratio, or of ours where there is no limit or `absolute`
     smaller: bool = False # smaller is better; the ratio is then limit / ours, so that 1 is always the limit
     note: str = ""
+    absolute: bool = False  # the target is of ours, although there is a limit
 
     @property
     def ratios(self):
@@ -65,7 +66,7 @@ class Result:
         """Whether the target is met; None where there is none."""
         if self.reach is None:
             return None
-        if self.ratios:
+        if self.ratios and not self.absolute:
             return statistics.median(self.ratios) >= self.reach
         value = statistics.median(self.ours)
         return value <= self.reach if self.smaller else value >= self.reach

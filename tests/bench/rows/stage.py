@@ -19,7 +19,8 @@ from rows.measure import Failed, run_program, say  # noqa: E402
 
 EVENT = "omnibus.bench.recorded.v1"
 WORKER_TOPICS = [name + suffix for suffix in ("", ".dlq") for name in
-                 ("chat.messages", "chat.replies", "llm.calls", "notifications.requested", "notifications.results", "delivery.receipts")]
+                 ("chat.messages", "chat.replies", "llm.calls", "notifications.requested", "notifications.results", "delivery.receipts",
+                  "people", "match.requests", "match.results", "agent.turns", "conversations.completed", "ops.ticks")]
 EMBEDDED_PARTITIONS = 256
 EMBEDDED_CALLS = 48  # partitions of llm.calls on the embedded broker, of which each holds 5 MiB
 
@@ -124,10 +125,12 @@ class Stage:
         return self.compose("postgres", "url", role)
 
     def omnibus(self, *arguments):
+        """Runs the omnibus tool against the database and returns what it printed."""
         done = subprocess.run([harness.binary("omnibus"), *map(str, arguments)], text=True, capture_output=True, check=False,
                               timeout=120, env={**os.environ, "DATABASE_URL": self.database_url("admin")})
         if done.returncode != 0:
             raise Failed(f"omnibus {' '.join(map(str, arguments))}: {done.stdout}{done.stderr}")
+        return done.stdout.strip()
 
     @staticmethod
     def cpu(pid, children=False):
