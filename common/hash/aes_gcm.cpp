@@ -70,7 +70,8 @@ std::optional<std::string> unseal(AesKey const& key, GcmNonce const& nonce, std:
   int size = 0;
   require(EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.data(), nonce.data()) == 1);
   require(EVP_DecryptUpdate(context.get(), nullptr, &size, bytes_of(bound), static_cast<int>(bound.size())) == 1);
-  require(EVP_DecryptUpdate(context.get(), bytes_of(clear), &size, bytes_of(sealed), static_cast<int>(clear_size)) == 1);
+  require(EVP_DecryptUpdate(context.get(), bytes_of(clear), &size, bytes_of(sealed), static_cast<int>(clear_size)) ==
+          1);
   require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, static_cast<int>(gcm_tag_bytes), bytes_of(tag)) ==
           1);
   if (EVP_DecryptFinal_ex(context.get(), bytes_of(clear) + size, &size) != 1) return std::nullopt;

@@ -130,7 +130,8 @@ void add_readers(CLI::App& command, std::shared_ptr<MatchingOptions> const& opti
   auto* list = command.add_subcommand("ls", "List matches, the newest first");
   add_reading_options(*list, *options);
   add_list_options(*list, *options, {"pending_analysis", "analyzed", "scheduled", "active", "completed", "cancelled"});
-  list->add_option("--min-score", options->min_score, "Only with at least this opportunity score")->check(check_fraction);
+  list->add_option("--min-score", options->min_score, "Only with at least this opportunity score")
+      ->check(check_fraction);
   list->add_option("--user", options->user, "Only matches of this person");
   run_on(*list, [options] { list_matches(*options); });
 

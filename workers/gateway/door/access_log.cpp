@@ -40,8 +40,7 @@ Task<> AccessLog::note(Scope scope, http::Request const& request, std::string_vi
   return store_.log_access(std::move(scope), record(request, action, std::move(object), "allowed"));
 }
 
-Task<> AccessLog::note_refusal(Scope scope, http::Request const& request, std::string_view action,
-                               std::string object) {
+Task<> AccessLog::note_refusal(Scope scope, http::Request const& request, std::string_view action, std::string object) {
   return store_.log_access(std::move(scope), record(request, action, std::move(object), "refused"));
 }
 
