@@ -58,6 +58,10 @@ struct ReportRated {
 };
 BOOST_DESCRIBE_STRUCT(ReportRated, (), (domain, user_id, report_id, rating))
 
+inline Subjects subjects_of(ReportRated const& event, std::string_view) {
+  return aliases({event.user_id});
+}
+
 std::optional<InvalidField> validate(ReportRated const& event);
 
 }  // namespace omnibus
