@@ -1,6 +1,7 @@
 // E-mail messages as they go over the wire.
 #include "workers/report/email.hpp"
 
+#include "text/base64.hpp"
 #include "text/rules.hpp"
 
 #include <algorithm>
@@ -79,6 +80,23 @@ TEST_CASE("a header is plain where it can be, else words of whole characters") {
     at = end + 3;
   }
   CHECK(words == 5);
+}
+
+TEST_CASE("each encoded word holds whole characters, wherever they fall, and no control characters") {
+  std::string text = "x";  // so that no word would end between two characters by itself
+  for (int i = 0; i < 40; ++i) text += "👍";
+  std::string decoded;
+  constexpr std::string_view frame = "=?UTF-8?B?";
+  for (auto rest = encode_header(text); !rest.empty();) {
+    auto const end = std::min(rest.find("\r\n "), rest.size());
+    auto const word = kafka::decode_base64(rest.substr(frame.size(), end - frame.size() - 2));
+    REQUIRE(word);
+    CHECK((static_cast<unsigned char>(word->front()) & 0xC0) != 0x80);
+    decoded += *word;
+    rest.erase(0, end + 3);
+  }
+  CHECK(decoded == text);
+  CHECK(encode_header("Eve\r\nBcc: x@example.org\x7f") == encode_header("Eve  Bcc: x@example.org "));
 }
 
 TEST_CASE("one click ends the mail where an address for it is known") {
