@@ -271,9 +271,14 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   kafka::ProducerSettings publishing;
   publishing.message_timeout = std::chrono::milliseconds{0};
   kafka::Producer producer{client, publishing};
-  Resources resources{
-      loop,   pool,       replay.has_value(), identity.run_id, static_cast<std::uint32_t>(settings.max_attempts),
-      client, master_keys};
+  Resources resources{loop,
+                      pool,
+                      replay.has_value(),
+                      identity.run_id,
+                      static_cast<std::uint32_t>(settings.max_attempts),
+                      client,
+                      master_keys,
+                      &sealer};
   auto const work = make_work(resources);
 
   log::info("starting", {{"group", consumer.group},

@@ -4,6 +4,7 @@
 #include "kafka/client_settings.hpp"
 #include "postgres/pool.hpp"
 #include "sealing/master_keys.hpp"
+#include "sealing/sealer.hpp"
 #include "uuid/uuid.hpp"
 
 #include <cstdint>
@@ -21,8 +22,9 @@ struct Resources {
   Uuid run_id{};  ///< the id of the replay; nil outside of one
   /// MAX_ATTEMPTS: after this many failed attempts the engine gives up an event.
   std::uint32_t max_attempts = 8;
-  kafka::ClientSettings kafka{};        ///< for a handler that reads topics itself
-  sealing::MasterKeySettings master{};  ///< for a handler that stores something sealed
+  kafka::ClientSettings kafka{};  ///< for a handler that reads topics itself
+  sealing::MasterKeySettings master{};
+  sealing::Sealer* sealer = nullptr;  ///< for a handler that reads topics itself; none in tests of handlers
 };
 
 }  // namespace omnibus

@@ -1,7 +1,7 @@
 /// The archives of exports in PostgreSQL, as who fetches one meets them.
 #pragma once
 
-#include "sealing/master_keys.hpp"
+#include "privacy/archive_keys.hpp"
 #include "uuid/uuid.hpp"
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct FoundArchive {
   Uuid archive_id{};
   std::int64_t size = 0;   ///< bytes, opened
   std::string sha256_hex;  ///< of these
-  sealing::WrappedKey key;
+  WrappedKey key;
 };
 
 /// Each runs as the gateway, within one tenant, and @throws what libpqxx throws.

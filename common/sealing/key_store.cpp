@@ -70,7 +70,7 @@ TakenKey take_key(pqxx::transaction_base& transaction, MasterKeys const& masters
   auto const wrapped = masters.wrap(new_key, row_binding(new_id, subject, domain));
   auto row = postgres::read_one<TakenKeyRow>(
       transaction, "SELECT * FROM pipeline.take_subject_key($1, $2, $3::uuid, $4, $5)",
-      pqxx::params{subject.text(), domain, to_string(new_id), as_bytes(wrapped.bytes), wrapped.master_key_id});
+      pqxx::params{subject.text(), domain, to_string(new_id), as_bytes(wrapped.sealed), wrapped.key_id});
   if (row.key_id == new_id) return {{new_id, subject, std::string{domain}, new_key}, false};
   auto stored_as = wrapped_key(std::move(row.master_key_id), row.wrapped_key);
   return {unwrap(masters, {row.key_id, subject, std::move(row.domain), std::move(stored_as)}), row.committed};
@@ -84,7 +84,7 @@ SubjectCipher unwrap(MasterKeys const& masters, StoredKey const& stored) {
     throw KeyUnavailable(
         fmt::format("key {} is wrapped by master key {}, which neither PII_MASTER_KEY nor "
                     "PII_MASTER_KEY_PREVIOUS is, or its row was changed",
-                    id, wrapped.master_key_id));
+                    id, wrapped.key_id));
   return {stored.key_id, stored.subject, stored.domain, *key};
 }
 
@@ -117,7 +117,7 @@ std::optional<RewrappedKeys> rewrap_keys(pqxx::transaction_base& transaction, Ma
     auto const wrapped = masters.wrap(cipher.key, row_binding(cipher.key_id, cipher.subject, cipher.domain));
     auto const is_done = postgres::read_one<bool>(
         transaction, "SELECT pipeline.rewrap_subject_key($1::uuid, $2, $3, $4)",
-        pqxx::params{to_string(cipher.key_id), from, as_bytes(wrapped.bytes), wrapped.master_key_id});
+        pqxx::params{to_string(cipher.key_id), from, as_bytes(wrapped.sealed), wrapped.key_id});
     if (is_done) done.domains.push_back(cipher.domain);
     done.last = cipher.key_id;
   }

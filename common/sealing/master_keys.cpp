@@ -18,21 +18,20 @@ std::string_view text_of(auto const& bytes) {
   return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
 }
 
-void check_length(std::string_view setting, Secret const& secret) {
-  if (!secret.empty() && secret.reveal().size() < shortest_secret)
+void check(std::string_view setting, std::string_view secret) {
+  if (!secret.empty() && secret.size() < shortest_secret)
     throw config::ConfigError(fmt::format("{} needs {} characters at least", setting, shortest_secret));
 }
 
 }  // namespace
 
 MasterKeys::MasterKeys(MasterKeySettings const& settings, std::string_view otherwise) {
-  check_length("PII_MASTER_KEY", settings.pii_master_key);
-  check_length("PII_MASTER_KEY_PREVIOUS", settings.pii_master_key_previous);
-  if (settings.pii_master_key.empty() && !settings.pii_master_key_previous.empty())
-    throw config::ConfigError("PII_MASTER_KEY_PREVIOUS needs PII_MASTER_KEY");
-  add(settings.pii_master_key.reveal());
-  add(settings.pii_master_key_previous.reveal());
-  add(otherwise);
+  auto const& current = settings.pii_master_key.reveal();
+  auto const& previous = settings.pii_master_key_previous.reveal();
+  if (current.empty() && !previous.empty()) throw config::ConfigError("PII_MASTER_KEY_PREVIOUS needs PII_MASTER_KEY");
+  check("PII_MASTER_KEY", current);
+  check("PII_MASTER_KEY_PREVIOUS", previous);
+  for (std::string_view const secret : {std::string_view{current}, std::string_view{previous}, otherwise}) add(secret);
 }
 
 void MasterKeys::add(std::string_view secret) {
@@ -50,18 +49,18 @@ std::vector<std::string> MasterKeys::ids() const {
 WrappedKey MasterKeys::wrap(AesKey const& key, std::string_view bound) const {
   if (!usable()) throw std::logic_error("no master key: set PII_MASTER_KEY");
   auto const nonce = random_gcm_nonce();
-  std::string bytes{text_of(nonce)};
-  bytes += seal(keys_.front().key, nonce, bound, text_of(key));
-  return {keys_.front().id, std::move(bytes)};
+  std::string sealed{text_of(nonce)};
+  sealed += seal(keys_.front().key, nonce, bound, text_of(key));
+  return {keys_.front().id, std::move(sealed)};
 }
 
 std::optional<AesKey> MasterKeys::unwrap(WrappedKey const& wrapped, std::string_view bound) const {
   auto const master =
-      std::find_if(keys_.begin(), keys_.end(), [&](auto const& each) { return each.id == wrapped.master_key_id; });
+      std::find_if(keys_.begin(), keys_.end(), [&](auto const& each) { return each.id == wrapped.key_id; });
   GcmNonce nonce{};
-  if (master == keys_.end() || wrapped.bytes.size() < nonce.size()) return std::nullopt;
-  std::copy_n(wrapped.bytes.begin(), nonce.size(), nonce.begin());
-  auto const opened = unseal(master->key, nonce, bound, std::string_view{wrapped.bytes}.substr(nonce.size()));
+  if (master == keys_.end() || wrapped.sealed.size() < nonce.size()) return std::nullopt;
+  std::copy_n(wrapped.sealed.begin(), nonce.size(), nonce.begin());
+  auto const opened = unseal(master->key, nonce, bound, std::string_view{wrapped.sealed}.substr(nonce.size()));
   AesKey key{};
   if (!opened || opened->size() != key.size()) return std::nullopt;
   std::copy(opened->begin(), opened->end(), key.begin());

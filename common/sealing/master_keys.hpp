@@ -24,7 +24,8 @@ struct MasterKeySettings {
   static constexpr std::array docs{
       config::Doc{"pii_master_key",
                   "Wraps the keys of personal data that is stored sealed: 16 characters at least, the same for all "
-                  "processes. Needed once a tenant's log is sealed"},
+                  "processes. Needed once a tenant's log is sealed. Empty: exports are sealed by a key made of "
+                  "PROFILE_KEY_SECRET"},
       config::Doc{"pii_master_key_previous",
                   "The previous master key, which still opens until omnibus gdpr rekey has replaced it"},
   };
@@ -33,17 +34,18 @@ BOOST_DESCRIBE_STRUCT(MasterKeySettings, (), (pii_master_key, pii_master_key_pre
 
 /// A key as it is stored.
 struct WrappedKey {
-  std::string master_key_id;  ///< 16 hex digits
-  std::string bytes;
+  std::string key_id;  ///< of the master key: 16 hex digits
+  std::string sealed;
 };
 
 /// Wraps keys with the first master key, and unwraps with any. Immutable; any thread may use it.
 class MasterKeys {
  public:
   MasterKeys() = default;
-  /// @param otherwise a secret that wraps where there is no master key, and still opens once there is one
+  /// @param otherwise a secret that wraps without a master key, and opens with one; none if it is empty
   /// @throws config::ConfigError for a master key that is too short.
-  explicit MasterKeys(MasterKeySettings const& settings, std::string_view otherwise = {});
+  MasterKeys(MasterKeySettings const& settings, std::string_view otherwise);
+  explicit MasterKeys(MasterKeySettings const& settings) : MasterKeys{settings, {}} {}
 
   /// Whether there is a key to wrap with.
   bool usable() const { return !keys_.empty(); }

@@ -103,6 +103,10 @@ void Sealer::seal(SealingPlan const& plan, SubjectCipher const& cipher, Envelope
 
 void Sealer::load(pqxx::connection& connection, std::vector<Uuid> const& ids) {
   pqxx::nontransaction transaction{connection};
+  load(transaction, ids);
+}
+
+void Sealer::load(pqxx::transaction_base& transaction, std::vector<Uuid> const& ids) {
   auto const stored = read_keys(transaction, ids);
   auto const now = KeyCache::Clock::now();
   for (auto const& each : stored) {

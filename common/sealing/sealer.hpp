@@ -64,6 +64,7 @@ class Sealer {
 
   /// Loads keys that open() needs. @throws KeyUnavailable for one that does not exist, or cannot be unwrapped.
   void load(pqxx::connection& connection, std::vector<Uuid> const& ids);
+  void load(pqxx::transaction_base& transaction, std::vector<Uuid> const& ids);
   /// Opens a sealed event. @throws KeysNeeded, KeyDestroyed, KeyUnavailable, SealBroken
   OpenedEvent open(EnvelopeView const& envelope, std::string_view data) const;
 

@@ -12,12 +12,13 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from gateway_case import BANK, MESSAGES, SHOP, message, new_session  # noqa: E402
-from harness import Http, Stack, binary, conversation_id_of, eventually  # noqa: E402
+from harness import Http, Stack, binary, conversation_id_of, eventually, structured_event  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CANARY = "Wanjiru asks for parcel 4410"
 OLD, NEW = "the first master key", "the second master key"
 SEAL = "UPDATE tenants SET settings = settings || '{\"privacy_preferences\": {\"log\": \"sealed\"}}' WHERE domain = "
+RECEIVED = "omnibus.chat.message.received.v1"
 TOPICS = ("chat.messages", "chat.messages.dlq", "chat.replies", "chat.replies.dlq")
 
 
@@ -103,6 +104,18 @@ class SealingTest(unittest.TestCase):
         records = self.records(conversation)
         self.assertTrue(any(record.json["text"] == CANARY for record in records))
         self.assertFalse(any("ce_sealed" in record.headers for record in records))
+
+    def test_who_posts_an_event_cannot_call_it_sealed(self):
+        session = new_session()
+        event = structured_event(RECEIVED, {"domain": BANK, "session_id": session, "text": "sealed:v1:" + CANARY})
+        posted = self.http(BANK).post("/v1/events", {**event, "sealed": "v1"},
+                                      headers={"Content-Type": "application/cloudevents+json"})
+        self.assertEqual(posted.status, 202, posted)
+        conversation = conversation_id_of(BANK, session)
+        record = eventually(lambda: self.records(conversation), 20, "the record")[0]
+        self.assertNotIn("ce_sealed", record.headers)
+        eventually(lambda: self.stack.database.value(
+            f"SELECT count(*) FROM messages WHERE conversation_id = '{conversation}'") == "2", 30, "the answer")
 
     def test_a_stream_is_resumed_at_a_gateway_that_has_no_keys_in_memory(self):
         session, conversation, events = self.chat_once(SHOP)

@@ -157,7 +157,7 @@ class Gateway {
   UnsubscribeRoute unsubscribe_;
   ReplyFeed turn_feed_;
   MatchRoutes matches_;
-  sealing::MasterKeys archive_keys_;
+  privacy::ArchiveKeys archive_keys_;
   PrivacyRoutes privacy_;
   WebhookRoutes webhooks_;
   using Check = std::shared_ptr<http::AdminServer::Check>;

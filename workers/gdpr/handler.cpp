@@ -21,8 +21,8 @@ GdprStores make_stores(Resources& resources, GdprSettings const& settings) {
   return {std::make_unique<PostgresRequests>(), std::make_unique<PostgresAuditLog>(),
           std::make_unique<PostgresErasure>(std::move(keys)), std::make_unique<KafkaTopicLog>(resources),
           std::make_unique<StoredArchives>(key_secrets(settings),
-                                           sealing::MasterKeys{resources.master, settings.profile_key_secret.reveal()},
-                                           std::make_unique<KafkaPersonLog>(resources.kafka))};
+                                           privacy::ArchiveKeys{resources.master, settings.profile_key_secret.reveal()},
+                                           std::make_unique<KafkaPersonLog>(resources.kafka), resources.sealer)};
 }
 
 }  // namespace

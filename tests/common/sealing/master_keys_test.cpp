@@ -26,7 +26,7 @@ TEST_CASE("a key is unwrapped by the master key that wrapped it, and by that as 
 TEST_CASE("the current master key wraps") {
   auto const both = keys("another key, also long", "a master key that is long");
   CHECK(both.ids().size() == 2);
-  CHECK(both.wrap(random_aes_key(), "").master_key_id == both.ids().front());
+  CHECK(both.wrap(random_aes_key(), "").key_id == both.ids().front());
   CHECK_FALSE(MasterKeys{}.usable());
 }
 

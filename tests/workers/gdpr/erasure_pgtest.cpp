@@ -203,6 +203,21 @@ TEST_CASE_FIXTURE(ErasureTables, "opt-outs outlive the person, under every key o
                                      key)) == "1");
 }
 
+TEST_CASE_FIXTURE(ErasureTables, "an erasure destroys the person's keys, and those of others stay") {
+  auto const anna = add_person("anna", "+250788000001");
+  auto const bob = add_person("bob", "+250788000002");
+  for (auto const& key : {maker.sender(shop, anna.phone)[0], alias_text(anna.conversation), alias_text(anna.profile),
+                          maker.sender(shop, bob.phone)[0]})
+    database.execute(
+        "INSERT INTO pipeline.subject_keys (key_id, subject_key, domain, wrapped_key, master_key_id) "
+        "VALUES (gen_random_uuid(), $1, $2, 'wrapped', '0123456789abcdef')",
+        pqxx::params{key, shop});
+  erase({maker.sender(shop, anna.phone)[0], maker.session(shop, "session-" + anna.word)[0]});
+  CHECK(database.value("SELECT count(*) FROM pipeline.subject_keys WHERE wrapped_key IS NULL") == "3");
+  CHECK(database.value("SELECT subject_key FROM pipeline.subject_keys WHERE destroyed_at IS NULL") ==
+        maker.sender(shop, bob.phone)[0]);
+}
+
 TEST_CASE_FIXTURE(ErasureTables, "an erasure ends with positions for every key that may come back") {
   auto const anna = add_person("anna", "+250788000001");
   erase({maker.session(shop, "session-anna")[0]});

@@ -21,7 +21,7 @@ struct PrivacySecrets {
   static constexpr std::string_view prefix = "";
   Secret profile_key_secret;
   Secret profile_key_secret_previous;
-  sealing::MasterKeySettings master;
+  privacy::MasterKeySettings master;
 
   static constexpr std::array docs{
       config::Doc{"profile_key_secret", "That of the gateway"},
@@ -81,9 +81,9 @@ privacy::KeySecrets key_secrets(privacy::SubjectRules const& rules) {
   return secrets;
 }
 
-sealing::MasterKeys archive_keys() {
+privacy::ArchiveKeys archive_keys() {
   auto const secrets = config::load<PrivacySecrets>();
-  return {secrets.master, secrets.profile_key_secret.reveal()};
+  return privacy::ArchiveKeys{secrets.master, secrets.profile_key_secret.reveal()};
 }
 
 void with_privacy(PrivacyOptions const& options, std::function<void(pqxx::transaction_base&)> const& work) {

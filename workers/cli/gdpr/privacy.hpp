@@ -1,9 +1,9 @@
 /// What the commands about people's data have in common.
 #pragma once
 
+#include "privacy/archive_keys.hpp"
 #include "privacy/identity.hpp"
 #include "privacy/person.hpp"
-#include "sealing/master_keys.hpp"
 #include "workers/cli/cluster_options.hpp"
 
 #include <cstdint>
@@ -39,7 +39,7 @@ void add_identity_options(CLI::App& command, PrivacyOptions& options);
 privacy::SubjectRules subject_rules(PrivacyOptions const& options, std::string domain);
 privacy::KeySecrets key_secrets(privacy::SubjectRules const& rules);
 /// The keys that open archives, as far as the environment has them.
-sealing::MasterKeys archive_keys();
+privacy::ArchiveKeys archive_keys();
 
 /// Runs `work` in a transaction that is committed. @throws std::runtime_error that names what to change when a right or
 /// a table is missing, or an identity cannot be read.

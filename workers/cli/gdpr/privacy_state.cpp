@@ -1,7 +1,6 @@
 #include "workers/cli/gdpr/privacy_state.hpp"
 
 #include "postgres/rows.hpp"
-#include "privacy/archive_parts.hpp"
 
 #include <fmt/format.h>
 #include <pqxx/pqxx>
@@ -20,13 +19,13 @@ std::int64_t count(pqxx::transaction_base& transaction, char const* query) {
   return transaction.exec(query).one_field().as<std::int64_t>();
 }
 
-std::int64_t count_unopened(pqxx::transaction_base& transaction, sealing::MasterKeys const& keys) {
+std::int64_t count_unopened(pqxx::transaction_base& transaction, privacy::ArchiveKeys const& keys) {
   std::int64_t unopened = 0;
   for (auto const& archive : postgres::read<SealedArchive>(
            transaction,
            "SELECT request_id, key_id, encode(sha256, 'hex') AS sha256_hex, size, wrapped_key FROM gdpr_archives"
            " WHERE used_at IS NULL AND expires_at > now()")) {
-    sealing::WrappedKey const wrapped{
+    privacy::WrappedKey const wrapped{
         archive.key_id,
         std::string{reinterpret_cast<char const*>(archive.wrapped_key.data()), archive.wrapped_key.size()}};
     auto const binding = privacy::archive_binding(archive.request_id, archive.size, archive.sha256_hex);
@@ -37,7 +36,7 @@ std::int64_t count_unopened(pqxx::transaction_base& transaction, sealing::Master
 
 }  // namespace
 
-PrivacyState read_privacy_state(pqxx::transaction_base& transaction, sealing::MasterKeys const& keys) {
+PrivacyState read_privacy_state(pqxx::transaction_base& transaction, privacy::ArchiveKeys const& keys) {
   PrivacyState state;
   state.late_requests = count(transaction,
                               "SELECT count(*) FROM gdpr_requests WHERE status IN ('received', 'running')"

@@ -1,7 +1,7 @@
 /// Whether the work about people's data is done in time.
 #pragma once
 
-#include "sealing/master_keys.hpp"
+#include "privacy/archive_keys.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -31,6 +31,6 @@ BOOST_DESCRIBE_STRUCT(PrivacyState, (),
                        unopened_archives, alarms))
 
 /// @throws what libpqxx throws
-PrivacyState read_privacy_state(pqxx::transaction_base& transaction, sealing::MasterKeys const& keys);
+PrivacyState read_privacy_state(pqxx::transaction_base& transaction, privacy::ArchiveKeys const& keys);
 
 }  // namespace omnibus::cli

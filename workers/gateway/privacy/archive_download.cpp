@@ -1,7 +1,6 @@
 #include "workers/gateway/privacy/archive_download.hpp"
 
 #include "observability/log.hpp"
-#include "privacy/archive_parts.hpp"
 #include "workers/gateway/matches/query.hpp"
 #include "workers/gateway/privacy/privacy_answers.hpp"
 

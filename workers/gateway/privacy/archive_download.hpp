@@ -20,7 +20,7 @@ class ArchiveDownload {
  public:
   static constexpr Needs needs = at_least(Role::admin);
 
-  ArchiveDownload(CallerReads& reads, AccessLog& access_log, TransactionPool& pool, sealing::MasterKeys const& keys)
+  ArchiveDownload(CallerReads& reads, AccessLog& access_log, TransactionPool& pool, privacy::ArchiveKeys const& keys)
       : reads_(reads), access_log_(access_log), pool_(pool), keys_(keys) {}
 
   Task<> get(http::Request const& request, http::Stream& client);
@@ -43,7 +43,7 @@ class ArchiveDownload {
   CallerReads& reads_;
   AccessLog& access_log_;
   TransactionPool& pool_;
-  sealing::MasterKeys const& keys_;
+  privacy::ArchiveKeys const& keys_;
 };
 
 }  // namespace omnibus::gateway

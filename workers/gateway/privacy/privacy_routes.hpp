@@ -26,7 +26,7 @@ struct PrivacyPorts {
   Waiting& waiting;
   Publish publish;
   privacy::SubjectRules rules;  ///< without a domain; with an empty secret, requests are refused
-  sealing::MasterKeys const& archive_keys;
+  privacy::ArchiveKeys const& archive_keys;
 };
 
 /// Each access and refusal is logged in `access_log`: with ids, never with the person's identity. Use it on the event

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <exception>
 #include <thread>
+#include <utility>
 
 #include <pqxx/pqxx>
 
@@ -16,6 +17,11 @@ constexpr std::chrono::seconds longest_wait{5};
 constexpr std::chrono::milliseconds between_tries{200};
 
 }  // namespace
+
+ReplyOpener::ReplyOpener(sealing::Sealer& sealer, PoolSettings database)
+    : sealer_{sealer}, database_{std::move(database)} {}
+
+ReplyOpener::~ReplyOpener() = default;
 
 std::optional<std::string> ReplyOpener::open(EnvelopeView const& envelope, std::string_view data) {
   auto const deadline = Clock::now() + longest_wait;

@@ -21,7 +21,8 @@ using OpenReply = std::function<std::optional<std::string>(EnvelopeView const& e
 /// It is stored with its conversation all the same.
 class ReplyOpener {
  public:
-  ReplyOpener(sealing::Sealer& sealer, PoolSettings database) : sealer_{sealer}, database_{std::move(database)} {}
+  ReplyOpener(sealing::Sealer& sealer, PoolSettings database);
+  ~ReplyOpener();
 
   std::optional<std::string> open(EnvelopeView const& envelope, std::string_view data);
 

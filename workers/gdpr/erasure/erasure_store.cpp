@@ -233,6 +233,10 @@ std::int64_t PostgresErasure::drop_letters(UnitOfWork& unit, std::vector<PersonL
 void PostgresErasure::set_positions(UnitOfWork& unit, Uuid const& request, std::string const& positions) {
   // The keys are those that it began with: after a crash, the rows that led to them may be gone.
   unit.transaction().exec(
+      "SELECT pipeline.destroy_subject_keys(array_agg(subject_key)::text[]) FROM pipeline.erasures WHERE request_id = "
+      "$1",
+      pqxx::params{to_string(request)});
+  unit.transaction().exec(
       "SELECT pipeline.set_erasure_positions(array_agg(subject_key)::text[], $2::jsonb) FROM pipeline.erasures WHERE "
       "request_id = $1 AND NOT for_good",
       pqxx::params{to_string(request), positions});

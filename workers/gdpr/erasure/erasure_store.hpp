@@ -70,7 +70,8 @@ class ErasureStore {
   virtual void remove_outbox(UnitOfWork& unit, std::vector<std::int64_t> const& ids) = 0;
   /// @return how many of the letters were open
   virtual std::int64_t drop_letters(UnitOfWork& unit, std::vector<PersonLetter> const& letters) = 0;
-  /// The erasure ends: what stands before these positions is refused, what comes is a new person's.
+  /// The erasure ends: the person's keys are destroyed, what stands before these positions is refused, what comes is a
+  /// new person's.
   virtual void set_positions(UnitOfWork& unit, Uuid const& request, std::string const& positions) = 0;
   /// Whether the tenant's topics hold the person's fields in clear text.
   virtual Task<bool> log_is_clear(Context& context, std::string domain) = 0;

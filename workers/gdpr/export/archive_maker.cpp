@@ -43,10 +43,11 @@ std::string line_of(PersonRecord const& record) {
 /// One export, on one connection.
 class Collection {
  public:
-  Collection(pqxx::connection& connection, privacy::KeySecrets const& secrets, GdprRequest const& request)
-      : connection_{connection}, secrets_{secrets}, request_{request} {}
+  Collection(pqxx::connection& connection, privacy::KeySecrets const& secrets, GdprRequest const& request,
+             sealing::Sealer* sealer)
+      : connection_{connection}, secrets_{secrets}, request_{request}, sealer_{sealer} {}
 
-  MadeArchive run(sealing::MasterKeys const& keys, PersonLog& log) {
+  MadeArchive run(privacy::ArchiveKeys const& keys, PersonLog& log) {
     privacy::fill_subject_keys(connection_, secrets_, request_.domain);
     collect_rows();
     collect_records(log);
@@ -84,10 +85,33 @@ class Collection {
         keys, [this](std::string_view topic) { writer_.begin(std::string{topic}); },
         [&](PersonRecord const& record) {
           if (erased_before && is_refused(transaction, record)) return;
-          writer_.add(others_.masked(line_of(record)));
+          if (record.sealed == nullptr) return writer_.add(others_.masked(line_of(record)));
+          auto const data = opened(transaction, record);
+          if (!data) return;
+          auto clear = record;
+          clear.data = *data;
+          writer_.add(others_.masked(line_of(clear)));
         });
     finish();
     open_ = nullptr;
+  }
+
+  /// Nothing for a record of an erased person. One that does not open stays as it is.
+  std::optional<std::string> opened(pqxx::transaction_base& transaction, PersonRecord const& record) {
+    if (sealer_ == nullptr) return std::string{record.data};
+    auto const envelope = view_of(*record.sealed);
+    try {
+      try {
+        return sealer_->open(envelope, record.data).data;
+      } catch (sealing::KeysNeeded const& needed) {
+        sealer_->load(transaction, needed.ids);
+        return sealer_->open(envelope, record.data).data;
+      }
+    } catch (sealing::KeyDestroyed const&) {
+      return std::nullopt;
+    } catch (sealing::SealBroken const&) {
+      return std::string{record.data};
+    }
   }
 
   void finish() {
@@ -138,6 +162,7 @@ class Collection {
   pqxx::connection& connection_;
   privacy::KeySecrets const& secrets_;
   GdprRequest const& request_;
+  sealing::Sealer* const sealer_;
   std::int64_t const moment_ms_ = wall_clock_ms();
   pqxx::transaction_base* open_ = nullptr;  // in which parts are stored
   MadeArchive archive_{random_uuid(), {}, 0, {}, {}};
@@ -150,7 +175,7 @@ class Collection {
 }  // namespace
 
 MadeArchive StoredArchives::make_now(pqxx::connection& connection, GdprRequest const& request) {
-  return Collection{connection, secrets_, request}.run(keys_, *log_);
+  return Collection{connection, secrets_, request, sealer_}.run(keys_, *log_);
 }
 
 Task<MadeArchive> StoredArchives::make(Context& context, GdprExportRequested const& request) {
@@ -167,7 +192,7 @@ void StoredArchives::keep(UnitOfWork& unit, GdprRequest const& request, MadeArch
       "INSERT INTO gdpr_archives (request_id, domain, subject_key, archive_id, key_id, wrapped_key, size, sha256)"
       " VALUES ($1, $2, $3, $4, $5, $6, $7, decode($8, 'hex')) ON CONFLICT DO NOTHING",
       pqxx::params{to_string(request.request_id), request.domain, request.subject_key, to_string(archive.archive_id),
-                   archive.key.master_key_id, pqxx::binary_cast(archive.key.bytes), archive.size, archive.sha256_hex});
+                   archive.key.key_id, pqxx::binary_cast(archive.key.sealed), archive.size, archive.sha256_hex});
 }
 
 }  // namespace omnibus::gdpr

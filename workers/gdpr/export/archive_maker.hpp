@@ -4,8 +4,9 @@
 #include "events/gdpr.hpp"
 #include "handler/context.hpp"
 #include "handler/unit_of_work.hpp"
+#include "privacy/archive_keys.hpp"
 #include "privacy/person.hpp"
-#include "sealing/master_keys.hpp"
+#include "sealing/sealer.hpp"
 #include "uuid/uuid.hpp"
 #include "workers/gdpr/export/person_log.hpp"
 
@@ -24,7 +25,7 @@ namespace omnibus::gdpr {
 /// An archive whose parts are stored; nobody can fetch it before it is kept.
 struct MadeArchive {
   Uuid archive_id{};
-  sealing::WrappedKey key;
+  privacy::WrappedKey key;
   std::int64_t size = 0;
   std::string sha256_hex;
   std::vector<GdprCount> counts;  ///< lines by table or topic; of a dry run also the person's identities
@@ -43,8 +44,9 @@ class ArchiveMaker {
 /// The one over PostgreSQL and Kafka. Rows are read in one snapshot, records after it. Any thread may use it.
 class StoredArchives final : public ArchiveMaker {
  public:
-  StoredArchives(privacy::KeySecrets secrets, sealing::MasterKeys keys, std::unique_ptr<PersonLog> log)
-      : secrets_{std::move(secrets)}, keys_{std::move(keys)}, log_{std::move(log)} {}
+  StoredArchives(privacy::KeySecrets secrets, privacy::ArchiveKeys keys, std::unique_ptr<PersonLog> log,
+                 sealing::Sealer* sealer = nullptr)
+      : secrets_{std::move(secrets)}, keys_{std::move(keys)}, log_{std::move(log)}, sealer_{sealer} {}
 
   Task<MadeArchive> make(Context& context, GdprExportRequested const& request) override;
   void keep(UnitOfWork& unit, GdprRequest const& request, MadeArchive const& archive) override;
@@ -54,8 +56,9 @@ class StoredArchives final : public ArchiveMaker {
 
  private:
   privacy::KeySecrets const secrets_;
-  sealing::MasterKeys const keys_;
+  privacy::ArchiveKeys const keys_;
   std::unique_ptr<PersonLog> const log_;
+  sealing::Sealer* const sealer_;  // opens records of topics; null: they stay sealed
 };
 
 }  // namespace omnibus::gdpr

@@ -45,6 +45,7 @@ void visit_if_about(std::set<SubjectKey> const& keys, std::string_view topic, rd
   if (event) {
     found.type = event->envelope.type;
     found.data = event->data;
+    if (!event->envelope.sealed.empty()) found.sealed = &event->envelope;
   }
   visit(found);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kafka/client_settings.hpp"
+#include "kafka/cloud_event.hpp"
 #include "subjects/subjects.hpp"
 
 #include <cstdint>
@@ -21,6 +22,7 @@ struct PersonRecord {
   std::string_view type;  ///< empty for a record that is no event of ours
   std::string_view data;  ///< JSON; empty for such a record
   Subjects subjects;
+  Envelope const* sealed = nullptr;  ///< of an event whose data is sealed; as long as the visit
 };
 
 /// Reads topics from the first record to the present end.

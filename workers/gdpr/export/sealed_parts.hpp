@@ -3,7 +3,7 @@
 
 #include "hash/aes_gcm.hpp"
 #include "hash/hash.hpp"
-#include "privacy/archive_parts.hpp"
+#include "privacy/archive_keys.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -1,5 +1,4 @@
-#include "privacy/archive_parts.hpp"
-#include "sealing/master_keys.hpp"
+#include "privacy/archive_keys.hpp"
 #include "tests/common/postgres/database_fixture.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/gdpr/privacy_state.hpp"
@@ -21,7 +20,7 @@ constexpr char const* person = "0123456789abcdef0123456789abcdef";
 struct PrivacyCommands {
   omnibus::test::TestDatabase database;
   pqxx::connection owner{database.url()};
-  sealing::MasterKeys keys{{Secret{"the master key, long"}, Secret{}}, ""};
+  privacy::ArchiveKeys keys{{Secret{"the master key of a test"}, Secret{}}, ""};
 
   PrivacyCommands() { database.add_tenant("shop.example"); }
   void execute(std::string const& sql, pqxx::params const& params = {}) {
@@ -86,16 +85,16 @@ TEST_CASE_FIXTURE(PrivacyCommands, "pruning is late after 8 days, in an installa
 TEST_CASE_FIXTURE(PrivacyCommands, "an archive that the master keys do not open is an alarm until it expires") {
   add_request("export", "completed", "{}", "1 hour");
   auto const id = value("SELECT id FROM gdpr_requests");
-  auto const other = sealing::MasterKeys{{Secret{"another master key"}, Secret{}}, ""}.wrap(
+  auto const other = privacy::ArchiveKeys{{Secret{"another master key"}, Secret{}}, ""}.wrap(
       random_aes_key(), privacy::archive_binding(id, 1, std::string(64, '0')));
   execute(
       "INSERT INTO gdpr_archives (request_id, domain, subject_key, archive_id, key_id, wrapped_key, size, sha256)"
       " VALUES ($1, 'shop.example', $2, gen_random_uuid(), $3, $4, 1, decode(repeat('00', 32), 'hex'))",
-      pqxx::params{id, person, other.master_key_id, pqxx::binary_cast(other.bytes)});
+      pqxx::params{id, person, other.key_id, pqxx::binary_cast(other.sealed)});
   CHECK(state().unopened_archives == 1);
-  keys = {{Secret{"the master key, long"}, Secret{"another master key"}}, ""};
+  keys = privacy::ArchiveKeys{{Secret{"the master key of a test"}, Secret{"another master key"}}, ""};
   CHECK(state().unopened_archives == 0);
-  keys = {{Secret{}, Secret{}}, ""};
+  keys = privacy::ArchiveKeys{{Secret{}, Secret{}}, ""};
   execute("UPDATE gdpr_archives SET expires_at = now()");
   CHECK(state().unopened_archives == 0);
 }

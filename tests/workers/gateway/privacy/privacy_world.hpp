@@ -1,8 +1,7 @@
 /// The routes about people's data, over a database with two tenants.
 #pragma once
 
-#include "privacy/archive_parts.hpp"
-#include "sealing/master_keys.hpp"
+#include "privacy/archive_keys.hpp"
 #include "tests/common/postgres/database_fixture.hpp"
 #include "workers/gateway/door/waiting.hpp"
 #include "workers/gateway/privacy/privacy_routes.hpp"
@@ -85,7 +84,7 @@ struct PrivacyWorld {
                     co_return handled;
                   }};
   std::vector<Publisher::Event> published;
-  sealing::MasterKeys keys{{Secret{"the master key, long"}, Secret{}}, "a secret of sixteen bytes"};
+  privacy::ArchiveKeys keys{{Secret{"the master key of a test"}, Secret{}}, "a secret of sixteen bytes"};
   PrivacyRoutes routes{{admission,
                         access_log,
                         store,
@@ -137,8 +136,7 @@ struct PrivacyWorld {
     execute(
         "INSERT INTO gdpr_archives (request_id, domain, subject_key, archive_id, key_id, wrapped_key, size, sha256)"
         " VALUES ($1, 'shop.example', '0123456789abcdef0123456789abcdef', $2, $3, $4, $5, decode($6, 'hex'))",
-        pqxx::params{export_id, archive, wrapped.master_key_id, pqxx::binary_cast(wrapped.bytes), std::ssize(bytes),
-                     hash});
+        pqxx::params{export_id, archive, wrapped.key_id, pqxx::binary_cast(wrapped.sealed), std::ssize(bytes), hash});
     constexpr auto part = privacy::archive_part_bytes;
     for (std::size_t at = 0; at < bytes.size(); at += part)
       execute(

@@ -57,7 +57,7 @@ struct FakeLog final : PersonLog {
 struct ExportWorld : GdprDatabase {
   SubjectKey phone = sender_key(secret, shop, number);
   SubjectKey session = session_key(secret, shop, "s1");
-  sealing::MasterKeys keys{{Secret{"the master key, long"}, Secret{}}, secret};
+  privacy::ArchiveKeys keys{{Secret{"the master key of a test"}, Secret{}}, secret};
   FakeLog* log = new FakeLog;
   StoredArchives archives{{secret}, keys, std::unique_ptr<PersonLog>{log}};
   PostgresRequests requests;

@@ -1,4 +1,4 @@
-#include "privacy/archive_parts.hpp"
+#include "privacy/archive_keys.hpp"
 
 #include <doctest/doctest.h>
 

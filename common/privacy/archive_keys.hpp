@@ -1,7 +1,8 @@
-/// How the archives of exports are sealed: in parts, with a random key for each archive, which a master key wraps.
+/// How the archives of exports are sealed: a random key for each, which a master key wraps.
 #pragma once
 
 #include "hash/aes_gcm.hpp"
+#include "sealing/master_keys.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,11 @@
 #include <string_view>
 
 namespace omnibus::privacy {
+
+/// The keys of archives are wrapped as those of persons are.
+using ArchiveKeys = sealing::MasterKeys;
+using sealing::MasterKeySettings;
+using sealing::WrappedKey;
 
 /// Bytes of each part of an archive but the last, before it is sealed.
 inline constexpr std::size_t archive_part_bytes = 256 * 1024;
