@@ -153,9 +153,9 @@ class GdprTest(unittest.TestCase):
         return json.loads(done.stdout)["traces"]
 
     def replay(self, worker):
-        process = self.stack.start("replay", [binary(f"omnibus-{worker}"), "--replay", uuid.uuid4().hex[:8], "--from", "earliest"],
-                                   {"KAFKA_BROKERS": self.stack.kafka.brokers, "REPLAY_DATABASE_URL": self.stack.database_url("replay"),
-                                    "METRICS_LISTEN": "127.0.0.1:0", **self.model})
+        command = [binary(f"omnibus-{worker}"), "--replay", uuid.uuid4().hex[:8], "--from", "earliest", "--to", "now"]
+        process = self.stack.start("replay", command, {"KAFKA_BROKERS": self.stack.kafka.brokers, "METRICS_LISTEN": "127.0.0.1:0",
+                                                      "REPLAY_DATABASE_URL": self.stack.database_url("replay"), **self.model})
         self.assertEqual(process.wait(60), 0, process.text()[-2000:])
 
     def test_a_person_on_every_road_is_erased_and_stays_erased(self):
