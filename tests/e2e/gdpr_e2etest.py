@@ -75,6 +75,7 @@ class GdprTest(unittest.TestCase):
                    "WHATSAPP_RECIPIENT_INTERVAL": "0", "SMS_RECIPIENT_INTERVAL": "0"}
         cls.workers = {name: cls.stack.start_worker(name, **cls.model) for name in ("chat", "sms", "call", "match")}
         cls.workers["notify"] = cls.stack.start_worker("notify", **sending)
+        cls.stack.start_worker("gdpr", PROFILE_KEY_SECRET=SECRET)
 
     def publish(self, topic, key, type, data):
         event = structured_event(type, {"domain": SHOP, **data})
@@ -128,15 +129,21 @@ class GdprTest(unittest.TestCase):
             f" ('chat', 'chat.messages', 0, 'chat.replies', '{person.conversation}', '\\x{headers}', '\\x{reply.encode().hex()}',"
             " now() - interval '1 minute')")
 
-    def delete(self, person, **settings):
-        """Asks for the erasure, and has a worker do it that is killed on the way. @return the request"""
+    def ask(self, key, identities):
+        """Asks for an erasure. @return the request"""
         request = str(uuid.uuid4())
-        self.publish("gdpr.requests", person.key, DELETION,
-                     {"request_id": request, "subject_key": person.key, "identities": person.identities, "reason": "subject_request",
-                      "dry_run": False})
-        worker = self.stack.start_worker("gdpr", PROFILE_KEY_SECRET=SECRET, **settings)
-        self.addCleanup(worker.stop)
-        eventually(lambda: self.status(request) == "completed", 60, "the erasure")
+        self.publish("gdpr.requests", key, DELETION, {"request_id": request, "subject_key": key, "identities": identities,
+                                                      "reason": "subject_request", "dry_run": False})
+        return request
+
+    def await_completed(self, *requests):
+        for request in requests:
+            eventually(lambda: self.status(request) == "completed", 60, "the erasure")
+
+    def delete(self, person):
+        """Has the person erased. @return the request"""
+        request = self.ask(person.key, person.identities)
+        self.await_completed(request)
         return request
 
     def status(self, request):
@@ -192,6 +199,30 @@ class GdprTest(unittest.TestCase):
         self.say(anna, "Hello, it is me.")
         eventually(lambda: self.count(f"messages WHERE conversation_id = '{anna.conversation}'") == 2, 20, "the new person's answer")
         self.assertEqual(len(self.verify(anna.word)), len(traces))
+
+    def test_a_person_who_writes_while_they_are_erased_and_is_erased_three_times(self):
+        anna, bob = Person(3), Person(4)
+        self.say(anna, anna.word)
+        eventually(lambda: self.count(f"messages WHERE conversation_id = '{anna.conversation}'") == 2, 20, "the answer")
+        requests = [self.ask(subject_key(f"session:{anna.session}"), [alias(anna.conversation)])]
+        for turn in range(10):
+            self.say(anna, f"{anna.word} {turn}")
+        requests.append(self.ask(alias(anna.conversation), []))
+        self.await_completed(*requests)
+        requests.append(self.ask(subject_key(f"session:{anna.session}"), [alias(anna.conversation)]))
+        self.await_completed(*requests)
+        self.say(bob, "Is anybody there?")
+        eventually(lambda: self.count(f"messages WHERE conversation_id = '{bob.conversation}'") == 2, 20, "another one's answer")
+        eventually(lambda: self.count("pipeline.erasures WHERE NOT for_good AND positions IS NULL") == 0, 5, "the ends of all erasures")
+        self.assertEqual(self.count(f"conversations WHERE id = '{anna.conversation}'"), 0)
+        self.verify(anna.word)
+        self.assertEqual(self.stack.database.value(f"SELECT counts FROM gdpr_requests WHERE id = '{self.ask_again(anna)}'"), "{}")
+
+    def ask_again(self, person):
+        """Asks for somebody who is not there any more."""
+        request = self.ask(person.key, person.identities)
+        self.await_completed(request)
+        return request
 
 
 if __name__ == "__main__":

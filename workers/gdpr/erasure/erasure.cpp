@@ -170,8 +170,8 @@ Task<> Erasure::erase_rows(Context& context, GdprDeletionRequested const& reques
     OMNIBUS_FAILPOINT("gdpr.table");
   }
   auto removing = context.checkpoint("archives", [&](UnitOfWork& unit) {
-    auto const removed = store_.remove_archives(unit, request.domain, keys, context.time_ms());
-    requests_.count(unit, request.request_id, {{"gdpr_archives", removed}});
+    if (auto const removed = store_.remove_archives(unit, request.domain, keys, context.time_ms()); removed > 0)
+      requests_.count(unit, request.request_id, {{"gdpr_archives", removed}});
   });
   co_await std::move(removing);
   auto detaching = detach_telemetry(context, request, keys);
