@@ -24,9 +24,11 @@ Task<> ServerConnection::start(int status, Headers headers) {
   status_ = status;
   started_ = true;
   if (old_peer_) keep_alive_ = false;
-  chunked_ = !old_peer_ && !headers.contains("Content-Length");
+  auto const length = headers.find("Content-Length");
+  chunked_ = !old_peer_ && !length;
   std::string head;
   append_head(head, status, headers);
+  if (length) head.append("Content-Length: ").append(*length).append("\r\n");
   if (chunked_) head += "Transfer-Encoding: chunked\r\n";
   if (!keep_alive_) head += "Connection: close\r\n";
   head += "\r\n";

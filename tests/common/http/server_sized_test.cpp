@@ -2,6 +2,7 @@
 #include "raw_peer.hpp"
 
 #include <chrono>
+#include <exception>
 #include <future>
 #include <string>
 
@@ -22,14 +23,18 @@ struct SizedServer {
       auto starting = stream.start(200, Headers{{"Content-Length", "100000"}});
       co_await std::move(starting);
       if (request.method == "HEAD") co_return;
-      std::string const bytes(50'000, 'x');
-      for (auto const* const end : {"-", "."}) {
-        auto const piece = bytes.substr(1) + end;
-        auto writing = stream.write(piece);
-        co_await std::move(writing);
+      std::string const bytes(49'999, 'x');
+      try {
+        for (auto const* const end : {"-", "$"}) {
+          auto const piece = bytes + end;
+          auto writing = stream.write(piece);
+          co_await std::move(writing);
+        }
+        auto listening = stream.wait(std::chrono::milliseconds{500});
+        co_await std::move(listening);
+      } catch (std::exception const&) {
+        // The peer has closed while it was written to.
       }
-      auto listening = stream.wait(std::chrono::milliseconds{500});
-      co_await std::move(listening);
       broken.set_value(stream.broken());
     });
     return routes;
@@ -44,7 +49,7 @@ TEST_CASE("a stream with a length is sent as it is, and the connection serves on
   SizedServer sized;
   RawPeer peer(sized.server.port());
   peer.send("GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
-  auto const answer = peer.read_until(".");
+  auto const answer = peer.read_until("$");
   CHECK(answer.find("Content-Length: 100000\r\n") != std::string::npos);
   CHECK(answer.find("Transfer-Encoding") == std::string::npos);
   CHECK(answer.size() - answer.find("\r\n\r\n") - 4 == 100'000);
@@ -69,7 +74,7 @@ TEST_CASE("a peer that closes with bytes unread broke off; one that has read all
     CHECK(sized.broken.get_future().get());
   }
   SUBCASE("all") {
-    peer.read_until(".");
+    peer.read_until("$");
     peer.close();
     CHECK_FALSE(sized.broken.get_future().get());
   }
