@@ -12,9 +12,15 @@ struct ArchiveRow {
   std::optional<Uuid> archive_id;
   std::optional<std::int64_t> size;
   std::optional<std::string> sha256_hex, key_id, wrapped_hex;
-  bool fetchable = false;
+  bool fetchable = false, settling = false;
 };
-BOOST_DESCRIBE_STRUCT(ArchiveRow, (), (done, archive_id, size, sha256_hex, key_id, wrapped_hex, fetchable))
+BOOST_DESCRIBE_STRUCT(ArchiveRow, (), (done, archive_id, size, sha256_hex, key_id, wrapped_hex, fetchable, settling))
+
+ArchiveState state_of(ArchiveRow const& row) {
+  if (!row.done) return ArchiveState::pending;
+  if (row.fetchable) return ArchiveState::ready;
+  return row.settling ? ArchiveState::settling : ArchiveState::gone;
+}
 
 std::string bytes_of_hex(std::string_view hex) {
   auto const value = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
@@ -32,19 +38,29 @@ FoundArchive find_archive(pqxx::transaction_base& transaction, std::string_view 
       transaction,
       "SELECT r.status = 'completed' AS done, a.archive_id, a.size, encode(a.sha256, 'hex') AS sha256_hex, a.key_id,"
       " encode(a.wrapped_key, 'hex') AS wrapped_hex,"
-      " COALESCE(a.used_at IS NULL AND a.expires_at > now(), false) AS fetchable"
+      " COALESCE(a.used_at IS NULL AND a.expires_at > now(), false) AS fetchable,"
+      " COALESCE(a.used_at > now() - interval '2 seconds', false) AND EXISTS (SELECT FROM gdpr_archive_parts p"
+      " WHERE p.archive_id = a.archive_id) AS settling"
       " FROM gdpr_requests r LEFT JOIN gdpr_archives a ON a.request_id = r.id"
       " WHERE r.id = $1::uuid AND r.domain = $2 AND r.kind = 'export'",
       pqxx::params{to_string(request_id), domain});
   if (!row) return {};
   FoundArchive found;
-  found.state = !row->done ? ArchiveState::pending : row->fetchable ? ArchiveState::ready : ArchiveState::gone;
+  found.state = state_of(*row);
   if (found.state != ArchiveState::ready) return found;
   found.archive_id = row->archive_id.value();
   found.size = row->size.value();
   found.sha256_hex = row->sha256_hex.value();
   found.key = {row->key_id.value(), bytes_of_hex(row->wrapped_hex.value())};
   return found;
+}
+
+bool is_admin_now(pqxx::transaction_base& transaction, Uuid const& principal) {
+  return transaction
+      .exec("SELECT EXISTS (SELECT FROM principals WHERE id = $1::uuid AND role = 'admin' AND disabled_at IS NULL)",
+            pqxx::params{to_string(principal)})
+      .one_field()
+      .as<bool>();
 }
 
 std::optional<std::string> read_archive_part(pqxx::transaction_base& transaction, Uuid const& archive_id,

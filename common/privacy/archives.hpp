@@ -22,7 +22,8 @@ enum class ArchiveState : std::uint8_t {
   unknown,  ///< no such request of the tenant, or it is no export
   pending,  ///< the export is not done, or has failed
   ready,
-  gone  ///< fetched, older than seven days, or erased
+  settling,  ///< its last byte was sent a moment ago, and may not have arrived
+  gone       ///< fetched, older than seven days, or erased
 };
 
 /// The archive of a request.
@@ -37,6 +38,9 @@ struct FoundArchive {
 /// Each runs as the gateway, within one tenant, and @throws what libpqxx throws.
 
 FoundArchive find_archive(pqxx::transaction_base& transaction, std::string_view domain, Uuid const& request_id);
+
+/// Whether a principal of the tenant is an admin now, whatever its token's cache says.
+bool is_admin_now(pqxx::transaction_base& transaction, Uuid const& principal);
 
 /// A part as it is stored; nothing when it was removed meanwhile.
 std::optional<std::string> read_archive_part(pqxx::transaction_base& transaction, Uuid const& archive_id,

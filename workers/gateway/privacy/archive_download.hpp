@@ -32,7 +32,8 @@ class ArchiveDownload {
     privacy::FoundArchive archive;
     AesKey key{};
   };
-  Task<Asked> find(http::Request const& request);
+  /// Waits while the archive is settling.
+  Task<Asked> find(http::Request const& request, http::Stream& client);
   /// Opened. @throws std::runtime_error when it is not there, or does not open
   Task<std::string> read_part(Asked const& asked, std::int64_t number);
   Task<> send(Asked const& asked, ByteRange range, http::Stream& client);

@@ -67,6 +67,16 @@ TEST_CASE_FIXTURE(ArchiveWorld, "HEAD, ranges and broken downloads use up nothin
   CHECK(value("SELECT count(*) FROM access_log WHERE action = 'gdpr.archive.read' AND result = 'refused'") == "3");
 }
 
+TEST_CASE_FIXTURE(ArchiveWorld, "who asks again while a download breaks off waits for that, and gets the archive") {
+  execute("UPDATE gdpr_archives SET used_at = now()");
+  CHECK(get("admin", path).status == 410);
+  execute("UPDATE gdpr_archives SET used_at = now()");
+  DownloadingClient patient;
+  patient.on_wait = [&] { execute("UPDATE gdpr_archives SET used_at = NULL WHERE used_at IS NOT NULL"); };
+  auto asked = request("admin", "HEAD", path);
+  CHECK(serve(std::move(asked), patient).status == 200);
+}
+
 TEST_CASE_FIXTURE(ArchiveWorld, "age and role are looked at when it is read, whatever runs meanwhile") {
   execute("UPDATE gdpr_archives SET expires_at = now()");
   CHECK(get("admin", path).status == 410);

@@ -7,7 +7,7 @@
 #include "workers/gateway/privacy/privacy_routes.hpp"
 
 #include <chrono>
-#include <map>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +30,7 @@ struct DownloadingClient final : http::Stream {
   std::string body;
   std::size_t takes = std::string::npos;  ///< bytes; then a write fails
   bool resets = false;                    ///< tells so when all was written
+  std::function<void()> on_wait;
 
   Task<> start(int its_status, http::Headers its_headers) override {
     status = its_status;
@@ -52,7 +53,10 @@ struct DownloadingClient final : http::Stream {
   bool closed() const override { return false; }
   bool broken() const override { return resets; }
   void on_close(std::function<void()>) override {}
-  Task<> wait(std::chrono::milliseconds) override { co_return; }
+  Task<> wait(std::chrono::milliseconds) override {
+    if (on_wait) on_wait();
+    co_return;
+  }
 
   std::string header(std::string_view name) const { return std::string{headers.find(name).value_or("")}; }
 };
@@ -74,7 +78,7 @@ struct PrivacyWorld {
     return settings;
   }()};
   Store store{pool};
-  Authentication authentication{store, std::chrono::milliseconds{0}};
+  Authentication authentication{store, std::chrono::minutes{1}};
   RateLimit rate_limit{0, 1};
   AccessLog access_log{store, "secret"};
   Admission admission{authentication, rate_limit, access_log};
