@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import io
 import json
+import os
 import pathlib
 import socket
 import sys
 import tarfile
 import unittest
+import unittest.mock
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -16,7 +18,7 @@ from harness import Http, Stack, conversation_id_of, eventually, structured_even
 
 SHOP = "shop.example"
 SECRET = "a profile secret of the test"
-NUMBER, STRANGER = "+250788123456", "+250788999999"
+NUMBER, STRANGER, LEAVER = "+250788123456", "+250788999999", "+250788777777"
 SESSION = "s-of-the-person"
 
 
@@ -26,8 +28,8 @@ def subject_key(text):
 
 def sms(number, text):
     return structured_event("omnibus.sms.message.received.v1", {
-        "domain": SHOP, "provider": "mtn", "provider_message_id": uuid.uuid4().hex, "phone_number": number, "recipient": "8000", "text": text,
-        "received_at": "2026-11-29T10:00:00Z"})
+        "domain": SHOP, "provider": "mtn", "provider_message_id": uuid.uuid4().hex, "phone_number": number, "recipient": "8000",
+        "text": text, "received_at": "2026-11-29T10:00:00Z"})
 
 
 class ExportTest(unittest.TestCase):
@@ -36,12 +38,16 @@ class ExportTest(unittest.TestCase):
         cls.stack = Stack("embedded")
         cls.addClassCleanup(cls.stack.close)
         cls.stack.add_tenant(SHOP)
+        environment = unittest.mock.patch.dict(os.environ, {"PROFILE_KEY_SECRET": SECRET})  # of the tool
+        environment.start()
+        cls.addClassCleanup(environment.stop)
         settings = {"PROFILE_KEY_SECRET": SECRET, "PII_MASTER_KEY": "the master key of the test"}
         gateway = cls.stack.start_worker("gateway", TOKEN_CACHE="1s", WEBHOOK_REGION="RW", **settings)
-        cls.stack.start_worker("sms")
+        cls.stack.start_worker("sms", LLM_BASE_URL=cls.stack.start_simulator().url)
         cls.gdpr = cls.stack.start_worker("gdpr", **settings)
         cls.admin = Http(gateway.address, cls.stack.add_token("admin", SHOP))
-        for number, text in ((NUMBER, "canary: where is my card?"), (NUMBER, "canary: STOP"), (STRANGER, "a stranger's")):
+        for number, text in ((NUMBER, "canary: where is my card?"), (NUMBER, "canary: STOP"), (STRANGER, "a stranger's"),
+                             (LEAVER, "farewell")):
             cls.stack.kafka.publish_all("sms.inbound", [(subject_key(number), sms(number, text))])
         conversation = conversation_id_of(SHOP, SESSION)
         cls.stack.database.execute(
@@ -52,7 +58,7 @@ class ExportTest(unittest.TestCase):
             "INSERT INTO identity_links (domain, customer_id, kind, subject_key, external_id)"
             f" SELECT '{SHOP}', '{uuid.uuid4()}', kind, key, kind FROM (VALUES ('phone', '{subject_key(NUMBER)}'),"
             f" ('session', '{subject_key('session:' + SESSION)}')) AS l (kind, key)")
-        eventually(lambda: cls.value("SELECT count(*) FROM message_delivery_log WHERE direction = 'inbound'") == "3", 20,
+        eventually(lambda: cls.value("SELECT count(*) FROM message_delivery_log WHERE direction = 'inbound'") == "4", 20,
                    "the messages")
 
     @classmethod
@@ -80,8 +86,6 @@ class ExportTest(unittest.TestCase):
         first = self.admin.get(path, {"Range": "bytes=0-1"})
         self.assertEqual((first.status, first.body), (206, b"\x1f\x8b"))
         self.cut_at_half(path, size)
-        eventually(lambda: self.value("SELECT used_at IS NULL FROM gdpr_archives WHERE request_id = '%s'" % request["id"]) == "t",
-                   10, "the archive is given back")
         whole = self.admin.get(path)
         self.assertEqual((whole.status, len(whole.body)), (200, size))
         self.assertEqual(hashlib.sha256(whole.body).hexdigest(), request["archive"]["sha256"])
@@ -145,6 +149,31 @@ class ExportTest(unittest.TestCase):
             for record in self.stack.kafka.consume(topic):
                 self.assertNotRegex(record.value + str(record.headers), "788123456|canary|nonsense")
         self.assertNotRegex(self.gdpr.log.read_text(), "788123456|canary|nonsense")
+
+    def test_a_deletion_right_behind_an_export_waits_for_it_and_leaves_its_archive(self):
+        asked = self.admin.post("/v1/gdpr/exports", {"phone_number": LEAVER})
+        self.assertEqual(asked.status, 202, asked)
+        deletion = self.admin.request("POST", "/v1/gdpr/deletions", {"phone_number": LEAVER}, {"Prefer": "wait=30"})
+        self.assertEqual((deletion.status, deletion.json["status"]), (200, "completed"), deletion)
+        self.assertFalse(deletion.json["found_nothing"])
+        self.assertEqual(self.value(f"SELECT count(*) FROM profiles WHERE phone_number = '{LEAVER}'"), "0")
+        export = self.admin.get(f"/v1/gdpr/requests/{asked.json['request_id']}").json
+        files = self.files(self.fetch(export))
+        self.assertEqual([row["content"] for row in self.rows(files, "message_delivery_log") if row["direction"] == "inbound"],
+                         ["farewell"])
+
+    def test_a_dry_run_lists_the_joined_identities_and_changes_nothing(self):
+        before = self.value("SELECT count(*) FROM gdpr_archives")
+        for command in ("export", "delete"):
+            run = json.loads(self.stack.omnibus("gdpr", command, "--phone", "0788 123 456", "--dry-run", "--json"))
+            self.assertEqual({each["kind"] for each in run["identities"]}, {"profile", "conversation", "link"})
+            self.assertIn("+2507*****56", [each["known_by"] for each in run["identities"]])
+            self.assertEqual(run["request"]["status"], "completed")
+            self.assertGreater(sum(run["request"]["counts"].values()), 0)
+        self.assertEqual(self.value("SELECT count(*) FROM gdpr_archives"), before)
+        self.assertEqual(self.value(f"SELECT count(*) FROM profiles WHERE phone_number = '{NUMBER}'"), "1")
+        with self.assertRaisesRegex(AssertionError, "no phone number"):
+            self.stack.omnibus("gdpr", "delete", "--phone", "12")
 
     def test_an_export_of_nobody_is_completed_with_zero_counts(self):
         request = self.export(phone_number="+250788000000")
