@@ -2,7 +2,9 @@
 """People, matches, conversations of agents, outcomes and reports together: the demo's numbers are those of the tables, and
 kills at any time repeat nothing and lose nothing.
 
-OMNIBUS_KILLS says how often workers are killed (12).
+OMNIBUS_KILLS says how often workers are killed (12), OMNIBUS_PEOPLE how many people there are (30), for twice as many pairs.
+OMNIBUS_WITHOUT takes one guard out, with which the test of kills must fail: `answers` (workers do not find what they
+recorded of a model) or `turns` (the unique number of a turn).
 """
 import concurrent.futures
 import json
@@ -24,7 +26,14 @@ from harness import ROOT, Database, Http, Stack, binary, eventually  # noqa: E40
 DOMAIN = "people.example"
 OUTCOMES = ("STRONG_MATCH", "EXPLORATORY", "FUTURE_POTENTIAL", "NO_MATCH")
 KILLS = int(os.environ.get("OMNIBUS_KILLS") or 12)
+PEOPLE = int(os.environ.get("OMNIBUS_PEOPLE") or 30)
 UNSTORED = 3  # answers that a worker had at its kill and had not stored: a moment's worth
+GUARDS = {
+    "": "SELECT",
+    "answers": "ALTER TABLE pipeline.llm_responses ENABLE ROW LEVEL SECURITY;"
+               "CREATE POLICY recorded ON pipeline.llm_responses FOR INSERT WITH CHECK (true);"
+               "CREATE POLICY own ON pipeline.llm_responses FOR SELECT USING (created_at = now())",  # ON CONFLICT reads as well
+    "turns": "ALTER TABLE omniscient_turns DROP CONSTRAINT unique_conversation_turn"}
 WORKERS = ("match", "conversation", "outcome", "report", "scheduler")
 
 
@@ -83,27 +92,52 @@ class PeopleDemoTest(unittest.TestCase):
 
 
 class KilledWorkersTest(unittest.TestCase):
-    PEOPLE = 30
-
     @classmethod
     def setUpClass(cls):
         cls.stack = Stack()
         cls.addClassCleanup(cls.stack.close)
-        cls.simulator = cls.stack.start_simulator(latency=30, latency_jitter=30)
+        # One for each worker, so that it is known whose calls a kill cuts off.
+        cls.models = {name: cls.stack.start_simulator(latency=30, latency_jitter=30) for name in ("match", "conversation", "outcome")}
         cls.token = cls.stack.add_tenant(DOMAIN, "operator")
+        cls.stack.database.execute(GUARDS[os.environ.get("OMNIBUS_WITHOUT") or ""])
         cls.gateway = cls.stack.start_worker("gateway")
 
     def value(self, sql):
         return int(self.stack.database.value(f"SELECT {sql}"))
 
     def start(self, name):
-        return self.stack.start_worker(name, wait=False, LLM_BASE_URL=self.simulator.url, LLM_API_KEY="any",
+        model = self.models.get(name)
+        return self.stack.start_worker(name, wait=False, LLM_BASE_URL=model.url if model else "http://127.0.0.1:9", LLM_API_KEY="any",
                                        MATCH_SCHEDULE_THRESHOLD="0.3", CONVERSATION_MAX_TURNS=6, KAFKA_SESSION_TIMEOUT="6s",
                                        KAFKA_INSTANCE_ID=f"{name}-1")
 
     def action(self, name, **parameters):
         answer = Http(self.gateway.address, self.token).post(f"/v1/actions/{name}", parameters)
         self.assertEqual(answer.status, 202, answer)
+
+    def answers(self, name):
+        """What is recorded of a worker's model."""
+        return self.value(f"count(*) FROM pipeline.llm_responses WHERE response #>> '{{call,worker}}' = '{name}'")
+
+    def kill(self, name):
+        self.workers[name].pause()
+        time.sleep(0.05)  # for what it has sent to arrive
+        if name in self.models:
+            stats = self.models[name].stats()
+            self.cut_off[name] += min(stats["in_flight"] + UNSTORED, stats["requests"] - self.answers(name) - self.cut_off[name])
+        self.workers[name].kill()
+        self.workers[name] = self.start(name)
+
+    def kill_between_answer_and_turn(self):
+        """Kills the worker while a turn is answered, recorded and not stored."""
+        match = self.stack.database.value("SELECT id FROM omniscient_matches WHERE status = 'analyzed' ORDER BY id LIMIT 1")
+        recorded = self.answers("conversation")
+        with self.stack.database.held("LOCK TABLE omniscient_turns IN EXCLUSIVE MODE"):
+            self.action("executeConversation", matchId=match)
+            eventually(lambda: self.answers("conversation") > recorded, 60, "an answer without a turn")
+            self.kill("conversation")
+        eventually(lambda: self.value(f"count(*) FROM omniscient_matches WHERE id = '{match}' AND status = 'completed'"), 120,
+                   "its conversation being held")
 
     def put_people(self):
         zones = ("UTC", "Africa/Kigali", "America/New_York")
@@ -117,28 +151,24 @@ class KilledWorkersTest(unittest.TestCase):
                 "PUT", f"/v1/people/{uuid.uuid4()}", json.dumps(person).encode(), {"Content-Type": "application/json"})
 
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            for answer in pool.map(put, range(self.PEOPLE)):
+            for answer in pool.map(put, range(PEOPLE)):
                 self.assertEqual(answer.status, 202, answer)
 
     def test_kills_repeat_nothing_and_lose_nothing(self):
         chance = random.Random(20261129)
-        self.cut_off = 0  # calls in flight at the kills
-        workers = {name: self.start(name) for name in WORKERS}
-        for worker in workers.values():
+        self.cut_off = dict.fromkeys(self.models, 0)  # calls in flight at the kills
+        self.workers = {name: self.start(name) for name in WORKERS}
+        for worker in self.workers.values():
             worker.await_ready()
         self.put_people()
-        eventually(lambda: self.value("count(*) FROM users") == self.PEOPLE, 60, "every person being stored")
-        self.action("analyzeMatches", batchSize=40)
+        eventually(lambda: self.value("count(*) FROM users") == PEOPLE, 60, "every person being stored")
+        self.action("analyzeMatches", batchSize=2 * PEOPLE)
         midnight = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2 * 86400))
 
         def kill(times):
             for _ in range(times):
                 time.sleep(chance.uniform(0.1, 0.8))
-                name = chance.choice(WORKERS)
-                workers[name].pause()
-                self.cut_off += self.simulator.stats()["in_flight"] + UNSTORED
-                workers[name].kill()
-                workers[name] = self.start(name)
+                self.kill(chance.choice(WORKERS))
         kill(KILLS // 2)
         eventually(lambda: self.value("count(*) FROM omniscient_processing_logs WHERE action = 'find_candidates' AND status = 'completed'") == 1
                    and self.value("count(*) FROM omniscient_processing_logs WHERE action = 'analyze_pair' AND status = 'completed'")
@@ -150,6 +180,7 @@ class KilledWorkersTest(unittest.TestCase):
         kill(KILLS - KILLS // 2)
         eventually(lambda: self.value("count(*) FROM omniscient_matches WHERE status IN ('scheduled', 'active')") == 0, 120,
                    "every scheduled match being completed")
+        self.kill_between_answer_and_turn()
         completed = "count(*) FROM omniscient_conversations WHERE status = 'completed'"
         eventually(lambda: self.value("count(*) FROM omniscient_outcomes") == self.value(completed) > 0, 120, "every outcome being judged")
         self.action("generateReport")
@@ -170,9 +201,10 @@ class KilledWorkersTest(unittest.TestCase):
             with self.subTest(what):
                 self.assertEqual(self.value(f"count(*) FROM ({sql}) AS wrong"), 0)
         # A call that a kill cut off is made again; nothing else is.
-        answers, asked = self.value("count(*) FROM pipeline.llm_responses"), self.simulator.stats()["requests"]
-        self.assertLessEqual(asked, answers + self.cut_off)
-        for worker in workers.values():
+        for name, most in self.cut_off.items():
+            with self.subTest(f"calls of {name}"):
+                self.assertLessEqual(self.models[name].stats()["requests"], self.answers(name) + most)
+        for worker in self.workers.values():
             worker.stop()
 
 
