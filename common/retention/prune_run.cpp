@@ -28,11 +28,11 @@ struct CutoffRow {
 };
 BOOST_DESCRIBE_STRUCT(CutoffRow, (), (cutoff, advance_ms))
 
-struct DueRow {
+struct DueCountRow {
   std::int64_t due = 0;
   std::int64_t total = 0;
 };
-BOOST_DESCRIBE_STRUCT(DueRow, (), (due, total))
+BOOST_DESCRIBE_STRUCT(DueCountRow, (), (due, total))
 
 /// A run that has begun.
 struct RunRow {
@@ -192,7 +192,7 @@ class Run {
         pqxx::params{task_.name});
     report_.cutoff = open ? open->cutoff : next.cutoff;
     if (!task_.count.empty() && (!open || options_.dry_run)) {
-      auto const counted = postgres::read_one<DueRow>(transaction, task_.count, pqxx::params{report_.cutoff});
+      auto const counted = postgres::read_one<DueCountRow>(transaction, task_.count, pqxx::params{report_.cutoff});
       report_.due = counted.due;
       report_.total = counted.total;
     }

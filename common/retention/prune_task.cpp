@@ -246,6 +246,10 @@ std::vector<PruneTask> pipeline_tasks(std::chrono::milliseconds longest_retentio
   tasks.push_back({"erasures", "retention.erasures", before(positions), {}, cutoff_jump, {{"pipeline.erasures", R"(
   SELECT NULL::text AS domain, rows, 0 AS held, '' AS position, rows = $2 AS more
   FROM pipeline.prune_erasures(now() - $1::timestamptz, $2) AS rows WHERE $3::text IS NOT NULL)"}}});
+  tasks.push_back(
+      {"gdpr-archives", "retention.gdpr-archives", before(hours{7 * 24}), {}, cutoff_jump, {{"gdpr_archives", R"(
+  SELECT NULL::text AS domain, prune_gdpr_archives() AS rows, 0 AS held, '' AS position, false AS more
+  WHERE $1::timestamptz IS NOT NULL AND $2::bigint IS NOT NULL AND $3::text IS NOT NULL)"}}});
   tasks.push_back({"maintenance-runs",
                    "retention.maintenance-runs",
                    std::string{two_years},
