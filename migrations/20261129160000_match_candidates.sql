@@ -40,19 +40,16 @@ COMMENT ON COLUMN users.blocked_user_ids IS 'Whom the person does not want to me
 CREATE INDEX users_by_blocked ON users USING gin (blocked_user_ids);
 
 CREATE FUNCTION omniscient_may_meet(user_a uuid, user_b uuid) RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN -- not in SQL: that would be planned again for every call, which takes ten times as long
-  RETURN (
-    SELECT count(*) = 2 AND count(DISTINCT u.domain) = 1
-    FROM public.users u JOIN public.personal_stories s ON s.user_id = u.id
-    JOIN public.tenants t ON t.domain = u.domain
-    WHERE u.id IN (user_a, user_b) AND u.status = 'APPROVED' AND u.deep_analysis_consent_at IS NOT NULL
-      AND t.status = 'active'
-  ) AND NOT EXISTS (
-    SELECT FROM public.omniscient_blocks b
-    WHERE (b.user_id, b.other_id) IN ((user_a, user_b), (user_b, user_a)));
-END
-$$;
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN (
+  SELECT count(*) = 2 AND count(DISTINCT u.domain) = 1
+  FROM public.users u JOIN public.personal_stories s ON s.user_id = u.id
+  JOIN public.tenants t ON t.domain = u.domain
+  WHERE u.id IN (user_a, user_b) AND u.status = 'APPROVED' AND u.deep_analysis_consent_at IS NOT NULL
+    AND t.status = 'active'
+) AND NOT EXISTS (
+  SELECT FROM public.omniscient_blocks b
+  WHERE (b.user_id, b.other_id) IN ((user_a, user_b), (user_b, user_a)));
 COMMENT ON FUNCTION omniscient_may_meet IS
   'Whether two people of an active tenant are approved, agreed to deep analysis, have told their story, and neither blocks the other.';
 
