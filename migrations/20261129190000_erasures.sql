@@ -16,6 +16,10 @@ COMMENT ON COLUMN pipeline.erasures.erased_at IS 'When the row was last changed;
 COMMENT ON COLUMN pipeline.erasures.positions IS '{topic: {partition: offset}}: the end of each partition at the erasure.';
 COMMENT ON COLUMN pipeline.erasures.for_good IS 'Of a key that never returns, such as a profile''s: refused at every position.';
 CREATE INDEX erasures_by_time ON pipeline.erasures (erased_at);
+-- Every process must know whom to refuse, of any tenant; a key does not reveal who it is.
+ALTER TABLE pipeline.erasures ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY everything ON pipeline.erasures TO omnibus_owner USING (true) WITH CHECK (true);
+CREATE POLICY known_to_all ON pipeline.erasures FOR SELECT USING (true);
 
 CREATE FUNCTION pipeline.subject_lock(p_subject_key text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

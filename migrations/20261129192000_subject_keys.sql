@@ -18,6 +18,9 @@ CREATE TABLE pipeline.subject_keys (
 COMMENT ON TABLE pipeline.subject_keys IS 'One key per person, under each subject key that events are sealed for. Of a destroyed key the row stays: its records are those of an erased person, and an unknown key id is an outage.';
 COMMENT ON COLUMN pipeline.subject_keys.wrapped_key IS 'The key, sealed by a master key that is not in the database. NULL once it is destroyed.';
 COMMENT ON COLUMN pipeline.subject_keys.master_key_id IS 'Which master key: a keyed hash of it.';
+-- Only the functions below reach it.
+ALTER TABLE pipeline.subject_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY everything ON pipeline.subject_keys TO omnibus_owner USING (true) WITH CHECK (true);
 CREATE UNIQUE INDEX subject_keys_live ON pipeline.subject_keys (subject_key) WHERE destroyed_at IS NULL;
 CREATE INDEX subject_keys_by_master_key ON pipeline.subject_keys (master_key_id, key_id) WHERE destroyed_at IS NULL;
 CREATE INDEX tenants_sealed ON tenants (domain) WHERE settings -> 'privacy_preferences' ->> 'log' = 'sealed';
