@@ -222,8 +222,8 @@ TEST_CASE_FIXTURE(ErasureTables, "an erasure ends with positions for every key t
   auto const anna = add_person("anna", "+250788000001");
   erase({maker.session(shop, "session-anna")[0]});
   CHECK(database.value("SELECT count(*) FROM pipeline.erasures WHERE NOT for_good AND positions IS NULL") == "0");
-  CHECK(database.value(fmt::format("SELECT pipeline.refusal(ARRAY['{0}'], 'chat.messages', 0, 6) || ' ' || "
-                                   "COALESCE(pipeline.refusal(ARRAY['{0}'], 'chat.messages', 0, 7), 'new')",
+  CHECK(database.value(fmt::format("SELECT pipeline.refusal('{0}', 'chat.messages', 0, 6) || ' ' || "
+                                   "COALESCE(pipeline.refusal('{0}', 'chat.messages', 0, 7), 'new')",
                                    alias_text(anna.conversation))) == "erased new");
   // The conversation of a session that comes back has the same id.
   CHECK(database.value(fmt::format("SELECT count(*) FROM pipeline.forgotten WHERE id = '{}'",

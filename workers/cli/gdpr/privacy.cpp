@@ -14,7 +14,6 @@
 #include <pqxx/pqxx>
 
 namespace omnibus::cli {
-namespace {
 
 /// The secrets of gateway and gdpr, read from the environment so that none stands in a command line.
 struct PrivacySecrets {
@@ -29,6 +28,8 @@ struct PrivacySecrets {
   };
 };
 BOOST_DESCRIBE_STRUCT(PrivacySecrets, (), (profile_key_secret, profile_key_secret_previous, master))
+
+namespace {
 
 struct ProfileIdentityRow {
   std::string id;

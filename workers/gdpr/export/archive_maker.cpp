@@ -136,11 +136,11 @@ class Collection {
   static bool is_refused(pqxx::transaction_base& transaction, PersonRecord const& record) {
     std::vector<std::string> subjects;
     for (auto const& subject : record.subjects) subjects.push_back(subject.text());
-    return !transaction
-                .exec("SELECT pipeline.refusal($1, $2, $3, $4)",
-                      pqxx::params{subjects, record.topic, record.partition, record.offset})
-                .one_row()[0]
-                .is_null();
+    return transaction
+        .exec("SELECT bool_or(pipeline.refusal(s, $2, $3, $4) IS NOT NULL) IS TRUE FROM unnest($1::text[]) AS s",
+              pqxx::params{subjects, record.topic, record.partition, record.offset})
+        .one_row()[0]
+        .as<bool>();
   }
 
   void store_part(std::int64_t number, std::string_view sealed) {

@@ -44,6 +44,7 @@ struct PrivacyCommands {
     arguments.push_back("--database");
     arguments.push_back(database.url_as(role));
     std::vector<char const*> words;
+    words.reserve(arguments.size());
     for (auto const& argument : arguments) words.push_back(argument.c_str());
     std::ostringstream out, err;
     return run(static_cast<int>(words.size()), words.data(), out, err);
