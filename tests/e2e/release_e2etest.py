@@ -7,7 +7,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder) for fo
 from fault_case import ROOT, declared  # noqa: E402
 from harness import binary  # noqa: E402
 
-PROGRAMS = "omnibus-chat", "omnibus-notify", "omnibus-relay", "omnibus-scheduler"
+PROGRAMS = "omnibus-chat", "omnibus-gdpr", "omnibus-notify", "omnibus-relay", "omnibus-scheduler"
 
 
 class ReleaseTest(unittest.TestCase):
