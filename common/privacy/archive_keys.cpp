@@ -1,17 +1,9 @@
 #include "privacy/archive_keys.hpp"
 
-#include "hash/hash.hpp"
-
-#include <algorithm>
-#include <span>
-#include <stdexcept>
-
 #include <fmt/format.h>
 
 namespace omnibus::privacy {
 namespace {
-
-constexpr std::size_t id_bytes = 8;
 
 /// Parts are numbered, and each archive has a key of its own: no nonce comes twice with a key.
 GcmNonce nonce_of(std::int64_t number) {
@@ -19,10 +11,6 @@ GcmNonce nonce_of(std::int64_t number) {
   auto rest = static_cast<std::uint64_t>(number);
   for (auto at = nonce.rbegin(); rest != 0; ++at, rest >>= 8U) *at = static_cast<std::uint8_t>(rest & 0xffU);
   return nonce;
-}
-
-std::string_view text_of(auto const& bytes) {
-  return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
 }
 
 constexpr std::string_view part_of_archive = "omnibus archive part";

@@ -126,6 +126,7 @@ class Collection {
   /// Somebody of these keys was erased, and has come back: what is older is not theirs.
   static bool was_erased(pqxx::transaction_base& transaction, std::set<SubjectKey> const& keys) {
     std::vector<std::string> texts;
+    texts.reserve(keys.size());
     for (auto const& key : keys) texts.push_back(key.text());
     return transaction
         .exec("SELECT EXISTS (SELECT FROM pipeline.erasures WHERE subject_key = ANY ($1))", pqxx::params{texts})
@@ -135,6 +136,7 @@ class Collection {
 
   static bool is_refused(pqxx::transaction_base& transaction, PersonRecord const& record) {
     std::vector<std::string> subjects;
+    subjects.reserve(record.subjects.size());
     for (auto const& subject : record.subjects) subjects.push_back(subject.text());
     return transaction
         .exec("SELECT bool_or(pipeline.refusal(s, $2, $3, $4) IS NOT NULL) IS TRUE FROM unnest($1::text[]) AS s",
