@@ -188,7 +188,7 @@ class Plan:
     def on_postgres(self, databases):
         if databases:
             built = self.build("dev", "database", self.targets(databases))
-            self.ctest(databases, "database", 600, [built, self.postgres()], environment=self.database)
+            self.ctest(databases, "database", 900, [built, self.postgres()], environment=self.database)
 
     def on_brokers(self, brokers):
         """Each on the embedded broker and on Apache Kafka, and the engine's there with classic groups, too."""
