@@ -67,7 +67,7 @@ class GdprFaultTest(FaultCase):
     def is_dropped(self, erased):
         return self.column(f"SELECT action FROM pipeline.dead_letter_actions WHERE letter_id = '{erased.letter}'") == ["dropped"]
 
-    def test_an_erasure_killed_at_any_edge_goes_on_and_counts_and_audits_each_step_once(self):
+    def test_an_erasure_killed_at_each_point_goes_on_and_counts_and_audits_each_step_once(self):
         self.assertEqual([name for name in declared("OMNIBUS_FAILPOINT") if name.startswith("gdpr.")], POINTS)
         for name in POINTS:
             with self.subTest(name):
