@@ -3,6 +3,7 @@
 #include "json/decode.hpp"
 #include "kafka/admin.hpp"
 #include "kafka/event_subjects.hpp"
+#include "kafka/message_view.hpp"
 #include "kafka/partition_reader.hpp"
 #include "postgres/rows.hpp"
 #include "time/time.hpp"
@@ -69,23 +70,6 @@ std::string place_of(std::string const& topic, std::int32_t partition) {
   return fmt::format("{}/{}", topic, partition);
 }
 
-std::optional<std::string_view> bytes_of(void const* data, std::size_t size) {
-  if (data == nullptr) return std::nullopt;
-  return std::string_view{static_cast<char const*>(data), size};
-}
-
-std::vector<HeaderView> all_headers(rd_kafka_message_t const& message) {
-  std::vector<HeaderView> headers;
-  rd_kafka_headers_t* all = nullptr;
-  if (rd_kafka_message_headers(&message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR) return headers;
-  char const* name = nullptr;
-  void const* value = nullptr;
-  std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(all, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-    headers.push_back({name, bytes_of(value, size)});
-  return headers;
-}
-
 /// Looks at the records of one topic.
 class TopicSearch {
  public:
@@ -93,8 +77,8 @@ class TopicSearch {
       : sought_{sought}, erasures_{erasures}, now_ms_{now_ms}, topic_{std::move(topic)} {}
 
   void look(rd_kafka_message_t const& message) {
-    auto const headers = all_headers(message);
-    RecordView const record{bytes_of(message.key, message.key_len), bytes_of(message.payload, message.len), headers};
+    kafka::MessageView const view{message};
+    auto const record = view.record();
     std::set<std::string> subjects;
     for (auto const& subject : subjects_of_record(record)) subjects.insert(subject.text());
     auto const form = form_of(record, subjects);

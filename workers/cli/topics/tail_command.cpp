@@ -5,6 +5,7 @@
 #include "kafka/cloud_event.hpp"
 #include "kafka/error.hpp"
 #include "kafka/handles.hpp"
+#include "kafka/message_view.hpp"
 #include "observability/log.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/database/database.hpp"
@@ -62,23 +63,6 @@ BOOST_DESCRIBE_STRUCT(TailedTopic, (), (topic))
 struct AnyObject {};
 BOOST_DESCRIBE_STRUCT(AnyObject, (), ())
 
-std::optional<std::string_view> view(void const* bytes, std::size_t size) {
-  if (bytes == nullptr) return std::nullopt;
-  return std::string_view(static_cast<char const*>(bytes), size);
-}
-
-std::vector<HeaderView> headers_of(rd_kafka_message_t const& message) {
-  std::vector<HeaderView> headers;
-  rd_kafka_headers_t* all = nullptr;
-  if (rd_kafka_message_headers(&message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR) return headers;
-  char const* name = nullptr;
-  void const* value = nullptr;
-  std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(all, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-    headers.push_back({name, view(value, size)});
-  return headers;
-}
-
 /// Opens the event where that is asked for and possible; otherwise it stays sealed, and the reason is printed.
 void open_event(AuditedOpener* opener, CloudEvent& event, TailedEvent& out) {
   if (opener == nullptr) return;
@@ -117,11 +101,11 @@ void read_event(RecordView const& record, AuditedOpener* opener, TailedEvent& ou
 }
 
 void print(rd_kafka_message_t const& message, AuditedOpener* opener) {
-  auto const headers = headers_of(message);
+  kafka::MessageView const view{message};
+  auto const record = view.record();
   TailedEvent event;
   event.partition = message.partition;
   event.offset = message.offset;
-  RecordView const record{view(message.key, message.key_len), view(message.payload, message.len), headers};
   if (record.key) event.key = std::string(*record.key);
   read_event(record, opener, event);
   fmt::print("{}\n", json::encode(event));

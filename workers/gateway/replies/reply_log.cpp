@@ -1,6 +1,7 @@
 #include "workers/gateway/replies/reply_log.hpp"
 
 #include "kafka/cloud_event.hpp"
+#include "kafka/message_view.hpp"
 #include "observability/log.hpp"
 
 #include <algorithm>
@@ -15,19 +16,6 @@ constexpr std::size_t batch = 512;
 
 int to_ms(std::chrono::milliseconds duration) {
   return static_cast<int>(duration.count());
-}
-
-void collect_headers(rd_kafka_message_t const& message, std::vector<HeaderView>& headers) {
-  rd_kafka_headers_t* all = nullptr;
-  if (rd_kafka_message_headers(&message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  char const* name = nullptr;
-  void const* value = nullptr;
-  std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(all, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
-    HeaderView header{name, std::nullopt};
-    if (value != nullptr) header.value = std::string_view(static_cast<char const*>(value), size);
-    headers.push_back(header);
-  }
 }
 
 kafka::Client connect(kafka::ClientSettings const& settings, void* self,
@@ -132,15 +120,9 @@ void ReplyLog::take(rd_kafka_message_t& message, std::vector<LogEntry>& entries)
     return;
   }
   connected_ = true;
-  std::vector<HeaderView> headers;
-  collect_headers(message, headers);
-  RecordView record;
-  if (message.key != nullptr) record.key = std::string_view(static_cast<char const*>(message.key), message.key_len);
-  if (message.payload != nullptr)
-    record.value = std::string_view(static_cast<char const*>(message.payload), message.len);
-  record.headers = headers;
+  kafka::MessageView const view{message};
   Cursor const at{message.partition, message.offset};
-  entries.push_back({at, read_record(at, record)});
+  entries.push_back({at, read_record(at, view.record())});
 }
 
 std::vector<LogEntry> ReplyLog::read(std::chrono::milliseconds timeout) {
