@@ -2,6 +2,7 @@
 
 #include "engine/dispatch/record_headers.hpp"
 #include "kafka/event_subjects.hpp"
+#include "kafka/letter_id.hpp"
 #include "kafka/topics.hpp"
 #include "time/time.hpp"
 
@@ -22,8 +23,6 @@ constexpr std::array<std::string_view, 11> ours{"error.id",        "error.class"
 constexpr std::string_view redrive_header = "omnibus-redrive";
 constexpr std::string_view group_prefix = "omnibus-";
 constexpr std::string_view suffix = ".dlq";
-constexpr Uuid letter_space{
-    {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x6c, 0x65, 0x74, 0x74, 0x65, 0x72}};
 
 bool is_ours(std::string_view name) {
   return std::ranges::find(ours, name) != ours.end();
@@ -125,9 +124,8 @@ DeadLetter read_dead_letter(rd_kafka_message_t const& message) {
   if (!from[0].empty()) letter.from = fmt::format("{}/{}/{}", from[0], from[1], from[2]);
   if (letter.worker.empty() && letter.group.starts_with(group_prefix))
     letter.worker = letter.group.substr(group_prefix.size());
-  // If a topic is deleted and created again, the same position is another letter's, hence the time.
-  letter.id = parse_uuid(id).value_or(name_uuid(
-      letter_space, fmt::format("{}/{}/{}/{}", letter.topic, letter.partition, letter.offset, letter.timestamp_ms)));
+  letter.id =
+      parse_uuid(id).value_or(kafka::letter_id(letter.topic, letter.partition, letter.offset, letter.timestamp_ms));
   if (auto event = envelope_of(letter.original)) {
     letter.event_key = event_key(*event);
     letter.event = std::move(*event);

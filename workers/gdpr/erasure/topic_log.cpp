@@ -3,6 +3,8 @@
 #include "handler/failure.hpp"
 #include "kafka/admin.hpp"
 #include "kafka/event_subjects.hpp"
+#include "kafka/letter_id.hpp"
+#include "kafka/message_view.hpp"
 #include "kafka/partition_reader.hpp"
 #include "kafka/topics.hpp"
 #include "time/time.hpp"
@@ -18,48 +20,24 @@
 namespace omnibus::gdpr {
 namespace {
 
-/// As engine/commit/dead_letter.cpp names letters without an id of their own.
-constexpr Uuid letter_space{
-    {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x6c, 0x65, 0x74, 0x74, 0x65, 0x72}};
-
-std::optional<std::string_view> view(void const* bytes, std::size_t size) {
-  if (bytes == nullptr) return std::nullopt;
-  return std::string_view{static_cast<char const*>(bytes), size};
-}
-
-std::vector<HeaderView> headers_of(rd_kafka_message_t const& message) {
-  std::vector<HeaderView> headers;
-  rd_kafka_headers_t* all = nullptr;
-  if (rd_kafka_message_headers(&message, &all) != RD_KAFKA_RESP_ERR_NO_ERROR) return headers;
-  char const* name = nullptr;
-  void const* value = nullptr;
-  std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(all, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-    headers.push_back({name, view(value, size)});
-  return headers;
-}
-
-std::string header(std::vector<HeaderView> const& headers, std::string_view name) {
+std::string header(RecordView const& record, std::string_view name) {
   std::string found;
-  for (auto const& each : headers)
+  for (auto const& each : record.headers)
     if (each.name == name) found = each.value.value_or("");
   return found;
 }
 
-PersonLetter letter_of(rd_kafka_message_t const& message, std::vector<HeaderView> const& headers) {
+PersonLetter letter_of(rd_kafka_message_t const& message, RecordView const& record) {
   PersonLetter letter{{}, rd_kafka_topic_name(message.rkt), message.partition, message.offset, {}};
-  letter.worker = header(headers, "error.worker");
-  auto const id = parse_uuid(header(headers, "error.id"));
-  letter.id = id ? *id
-                 : name_uuid(letter_space, fmt::format("{}/{}/{}/{}", letter.topic, letter.partition, letter.offset,
-                                                       kafka::timestamp_ms(message)));
+  letter.worker = header(record, "error.worker");
+  letter.id =
+      parse_uuid(header(record, "error.id"))
+          .value_or(kafka::letter_id(letter.topic, letter.partition, letter.offset, kafka::timestamp_ms(message)));
   return letter;
 }
 
-bool is_about(rd_kafka_message_t const& message, std::vector<HeaderView> const& headers,
-              std::set<std::string> const& keys) {
-  auto const subjects =
-      subjects_of_record({view(message.key, message.key_len), view(message.payload, message.len), headers});
+bool is_about(RecordView const& record, std::set<std::string> const& keys) {
+  auto const subjects = subjects_of_record(record);
   return std::ranges::any_of(subjects, [&](SubjectKey const& subject) { return keys.contains(subject.text()); });
 }
 
@@ -89,8 +67,8 @@ std::vector<PersonLetter> KafkaTopicLog::read_letters(kafka::ClientSettings cons
       auto const& mark = marks[partition];
       reader.read({topic.name, static_cast<std::int32_t>(partition)}, mark.low, mark.high,
                   [&](rd_kafka_message_t const& message) {
-                    auto const headers = headers_of(message);
-                    if (is_about(message, headers, keys)) letters.push_back(letter_of(message, headers));
+                    kafka::MessageView const view{message};
+                    if (is_about(view.record(), keys)) letters.push_back(letter_of(message, view.record()));
                     return true;
                   });
     }
