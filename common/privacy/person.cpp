@@ -3,8 +3,8 @@
 #include "events/conversation.hpp"
 #include "postgres/rows.hpp"
 
+#include <algorithm>
 #include <optional>
-#include <utility>
 
 #include <pqxx/pqxx>
 
@@ -12,6 +12,7 @@ namespace omnibus::privacy {
 namespace {
 
 constexpr std::int64_t rows_at_once = 1'000;
+constexpr std::size_t page = 10'000;
 
 struct LinkRow {
   Uuid customer_id;
@@ -24,6 +25,11 @@ struct KeyedProfile {
   std::optional<std::string> phone_number, whatsapp_user_id, sms_sender, subject_key;
 };
 BOOST_DESCRIBE_STRUCT(KeyedProfile, (), (id, phone_number, whatsapp_user_id, sms_sender, subject_key))
+
+struct UserRow {
+  Uuid id;
+};
+BOOST_DESCRIBE_STRUCT(UserRow, (), (id))
 
 struct KeyedConversation {
   Uuid id;
@@ -61,7 +67,7 @@ class PersonSearch {
       find_links(keys, ids);
       find_profiles(keys, ids);
       find_conversations(keys, ids);
-      find_users(ids);
+      find_users();
     }
     auto const users = texts_of(person_.users);
     person_.principals = postgres::read<Uuid>(
@@ -78,6 +84,8 @@ class PersonSearch {
                  texts_of(person_.matches));
     person_.outcomes = read_ids("SELECT id FROM omniscient_outcomes WHERE match_id = ANY ($1::uuid[]) ORDER BY id",
                                 texts_of(person_.matches));
+    person_.sessions = read_ids("SELECT id FROM omnichannel_sessions WHERE profile_id = ANY ($1::uuid[]) ORDER BY id",
+                                texts_of(person_.profiles));
     for (auto const& call : postgres::read<std::string>(
              transaction_, "SELECT unnest(call_ids) FROM omnichannel_sessions WHERE profile_id = ANY ($1::uuid[])",
              pqxx::params{texts_of(person_.profiles)}))
@@ -113,20 +121,36 @@ class PersonSearch {
     }
   }
 
+  std::vector<SubjectKey> keys_of(KeyedProfile const& profile) const {
+    std::vector<SubjectKey> keys{alias(profile.id)};
+    for (auto const& sender : {profile.phone_number, profile.whatsapp_user_id, profile.sms_sender})
+      for (auto const& secret : secrets_)
+        if (sender) keys.push_back(sender_key(secret, person_.domain, *sender));
+    return keys;
+  }
+
+  void add(KeyedProfile const& profile) {
+    person_.profiles.push_back(profile.id);
+    for (auto const& key : keys_of(profile)) add(key);
+    add(profile.subject_key);
+  }
+
   void find_profiles(std::vector<std::string> const& keys, std::vector<std::string> const& ids) {
     person_.profiles.clear();
     for (auto const& profile : postgres::read<KeyedProfile>(
              transaction_,
              "SELECT id, phone_number, whatsapp_user_id, sms_sender, subject_key FROM profiles"
              " WHERE domain = $1 AND (subject_key = ANY ($2) OR id = ANY ($3::uuid[])) ORDER BY id",
-             pqxx::params{person_.domain, keys, ids})) {
-      person_.profiles.push_back(profile.id);
-      add(alias(profile.id));
-      add(profile.subject_key);
-      for (auto const& sender : {profile.phone_number, profile.whatsapp_user_id, profile.sms_sender})
-        for (auto const& secret : secrets_)
-          if (sender) add(sender_key(secret, person_.domain, *sender));
-    }
+             pqxx::params{person_.domain, keys, ids}))
+      add(profile);
+    // The column has one key; whoever has several identities may be asked for by another one.
+    in_pages<KeyedProfile>(
+        "SELECT id, phone_number, whatsapp_user_id, sms_sender, subject_key FROM profiles WHERE domain = $1"
+        " AND num_nonnulls(phone_number, whatsapp_user_id, sms_sender) > 1 AND id > $2::uuid ORDER BY id LIMIT $3",
+        [this](KeyedProfile const& profile) {
+          if (std::ranges::find(person_.profiles, profile.id) == person_.profiles.end() && is_known(keys_of(profile)))
+            add(profile);
+        });
   }
 
   void find_conversations(std::vector<std::string> const& keys, std::vector<std::string> const& ids) {
@@ -139,17 +163,42 @@ class PersonSearch {
       person_.conversations.push_back(conversation.id);
       add(alias(conversation.id));
       add(conversation.subject_key);
+      add(alias(conversation_id_of(person_.domain, conversation.session_id)));
       for (auto const& secret : secrets_) add(session_key(secret, person_.domain, conversation.session_id));
     }
   }
 
-  void find_users(std::vector<std::string> const& ids) {
-    person_.users = postgres::read<Uuid>(transaction_,
-                                         "SELECT id FROM users WHERE domain = $1 AND id = ANY ($2::uuid[]) ORDER BY id",
-                                         pqxx::params{person_.domain, ids});
-    for (auto const& user : person_.users) {
-      add(alias(user));
-      for (auto const& secret : secrets_) add(user_key(secret, person_.domain, user));
+  std::vector<SubjectKey> keys_of(Uuid const& user) const {
+    std::vector<SubjectKey> keys{alias(user)};
+    for (auto const& secret : secrets_) keys.push_back(user_key(secret, person_.domain, user));
+    return keys;
+  }
+
+  /// The column has no key of a person: they may be asked for by one that only a secret makes.
+  void find_users() {
+    person_.users.clear();
+    in_pages<UserRow>("SELECT id FROM users WHERE domain = $1 AND id > $2::uuid ORDER BY id LIMIT $3",
+                      [this](UserRow const& user) {
+                        auto const keys = keys_of(user.id);
+                        if (!is_known(keys)) return;
+                        person_.users.push_back(user.id);
+                        for (auto const& key : keys) add(key);
+                      });
+  }
+
+  bool is_known(std::vector<SubjectKey> const& keys) const {
+    return std::ranges::any_of(keys, [this](SubjectKey const& key) { return person_.keys.contains(key.text()); });
+  }
+
+  /// Visits all rows of the tenant that a query finds behind the id $2.
+  template <class Row, class Visit>
+  void in_pages(char const* query, Visit const& visit) {
+    auto after = to_string(Uuid{});
+    for (std::size_t got = page; got == page;) {
+      auto const rows = postgres::read<Row>(transaction_, query, pqxx::params{person_.domain, after, page});
+      got = rows.size();
+      for (auto const& row : rows) visit(row);
+      if (!rows.empty()) after = to_string(rows.back().id);
     }
   }
 
@@ -158,19 +207,19 @@ class PersonSearch {
   KnownPerson& person_;
 };
 
-/// One batch of a table: reads rows without a key, and writes the keys that `key_of` makes.
+/// Reads rows of a table without a key, and writes the keys that `key_of` makes.
 template <class Row, class KeyOf>
-std::int64_t fill_batch(pqxx::connection& connection, std::string const& domain, char const* query, char const* update,
-                        KeyOf const& key_of) {
-  pqxx::work transaction{connection};
-  auto const rows = postgres::read<Row>(transaction, query, pqxx::params{domain, rows_at_once});
+std::int64_t fill_table(pqxx::transaction_base& transaction, pqxx::params const& which, char const* query,
+                        char const* update, KeyOf const& key_of) {
+  auto const rows = postgres::read<Row>(transaction, query, which);
   std::vector<std::string> ids, keys;
+  ids.reserve(rows.size());
+  keys.reserve(rows.size());
   for (auto const& row : rows) {
     ids.push_back(to_string(row.id));
     keys.push_back(key_of(row).text());
   }
   if (!rows.empty()) transaction.exec(update, pqxx::params{ids, keys});
-  transaction.commit();
   return std::ssize(rows);
 }
 
@@ -194,30 +243,39 @@ KnownPerson find_person(pqxx::transaction_base& transaction, KeySecrets const& s
   return person;
 }
 
-std::int64_t fill_subject_keys(pqxx::connection& connection, KeySecrets const& secrets, std::string const& domain) {
+std::int64_t fill_subject_keys(pqxx::transaction_base& transaction, KeySecrets const& secrets,
+                               std::string const& domain, std::int64_t most) {
   auto const& secret = secrets.front();
+  pqxx::params const which{domain, most};
+  auto const conversations = fill_table<KeyedConversation>(
+      transaction, which,
+      "SELECT id, session_id, subject_key FROM conversations WHERE domain = $1 AND subject_key IS NULL"
+      " ORDER BY id LIMIT $2 FOR NO KEY UPDATE",
+      "UPDATE conversations c SET subject_key = f.key FROM unnest($1::uuid[], $2::text[]) AS f (id, key)"
+      " WHERE c.id = f.id",
+      [&](KeyedConversation const& row) { return session_key(secret, domain, row.session_id); });
+  auto const profiles = fill_table<KeyedProfile>(
+      transaction, which,
+      "SELECT id, phone_number, whatsapp_user_id, sms_sender, subject_key FROM profiles"
+      " WHERE domain = $1 AND subject_key IS NULL ORDER BY id LIMIT $2 FOR NO KEY UPDATE",
+      "UPDATE profiles p SET subject_key = f.key FROM unnest($1::uuid[], $2::text[]) AS f (id, key)"
+      " WHERE p.id = f.id",
+      [&](KeyedProfile const& row) {
+        auto const& sender = row.phone_number       ? row.phone_number
+                             : row.whatsapp_user_id ? row.whatsapp_user_id
+                                                    : row.sms_sender;
+        return sender_key(secret, domain, sender.value());
+      });
+  return conversations + profiles;
+}
+
+std::int64_t fill_subject_keys(pqxx::connection& connection, KeySecrets const& secrets, std::string const& domain) {
   std::int64_t filled = 0;
-  for (std::int64_t batch = rows_at_once; batch == rows_at_once; filled += batch)
-    batch = fill_batch<KeyedConversation>(
-        connection, domain,
-        "SELECT id, session_id, subject_key FROM conversations WHERE domain = $1 AND subject_key IS NULL"
-        " ORDER BY id LIMIT $2 FOR UPDATE",
-        "UPDATE conversations c SET subject_key = f.key FROM unnest($1::uuid[], $2::text[]) AS f (id, key)"
-        " WHERE c.id = f.id",
-        [&](KeyedConversation const& row) { return session_key(secret, domain, row.session_id); });
-  for (std::int64_t batch = rows_at_once; batch == rows_at_once; filled += batch)
-    batch = fill_batch<KeyedProfile>(
-        connection, domain,
-        "SELECT id, phone_number, whatsapp_user_id, sms_sender, subject_key FROM profiles"
-        " WHERE domain = $1 AND subject_key IS NULL ORDER BY id LIMIT $2 FOR UPDATE",
-        "UPDATE profiles p SET subject_key = f.key FROM unnest($1::uuid[], $2::text[]) AS f (id, key)"
-        " WHERE p.id = f.id",
-        [&](KeyedProfile const& row) {
-          auto const& sender = row.phone_number       ? row.phone_number
-                               : row.whatsapp_user_id ? row.whatsapp_user_id
-                                                      : row.sms_sender;
-          return sender_key(secret, domain, sender.value());
-        });
+  for (auto batch = rows_at_once; batch >= rows_at_once; filled += batch) {
+    pqxx::work transaction{connection};
+    batch = fill_subject_keys(transaction, secrets, domain, rows_at_once);
+    transaction.commit();
+  }
   return filled;
 }
 

@@ -25,6 +25,7 @@ struct KnownPerson {
   std::set<std::string> keys;             ///< subject keys, aliases included
   std::vector<Uuid> customers;            ///< that the identities were joined under
   std::vector<Uuid> profiles;             ///< rows of profiles
+  std::vector<Uuid> sessions;             ///< of these profiles, on several channels
   std::vector<Uuid> conversations;        ///< rows of conversations
   std::vector<Uuid> users;                ///< rows of users
   std::vector<Uuid> principals;           ///< by whom they sign in: of these users, or of a person of the team
@@ -45,9 +46,12 @@ struct KnownPerson {
 KnownPerson find_person(pqxx::transaction_base& transaction, KeySecrets const& secrets, std::string const& domain,
                         std::vector<std::string> const& named_keys);
 
-/// Fills the subject keys that rows of the tenant's conversations and profiles lack, in transactions of up to 1,000
-/// rows.
+/// Fills the subject keys that rows of the tenant's conversations and profiles lack, up to `most` of each.
 /// @return how many. @throws what libpqxx throws
+std::int64_t fill_subject_keys(pqxx::transaction_base& transaction, KeySecrets const& secrets,
+                               std::string const& domain, std::int64_t most);
+
+/// The same until none is left, in transactions of up to 1,000 rows of each.
 std::int64_t fill_subject_keys(pqxx::connection& connection, KeySecrets const& secrets, std::string const& domain);
 
 }  // namespace omnibus::privacy

@@ -3,6 +3,7 @@
 #include "kafka/event_subjects.hpp"
 #include "postgres/outbox.hpp"
 #include "postgres/rows.hpp"
+#include "privacy/person.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -19,18 +20,6 @@ constexpr std::int64_t outbox_page = 1000;
 constexpr char const* publishing_time = "10 seconds";
 /// Longer than any topic keeps a receipt.
 constexpr char const* receipts_kept = "30 days";
-
-struct SessionRow {
-  Uuid id;
-  std::string session_id;
-};
-BOOST_DESCRIBE_STRUCT(SessionRow, (), (id, session_id))
-
-struct SenderRow {
-  Uuid id;
-  std::string sender;
-};
-BOOST_DESCRIBE_STRUCT(SenderRow, (), (id, sender))
 
 struct OutboxRecord {
   std::int64_t id = 0;
@@ -74,50 +63,10 @@ Uuid messages_of(Uuid const& request) {
   return name_uuid(request, "messages");
 }
 
-void fill(pqxx::transaction_base& transaction, std::string const& table, std::vector<std::string> const& ids,
-          std::vector<std::string> const& keys) {
-  transaction.exec(
-      "UPDATE " + table +
-          " t SET subject_key = f.key FROM unnest($1::uuid[], $2::text[]) AS f (id, key) WHERE t.id = f.id",
-      pqxx::params{ids, keys});
-}
-
 }  // namespace
 
-std::int64_t PostgresErasure::fill_conversations(UnitOfWork& unit, std::string const& domain) const {
-  auto const rows = postgres::read<SessionRow>(
-      unit.transaction(),
-      "SELECT id, session_id FROM conversations WHERE domain = $1 AND subject_key IS NULL ORDER BY id LIMIT $2 FOR NO "
-      "KEY UPDATE",
-      pqxx::params{domain, erasure_batch});
-  std::vector<std::string> ids;
-  std::vector<std::string> keys;
-  for (auto const& row : rows) {
-    ids.push_back(to_string(row.id));
-    keys.push_back(keys_.session(domain, row.session_id).front());
-  }
-  if (!ids.empty()) fill(unit.transaction(), "conversations", ids, keys);
-  return static_cast<std::int64_t>(rows.size());
-}
-
-std::int64_t PostgresErasure::fill_profiles(UnitOfWork& unit, std::string const& domain) const {
-  auto const rows = postgres::read<SenderRow>(
-      unit.transaction(),
-      "SELECT id, COALESCE(phone_number, whatsapp_user_id, sms_sender) AS sender FROM profiles WHERE domain = $1 AND "
-      "subject_key IS NULL ORDER BY id LIMIT $2 FOR NO KEY UPDATE",
-      pqxx::params{domain, erasure_batch});
-  std::vector<std::string> ids;
-  std::vector<std::string> keys;
-  for (auto const& row : rows) {
-    ids.push_back(to_string(row.id));
-    keys.push_back(keys_.sender(domain, row.sender).front());
-  }
-  if (!ids.empty()) fill(unit.transaction(), "profiles", ids, keys);
-  return static_cast<std::int64_t>(rows.size());
-}
-
 std::int64_t PostgresErasure::fill_keys(UnitOfWork& unit, std::string const& domain) {
-  return std::max(fill_conversations(unit, domain), fill_profiles(unit, domain));
+  return privacy::fill_subject_keys(unit.transaction(), keys_.secrets(), domain, erasure_batch);
 }
 
 std::optional<std::string> PostgresErasure::hold_until(UnitOfWork& unit, std::string const& domain, Keys const& keys) {

@@ -106,9 +106,6 @@ class PostgresErasure final : public ErasureStore {
   Task<bool> log_is_clear(Context& context, std::string domain) override;
 
  private:
-  std::int64_t fill_conversations(UnitOfWork& unit, std::string const& domain) const;
-  std::int64_t fill_profiles(UnitOfWork& unit, std::string const& domain) const;
-
   KeyMaker const keys_;
 };
 

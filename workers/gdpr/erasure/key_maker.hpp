@@ -16,6 +16,8 @@ class KeyMaker {
   /// @param previous empty when there was none
   KeyMaker(std::string secret, std::string previous);
 
+  /// The present secret first.
+  std::vector<std::string> const& secrets() const { return secrets_; }
   /// The keys of a number in E.164, a WhatsApp user id or another sender; the present secret's first.
   std::vector<std::string> sender(std::string_view domain, std::string_view sender) const;
   /// The same of a visitor's session.
