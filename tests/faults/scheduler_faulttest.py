@@ -65,13 +65,14 @@ class SchedulerFaultTest(FaultCase):
                 self.due()
                 self.dies(self.scheduler(failpoint=name, wait=False))
                 begun = time.monotonic()
-                survivor = self.scheduler()
+                survivor = self.scheduler(patience=10)  # or it publishes again when the machine is slow to answer
                 self.await_settled()
-                self.assertLess(time.monotonic() - begun, 10)
+                took = time.monotonic() - begun
+                survivor.stop()
+                self.assertLess(took, 10)
                 new = self.ids()[len(before):]
                 self.assertEqual(len(set(new)), 1, "one tick")
                 self.assertLessEqual(len(new), 2 if name == "scheduler.published" else 1, "published again only if it was not noted")
-                survivor.stop()
 
     def paused(self, failpoint):
         """The active one stops within a tick, another one takes over and ticks, and then the first one goes on."""
