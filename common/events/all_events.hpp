@@ -22,17 +22,19 @@ template <class... Event>
 struct EventTypes {};
 
 /// An event that tenants may publish must be here: the gateway checks by this list.
-using AllEvents = EventTypes<
-    ChatMessageReceived, ChatReplyDelta, ChatReplyGenerated, ChatReplyFallback, ChatReplyFailed, ChatReplySuppressed,
-    ChatConsentRecorded, LlmCallCompleted, LlmCallFailed, CallTerminated, SmsMessageReceived, WhatsappMessageReceived,
-    DeliveryReceiptReceived, NotificationRequested, NotificationSent, NotificationFailed, NotificationSkipped,
-    NotificationInDoubt, NotificationDelivered, NotificationRead, TickMidnight, TickReport, TickMonitor, TickSnooze,
-    TickSessionsCleanup, TickPrunePipeline, TickPruneMessages, TickQa, TickKnowledge, TickPruneGdprAudit,
-    TickTuneWeekly, PersonRecorded, MatchBatchRequested, MatchPairRequested, MatchManualRequested,
-    MatchInsightsOverrideRequested, MatchMidnightRequested, MatchAnalyzed, MatchScheduled, MatchActivated,
-    MatchCompleted, MatchCancelled, MatchInsightsOverridden, MatchAnalysisFailed, AgentConversationRequested,
-    AgentTurnRequested, AgentTurnCompleted, AgentConversationCompleted, AgentConversationFailed,
-    OutcomeAnalysisRequested, OutcomeScored, OutcomeFollowupRecommended, OutcomeCollaborationTracked, ReportRequested,
-    ReportGenerated, ReportRated, GdprExportRequested, GdprDeletionRequested, GdprAuditRecorded, GdprAuditPruned>;
+using AllEvents =
+    EventTypes<ChatMessageReceived, ChatReplyDelta, ChatReplyGenerated, ChatReplyFallback, ChatReplyFailed,
+               ChatReplySuppressed, ChatConsentRecorded, LlmCallCompleted, LlmCallFailed, CallTerminated,
+               SmsMessageReceived, WhatsappMessageReceived, DeliveryReceiptReceived, NotificationRequested,
+               NotificationSent, NotificationFailed, NotificationSkipped, NotificationInDoubt, NotificationDelivered,
+               NotificationRead, TickMidnight, TickReport, TickMonitor, TickSnooze, TickSessionsCleanup,
+               TickPrunePipeline, TickPruneMessages, TickQa, TickKnowledge, TickPruneGdprAudit, TickTuneWeekly,
+               PersonRecorded, MatchBatchRequested, MatchPairRequested, MatchManualRequested,
+               MatchInsightsOverrideRequested, MatchMidnightRequested, MatchAnalyzed, MatchScheduled, MatchActivated,
+               MatchCompleted, MatchCancelled, MatchInsightsOverridden, MatchAnalysisFailed, AgentConversationRequested,
+               AgentTurnRequested, AgentTurnCompleted, AgentConversationCompleted, AgentConversationFailed,
+               OutcomeAnalysisRequested, OutcomeScored, OutcomeFollowupRecommended, OutcomeCollaborationTracked,
+               ReportRequested, ReportGenerated, ReportRated, GdprExportRequested, GdprDeletionRequested,
+               GdprAuditRecorded, GdprAuditPruned, GdprLedgerRecorded>;
 
 }  // namespace omnibus

@@ -64,4 +64,14 @@ std::optional<InvalidField> validate(GdprAuditPruned const& event) {
   return rules::between("held", event.held, 0, std::numeric_limits<std::int64_t>::max());
 }
 
+std::optional<InvalidField> validate(GdprLedgerRecorded const& event) {
+  if (auto invalid = rules::between("sequence", event.sequence, 1, std::numeric_limits<std::int64_t>::max()))
+    return invalid;
+  if (auto invalid = rules::domain("domain", event.domain)) return invalid;
+  if (auto invalid = rules::one_of(
+          "kind", event.kind, {"erasures", "gdpr_requests", "suppressions", "legal_holds", "consents", "subject_keys"}))
+    return invalid;
+  return rules::time("recorded_at", event.recorded_at);
+}
+
 }  // namespace omnibus

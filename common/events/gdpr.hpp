@@ -2,6 +2,7 @@
 /// never a text, a number or a name.
 #pragma once
 
+#include "json/raw.hpp"
 #include "text/invalid_field.hpp"
 #include "uuid/uuid.hpp"
 
@@ -74,5 +75,19 @@ struct GdprAuditPruned {
 BOOST_DESCRIBE_STRUCT(GdprAuditPruned, (), (domain, older_than, rows, held))
 
 std::optional<InvalidField> validate(GdprAuditPruned const& event);
+
+/// An entry of the ledger of erasures: a row changed that a restored database must not forget.
+struct GdprLedgerRecorded {
+  static constexpr std::string_view type = "omnibus.gdpr.ledger.recorded.v1";
+  Uuid entry_id;              ///< also the event's id
+  std::int64_t sequence = 0;  ///< the order of entries about one row
+  std::string domain;
+  std::string kind;         ///< the table
+  json::Raw facts;          ///< the row as an object; with `gone`, that it was deleted
+  std::string recorded_at;  ///< RFC 3339, UTC
+};
+BOOST_DESCRIBE_STRUCT(GdprLedgerRecorded, (), (entry_id, sequence, domain, kind, facts, recorded_at))
+
+std::optional<InvalidField> validate(GdprLedgerRecorded const& event);
 
 }  // namespace omnibus

@@ -91,6 +91,7 @@ std::optional<std::chrono::milliseconds> TopicCatalog::longest_retention() const
   std::chrono::milliseconds longest{0};
   for (auto const& topic : topics_) {
     auto const kept = topic.retention();
+    if (!kept && topic.consumers.empty() && !topic.dead_letter) continue;  // no worker handles its records
     if (!kept) return std::nullopt;
     longest = std::max(longest, *kept);
   }

@@ -75,8 +75,8 @@ class TopicCatalog {
   /// The topics a worker subscribes to.
   std::vector<TopicSpec const*> consumed_by(std::string_view worker) const;
 
-  /// The longest retention of any topic: records of handled events must be kept longer. Absent when one of
-  /// them has no limit.
+  /// The longest retention of any topic: records of handled events must be kept longer. Absent when one that a worker
+  /// consumes has no limit.
   std::optional<std::chrono::milliseconds> longest_retention() const;
 
  private:
