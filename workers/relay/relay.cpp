@@ -5,6 +5,7 @@
 #include "postgres/outbox.hpp"
 #include "postgres/outbox_publishing.hpp"
 #include "postgres/pool.hpp"
+#include "workers/relay/ledger_sweep.hpp"
 
 #include <exception>
 #include <memory>
@@ -30,7 +31,7 @@ std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, Sweep
 }
 
 void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka::Producer& producer,
-                      http::AdminServer::Check& ready) {
+                      http::AdminServer::Check& ready, ledger::DatabaseAge& age) {
   PoolSettings pool;
   pool.url = settings.database_url.reveal();
   pool.application_name = "omnibus-relay";
@@ -40,11 +41,15 @@ void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka
     pause = settings.interval;
     try {
       if (!connection) connection = postgres::connect(pool);
-      auto const published = sweep(*connection, producer, {settings.age, static_cast<std::size_t>(settings.batch)});
+      age.check(*connection);
+      SweepSettings const sweeping{settings.age, static_cast<std::size_t>(settings.batch)};
+      auto const published = sweep(*connection, producer, sweeping) + sweep_ledger(*connection, producer, sweeping);
       ready.set(true);
       if (published == 0) continue;
       log::info("published what was left behind", {{"records", published}});
       pause = std::chrono::milliseconds{0};
+    } catch (ledger::DatabaseIsOld const&) {
+      throw;
     } catch (std::exception const& error) {
       connection.reset();
       ready.set(false);

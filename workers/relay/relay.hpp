@@ -4,6 +4,7 @@
 #include "concurrency/stop_signals.hpp"
 #include "http/admin_server.hpp"
 #include "kafka/producer.hpp"
+#include "ledger/database_age.hpp"
 #include "workers/relay/config.hpp"
 
 #include <chrono>
@@ -29,8 +30,9 @@ struct SweepSettings {
 std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, SweepSettings const& settings);
 
 /// Sweeps until a signal comes. A worker publishes its predecessor's rows when it takes a partition over; the relay
-/// publishes the rows of workers without a successor.
+/// publishes the rows of workers without a successor, and the ledger of erasures.
+/// @throws ledger::DatabaseIsOld
 void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka::Producer& producer,
-                      http::AdminServer::Check& ready);
+                      http::AdminServer::Check& ready, ledger::DatabaseAge& age);
 
 }  // namespace omnibus::relay

@@ -1,0 +1,61 @@
+#include "workers/relay/ledger_sweep.hpp"
+
+#include "events/gdpr.hpp"
+#include "faults/failpoint.hpp"
+#include "json/encode.hpp"
+#include "kafka/cloud_event.hpp"
+#include "ledger/ledger_topic.hpp"
+#include "postgres/outbox_publishing.hpp"
+#include "postgres/rows.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <pqxx/pqxx>
+
+namespace omnibus::relay {
+namespace {
+
+constexpr std::string_view event_source = "/omnibus/relay";
+
+struct LedgerRow {
+  Uuid id;
+  std::int64_t sequence = 0;
+  std::string domain, kind, facts, recorded_at;
+};
+BOOST_DESCRIBE_STRUCT(LedgerRow, (), (id, sequence, domain, kind, facts, recorded_at))
+
+kafka::Record record_of(LedgerRow const& row) {
+  auto envelope = originate(event_source, GdprLedgerRecorded::type);
+  envelope.id = to_string(row.id);
+  GdprLedgerRecorded const entry{row.id, row.sequence, row.domain, row.kind, {row.facts}, row.recorded_at};
+  return to_binary_record(envelope, json::encode(entry), std::string{ledger::ledger_topic}, row.domain);
+}
+
+}  // namespace
+
+std::size_t sweep_ledger(pqxx::connection& connection, kafka::Producer& producer, SweepSettings const& settings) {
+  pqxx::work transaction{connection};
+  // A second relay waits here, and finds what this one has published.
+  auto const rows = postgres::read<LedgerRow>(
+      transaction,
+      "SELECT id, sequence, domain, kind, facts::text, to_char(recorded_at AT TIME ZONE 'UTC', "
+      "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS recorded_at FROM pipeline.ledger WHERE published_at IS NULL ORDER BY "
+      "sequence LIMIT $1 FOR UPDATE",
+      pqxx::params{static_cast<std::int64_t>(settings.limit)});
+  if (rows.empty()) return 0;
+  std::vector<postgres::OutboxRow> records;
+  records.reserve(rows.size());
+  for (auto const& row : rows) records.push_back({static_cast<std::int64_t>(records.size()), record_of(row)});
+  std::vector<std::string> published;
+  for (auto const index : postgres::publish_rows(producer, records, settings.patience))
+    published.push_back(to_string(rows[static_cast<std::size_t>(index)].id));
+  OMNIBUS_FAILPOINT("relay.ledger");
+  transaction.exec("UPDATE pipeline.ledger SET published_at = now() WHERE id = ANY ($1::uuid[])",
+                   pqxx::params{published});
+  transaction.commit();
+  return published.size();
+}
+
+}  // namespace omnibus::relay
