@@ -29,7 +29,8 @@ int run_publisher(config::Program const& program, config::Catalogue& catalogue, 
     kafka::ProducerSettings publishing;
     publishing.message_timeout = std::chrono::milliseconds{0};
     kafka::Producer producer{client, publishing};
-    publish(signals, producer, *ready);
+    ledger::DatabaseAge age{client, program.name};
+    publish(signals, producer, *ready, age);
     log::info("stopped");
     return 0;
   } catch (std::exception const& error) {

@@ -6,6 +6,7 @@
 #include "config/process_settings.hpp"
 #include "http/admin_server.hpp"
 #include "kafka/producer.hpp"
+#include "ledger/database_age.hpp"
 
 #include <functional>
 
@@ -13,8 +14,10 @@ namespace omnibus {
 
 namespace engine {
 
-/// Publishes until a signal comes, and says whether the database can be used. Runs on the main thread.
-using Publish = std::function<void(StopSignals&, kafka::Producer&, http::AdminServer::Check& ready)>;
+/// Publishes until a signal comes, checks the age of the database before each look at it, and says whether it can be
+/// used. Runs on the main thread.
+using Publish =
+    std::function<void(StopSignals&, kafka::Producer&, http::AdminServer::Check& ready, ledger::DatabaseAge&)>;
 
 /// Configures, connects, serves /livez, /readyz and /metrics, and runs `publish`. Its producer never gives up a record,
 /// which a later one would then overtake. `catalogue` already contains `settings`. @return the exit status.
@@ -23,16 +26,16 @@ int run_publisher(config::Program const& program, config::Catalogue& catalogue, 
 
 }  // namespace engine
 
-/// Runs `publish(settings, signals, producer, ready)` as a program. `Settings` derive from config::ProcessSettings.
+/// Runs `publish(settings, signals, producer, ready, age)` as a program. `Settings` derive from
+/// config::ProcessSettings.
 template <class Settings, class Work>
 int run_publisher(config::Program const& program, int argc, char** argv, Work publish) {
   Settings settings;
   config::Catalogue catalogue;
   catalogue.add(settings);
   return engine::run_publisher(program, catalogue, settings, argc, argv,
-                               [&](StopSignals& signals, kafka::Producer& producer, http::AdminServer::Check& ready) {
-                                 publish(settings, signals, producer, ready);
-                               });
+                               [&](StopSignals& signals, kafka::Producer& producer, http::AdminServer::Check& ready,
+                                   ledger::DatabaseAge& age) { publish(settings, signals, producer, ready, age); });
 }
 
 }  // namespace omnibus

@@ -6,6 +6,7 @@
 #include "engine/worker_settings.hpp"
 #include "http/admin_server.hpp"
 #include "kafka/topics.hpp"
+#include "ledger/database_age.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
 #include "postgres/inbox.hpp"
@@ -213,15 +214,22 @@ Timings timings() {
           &metrics.local_histogram<Metric::database_transaction_duration>("in_doubt")};
 }
 
-/// Checks that the worker can open and seal what tenants want sealed; waits for the database. False once it must stop.
-bool wait_for_keys(sealing::Sealer& sealer, PoolSettings const& database, boost::asio::io_context& loop,
-                   boost::asio::signal_set& signals) {
+/// Checks that the worker can open and seal what tenants want sealed, and that the database forgot no erasure; waits
+/// for the database. False once it must stop.
+bool wait_for_database(sealing::Sealer& sealer, ledger::DatabaseAge& age, PoolSettings const& database,
+                       boost::asio::io_context& loop, boost::asio::signal_set& signals) {
   bool stop = false;
   signals.async_wait([&](boost::system::error_code const& error, int) { stop = !error; });
   while (loop.poll(), !stop) {
     try {
-      sealer.require_keys(*postgres::connect(database));
+      auto const connection = postgres::connect(database);
+      sealer.require_keys(*connection);
+      age.check(*connection);
       break;
+    } catch (kafka::Error const& error) {
+      if (!error.retriable()) throw;
+      log::warn("waiting for the ledger of erasures: check KAFKA_BROKERS", {{"reason", error.what()}});
+      std::this_thread::sleep_for(database_patience);
     } catch (pqxx::broken_connection const& error) {
       log::warn("waiting for PostgreSQL: check DATABASE_URL", {{"reason", error.what()}});
       std::this_thread::sleep_for(database_patience);
@@ -266,7 +274,8 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
     identity.run = replay->run().run;
   }
   sealing::Sealer sealer{sealing::MasterKeys{master_keys}};
-  if (!wait_for_keys(sealer, pool_settings, loop, signals)) return 0;
+  ledger::DatabaseAge age{client, worker};
+  if (!wait_for_database(sealer, age, pool_settings, loop, signals)) return 0;
   TransactionPool pool{std::move(pool_settings)};
   // A committed record is published after any outage of the broker; rows left at the end stay in the outbox.
   kafka::ProducerSettings publishing;
@@ -314,6 +323,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   else
     boost::asio::co_spawn(loop, prune_inbox_for_ever(loop, pool), boost::asio::detached);
   boost::asio::co_spawn(loop, sealing::keep_fresh(sealer, pool), boost::asio::detached);
+  boost::asio::co_spawn(loop, ledger::watch(age, pool), ledger::leave);
   engine.start();
   loop.run();
   pool.close();

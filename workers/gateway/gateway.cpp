@@ -5,6 +5,7 @@
 #include "http/server.hpp"
 #include "kafka/producer.hpp"
 #include "kafka/topics.hpp"
+#include "ledger/database_age.hpp"
 #include "messaging/unsubscribe.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
@@ -84,6 +85,7 @@ class Gateway {
         rate_limit_(settings_.limits.rate_limit_per_second, settings_.limits.rate_limit_burst),
         pool_(pool_settings(settings_)),
         sealer_(sealing::MasterKeys(settings_.master)),
+        age_(kafka_client(settings_), "gateway"),
         store_(pool_),
         authentication_(store_, settings_.token_cache),
         access_log_(store_, settings_.webhooks.profile_key_secret.reveal()),
@@ -119,7 +121,7 @@ class Gateway {
   void run();
 
  private:
-  void require_keys();
+  void check_database();
   http::Router router();
   void add_webhooks(http::Router& router);
   bool ready() const { return accepting_ && accepting_->ready() && kafka_->ready() && database_->ready(); }
@@ -136,6 +138,7 @@ class Gateway {
   RateLimit rate_limit_;
   TransactionPool pool_;
   sealing::Sealer sealer_;
+  ledger::DatabaseAge age_;
   Store store_;
   Authentication authentication_;
   AccessLog access_log_;
@@ -271,16 +274,21 @@ Task<> Gateway::stop_on_signal(http::Server& server) {
 }
 
 /// Without its database the gateway starts all the same: until it knows who is sealed, it publishes no personal event.
-void Gateway::require_keys() {
+/// It does not start with a database that has forgotten erasures.
+void Gateway::check_database() {
   try {
-    sealer_.require_keys(*postgres::connect(pool_settings(settings_)));
+    auto const connection = postgres::connect(pool_settings(settings_));
+    sealer_.require_keys(*connection);
+    age_.check(*connection);
   } catch (pqxx::broken_connection const& error) {
     log::warn("the sealed tenants are not known yet: check DATABASE_URL", {{"reason", error.what()}});
+  } catch (kafka::Error const& error) {
+    log::warn("the ledger of erasures is not read yet: check KAFKA_BROKERS", {{"reason", error.what()}});
   }
 }
 
 void Gateway::run() {
-  require_keys();
+  check_database();
   http::AdminServer admin(settings_.metrics_listen.host, settings_.metrics_listen.port);
   http::Server server(context_.get_executor(), server_settings(settings_), router(), observe);
   auto const connections = Metrics::process().gauge<Metric::http_connections>();
@@ -294,6 +302,7 @@ void Gateway::run() {
             {{"address", settings_.http_listen.host + ":" + std::to_string(server.port())}, {"port", server.port()}});
   asio::co_spawn(context_, watch(admin), asio::detached);
   asio::co_spawn(context_, sealing::keep_fresh(sealer_, pool_), asio::detached);
+  asio::co_spawn(context_, ledger::watch(age_, pool_), ledger::leave);
   asio::co_spawn(context_, stop_on_signal(server), asio::detached);
   context_.run();
   tail_->stop();

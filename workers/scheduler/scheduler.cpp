@@ -25,9 +25,10 @@ class ActiveSession {
     pool_.on_connect = [this](pqxx::connection& connection) { end_when_silent(connection, settings_.takeover_after); };
   }
 
-  /// Ticks if it is active, or becomes so. @throws as claim_due() and publish_claimed().
-  void look(kafka::Producer& producer) {
+  /// Ticks if it is active, or becomes so. @throws as claim_due(), publish_claimed() and DatabaseAge::check().
+  void look(kafka::Producer& producer, ledger::DatabaseAge& age) {
     if (!connection_) connection_ = postgres::connect(pool_);
+    age.check(*connection_);
     if (!active_) {
       if (!become_active(*connection_)) return;
       set_active(true);
@@ -60,14 +61,16 @@ class ActiveSession {
 }  // namespace
 
 void tick_until_told(SchedulerSettings const& settings, StopSignals& signals, kafka::Producer& producer,
-                     http::AdminServer::Check& ready) {
+                     http::AdminServer::Check& ready, ledger::DatabaseAge& age) {
   ActiveSession session{settings};
   session.drop();
   auto const pause = std::min(settings.interval, settings.takeover_after / 4);
   do {
     try {
-      session.look(producer);
+      session.look(producer, age);
       ready.set(true);
+    } catch (ledger::DatabaseIsOld const&) {
+      throw;
     } catch (std::exception const& error) {
       session.drop();
       ready.set(false);
