@@ -14,6 +14,7 @@ void add_gdpr_command(CLI::App& application, int& exit_code) {
   add_gdpr_verify_command(*gdpr, exit_code);
   add_gdpr_prune_command(*gdpr, exit_code);
   add_gdpr_rekey_command(*gdpr);
+  add_gdpr_reapply_command(*gdpr);
 }
 
 }  // namespace omnibus::cli

@@ -13,5 +13,6 @@ void add_hold_command(CLI::App& gdpr);
 void add_gdpr_verify_command(CLI::App& gdpr, int& exit_code);
 void add_gdpr_prune_command(CLI::App& gdpr, int& exit_code);
 void add_gdpr_rekey_command(CLI::App& gdpr);
+void add_gdpr_reapply_command(CLI::App& gdpr);
 
 }  // namespace omnibus::cli

@@ -21,9 +21,9 @@
 namespace omnibus::cli {
 namespace {
 
-constexpr std::string_view tables_of_keys[] = {"gdpr_requests",        "gdpr_audit_log",    "suppressions",
-                                               "legal_holds",          "pipeline.erasures", "pipeline.forgotten",
-                                               "pipeline.subject_keys"};
+constexpr std::string_view tables_of_keys[] = {"pipeline.ledger",    "gdpr_requests",        "gdpr_audit_log",
+                                               "suppressions",       "legal_holds",          "pipeline.erasures",
+                                               "pipeline.forgotten", "pipeline.subject_keys"};
 
 struct ColumnRow {
   std::string name;  ///< of the table, quoted as SQL needs it
