@@ -7,6 +7,7 @@
 #include <charconv>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -23,6 +24,11 @@ constexpr std::size_t most_replicas = 15;
 constexpr std::int64_t least_max_message_bytes = 1 << 20;  // above librdkafka's batch.size of 1,000,000
 constexpr std::int64_t most_max_message_bytes = 1 << 30;   // producers take no more; Kafka's own limit is above
 constexpr std::int64_t dead_letter_headroom = 64 << 10;    // for the headers with the reason
+
+/// Kafka deletes whole segments, and a segment only once its newest timestamp is old: without these limits a quiet
+/// topic, or one record that is dated in the future, keeps personal data for longer than retention.ms says.
+constexpr std::array<std::pair<char const*, std::int64_t>, 2> limits_of_personal_data{
+    {{"segment.ms", 86'400'000}, {"message.timestamp.after.max.ms", 3'600'000}}};
 
 constexpr std::array<std::string_view, 11> text_configs{"cleanup.policy",
                                                         "compression.type",
@@ -281,9 +287,15 @@ class TopicsFile {
     add(node, spec);
   }
 
-  void add(YAML::Node const& node, TopicSpec const& spec) {
+  void add(YAML::Node const& node, TopicSpec spec) {
     if (catalog_.find(spec.name) != nullptr) refuse(node, fmt::format("topic {} is there twice", spec.name));
-    catalog_.topics_.push_back(spec);
+    for (auto const& [name, limit] : limits_of_personal_data) {
+      if (!spec.pii) break;
+      auto const told = to_number(spec.configs.try_emplace(name, std::to_string(limit)).first->second);
+      if (!told || *told < 1 || *told > limit)
+        refuse(node, fmt::format("{} of topic {} is from 1 to {}: it carries personal data", name, spec.name, limit));
+    }
+    catalog_.topics_.push_back(std::move(spec));
   }
 
   std::string source_;

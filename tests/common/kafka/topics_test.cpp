@@ -205,3 +205,29 @@ TEST_CASE("a hostile topics file is refused, not suffered") {
   CHECK(verdict(many) == "f:2: holds more than 1000 topics");
   CHECK(verdict("\t- x: :\n\xff\xfe").starts_with("f:"));
 }
+
+TEST_CASE("topics with personal data, and their dead letters, close segments daily and take no record of the future") {
+  std::size_t personal = 0;
+  for (auto const& topic : TopicCatalog::built_in().topics()) {
+    if (!topic.pii) continue;
+    CAPTURE(topic.name);
+    ++personal;
+    CHECK(std::stoll(topic.configs.at("segment.ms")) <= 86'400'000);
+    CHECK(std::stoll(topic.configs.at("message.timestamp.after.max.ms")) <= 3'600'000);
+  }
+  CHECK(personal > 10);
+}
+
+TEST_CASE("a topic with personal data may say less than the limits, and not more") {
+  std::string const yaml =
+      "topics:\n  - { name: t, partitions: 1, owner: a, pii: true, events: [], consumers: [], configs: { segment.ms: "
+      "VALUE } }\n";
+  auto const with = [&](std::string const& value) {
+    auto text = yaml;
+    return TopicCatalog::parse(text.replace(text.find("VALUE"), 5, value), "f").find("t")->configs.at("segment.ms");
+  };
+  CHECK(with("3600000") == "3600000");
+  for (auto const* value : {"604800000", "0", "-1"})
+    CHECK_THROWS_WITH_AS(with(value), "f:2: segment.ms of topic t is from 1 to 86400000: it carries personal data",
+                         TopicsFileError);
+}
