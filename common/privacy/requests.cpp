@@ -140,7 +140,7 @@ ListPage<ShownRequest> read_requests(pqxx::transaction_base& transaction, Reques
       " encode(a.sha256, 'hex'), 'expires_at', a.expires_at, 'used_at', a.used_at) END AS archive, " +
       utc("r.held_until", "held_until") + ", " + utc("r.created_at", "created_at") + ", " +
       utc("r.updated_at", "updated_at") + ", " + utc("r.completed_at", "completed_at") + ", " +
-      utc("r.log_clear_at", "log_clear_at") +
+      utc("r.log_clear_at", "log_clear_at") + ", " + utc("r.log_cleared_at", "log_cleared_at") +
       " FROM gdpr_requests r LEFT JOIN gdpr_archives a ON a.request_id = r.id"
       " WHERE ($1::text IS NULL OR r.domain = $1) AND ($2::text IS NULL OR r.status = $2)"
       " AND ($3::text IS NULL OR r.kind = $3) AND ($4::uuid IS NULL OR r.id = $4)"

@@ -59,12 +59,14 @@ struct ShownRequest {
   json::Raw counts;
   std::optional<std::string> error, held_until;
   std::string created_at, updated_at;
-  std::optional<std::string> completed_at, log_clear_at;
-  std::optional<json::Raw> archive;  ///< size, sha256, expires_at and used_at
+  std::optional<std::string> completed_at;
+  std::optional<std::string> log_clear_at;    ///< by when the topics should hold nothing of the person
+  std::optional<std::string> log_cleared_at;  ///< when they were found to hold nothing
+  std::optional<json::Raw> archive;           ///< size, sha256, expires_at and used_at
 };
 BOOST_DESCRIBE_STRUCT(ShownRequest, (),
                       (id, domain, kind, subject_key, status, reason, requested_by, dry_run, found_nothing, counts,
-                       error, held_until, created_at, updated_at, completed_at, log_clear_at, archive))
+                       error, held_until, created_at, updated_at, completed_at, log_clear_at, log_cleared_at, archive))
 
 /// A place in a list that is ordered by time and id, newest first.
 struct ListCursor {

@@ -72,7 +72,22 @@ Task<> GdprHandler::handle(Context& context, GdprDeletionRequested const& reques
 
 Task<> GdprHandler::handle(Context& context, TickMonitor const&) {
   if (context.replaying()) co_return context.pass_over(replayed);
+  auto asking = stores_.requests->awaits_clear_log(context);
+  std::string starts;
+  if (co_await std::move(asking)) {
+    auto reading = stores_.log->starts();
+    starts = co_await std::move(reading);
+  }
   auto committing = context.commit([&](UnitOfWork& unit) {
+    if (!starts.empty())
+      for (auto const& cleared : stores_.requests->confirm_clear(unit, starts))
+        stores_.audit->record(unit, {cleared.domain,
+                                     action_of(deletion_kind, "log-cleared"),
+                                     worker_actor,
+                                     "done",
+                                     cleared.request_id,
+                                     cleared.subject_key,
+                                     {}});
     for (auto const& request : stores_.requests->release(unit)) {
       unit.publish(request, request.subject_key);
       stores_.audit->record(unit, audit_of(request, "erasure.released", "started"));

@@ -42,7 +42,7 @@ class GdprHandler {
 
   Task<> handle(Context& context, GdprExportRequested const& request);
   Task<> handle(Context& context, GdprDeletionRequested const& request);
-  /// Takes up deletions whose legal hold has ended.
+  /// Takes up deletions whose legal hold has ended, and confirms those that the log holds nothing of any more.
   Task<> handle(Context& context, TickMonitor const& tick);
   Task<> handle(Context& context, TickPruneMessages const& tick);
   Task<> handle(Context& context, TickPruneGdprAudit const& tick);

@@ -38,6 +38,8 @@ struct StoredGdpr {
   bool being_published = false;
   std::int64_t open_letters = 0;
   int archives = 0;
+  std::optional<Uuid> uncleared;  ///< a deletion past its log_clear_at
+  std::string starts;             ///< of the topics, when it was confirmed
 
   std::vector<std::string> actions() const {
     std::vector<std::string> all;
@@ -72,6 +74,11 @@ struct FakeRequests final : RequestStore {
   void fail(UnitOfWork&, Uuid const& request, std::string_view error_class) override {
     stored.requests.at(request).status = "failed";
     stored.requests.at(request).error = error_class;
+  }
+  Task<bool> awaits_clear_log(Context&) override { co_return stored.uncleared.has_value(); }
+  std::vector<ClearedRequest> confirm_clear(UnitOfWork&, std::string const& starts) override {
+    stored.starts = starts;
+    return {{*std::exchange(stored.uncleared, std::nullopt), "shop.example", std::string(32, 'a')}};
   }
   std::vector<GdprDeletionRequested> release(UnitOfWork&) override {
     std::vector<GdprDeletionRequested> released;
@@ -143,6 +150,7 @@ struct FakeTopicLog final : TopicLog {
     co_return std::vector<PersonLetter>(static_cast<std::size_t>(stored.open_letters));
   }
   Task<LogEnds> ends() override { co_return LogEnds{R"({"chat.messages":{"0":7}})", 42}; }
+  Task<std::string> starts() override { co_return R"({"chat.messages":{"0":7}})"; }
   StoredGdpr& stored;
 };
 

@@ -56,6 +56,21 @@ TEST_CASE_FIXTURE(GdprFixture, "a legal hold sets a deletion aside, and at its e
   CHECK(stored.messages == 0);
 }
 
+TEST_CASE_FIXTURE(GdprFixture, "that the log is clear is said after the topics were asked where they begin, once") {
+  TickMonitor const tick{{"2026-11-29T14:00:00Z", 0}};
+  CHECK(context.hand(handler, tick) == FakeContext::Kind::handled);
+  CHECK(stored.starts.empty());
+  stored.uncleared = random_uuid();
+  auto const request = *stored.uncleared;
+  CHECK(context.hand(handler, tick) == FakeContext::Kind::handled);
+  CHECK(stored.starts == R"({"chat.messages":{"0":7}})");
+  REQUIRE(stored.audit.size() == 1);
+  CHECK(stored.audit[0].action == "erasure.log-cleared");
+  CHECK(stored.audit[0].request_id == request);
+  CHECK(context.hand(handler, tick) == FakeContext::Kind::handled);
+  CHECK(stored.audit.size() == 1);
+}
+
 TEST_CASE_FIXTURE(GdprFixture, "a request for a domain that is no tenant is parked, and no row is written") {
   auto request = deletion();
   request.domain = "nobody.example";

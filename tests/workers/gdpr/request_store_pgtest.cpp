@@ -102,6 +102,35 @@ TEST_CASE_FIXTURE(RequestTables, "a held deletion is released when the last hold
   CHECK(database.value("SELECT status || COALESCE(held_until::text, '') FROM gdpr_requests") == "received");
 }
 
+TEST_CASE_FIXTURE(RequestTables,
+                  "the log is clear of a person when every partition begins at or after the erasure's end") {
+  auto const request = request_about(anna);
+  receive(request, deletion_kind);
+  database.execute("SELECT pipeline.begin_erasure('" + to_string(request.request_id) + "', 'shop.example', '{" +
+                   std::string{anna} + "}')");
+  database.execute("SELECT pipeline.set_erasure_positions('{" + std::string{anna} +
+                   R"(}', '{"chat.messages": {"0": 7, "1": 9}, "llm.calls": {"0": 99}}'))");
+  auto const confirmed = [&](std::string const& starts) {
+    std::vector<ClearedRequest> cleared;
+    database.in_unit([&](UnitOfWork& unit) { cleared = store.confirm_clear(unit, starts); });
+    return cleared.size();
+  };
+  std::string const passed = R"({"chat.messages": {"0": 7, "1": 12}, "new.topic": {"0": 0}})";
+  database.execute("UPDATE gdpr_requests SET status = 'completed', log_clear_at = now() + interval '1 hour'");
+  CHECK(confirmed(passed) == 0);  // not due yet
+  database.execute("UPDATE gdpr_requests SET log_clear_at = now() - interval '1 hour'");
+  CHECK(confirmed(R"({"chat.messages": {"0": 6, "1": 12}})") == 0);
+  CHECK(confirmed(R"({"chat.messages": {"0": 7, "1": 8}})") == 0);
+  CHECK(database.value("SELECT log_cleared_at FROM gdpr_requests") == "null");
+  // Until then the positions are kept.
+  database.execute("UPDATE pipeline.erasures SET erased_at = now() - interval '90 days'");
+  CHECK(database.value("SELECT pipeline.prune_erasures('60 days', 100)") == "0");
+  CHECK(confirmed(passed) == 1);
+  CHECK(confirmed(passed) == 0);
+  CHECK(database.value("SELECT log_cleared_at IS NOT NULL FROM gdpr_requests") == "t");
+  CHECK(database.value("SELECT pipeline.prune_erasures('60 days', 100)") == "1");
+}
+
 TEST_CASE_FIXTURE(RequestTables, "each step of a request is audited once") {
   auto const request = request_about(anna);
   PostgresAuditLog audit;

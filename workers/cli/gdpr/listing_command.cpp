@@ -32,7 +32,8 @@ std::string outcome_of(privacy::ShownRequest const& request) {
   if (request.held_until) return "held until " + *request.held_until;
   if (request.dry_run) return "dry run";
   if (request.found_nothing.value_or(false)) return "nothing found";
-  if (request.log_clear_at) return "log clear at " + *request.log_clear_at;
+  if (request.log_cleared_at) return "log clear since " + *request.log_cleared_at;
+  if (request.log_clear_at) return "log to be clear by " + *request.log_clear_at;
   return "";
 }
 

@@ -52,6 +52,15 @@ auto or_outage(Read read) {
   }
 }
 
+/// Appends `"topic":{"0":7}`, one of the two offsets of each partition, to a JSON object.
+void append_offsets(std::string& object, std::string const& topic, std::vector<kafka::Watermarks> const& marks,
+                    std::int64_t kafka::Watermarks::*offset) {
+  object += fmt::format(R"({}"{}":{{)", object.size() > 1 ? "," : "", topic);
+  for (std::size_t partition = 0; partition < marks.size(); ++partition)
+    object += fmt::format(R"({}"{}":{})", partition > 0 ? "," : "", partition, marks[partition].*offset);
+  object += '}';
+}
+
 }  // namespace
 
 std::vector<PersonLetter> KafkaTopicLog::read_letters(kafka::ClientSettings const& settings,
@@ -76,6 +85,18 @@ std::vector<PersonLetter> KafkaTopicLog::read_letters(kafka::ClientSettings cons
   return letters;
 }
 
+std::string KafkaTopicLog::read_starts(kafka::ClientSettings const& settings) {
+  kafka::Admin const admin{settings};
+  auto const cluster = admin.cluster();
+  std::string starts = "{";
+  for (auto const& topic : kafka::TopicCatalog::built_in().topics()) {
+    if (!topic.pii || cluster.find(topic.name) == nullptr) continue;
+    auto const marks = admin.watermarks(topic.name);
+    append_offsets(starts, topic.name, marks, &kafka::Watermarks::low);
+  }
+  return starts += '}';
+}
+
 LogEnds KafkaTopicLog::read_ends(kafka::ClientSettings const& settings, std::int64_t now_ms) {
   kafka::Admin const admin{settings};
   auto const cluster = admin.cluster();
@@ -84,10 +105,7 @@ LogEnds KafkaTopicLog::read_ends(kafka::ClientSettings const& settings, std::int
     auto const* const state = cluster.find(topic.name);
     if (state == nullptr) continue;
     auto const marks = admin.watermarks(topic.name);
-    ends.positions += fmt::format(R"({}"{}":{{)", ends.positions.size() > 1 ? "," : "", topic.name);
-    for (std::size_t partition = 0; partition < marks.size(); ++partition)
-      ends.positions += fmt::format(R"({}"{}":{})", partition > 0 ? "," : "", partition, marks[partition].high);
-    ends.positions += '}';
+    append_offsets(ends.positions, topic.name, marks, &kafka::Watermarks::high);
     if (!topic.pii) continue;
     for (auto const newest : admin.newest_timestamps(topic.name))
       ends.clear_at_ms = std::max(ends.clear_at_ms, clear_at_ms(*state, topic, std::max(newest, now_ms)));
@@ -107,6 +125,12 @@ Task<LogEnds> KafkaTopicLog::ends() {
   auto reading = resources_.pool.run([&settings = resources_.kafka](pqxx::connection&) {
     return or_outage([&] { return read_ends(settings, wall_clock_ms()); });
   });
+  co_return co_await std::move(reading);
+}
+
+Task<std::string> KafkaTopicLog::starts() {
+  auto reading = resources_.pool.run(
+      [&settings = resources_.kafka](pqxx::connection&) { return or_outage([&] { return read_starts(settings); }); });
   co_return co_await std::move(reading);
 }
 

@@ -35,6 +35,8 @@ class TopicLog {
   /// All dead letters about the person with these keys, of all topics from the earliest on.
   virtual Task<std::vector<PersonLetter>> letters(std::set<std::string> keys) = 0;
   virtual Task<LogEnds> ends() = 0;
+  /// The first kept offset of each partition of the topics with personal data: {topic: {partition: offset}}.
+  virtual Task<std::string> starts() = 0;
 };
 
 /// The cluster's. Blocks threads of the pool while it reads. @throws Failure (outage) while no broker answers.
@@ -44,9 +46,11 @@ class KafkaTopicLog final : public TopicLog {
   explicit KafkaTopicLog(Resources& resources) : resources_{resources} {}
   Task<std::vector<PersonLetter>> letters(std::set<std::string> keys) override;
   Task<LogEnds> ends() override;
+  Task<std::string> starts() override;
   static std::vector<PersonLetter> read_letters(kafka::ClientSettings const& settings,
                                                 std::set<std::string> const& keys);
   static LogEnds read_ends(kafka::ClientSettings const& settings, std::int64_t now_ms);
+  static std::string read_starts(kafka::ClientSettings const& settings);
 
  private:
   Resources& resources_;

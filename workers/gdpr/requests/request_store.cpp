@@ -20,6 +20,8 @@ struct HeldRequest {
 };
 BOOST_DESCRIBE_STRUCT(HeldRequest, (), (request_id, domain, subject_key, identities, requested_by, reason))
 
+constexpr std::int64_t most_cleared = 100;
+
 constexpr char const* look_query =
     "SELECT r.status, (SELECT o.id::text FROM gdpr_requests o "
     "WHERE o.domain = r.domain AND o.id <> r.id AND o.identities && r.identities AND NOT o.dry_run AND NOT r.dry_run "
@@ -83,13 +85,35 @@ void PostgresRequests::count(UnitOfWork& unit, Uuid const& request, std::vector<
 void PostgresRequests::complete(UnitOfWork& unit, Uuid const& request, std::optional<std::int64_t> log_clear_ms) {
   unit.transaction().exec(
       "UPDATE gdpr_requests SET status = 'completed', error = NULL, completed_at = now(), updated_at = now(), "
-      "log_clear_at = to_timestamp($2::bigint / 1000.0) WHERE id = $1",
+      "log_clear_at = to_timestamp($2::bigint / 1000.0), log_cleared_at = NULL WHERE id = $1",
       pqxx::params{to_string(request), log_clear_ms});
 }
 
 void PostgresRequests::fail(UnitOfWork& unit, Uuid const& request, std::string_view error_class) {
   unit.transaction().exec("UPDATE gdpr_requests SET status = 'failed', error = $2, updated_at = now() WHERE id = $1",
                           pqxx::params{to_string(request), error_class});
+}
+
+Task<bool> PostgresRequests::awaits_clear_log(Context& context) {
+  auto reading = context.read([](pqxx::connection& connection) {
+    return pqxx::nontransaction{connection}.query_value<bool>(
+        "SELECT EXISTS (SELECT FROM gdpr_requests WHERE log_clear_at <= now() AND log_cleared_at IS NULL)");
+  });
+  co_return co_await std::move(reading);
+}
+
+std::vector<ClearedRequest> PostgresRequests::confirm_clear(UnitOfWork& unit, std::string const& starts) {
+  // All keys of a request have the same positions.
+  return postgres::read<ClearedRequest>(
+      unit.transaction(),
+      "UPDATE gdpr_requests r SET log_cleared_at = now() WHERE r.id = ANY (ARRAY(SELECT due.id FROM (SELECT q.id, "
+      "(SELECT e.positions FROM pipeline.erasures e WHERE e.request_id = q.id AND e.positions IS NOT NULL LIMIT 1) AS "
+      "positions FROM gdpr_requests q WHERE q.status = 'completed' AND q.log_clear_at <= now() AND q.log_cleared_at IS "
+      "NULL ORDER BY q.log_clear_at LIMIT $2) AS due WHERE due.positions IS NOT NULL AND NOT EXISTS (SELECT FROM "
+      "jsonb_each($1::jsonb) AS topic, jsonb_each_text(topic.value) AS start WHERE start.value::bigint < "
+      "(due.positions #>> ARRAY[topic.key, start.key])::bigint))) RETURNING r.id AS request_id, r.domain, "
+      "r.subject_key",
+      pqxx::params{starts, most_cleared});
 }
 
 std::vector<GdprDeletionRequested> PostgresRequests::release(UnitOfWork& unit) {

@@ -31,6 +31,13 @@ struct RequestState {
 };
 BOOST_DESCRIBE_STRUCT(RequestState, (), (status, waits_for))
 
+/// A deletion of which the topics hold nothing any more.
+struct ClearedRequest {
+  Uuid request_id;
+  std::string domain, subject_key;
+};
+BOOST_DESCRIBE_STRUCT(ClearedRequest, (), (request_id, domain, subject_key))
+
 /// Where requests are. A request is received, running, then completed or failed; a deletion may be held in between.
 class RequestStore {
  public:
@@ -48,6 +55,11 @@ class RequestStore {
   /// @param log_clear_ms when the topics hold nothing of the person any more, in ms since 1970
   virtual void complete(UnitOfWork& unit, Uuid const& request, std::optional<std::int64_t> log_clear_ms) = 0;
   virtual void fail(UnitOfWork& unit, Uuid const& request, std::string_view error_class) = 0;
+  /// Whether a deletion is past its log_clear_at and not confirmed.
+  virtual Task<bool> awaits_clear_log(Context& context) = 0;
+  /// Confirms the deletions whose positions the log has passed. @param starts {topic: {partition: offset}}, the first
+  /// kept ones of topics with personal data. @return them
+  virtual std::vector<ClearedRequest> confirm_clear(UnitOfWork& unit, std::string const& starts) = 0;
   /// The held deletions of which no hold is left: they are received again.
   virtual std::vector<GdprDeletionRequested> release(UnitOfWork& unit) = 0;
 };
@@ -63,6 +75,8 @@ class PostgresRequests final : public RequestStore {
   void count(UnitOfWork& unit, Uuid const& request, std::vector<GdprCount> const& counts) override;
   void complete(UnitOfWork& unit, Uuid const& request, std::optional<std::int64_t> log_clear_ms) override;
   void fail(UnitOfWork& unit, Uuid const& request, std::string_view error_class) override;
+  Task<bool> awaits_clear_log(Context& context) override;
+  std::vector<ClearedRequest> confirm_clear(UnitOfWork& unit, std::string const& starts) override;
   std::vector<GdprDeletionRequested> release(UnitOfWork& unit) override;
 };
 
