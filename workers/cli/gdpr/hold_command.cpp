@@ -1,6 +1,7 @@
 #include "json/encode.hpp"
 #include "postgres/rows.hpp"
 #include "workers/cli/database/database.hpp"
+#include "workers/cli/gdpr/audited_opener.hpp"
 #include "workers/cli/gdpr/gdpr_commands.hpp"
 #include "workers/cli/gdpr/privacy.hpp"
 #include "workers/cli/matching/matching.hpp"
@@ -44,9 +45,15 @@ void print_holds(PrivacyOptions const& options, std::vector<ShownHold> const& ho
   fmt::print("{}", table.text());
 }
 
+/// Who the audit rows of this transaction name.
+void name_actor(pqxx::transaction_base& transaction) {
+  transaction.exec("SELECT set_config('omnibus.actor', $1, true)", pqxx::params{audit_actor()});
+}
+
 void add_hold(PrivacyOptions const& options) {
   auto const until = read_moment("--until", options.until);
   with_privacy(options, [&](pqxx::transaction_base& transaction) {
+    name_actor(transaction);
     auto const domain = find_tenant(transaction, options.domain);
     std::optional<std::string> key;
     if (!options.all) key = name_subject(subject_rules(options, domain), options.identity).key.text();
@@ -74,6 +81,7 @@ void list_holds(PrivacyOptions const& options) {
 void remove_hold(PrivacyOptions const& options) {
   auto const id = read_id("the id", options.id);
   with_privacy(options, [&](pqxx::transaction_base& transaction) {
+    name_actor(transaction);
     auto const removed = postgres::read<ShownHold>(
         transaction,
         "UPDATE legal_holds SET released_at = now() WHERE id = $1::uuid AND released_at IS NULL RETURNING" +
