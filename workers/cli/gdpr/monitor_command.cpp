@@ -33,8 +33,9 @@ void add_monitor_command(CLI::App& application, int& exit_code) {
   auto const options = std::make_shared<PrivacyOptions>();
   auto* const command = application.add_subcommand("monitor", "Checks for a monitoring system; end with 2 in alarm");
   command->require_subcommand(1);
-  auto* const gdpr = command->add_subcommand(
-      "gdpr", "Ends with 2 if a request is older than 24 h, pruning older than 8 days, or a key does not open");
+  auto* const gdpr = command->add_subcommand("gdpr",
+                                             "Ends with 2 if a request is older than 24 h, pruning older than 8 days, "
+                                             "a key does not open, or the ledger waits");
   add_database_option(*gdpr, options->database);
   gdpr->add_flag("--json", options->json, "As JSON");
   run_on(*gdpr, [options, &exit_code] { monitor(*options, exit_code); });

@@ -62,6 +62,9 @@ PrivacyState read_privacy_state(pqxx::transaction_base& transaction, privacy::Ar
           ? *state.prune_age_days > 8
           : count(transaction, "SELECT count(*) FROM tenants WHERE created_at < now() - interval '8 days'") > 0;
   state.unopened_archives = count_unopened(transaction, keys);
+  state.unpublished_entries = count(transaction,
+                                    "SELECT count(*) FROM pipeline.ledger WHERE published_at IS NULL"
+                                    " AND recorded_at < now() - interval '5 minutes'");
   if (state.late_requests > 0)
     state.alarms.push_back(
         fmt::format("{} requests are older than 24 hours: omnibus gdpr requests shows them", state.late_requests));
@@ -71,6 +74,11 @@ PrivacyState read_privacy_state(pqxx::transaction_base& transaction, privacy::Ar
     state.alarms.push_back(
         fmt::format("{} archives do not open: PII_MASTER_KEY or PROFILE_KEY_SECRET is another than in the gdpr worker",
                     state.unopened_archives));
+  if (state.unpublished_entries > 0)
+    state.alarms.push_back(
+        fmt::format("{} entries of the ledger of erasures are not published, and would be lost with the database: is "
+                    "omnibus-relay running?",
+                    state.unpublished_entries));
   return state;
 }
 

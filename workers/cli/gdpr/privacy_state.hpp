@@ -24,11 +24,12 @@ struct PrivacyState {
   std::optional<double> prune_age_days;   ///< since the audit log was pruned; missing: never
   bool prune_is_late = false;             ///< over 8 days
   std::int64_t unopened_archives = 0;     ///< whose key does not open with the master keys here
+  std::int64_t unpublished_entries = 0;   ///< of the ledger of erasures, for over five minutes
   std::vector<std::string> alarms;
 };
 BOOST_DESCRIBE_STRUCT(PrivacyState, (),
                       (late_requests, failed_requests, deletions_of_nothing, prune_age_days, prune_is_late,
-                       unopened_archives, alarms))
+                       unopened_archives, unpublished_entries, alarms))
 
 /// @throws what libpqxx throws
 PrivacyState read_privacy_state(pqxx::transaction_base& transaction, privacy::ArchiveKeys const& keys);

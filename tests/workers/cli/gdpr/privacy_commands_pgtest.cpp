@@ -100,6 +100,16 @@ TEST_CASE_FIXTURE(PrivacyCommands, "an archive that the master keys do not open 
   CHECK(state().unopened_archives == 0);
 }
 
+TEST_CASE_FIXTURE(PrivacyCommands, "a ledger that is not published is an alarm after five minutes") {
+  execute("INSERT INTO legal_holds (domain) VALUES ('shop.example')");
+  CHECK(state().alarms.empty());
+  execute("UPDATE pipeline.ledger SET recorded_at = now() - interval '6 minutes'");
+  CHECK(state().unpublished_entries == 1);
+  CHECK(state().alarms.size() == 1);
+  execute("UPDATE pipeline.ledger SET published_at = now()");
+  CHECK(state().alarms.empty());
+}
+
 TEST_CASE_FIXTURE(PrivacyCommands, "holds are added, listed and removed by an admin") {
   setenv("PROFILE_KEY_SECRET", "a secret of sixteen bytes", 1);
   CHECK(run_tool("admin", {"gdpr", "hold", "add", "--phone", "+250788123456", "--until", "2099-01-01", "--json"}) == 0);
@@ -113,6 +123,20 @@ TEST_CASE_FIXTURE(PrivacyCommands, "holds are added, listed and removed by an ad
   CHECK(run_tool("admin", {"gdpr", "hold", "rm", id}) == 0);
   CHECK(run_tool("admin", {"gdpr", "hold", "rm", id}) == 1);
   CHECK(value("SELECT count(*) FROM legal_holds WHERE released_at IS NULL") == "1");
+}
+
+TEST_CASE_FIXTURE(PrivacyCommands, "a hold that is set or lifted is in the audit log, with who did it") {
+  setenv("USER", "Ada", 1);
+  CHECK(run_tool("admin", {"gdpr", "hold", "add", "--all", "--until", "2099-01-01"}) == 0);
+  auto const id = value("SELECT id FROM legal_holds");
+  CHECK(run_tool("admin", {"gdpr", "hold", "rm", id}) == 0);
+  execute("INSERT INTO legal_holds (domain, subject_key) VALUES ('shop.example', $1)", pqxx::params{person});
+  execute("DELETE FROM legal_holds WHERE subject_key IS NOT NULL");
+  CHECK(value("SELECT string_agg(action || ' ' || actor, ', ' ORDER BY created_at, action) FROM gdpr_audit_log") ==
+        "hold.set operator:ada, hold.lifted operator:ada, hold.set role:postgres, hold.removed role:postgres");
+  CHECK(value("SELECT count(*) FROM gdpr_audit_log WHERE payload ->> 'hold' = '" + id + "'") == "2");
+  CHECK(value("SELECT count(*) FROM gdpr_audit_log WHERE subject_key = '" + std::string{person} + "'") == "2");
+  execute("DELETE FROM tenants");
 }
 
 TEST_CASE_FIXTURE(PrivacyCommands, "requests and audit are listed, and every command has help") {
