@@ -149,13 +149,3 @@ TEST_CASE_FIXTURE(PublishedLedger, "while erasures are done again only the worke
   execute("UPDATE gdpr_requests SET status = 'completed'");
   CHECK_NOTHROW(check(database.url_as("relay"), "relay"));
 }
-
-TEST_CASE("a cluster without the topic has no ledger to compare with") {
-  Broker const broker;
-  if (broker.embedded() == nullptr) return;
-  omnibus::test::TestDatabase const database;
-  CHECK_FALSE(ledger::read_ledger(broker.client, 0).found);
-  pqxx::connection connection{database.url_as("chat")};
-  DatabaseAge age{broker.client, "chat"};
-  CHECK_NOTHROW(age.check(connection));
-}
