@@ -1,9 +1,10 @@
 #include "postgres/pool.hpp"
 
+#include "containers/share_queue.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <mutex>
 #include <string_view>
@@ -95,7 +96,7 @@ struct TransactionPool::State {
 
   PoolSettings settings;
   mutable std::mutex mutex;
-  std::deque<std::unique_ptr<WaitingJob>> queue;
+  ShareQueue<std::unique_ptr<WaitingJob>> queue;
   /// Idle threads. The one that worked last is called first: its session's caches are warm, and under a
   /// low load the others are not needed.
   std::vector<std::condition_variable*> idle;
@@ -118,9 +119,7 @@ std::unique_ptr<WaitingJob> TransactionPool::State::next() {
     std::erase(idle, &called);  // a wait may end without a call
   }
   if (queue.empty()) return nullptr;
-  auto waiting = std::move(queue.front());
-  queue.pop_front();
-  return waiting;
+  return queue.pop();
 }
 
 /// With the mutex held.
@@ -137,6 +136,8 @@ void TransactionPool::State::work() {
     auto const began = Clock::now();
     std::exception_ptr failure;
     try {
+      if (settings.max_wait.count() > 0 && began - waiting->since > settings.max_wait)
+        throw PoolUnavailable{"the database is too busy"};
       if (connection && (!connection->is_open() || seen_breaks != breaks)) connection.reset();
       if (!connection) {
         seen_breaks = breaks;
@@ -184,8 +185,8 @@ void TransactionPool::close() {
   state_->threads.clear();
 }
 
-Task<> TransactionPool::execute(Job job) {
-  auto initiate = [state = state_.get()](auto handler, Job work) {
+Task<> TransactionPool::execute(Job job, std::string share) {
+  auto initiate = [state = state_.get(), &share](auto handler, Job work) {
     using Handler = decltype(handler);
     auto waiting = std::make_unique<WaitingFor<Handler>>(std::move(work), std::move(handler));
     char const* refusal = nullptr;
@@ -193,10 +194,11 @@ Task<> TransactionPool::execute(Job job) {
       std::lock_guard const lock{state->mutex};
       if (state->closing) {
         refusal = "the database pool is closed";
-      } else if (state->queue.size() >= state->settings.max_queued) {
+      } else if (state->queue.size() >= state->settings.max_queued ||
+                 state->queue.size(share) >= state->settings.max_queued_of_share) {
         refusal = "too much work waits for the database";
       } else {
-        state->queue.push_back(std::move(waiting));
+        state->queue.push(share, std::move(waiting));
         state->call_one();
       }
     }

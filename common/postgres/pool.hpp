@@ -30,6 +30,8 @@ struct PoolSettings {
   std::string url;                                      ///< libpq URL or key=value string.
   std::size_t size = 8;                                 ///< Threads, each with one connection.
   std::size_t max_queued = 65536;                       ///< Jobs that wait; one more throws PoolUnavailable.
+  std::size_t max_queued_of_share = 65536;              ///< The same for the jobs of one share.
+  std::chrono::milliseconds max_wait{0};                ///< For a thread; then PoolUnavailable. 0: none.
   std::string application_name = "omnibus";             ///< Shown in pg_stat_activity.
   std::int64_t statement_timeout_ms = 30000;            ///< 0: none. A lock is waited for two thirds of it, so that a
                                                         ///< locked table is distinguished from a slow statement.
@@ -54,20 +56,21 @@ class TransactionPool {
   /// Closes.
   ~TransactionPool();
 
-  /// Runs `work(connection)` on a thread of the pool and resumes on the caller's executor with its result.
+  /// Runs `work(connection)` on a thread of the pool and resumes on the caller's executor with its result. Jobs wait in
+  /// the order of their calls; the shares (tenants, for instance) take turns.
   /// Cancelling the caller does not stop queued work.
   /// @throws what `work` threw, pqxx::broken_connection when the database cannot be reached, PoolUnavailable.
   template <class F>
-  Task<std::invoke_result_t<F&, pqxx::connection&>> run(F work) {
+  Task<std::invoke_result_t<F&, pqxx::connection&>> run(F work, std::string share = {}) {
     using Result = std::invoke_result_t<F&, pqxx::connection&>;
     if constexpr (std::is_void_v<Result>) {
       Job job = [&work](pqxx::connection& connection) { work(connection); };
-      auto done = execute(std::move(job));
+      auto done = execute(std::move(job), std::move(share));
       co_await std::move(done);
     } else {
       std::optional<Result> result;
       Job job = [&work, &result](pqxx::connection& connection) { result.emplace(work(connection)); };
-      auto done = execute(std::move(job));
+      auto done = execute(std::move(job), std::move(share));
       co_await std::move(done);
       co_return std::move(*result);
     }
@@ -86,7 +89,7 @@ class TransactionPool {
   using Job = std::function<void(pqxx::connection&)>;
   struct State;
 
-  Task<> execute(Job job);
+  Task<> execute(Job job, std::string share);
 
   std::unique_ptr<State> state_;
 };

@@ -158,6 +158,77 @@ TEST_CASE("a full queue and a closed pool refuse work at once") {
   CHECK_THROWS_AS(await(pool.run(answer)), PoolUnavailable);
 }
 
+namespace {
+
+/// A pool of one thread that is busy until release(), and what becomes of the work behind.
+struct BusyPool {
+  test::EmptyDatabase database;
+  TransactionPool pool;
+  asio::io_context loop;
+  std::latch begun{1};
+  std::latch released{1};
+  std::string done;     ///< the shares of the jobs that ran, in their order
+  std::string refused;  ///< and of those that did not
+
+  explicit BusyPool(PoolSettings const& base)
+      : pool{[&] {
+          auto with_url = base;
+          with_url.url = database.url();
+          return with_url;
+        }()} {
+    auto busy = pool.run([this](pqxx::connection&) {
+      begun.count_down();
+      released.wait();
+    });
+    asio::co_spawn(loop, std::move(busy), asio::detached);
+    loop.poll();
+    begun.wait();
+  }
+
+  void add(std::string const& share, int jobs = 1) {
+    for (int i = 0; i < jobs; ++i)
+      asio::co_spawn(loop, pool.run(answer, share),
+                     [this, share](std::exception_ptr const& failed, int) { (failed ? refused : done) += share; });
+    loop.poll();
+  }
+  void release() {
+    released.count_down();
+    loop.run();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("one share's backlog holds no other share up") {
+  BusyPool busy{settings({}, 1)};
+  busy.add("a", 4);
+  busy.add("b");
+  busy.release();
+  CHECK(busy.done == "abaaa");
+}
+
+TEST_CASE("a share has a bound of its own") {
+  auto bounded = settings({}, 1);
+  bounded.max_queued_of_share = 2;
+  BusyPool busy{bounded};
+  busy.add("a", 5);
+  busy.add("b");
+  CHECK(busy.refused == "aaa");
+  busy.release();
+  CHECK(busy.done == "aba");
+}
+
+TEST_CASE("work that waited too long for a thread is refused") {
+  auto bounded = settings({}, 1);
+  bounded.max_wait = std::chrono::milliseconds{20};
+  BusyPool busy{bounded};
+  busy.add("a", 2);
+  std::this_thread::sleep_for(std::chrono::milliseconds{40});
+  busy.release();
+  CHECK(busy.refused == "aa");
+  CHECK(await(busy.pool.run(answer)) == 42);
+}
+
 TEST_CASE("every new connection is prepared, and every job is observed") {
   test::EmptyDatabase database;
   std::atomic<int> observed{0};
