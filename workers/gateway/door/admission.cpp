@@ -28,6 +28,17 @@ Task<> Admission::require(Principal const& principal, http::Request const& reque
   check_role(principal, needs);
 }
 
+Task<bool> Admission::still_valid(http::Request const& request) {
+  try {
+    auto authentication = authentication_.principal(request.headers.find("Authorization"));
+    co_await std::move(authentication);
+  } catch (Refusal const&) {
+    co_return false;
+  } catch (std::exception const&) {  // not known
+  }
+  co_return true;
+}
+
 void Admission::keep_rate(std::string_view domain) {
   auto const wait = rate_limit_.acquire(domain, RateLimit::Clock::now());
   if (!wait) return;

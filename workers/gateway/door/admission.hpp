@@ -28,6 +28,9 @@ class Admission {
   /// @throws Refusal 403.
   Task<> require(Principal const& principal, http::Request const& request, Needs needs);
 
+  /// Whether an admitted request's token is still valid; true when the database does not answer.
+  Task<bool> still_valid(http::Request const& request);
+
   /// For requests that identify their tenant in another way. @throws Refusal 429.
   void keep_rate(std::string_view domain);
 

@@ -9,6 +9,7 @@
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/door/principal.hpp"
 #include "workers/gateway/door/refusal.hpp"
+#include "workers/gateway/door/token_watch.hpp"
 #include "workers/gateway/store.hpp"
 
 #include <type_traits>
@@ -41,6 +42,9 @@ class CallerReads {
   /// @throws Refusal as Admission::admit, domain_of and require_tenant do.
   Task<Caller> admit(http::Request const& request, Needs needs);
 
+  /// For a stream, which must not outlive its token.
+  TokenWatch watch_token(http::Request const& request) { return {admission_, request, TokenWatch::Clock::now()}; }
+
   /// Logs that a person of the team reads the conversation of other people's agents.
   /// @throws what the store throws: then do not show it.
   Task<> note_reading(Caller const& caller, http::Request const& request, Uuid conversation_id);
@@ -49,7 +53,7 @@ class CallerReads {
   /// TransactionPool::run does.
   template <class Work>
   Task<std::invoke_result_t<Work&, pqxx::transaction_base&>> read(Scope scope, Work work) {
-    auto job = [scope = std::move(scope), work = std::move(work)](pqxx::connection& connection) mutable {
+    auto job = [scope, work = std::move(work)](pqxx::connection& connection) mutable {
       pqxx::read_transaction transaction(connection);
       enter(transaction, scope);
       try {
@@ -58,7 +62,7 @@ class CallerReads {
         throw refusal_of(invalid);
       }
     };
-    return pool_.run(std::move(job));
+    return pool_.run(std::move(job), std::move(scope.domain));
   }
 
  private:

@@ -99,11 +99,12 @@ Task<> TurnStream::get(http::Request const& request, http::Stream& stream) {
   auto const place = places_.take(caller.scope.domain);
   auto noting = reads_.note_reading(caller, request, id);
   co_await std::move(noting);
-  auto serving = serve(std::move(caller), id, *told, stream);
+  auto serving = serve(request, std::move(caller), id, *told, stream);
   co_await std::move(serving);
 }
 
-Task<> TurnStream::serve(Caller caller, Uuid id, std::int64_t told, http::Stream& stream) {
+Task<> TurnStream::serve(http::Request const& request, Caller caller, Uuid id, std::int64_t told,
+                         http::Stream& stream) {
   auto starting = stream.start(200, event_stream_headers());
   co_await std::move(starting);
   auto greeting = stream.write(stream_prologue);
@@ -115,7 +116,10 @@ Task<> TurnStream::serve(Caller caller, Uuid id, std::int64_t told, http::Stream
   Subscription news(feed_, id, settings_.max_buffer.bytes, [timer] { timer->cancel(); });
   stream.on_close([timer] { timer->cancel(); });
   auto beaten = TurnClock::now();
+  auto token = reads_.watch_token(request);
   while (!stream.closed() && !news.overrun()) {
+    auto asking = token.holds(TurnClock::now());
+    if (!co_await std::move(asking)) co_return;
     while (news.take()) {
     }
     auto reading = read(caller, id, told);

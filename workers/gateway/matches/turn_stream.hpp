@@ -41,7 +41,7 @@ class TurnStream {
 
  private:
   Task<std::optional<matches::AgentConversationDetail>> read(Caller caller, Uuid id, std::int64_t after);
-  Task<> serve(Caller caller, Uuid id, std::int64_t told, http::Stream& stream);
+  Task<> serve(http::Request const& request, Caller caller, Uuid id, std::int64_t told, http::Stream& stream);
 
   CallerReads& reads_;
   ReplyFeed& feed_;

@@ -4,6 +4,7 @@
 #include "http/sse.hpp"
 #include "observability/log.hpp"
 #include "workers/gateway/door/refusal.hpp"
+#include "workers/gateway/door/token_watch.hpp"
 #include "workers/gateway/routes/transcript_route.hpp"
 
 #include <algorithm>
@@ -69,7 +70,7 @@ Task<> StreamRoute::get(http::Request const& request, http::Stream& stream) {
   auto opening = open(request);
   auto opened = co_await std::move(opening);
   auto const place = places_.take(opened.domain);
-  auto serving = serve(std::move(opened), stream);
+  auto serving = serve(request, std::move(opened), stream);
   co_await std::move(serving);
 }
 
@@ -139,7 +140,7 @@ Task<> StreamRoute::read_history(Opening const& opening, Teller& teller, http::S
   }
 }
 
-Task<> StreamRoute::serve(Opening opening, http::Stream& stream) {
+Task<> StreamRoute::serve(http::Request const& request, Opening opening, http::Stream& stream) {
   auto starting = stream.start(200, event_stream_headers());
   co_await std::move(starting);
   auto greeting = stream.write(stream_prologue);
@@ -163,7 +164,11 @@ Task<> StreamRoute::serve(Opening opening, http::Stream& stream) {
     seen = reply->sequence + 1;
   }
   stream.on_close([timer] { timer->cancel(); });
+  TokenWatch token(admission_, request, Clock::now());
+  auto written = Clock::now();
   while (!stream.closed()) {
+    auto asking = token.holds(Clock::now());
+    if (!co_await std::move(asking)) co_return;
     while (auto const reply = subscription.take()) {
       teller.tell(*reply);
       seen = reply->sequence + 1;
@@ -172,6 +177,7 @@ Task<> StreamRoute::serve(Opening opening, http::Stream& stream) {
     if (!text.empty()) {
       auto writing = stream.write(text);
       co_await std::move(writing);
+      written = Clock::now();
       sources_.unseen.seen(opening.conversation_id, seen);
       continue;
     }
@@ -179,11 +185,12 @@ Task<> StreamRoute::serve(Opening opening, http::Stream& stream) {
       log::info("a stream was too slow and has to resume", {{"conversation_id", to_string(opening.conversation_id)}});
       co_return;
     }
-    timer->expires_after(settings_.heartbeat);
+    timer->expires_at(std::min(written + settings_.heartbeat, Clock::now() + TokenWatch::interval));
     boost::system::error_code woken;
     auto wait = timer->async_wait(asio::redirect_error(asio::use_awaitable, woken));
     co_await std::move(wait);
-    if (woken) continue;
+    if (woken || Clock::now() < written + settings_.heartbeat) continue;
+    written = Clock::now();
     auto beating = stream.write(": \n\n");
     co_await std::move(beating);
   }

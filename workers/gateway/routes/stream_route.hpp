@@ -68,7 +68,7 @@ class StreamRoute {
   /// Drops a cursor that cannot be of this log.
   Task<> check_cursor(Opening& opening);
   Task<> authorise(http::Request const& request, Scope scope, Uuid conversation_id);
-  Task<> serve(Opening opening, http::Stream& stream);
+  Task<> serve(http::Request const& request, Opening opening, http::Stream& stream);
   Task<> read_history(Opening const& opening, Teller& teller, http::Stream& stream);
 
   Admission& admission_;

@@ -1,6 +1,7 @@
 #include "tests/common/postgres/database_fixture.hpp"
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/door/refusal.hpp"
+#include "workers/gateway/door/token_watch.hpp"
 #include "workers/gateway/store.hpp"
 
 #include <chrono>
@@ -125,6 +126,20 @@ TEST_CASE_FIXTURE(Door,
                 "UPDATE principals SET disabled_at = NULL");
   refused_while("UPDATE tenants SET status = 'suspended'", "UPDATE tenants SET status = 'active'");
   CHECK(principal("t"));
+}
+
+TEST_CASE_FIXTURE(Door, "a stream's token is asked about again, and only a revoked one ends it") {
+  using Clock = TokenWatch::Clock;
+  add_token("t", "service", "shop.example");
+  auto const asked = request("t");
+  auto const begun = Clock::now();
+  TokenWatch watch{admission, asked, begun};
+  CHECK(get(watch.holds(begun + 11s)));
+  execute("UPDATE api_tokens SET revoked_at = now()");
+  CHECK(get(watch.holds(begun + 12s)));  // not due
+  CHECK_FALSE(get(watch.holds(begun + 22s)));
+  pool.close();
+  CHECK(get(watch.holds(begun + 40s)));  // not known
 }
 
 TEST_CASE_FIXTURE(Door, "the use of a token is noted, at most once a minute") {
