@@ -27,6 +27,14 @@ struct TokenOwner {
 };
 BOOST_DESCRIBE_STRUCT(TokenOwner, (), (principal, person, domain, role))
 
+/// One more message may follow on a page that has this many bytes of texts.
+constexpr std::int64_t page_bytes = 1024 * 1024;
+
+struct TranscriptRow : TranscriptMessage {
+  std::int64_t found = 0;  ///< messages that the page could have
+};
+BOOST_DESCRIBE_STRUCT(TranscriptRow, (TranscriptMessage), (found))
+
 template <class Bytes>
 pqxx::bytes_view as_bytea(Bytes const& bytes) {
   return {reinterpret_cast<std::byte const*>(bytes.data()), bytes.size()};
@@ -99,62 +107,67 @@ Task<std::optional<Principal>> Store::principal(TokenHash token) {
 }
 
 Task<bool> Store::tenant_exists(Scope scope) {
-  auto work = [scope = std::move(scope)](pqxx::connection& connection) {
+  auto work = [scope](pqxx::connection& connection) {
     pqxx::read_transaction transaction(connection);
     enter(transaction, scope);
     return !transaction.exec("SELECT FROM tenants WHERE domain = $1 AND status = 'active'", pqxx::params{scope.domain})
                 .empty();
   };
-  return pool_.run(std::move(work));
+  return pool_.run(std::move(work), std::move(scope.domain));
 }
 
 Task<std::optional<ConversationSummary>> Store::conversation(Scope scope, Uuid id) {
-  auto work = [scope = std::move(scope), id](pqxx::connection& connection) {
+  auto work = [scope, id](pqxx::connection& connection) {
     pqxx::read_transaction transaction(connection);
     enter(transaction, scope);
     return read_conversation(transaction, scope.domain, id);
   };
-  return pool_.run(std::move(work));
+  return pool_.run(std::move(work), std::move(scope.domain));
 }
 
 Task<ChatStanding> Store::chat_standing(Scope scope, Uuid conversation_id) {
-  auto work = [scope = std::move(scope), conversation_id](pqxx::connection& connection) {
+  auto work = [scope, conversation_id](pqxx::connection& connection) {
     pqxx::read_transaction transaction(connection);
     enter(transaction, scope);
     return read_standing(transaction, scope.domain, conversation_id);
   };
-  return pool_.run(std::move(work));
+  return pool_.run(std::move(work), std::move(scope.domain));
 }
 
 Task<std::optional<Transcript>> Store::transcript(Scope scope, Uuid id, std::int64_t after_seq, std::int64_t limit) {
-  auto work = [=, scope = std::move(scope)](pqxx::connection& connection) -> std::optional<Transcript> {
+  auto work = [=](pqxx::connection& connection) -> std::optional<Transcript> {
     pqxx::read_transaction transaction(connection);
     enter(transaction, scope);
     auto const conversation = read_conversation(transaction, scope.domain, id);
     if (!conversation) return std::nullopt;
     Transcript transcript{id, conversation->domain, conversation->session_id, conversation->status, {}, {}};
-    // One more than requested shows whether there is another page.
-    transcript.messages = postgres::read<TranscriptMessage>(transaction,
-                                                            R"(SELECT seq, role, COALESCE(content, '') AS content,
-                  to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at
-           FROM messages WHERE conversation_id = $1::uuid AND seq > $2 ORDER BY seq LIMIT $3)",
-                                                            pqxx::params{to_string(id), after_seq, limit + 1});
-    if (std::ssize(transcript.messages) > limit) {
-      transcript.messages.pop_back();
+    // One more than requested shows whether there is another page; so does one that is left out for its size.
+    auto const rows = postgres::read<TranscriptRow>(transaction,
+                                                    R"(SELECT seq, role, content, created_at, found FROM (
+             SELECT seq, role, COALESCE(content, '') AS content,
+                    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
+                    sum(COALESCE(octet_length(content), 0)) OVER (ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING
+                      AND 1 PRECEDING) AS bytes_before,
+                    count(*) OVER () AS found
+             FROM (SELECT * FROM messages WHERE conversation_id = $1::uuid AND seq > $2 ORDER BY seq LIMIT $3) AS page
+           ) AS sized WHERE COALESCE(bytes_before, 0) < $4 ORDER BY seq)",
+                                                    pqxx::params{to_string(id), after_seq, limit + 1, page_bytes});
+    for (auto const& row : rows)
+      if (std::ssize(transcript.messages) < limit) transcript.messages.push_back(row);
+    if (!rows.empty() && std::ssize(transcript.messages) < rows.front().found)
       transcript.next_after_seq = transcript.messages.back().seq;
-    }
     return transcript;
   };
-  return pool_.run(std::move(work));
+  return pool_.run(std::move(work), std::move(scope.domain));
 }
 
 Task<rollups::Report> Store::telemetry_report(Scope scope, rollups::Query query) {
-  auto work = [scope = std::move(scope), query = std::move(query)](pqxx::connection& connection) {
+  auto work = [scope, query = std::move(query)](pqxx::connection& connection) {
     pqxx::read_transaction transaction(connection);
     enter(transaction, scope);
     return rollups::read_report(transaction, query);
   };
-  return pool_.run(std::move(work));
+  return pool_.run(std::move(work), std::move(scope.domain));
 }
 
 Task<ClaimOutcome> Store::claim(IdempotencyClaim& claim, std::chrono::milliseconds lease) {
@@ -165,11 +178,11 @@ Task<ClaimOutcome> Store::claim(IdempotencyClaim& claim, std::chrono::millisecon
     if (outcome == ClaimOutcome::claimed) transaction.commit();
     return outcome;
   };
-  return pool_.run(std::move(work));
+  return pool_.run(std::move(work), claim.scope.domain);
 }
 
 Task<> Store::mark_published(IdempotencyClaim claim) {
-  auto work = [claim = std::move(claim)](pqxx::connection& connection) {
+  auto work = [claim](pqxx::connection& connection) {
     pqxx::work transaction(connection);
     enter(transaction, claim.scope);
     // Also when the claim had expired in between: the event is on the topic, published by any holder.
@@ -177,12 +190,11 @@ Task<> Store::mark_published(IdempotencyClaim claim) {
                      pqxx::params{claim.scope.domain, as_bytea(sha256(claim.key))});
     transaction.commit();
   };
-  return pool_.run(std::move(work));
+  return pool_.run(std::move(work), std::move(claim.scope.domain));
 }
 
 Task<> Store::release(IdempotencyClaim claim, std::chrono::milliseconds lease) {
-  auto work = [claim = std::move(claim),
-               seconds = std::chrono::duration<double>(lease).count()](pqxx::connection& connection) {
+  auto work = [claim, seconds = std::chrono::duration<double>(lease).count()](pqxx::connection& connection) {
     pqxx::work transaction(connection);
     enter(transaction, claim.scope);
     transaction.exec(
@@ -191,7 +203,7 @@ Task<> Store::release(IdempotencyClaim claim, std::chrono::milliseconds lease) {
         pqxx::params{claim.scope.domain, as_bytea(sha256(claim.key)), seconds, claim.since});
     transaction.commit();
   };
-  return pool_.run(std::move(work));
+  return pool_.run(std::move(work), std::move(claim.scope.domain));
 }
 
 Task<std::optional<HandledEvent>> Store::handled(std::string worker, Uuid event_key) {
@@ -204,7 +216,7 @@ Task<std::optional<HandledEvent>> Store::handled(std::string worker, Uuid event_
 }
 
 Task<> Store::log_access(Scope scope, AccessRecord record) {
-  auto work = [scope = std::move(scope), record = std::move(record)](pqxx::connection& connection) {
+  auto work = [scope, record = std::move(record)](pqxx::connection& connection) {
     pqxx::work transaction(connection);
     enter(transaction, scope);
     transaction.exec(
@@ -214,7 +226,7 @@ Task<> Store::log_access(Scope scope, AccessRecord record) {
                      record.ip_hash});
     transaction.commit();
   };
-  return pool_.run(std::move(work));
+  return pool_.run(std::move(work), std::move(scope.domain));
 }
 
 Task<> Store::ping() {

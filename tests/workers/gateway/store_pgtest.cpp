@@ -89,6 +89,22 @@ TEST_CASE_FIXTURE(Fixture, "a transcript comes in pages and only to its tenant")
   CHECK_FALSE(get(store.conversation(bank, conversation_id)));
 }
 
+TEST_CASE_FIXTURE(Fixture, "a page of long messages ends before its number, and the pages together have all") {
+  execute(
+      "INSERT INTO messages (conversation_id, seq, role, content) SELECT id, n, 'user', repeat('x', 400000) FROM "
+      "conversations, generate_series(6, 12) AS n WHERE session_id = 's1'");
+  std::vector<std::int64_t> seqs;
+  std::optional<std::int64_t> after = 0;
+  for (int pages = 0; after; ++pages) {
+    REQUIRE(pages < 10);
+    auto const page = get(store.transcript(shop, conversation_id, *after, 100));
+    CHECK(page->messages.size() <= 8);
+    for (auto const& message : page->messages) seqs.push_back(message.seq);
+    after = page->next_after_seq;
+  }
+  CHECK(seqs == std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+}
+
 TEST_CASE_FIXTURE(Fixture, "of those who claim a key at once one publishes and the others get its outcome") {
   Idempotency idempotency(store, 15s, 10s);
   asio::io_context context;

@@ -28,6 +28,8 @@ PoolSettings pool_settings(Settings const& settings) {
   pool.url = settings.database_url.reveal();
   pool.size = settings.database_connections;
   pool.max_queued = 4096;
+  pool.max_queued_of_share = 1024;
+  pool.max_wait = settings.database_timeout;
   pool.application_name = "omnibus-gateway";
   pool.statement_timeout_ms = settings.database_timeout.count();
   // All writes are claims on Idempotency-Keys: if the last few are lost in a crash of the server, their events are
