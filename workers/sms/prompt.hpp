@@ -16,7 +16,7 @@ struct SessionLine {
   std::string content;
 };
 
-/// The instructions with the session's context, then as much of the newest history as fits `token_budget` (a quarter of
+/// The instructions, the session's context, then as much of the newest history as fits `token_budget` (a quarter of
 /// the bytes), oldest first, then the person's new message. Messages without text are left out.
 std::vector<llm::Message> make_prompt(std::string_view instructions, std::string_view context,
                                       std::vector<SessionLine> const& history, std::string_view text,
