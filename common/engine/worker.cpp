@@ -1,5 +1,6 @@
 #include "engine/worker.hpp"
 
+#include "config/descriptors.hpp"
 #include "engine/replay/replay_arguments.hpp"
 #include "engine/replay/replay_plan.hpp"
 #include "engine/replay/replay_session.hpp"
@@ -249,6 +250,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
   auto const ready = admin.add_check("engine");
   std::signal(SIGPIPE, SIG_IGN);
+  config::raise_descriptor_limit();  // a call to a model takes one
 
   boost::asio::io_context loop{1};
   boost::asio::signal_set signals{loop, SIGTERM, SIGINT};

@@ -49,8 +49,8 @@ class OperatorTest(unittest.TestCase):
         cls.addClassCleanup(cls.stack.close)
         cls.simulator = cls.stack.start_simulator()
 
-    def run_tool(self, *arguments, **environment):
-        return subprocess.run([binary("omnibus"), *map(str, arguments)], text=True, capture_output=True, timeout=60,
+    def run_tool(self, *arguments, through=(), **environment):
+        return subprocess.run([*through, binary("omnibus"), *map(str, arguments)], text=True, capture_output=True, timeout=60,
                               stdin=subprocess.DEVNULL,
                               env={**os.environ, "KAFKA_BROKERS": self.stack.kafka.brokers,
                                    "DATABASE_URL": self.stack.database_url(), "LLM_BASE_URL": self.simulator.url,
@@ -119,13 +119,18 @@ class OperatorTest(unittest.TestCase):
 
     def test_a_healthy_installation_has_no_failing_check(self):
         report = self.doctor(status=0)
-        for check in ("kafka", "topics", "migrations", "outbox", "deliveries", "clock (database)", "clock (records)", "model"):
+        for check in ("kafka", "topics", "migrations", "outbox", "deliveries", "clock (database)", "clock (records)",
+                      "descriptors", "model"):
             self.assertFinding(report, check, "ok")
         self.assertFinding(report, "replication", "warn", "1 broker")
         self.assertFinding(report, "database", "warn", "superuser")
         text = self.run_tool("doctor").stdout
         self.assertRegex(text, r"kafka +ok +answers")
         self.assertFinding(self.doctor(DATABASE_URL=self.stack.database_url("operator")), "database", "ok", "omnibus_operator")
+
+    def test_a_low_limit_of_descriptors(self):
+        report = self.doctor(through=("prlimit", "--nofile=1024:1024"), status=0)
+        self.assertFinding(report, "descriptors", "warn", "1024", "ulimit -Hn")
 
     def test_kafka_away(self):
         report = self.doctor(status=2, KAFKA_BROKERS=f"127.0.0.1:{free_port()}")

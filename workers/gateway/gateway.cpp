@@ -1,6 +1,7 @@
 #include "workers/gateway/gateway.hpp"
 
 #include "config/config.hpp"
+#include "config/descriptors.hpp"
 #include "http/admin_server.hpp"
 #include "http/server.hpp"
 #include "kafka/producer.hpp"
@@ -121,6 +122,7 @@ class Gateway {
   void run();
 
  private:
+  void raise_descriptor_limit() const;
   void check_database();
   http::Router router();
   void add_webhooks(http::Router& router);
@@ -287,7 +289,17 @@ void Gateway::check_database() {
   }
 }
 
+/// Each connection takes a descriptor, beside those of the database, of Kafka and of files.
+void Gateway::raise_descriptor_limit() const {
+  constexpr std::uint64_t beside = 256;
+  auto const limit = config::raise_descriptor_limit();
+  if (limit >= settings_.limits.max_connections + beside) return;
+  log::warn("too few file descriptors for MAX_CONNECTIONS: raise the hard limit (ulimit -Hn, LimitNOFILE) or lower it",
+            {{"limit", limit}, {"max_connections", settings_.limits.max_connections}});
+}
+
 void Gateway::run() {
+  raise_descriptor_limit();
   check_database();
   http::AdminServer admin(settings_.metrics_listen.host, settings_.metrics_listen.port);
   http::Server server(context_.get_executor(), server_settings(settings_), router(), observe);

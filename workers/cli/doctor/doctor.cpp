@@ -17,6 +17,7 @@ constexpr std::int64_t few_connections = 10;
 constexpr double small_skew = 1;
 constexpr double large_skew = 30;
 constexpr double old_row = 60;
+constexpr std::uint64_t enough_descriptors = 16'384;
 
 struct ServedModel {
   std::string id;
@@ -193,6 +194,16 @@ Finding judge_record_clock(std::optional<double> seconds_ahead) {
   auto const advice =
       "synchronise the clocks of this machine and of all producers: ages, retention and replays depend on them";
   return *seconds_ahead < large_skew ? Finding::warn(seen, advice) : Finding::fail(seen, advice);
+}
+
+Finding judge_descriptors(std::uint64_t highest) {
+  auto const seen = fmt::format("up to {} open files and sockets", highest);
+  if (highest >= enough_descriptors) return Finding::ok(seen);
+  return Finding::warn(seen,
+                       fmt::format("raise the hard limit to {} or more (ulimit -Hn, LimitNOFILE=, --ulimit "
+                                   "nofile): a gateway takes MAX_CONNECTIONS (10000 by default), a worker one for "
+                                   "each call to a model",
+                                   enough_descriptors));
 }
 
 Finding judge_models(int status, std::string_view body, std::string const& model) {

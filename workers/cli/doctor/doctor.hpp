@@ -65,6 +65,9 @@ Finding judge_database_clock(double seconds_ahead);
 /// How far the newest record of any topic is ahead of our clock; absent when there is no record.
 Finding judge_record_clock(std::optional<double> seconds_ahead);
 
+/// The highest limit of file descriptors that a process of this user may set.
+Finding judge_descriptors(std::uint64_t highest);
+
 /// The response to GET <base>/models.
 Finding judge_models(int status, std::string_view body, std::string const& model);
 

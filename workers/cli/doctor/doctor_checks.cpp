@@ -1,5 +1,6 @@
 #include "workers/cli/doctor/doctor_checks.hpp"
 
+#include "config/descriptors.hpp"
 #include "http/client.hpp"
 #include "kafka/admin.hpp"
 #include "kafka/partition_reader.hpp"
@@ -25,6 +26,10 @@
 
 namespace omnibus::cli {
 namespace {
+
+Finding check_descriptors(DoctorOptions const&) {
+  return judge_descriptors(config::highest_descriptor_limit());
+}
 
 Finding check_broker(DoctorOptions const& told) {
   return judge_broker(kafka::probe_cluster(told.cluster.settings(), told.cluster.timeout()));
@@ -194,6 +199,7 @@ std::vector<Check> doctor_checks() {
           {"deliveries", check_deliveries, database},
           {"clock (database)", check_database_clock, database},
           {"clock (records)", check_record_clock, kafka},
+          {"descriptors", check_descriptors, "ulimit -n"},
           {"model", check_model, "LLM_BASE_URL"}};
 }
 

@@ -1,6 +1,7 @@
 #include "compose/simulator/messaging.hpp"
 #include "compose/simulator/oddities/oddity.hpp"
 #include "compose/simulator/simulator.hpp"
+#include "config/descriptors.hpp"
 #include "http/server.hpp"
 #include "workers/cli/commands.hpp"
 #include "workers/cli/topics/ready_file.hpp"
@@ -19,7 +20,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <fmt/core.h>
-#include <sys/resource.h>
 
 namespace omnibus::cli {
 namespace {
@@ -43,14 +43,6 @@ struct SimulateOptions {
   simulator::MessagingSettings messaging;
 };
 
-/// Thousands of callers at once need as many descriptors.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /// Joins the options, so that oddities without conditions take turns.
 std::vector<simulator::OddityRule> read_oddities(std::vector<std::string> const& options) {
   std::string specification;
@@ -63,7 +55,7 @@ int run(SimulateOptions const& options) {
     fmt::print("{}", simulator::oddities_as_markdown());
     return 0;
   }
-  raise_descriptor_limit();
+  config::raise_descriptor_limit();  // thousands of callers at once need as many
   simulator::SimulatorSettings settings;
   settings.latency = std::chrono::milliseconds(options.latency);
   settings.latency_jitter = std::chrono::milliseconds(options.latency_jitter);

@@ -36,6 +36,13 @@ Status status_of(Finding const& finding) {
 
 }  // namespace
 
+TEST_CASE("a low limit of descriptors is named with what raises it") {
+  CHECK(status_of(judge_descriptors(1'048'576)) == Status::ok);
+  auto const low = judge_descriptors(4096);
+  CHECK(status_of(low) == Status::warn);
+  CHECK(low.advice.find("ulimit -Hn") != std::string::npos);
+}
+
 TEST_CASE("a broker is judged by what it can do") {
   CHECK(status_of(judge_broker({true, true, false})) == Status::ok);
   CHECK(status_of(judge_broker({false, true, false})) == Status::warn);
