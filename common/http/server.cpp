@@ -20,7 +20,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::size_t max_rejecting = 64;
+constexpr std::size_t max_rejecting = 64;  // connections that are told that there are too many
 
 }  // namespace
 

@@ -92,6 +92,7 @@ Task<> ServerConnection::serve(std::shared_ptr<ServerConnection> self) {
 }
 
 Task<> ServerConnection::reject(std::shared_ptr<ServerConnection> self) {
+  self->server_->enter(self.get());
   self->keep_alive_ = false;
   auto response = problem(503, {}, "too many connections");
   response.headers.add("Retry-After", "1");
