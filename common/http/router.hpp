@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -45,6 +46,9 @@ class Stream {
 using Handler = std::function<Task<Response>(Request const&)>;
 /// Answers a request with a stream. Request and stream outlive the coroutine.
 using StreamHandler = std::function<Task<>(Request const&, Stream&)>;
+/// Looks at a request before its body is read. A response refuses it: it is sent, and the connection is closed. The
+/// request has its head and path only, and outlives the coroutine. Must not throw.
+using Doorkeeper = std::function<Task<std::optional<Response>>(Request const&)>;
 
 /// Routes by method and path. A pattern consists of literal segments and `{name}` segments, each of which matches one
 /// non-empty segment: `/v1/conversations/{id}`. Literals win over parameters. Filled before the server starts, then
@@ -58,6 +62,10 @@ class Router {
   void post(std::string_view pattern, Handler handler) { add("POST", pattern, std::move(handler)); }
   /// Answers what no route takes, in place of the problem responses 404 and 405.
   void otherwise(Handler handler) { otherwise_ = std::move(handler); }
+
+  /// Asks about every request of which a part of the body has still to arrive; a small body comes with its head.
+  void before_body(Doorkeeper doorkeeper) { doorkeeper_ = std::move(doorkeeper); }
+  Doorkeeper const& doorkeeper() const { return doorkeeper_; }
 
   struct Match {
     Handler const* handler = nullptr;       ///< set when an ordinary route matched
@@ -83,6 +91,7 @@ class Router {
   void insert(Route route, std::string_view pattern);
   std::vector<Route> routes_;
   Handler otherwise_;
+  Doorkeeper doorkeeper_;
 };
 
 }  // namespace omnibus::http

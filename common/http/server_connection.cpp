@@ -165,6 +165,13 @@ Task<bool> ServerConnection::read(Request& request, std::optional<Response>& ref
   if (refused) co_return false;
 
   if (!parser.is_done()) {
+    if (server_->router.doorkeeper() &&
+        parser.content_length_remaining().value_or(buffer_.size() + 1) > buffer_.size()) {
+      disarm();
+      auto asking = server_->router.doorkeeper()(request);
+      refused = co_await std::move(asking);
+      if (refused) co_return false;
+    }
     arm(settings().body_timeout);
     if (!old_peer_ && request.headers.contains("expect")) {
       constexpr std::string_view proceed = "HTTP/1.1 100 Continue\r\n\r\n";

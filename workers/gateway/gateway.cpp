@@ -126,6 +126,7 @@ class Gateway {
   void check_database();
   http::Router router();
   void add_webhooks(http::Router& router);
+  Task<> knock(http::Request const& request);
   bool ready() const { return accepting_ && accepting_->ready() && kafka_->ready() && database_->ready(); }
   ReplyTail::Listener listener();
   ReplyTail::Listener turn_listener();
@@ -202,7 +203,16 @@ http::Router Gateway::router() {
   matches_.add_to(router);
   privacy_.add_to(router);
   add_webhooks(router);
+  router.before_body(guarded_door([this](http::Request const& request) { return knock(request); }));
   return router;
+}
+
+/// Whoever has no valid token gets no body read, and so no memory. A webhook is signed, and its signature covers the
+/// body.
+Task<> Gateway::knock(http::Request const& request) {
+  if (!request.path.starts_with("/v1/") || request.path == messaging::unsubscribe_path) co_return;
+  auto authentication = authentication_.principal(request.headers.find("Authorization"));
+  co_await std::move(authentication);
 }
 
 void Gateway::add_webhooks(http::Router& router) {

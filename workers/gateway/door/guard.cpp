@@ -71,6 +71,23 @@ Task<http::Response> run(std::string_view route, http::Handler const& handler, h
   co_return response;
 }
 
+Task<std::optional<http::Response>> run_check(std::function<Task<>(http::Request const&)> const& check,
+                                              http::Request const& request) {
+  auto const began = Clock::now();
+  std::optional<http::Response> refused;
+  try {
+    auto checking = check(request);
+    co_await std::move(checking);
+  } catch (std::exception const& error) {
+    refused = refuse(error);
+  }
+  if (!refused) co_return refused;
+  auto const id = request_id(request);
+  complete(*refused, id);
+  note("before the body", id, refused->status, began);
+  co_return refused;
+}
+
 Task<> run_stream(std::string_view route, http::StreamHandler const& handler, http::Request const& request,
                   http::Stream& stream) {
   auto const began = Clock::now();
@@ -132,6 +149,10 @@ http::StreamHandler guarded_stream(std::string_view route, http::StreamHandler h
   return [route, handler = std::move(handler)](http::Request const& request, http::Stream& stream) {
     return run_stream(route, handler, request, stream);
   };
+}
+
+http::Doorkeeper guarded_door(std::function<Task<>(http::Request const&)> check) {
+  return [check = std::move(check)](http::Request const& request) { return run_check(check, request); };
 }
 
 http::StreamHandler guarded_waiting(std::string_view route, WaitingHandler handler) {

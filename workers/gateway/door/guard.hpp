@@ -17,6 +17,9 @@ http::Response refuse(std::exception const& error);
 http::Handler guarded(std::string_view route, http::Handler handler);
 http::StreamHandler guarded_stream(std::string_view route, http::StreamHandler handler);
 
+/// Refuses a request before its body is read when `check` throws, and answers as `guarded` does.
+http::Doorkeeper guarded_door(std::function<Task<>(http::Request const&)> check);
+
 /// Answers with a whole response, and can notice meanwhile that the client leaves.
 using WaitingHandler = std::function<Task<http::Response>(http::Request const&, http::Stream& client)>;
 /// The same for a route that waits for a worker; register it as a stream.

@@ -84,3 +84,23 @@ TEST_CASE("fingerprints tell requests apart, also where their parts run together
   CHECK(fingerprint({"a", "bc"}) == fingerprint({"a", "bc"}));
   CHECK(fingerprint({"a", "bc"}) != fingerprint({"ab", "c"}));
 }
+
+TEST_CASE("what is refused before the body has an id and the headers of every answer") {
+  auto const answer = [](http::Doorkeeper const& door) {
+    http::Request request;
+    request.headers.add("X-Request-Id", "r-1");
+    boost::asio::io_context context;
+    auto asked = boost::asio::co_spawn(context, door(request), boost::asio::use_future);
+    context.run();
+    return asked.get();
+  };
+  auto const refused = answer(guarded_door([](http::Request const&) -> Task<> {
+    throw Refusal(401, "A bearer token is needed");
+    co_return;
+  }));
+  REQUIRE(refused);
+  CHECK(refused->status == 401);
+  CHECK(refused->headers.find("X-Request-Id") == "r-1");
+  CHECK(refused->headers.contains("X-Content-Type-Options"));
+  CHECK_FALSE(answer(guarded_door([](http::Request const&) -> Task<> { co_return; })));
+}
