@@ -3,6 +3,7 @@
 #include "kafka/client_settings.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
+#include "postgres/outbox_publishing.hpp"
 
 #include <chrono>
 #include <exception>
@@ -28,6 +29,7 @@ int run_publisher(config::Program const& program, config::Catalogue& catalogue, 
     Metrics::process().gauge<Metric::build_info>(program.name, program.version).set(1);
     kafka::ProducerSettings publishing;
     publishing.message_timeout = std::chrono::milliseconds{0};
+    publishing.max_message = postgres::largest_stored_record;
     kafka::Producer producer{client, publishing};
     ledger::DatabaseAge age{client, program.name};
     publish(signals, producer, *ready, age);

@@ -77,6 +77,11 @@ void EmbeddedBroker::create_topic(std::string const& name, int partitions) {
   if (code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) check(code, "topic " + name);
 }
 
+void EmbeddedBroker::refuse_topic(std::string const& name, int error_code) {
+  rd_kafka_mock_topic_set_error(implementation_->cluster.get(), name.c_str(),
+                                static_cast<rd_kafka_resp_err_t>(error_code));
+}
+
 void EmbeddedBroker::set_down(int broker) {
   check(rd_kafka_mock_broker_set_down(implementation_->cluster.get(), broker), "broker");
 }

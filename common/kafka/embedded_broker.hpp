@@ -36,6 +36,9 @@ class EmbeddedBroker {
   /// Adds a topic; an existing one stays unchanged.
   void create_topic(std::string const& name, int partitions);
 
+  /// Answers questions about a topic with this error, such as UNKNOWN_TOPIC_OR_PART; 0 ends that.
+  void refuse_topic(std::string const& name, int error_code);
+
   /// Takes a broker (numbered from 1) off the network, or brings it back with all its records.
   void set_down(int broker);
   void set_up(int broker);

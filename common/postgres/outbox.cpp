@@ -13,6 +13,7 @@ namespace omnibus::postgres {
 namespace {
 
 constexpr std::uint32_t absent = 0xffffffffU;
+constexpr std::size_t longest_reason = 512;
 
 void append_number(std::string& out, std::uint32_t number) {
   for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>((number >> shift) & 0xffU));
@@ -95,14 +96,14 @@ std::vector<OutboxRow> rows_of(pqxx::result const& result) {
 }
 
 std::vector<OutboxRow> rows_from(pqxx::transaction_base& transaction, OutboxSource const& source, std::size_t limit,
-                                 std::string_view locking) {
+                                 std::int64_t after, std::string_view locking) {
   std::string sql = "SELECT ";
   sql += columns;
   sql +=
       " FROM pipeline.outbox WHERE consumer = $1 AND source_topic = $2 AND source_partition = $3::int"
-      " ORDER BY id LIMIT $4::bigint";
+      " AND refused IS NULL AND id > $5::bigint ORDER BY id LIMIT $4::bigint";
   sql += locking;
-  return rows_of(transaction.exec(sql, pqxx::params{source.consumer, source.topic, source.partition, limit}));
+  return rows_of(transaction.exec(sql, pqxx::params{source.consumer, source.topic, source.partition, limit, after}));
 }
 
 std::string id_list(std::span<std::int64_t const> ids) {
@@ -189,25 +190,47 @@ std::string outbox_insert(pqxx::connection const& connection, std::span<OutboxRo
 }
 
 std::vector<OutboxRow> take_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
-                                        std::size_t limit) {
-  return rows_from(transaction, source, limit, "");
+                                        std::size_t limit, std::int64_t after) {
+  return rows_from(transaction, source, limit, after, "");
 }
 
 std::vector<OutboxRow> lock_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
                                         std::size_t limit) {
-  return rows_from(transaction, source, limit, " FOR UPDATE");
+  return rows_from(transaction, source, limit, std::numeric_limits<std::int64_t>::min(), " FOR UPDATE");
 }
 
 std::vector<OutboxRow> sweep_outbox(pqxx::transaction_base& transaction, std::chrono::milliseconds age,
-                                    std::size_t limit) {
+                                    std::size_t limit, std::vector<std::string> const& busy_topics) {
   // Two at once could publish rows of one key out of order.
   if (!transaction.query_value<bool>("SELECT pg_try_advisory_xact_lock(hashtextextended('sweep_outbox', 0))"))
     return {};
   return rows_of(transaction.exec("SELECT " + std::string{columns} +
                                       " FROM pipeline.outbox WHERE created_at <= clock_timestamp() - "
                                       "make_interval(secs => $1::double precision / 1000)"
+                                      " AND (refused IS NULL OR not_before <= clock_timestamp())"
+                                      " AND topic <> ALL ($3::text[])"
                                       " ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED",
-                                  pqxx::params{static_cast<std::int64_t>(age.count()), limit}));
+                                  pqxx::params{static_cast<std::int64_t>(age.count()), limit, busy_topics}));
+}
+
+void refuse_rows(pqxx::transaction_base& transaction, std::span<RefusedRow const> rows) {
+  if (rows.empty()) return;
+  std::vector<std::int64_t> ids;
+  std::vector<std::string> reasons;
+  std::vector<std::int32_t> may_pass;
+  for (auto const& row : rows) {
+    ids.push_back(row.id);
+    reasons.push_back(row.reason.substr(0, longest_reason));
+    may_pass.push_back(row.may_pass ? 1 : 0);
+  }
+  // Locked by id, as removals are, so that the two cannot deadlock.
+  transaction.exec(
+      "WITH told AS (SELECT o.id, t.reason, t.may_pass FROM unnest($1::bigint[], $2::text[], $3::int[])"
+      " AS t (id, reason, may_pass) JOIN pipeline.outbox o USING (id) ORDER BY o.id FOR UPDATE OF o)"
+      " UPDATE pipeline.outbox o SET refused = told.reason, attempts = o.attempts + 1, not_before = CASE WHEN"
+      " told.may_pass > 0 THEN clock_timestamp() + interval '1 minute' * power(2, least(o.attempts, 6)) END"
+      " FROM told WHERE o.id = told.id",
+      pqxx::params{ids, reasons, may_pass});
 }
 
 void remove_published(pqxx::transaction_base& transaction, std::span<std::int64_t const> ids) {

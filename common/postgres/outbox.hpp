@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,13 @@ struct OutboxRow {
   kafka::Record record;
 
   bool operator==(OutboxRow const&) const = default;
+};
+
+/// A row that the broker refuses.
+struct RefusedRow {
+  std::int64_t id = 0;
+  std::string reason;
+  bool may_pass = false;  ///< the relay tries it again later: its topic may come
 };
 
 /// The source of rows: the worker and the partition of the event that caused them.
@@ -53,20 +61,27 @@ struct OutboxRows {
 /// The same for rows of several sources, at least one of them with rows.
 std::string outbox_insert(pqxx::connection const& connection, std::span<OutboxRows const> groups);
 
-/// The rows that an earlier owner of a partition committed and did not publish, oldest first. Call it after taking the
-/// partition over, when no other worker can add rows.
+/// The rows that an earlier owner of a partition committed and did not publish, oldest first, without refused ones.
+/// Call it after taking the partition over, when no other worker can add rows.
+/// @param after the id of the last row of the page before
 std::vector<OutboxRow> take_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
-                                        std::size_t limit);
+                                        std::size_t limit,
+                                        std::int64_t after = std::numeric_limits<std::int64_t>::min());
 
 /// The same, and locked against the relay until the transaction ends: for rows whose partition has no next owner. Waits
 /// for a relay that is publishing one; rows it has published are not returned.
 std::vector<OutboxRow> lock_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,
                                         std::size_t limit);
 
-/// The oldest rows of any source that were written at least `age` ago, locked until the transaction ends. Empty while
-/// another transaction has swept: two could publish rows of one key out of order.
+/// The oldest rows of any source that were written at least `age` ago, locked until the transaction ends: without those
+/// to `busy_topics`, and of refused ones those that are to be tried again. Empty while another transaction has swept:
+/// two could publish rows of one key out of order.
 std::vector<OutboxRow> sweep_outbox(pqxx::transaction_base& transaction, std::chrono::milliseconds age,
-                                    std::size_t limit);
+                                    std::size_t limit, std::vector<std::string> const& busy_topics = {});
+
+/// Sets rows aside: they are not published any more until the relay tries them again, after a minute and then ever more
+/// rarely, or an operator does. Rows already gone are no error.
+void refuse_rows(pqxx::transaction_base& transaction, std::span<RefusedRow const> rows);
 
 /// Removes published rows within the caller's transaction; rows already gone are no error.
 void remove_published(pqxx::transaction_base& transaction, std::span<std::int64_t const> ids);

@@ -5,7 +5,6 @@
 #include "json/encode.hpp"
 #include "kafka/cloud_event.hpp"
 #include "ledger/ledger_topic.hpp"
-#include "postgres/outbox_publishing.hpp"
 #include "postgres/rows.hpp"
 
 #include <cstdint>
@@ -35,24 +34,30 @@ kafka::Record record_of(LedgerRow const& row) {
 
 }  // namespace
 
-std::size_t sweep_ledger(pqxx::connection& connection, kafka::Producer& producer, SweepSettings const& settings) {
+std::size_t LedgerSweep::sweep(pqxx::connection& connection) {
+  auto const waiting = !rows_.busy_topics().empty();
+  auto const late = rows_.take_answers();
+  auto published = late.acknowledged;
+  postgres::tell_refused(late.refused);
   pqxx::work transaction{connection};
-  // A second relay waits here, and finds what this one has published.
-  auto const rows = postgres::read<LedgerRow>(
-      transaction,
-      "SELECT id, sequence, domain, kind, facts::text, to_char(recorded_at AT TIME ZONE 'UTC', "
-      "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS recorded_at FROM pipeline.ledger WHERE published_at IS NULL ORDER BY "
-      "sequence LIMIT $1 FOR UPDATE",
-      pqxx::params{static_cast<std::int64_t>(settings.limit)});
-  if (rows.empty()) return 0;
-  std::vector<postgres::OutboxRow> records;
-  records.reserve(rows.size());
-  for (auto const& row : rows) records.push_back({static_cast<std::int64_t>(records.size()), record_of(row)});
-  std::vector<std::string> published;
-  for (auto const index : postgres::publish_rows(producer, records, settings.patience))
-    published.push_back(to_string(rows[static_cast<std::size_t>(index)].id));
+  if (!waiting) {
+    // A second relay waits here, and finds what this one has published.
+    std::vector<postgres::OutboxRow> records;
+    for (auto const& row : postgres::read<LedgerRow>(
+             transaction,
+             "SELECT id, sequence, domain, kind, facts::text, to_char(recorded_at AT TIME ZONE 'UTC', "
+             "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS recorded_at FROM pipeline.ledger WHERE published_at IS NULL "
+             "ORDER BY sequence LIMIT $1 FOR UPDATE",
+             pqxx::params{static_cast<std::int64_t>(settings_.limit)}))
+      records.push_back({row.sequence, record_of(row)});
+    rows_.publish(records, settings_.patience);
+    auto const answers = rows_.take_answers();
+    published.insert(published.end(), answers.acknowledged.begin(), answers.acknowledged.end());
+    postgres::tell_refused(answers.refused);
+  }
+  if (published.empty()) return 0;
   OMNIBUS_FAILPOINT("relay.ledger");
-  transaction.exec("UPDATE pipeline.ledger SET published_at = now() WHERE id = ANY ($1::uuid[])",
+  transaction.exec("UPDATE pipeline.ledger SET published_at = now() WHERE sequence = ANY ($1::bigint[])",
                    pqxx::params{published});
   transaction.commit();
   return published.size();

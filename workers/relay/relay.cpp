@@ -3,31 +3,37 @@
 #include "faults/failpoint.hpp"
 #include "observability/log.hpp"
 #include "postgres/outbox.hpp"
-#include "postgres/outbox_publishing.hpp"
 #include "postgres/pool.hpp"
 #include "workers/relay/ledger_sweep.hpp"
 
 #include <exception>
 #include <memory>
-#include <stdexcept>
 
 #include <pqxx/pqxx>
 
 namespace omnibus::relay {
-std::size_t sweep(pqxx::connection& connection, kafka::Producer& producer, SweepSettings const& settings) {
-  // Else all of it would be passed on again in every sweep while the broker is down.
-  if (!producer.flush(settings.patience)) throw std::runtime_error("the broker has not acknowledged earlier records");
-  // The rows stay locked until the broker has acknowledged them.
+
+Swept Relay::sweep(pqxx::connection& connection) {
+  // Rows of earlier sweeps are removed before more are read; a topic that has others still out is left alone.
+  auto const busy = rows_.busy_topics();
+  auto const late = rows_.take_answers();
   pqxx::work transaction{connection};
-  auto const rows = postgres::sweep_outbox(transaction, settings.age, settings.limit);
-  if (rows.empty()) return 0;
-  OMNIBUS_FAILPOINT("relay.swept");
-  auto const acknowledged = postgres::publish_rows(producer, rows, settings.patience);
-  OMNIBUS_FAILPOINT("relay.published");
-  postgres::remove_published(transaction, acknowledged);
+  postgres::remove_published(transaction, late.acknowledged);
+  postgres::refuse_rows(transaction, late.refused);
+  // The rows stay locked until the broker has answered.
+  auto const rows = postgres::sweep_outbox(transaction, settings_.age, settings_.limit, busy);
+  if (!rows.empty()) OMNIBUS_FAILPOINT("relay.swept");
+  rows_.publish(rows, settings_.patience);
+  auto const answers = rows_.take_answers();
+  if (!rows.empty()) OMNIBUS_FAILPOINT("relay.published");
+  postgres::remove_published(transaction, answers.acknowledged);
+  postgres::refuse_rows(transaction, answers.refused);
   transaction.commit();
-  OMNIBUS_FAILPOINT("relay.removed");
-  return acknowledged.size();
+  if (!rows.empty()) OMNIBUS_FAILPOINT("relay.removed");
+  postgres::tell_refused(late.refused);
+  postgres::tell_refused(answers.refused);
+  return {late.acknowledged.size() + answers.acknowledged.size(), late.refused.size() + answers.refused.size(),
+          rows_.busy_topics().size(), rows.size() == settings_.limit};
 }
 
 void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka::Producer& producer,
@@ -36,18 +42,23 @@ void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka
   pool.url = settings.database_url.reveal();
   pool.application_name = "omnibus-relay";
   std::unique_ptr<pqxx::connection> connection;
+  SweepSettings const sweeping{settings.age, static_cast<std::size_t>(settings.batch)};
+  Relay relay{producer, sweeping};
+  LedgerSweep ledger{producer, sweeping};
   std::chrono::milliseconds pause{0};
   while (!signals.wait_for(pause)) {
     pause = settings.interval;
     try {
       if (!connection) connection = postgres::connect(pool);
       age.check(*connection);
-      SweepSettings const sweeping{settings.age, static_cast<std::size_t>(settings.batch)};
-      auto const published = sweep(*connection, producer, sweeping) + sweep_ledger(*connection, producer, sweeping);
+      auto const swept = relay.sweep(*connection);
+      auto const published = swept.published + ledger.sweep(*connection);
       ready.set(true);
-      if (published == 0) continue;
-      log::info("published what was left behind", {{"records", published}});
-      pause = std::chrono::milliseconds{0};
+      if (published > 0) log::info("published what was left behind", {{"records", published}});
+      if (swept.waiting > 0)
+        log::warn("the broker does not answer for records of some topics: check KAFKA_BROKERS, and omnibus doctor",
+                  {{"topics", swept.waiting}});
+      if (published > 0 || swept.more) pause = std::chrono::milliseconds{0};
     } catch (ledger::DatabaseIsOld const&) {
       throw;
     } catch (std::exception const& error) {

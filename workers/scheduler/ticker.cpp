@@ -76,9 +76,15 @@ std::size_t publish_claimed(pqxx::connection& connection, kafka::Producer& produ
   if (!producer.flush(patience)) throw std::runtime_error("the broker has not acknowledged earlier ticks");
   auto const rows = read_unpublished(connection);
   if (rows.empty()) return 0;
-  auto const acknowledged = postgres::publish_rows(producer, rows, patience);
+  postgres::RowPublisher publisher{producer};
+  publisher.publish(rows, patience);
+  auto const [acknowledged, refused, failure] = publisher.take_answers();
   OMNIBUS_FAILPOINT("scheduler.published");
-  postgres::remove_published(connection, acknowledged);
+  pqxx::work transaction{connection};
+  postgres::remove_published(transaction, acknowledged);
+  postgres::refuse_rows(transaction, refused);
+  transaction.commit();
+  postgres::tell_refused(refused);
   return acknowledged.size();
 }
 

@@ -18,8 +18,8 @@ namespace omnibus::scheduler {
 std::size_t claim_due(pqxx::connection& connection);
 
 /// Publishes claimed ticks, also those that an earlier scheduler left, and removes those that the broker has
-/// acknowledged within `patience`. Blocks. @return their number. @throws as libpqxx; kafka::Error when the producer
-/// accepts no more; std::runtime_error while the broker has not acknowledged earlier ticks.
+/// acknowledged within `patience`; those that it refuses are set aside. Blocks. @return the number acknowledged.
+/// @throws as libpqxx; std::runtime_error while the broker has not acknowledged earlier ticks.
 std::size_t publish_claimed(pqxx::connection& connection, kafka::Producer& producer,
                             std::chrono::milliseconds patience);
 

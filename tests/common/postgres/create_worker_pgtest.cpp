@@ -95,14 +95,15 @@ TEST_CASE("a worker's role that exists before its migration keeps what it has an
   work_as(worker);
 }
 
-TEST_CASE("a new worker's role reaches the engine's four tables and nothing else") {
+TEST_CASE("a new worker's role reaches the engine's five tables and nothing else") {
   NewWorker worker;
   worker.create();
   CHECK(worker.list("SELECT c.oid::regclass::text FROM pg_class c WHERE relkind IN ('r', 'p', 'v', 'm', 'f')"
                     " AND relnamespace::regnamespace::text IN ('public', 'pipeline') AND (has_table_privilege('" +
                     worker.role + "', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') OR" +
                     " has_any_column_privilege('" + worker.role + "', c.oid, 'SELECT, INSERT, UPDATE')) ORDER BY 1") ==
-        std::vector<std::string>{"pipeline.erasures", "pipeline.fence", "pipeline.inbox", "pipeline.outbox"});
+        std::vector<std::string>{"pipeline.erasures", "pipeline.fence", "pipeline.inbox", "pipeline.outbox",
+                                 "pipeline.parked_records"});
   CHECK(worker.list("SELECT p.proname FROM pg_proc p WHERE (prosecdef OR proname ~ '_worker$') AND prorettype <> "
                     "'trigger'::regtype"
                     " AND pronamespace::regnamespace::text IN ('public', 'pipeline') AND has_function_privilege('" +
@@ -117,9 +118,9 @@ TEST_CASE("a new worker's role reaches the engine's four tables and nothing else
   pqxx::nontransaction query{connection};
   for (auto const* const sql :
        {"SELECT 1 FROM tenants", "SELECT 1 FROM messages", "SELECT 1 FROM pipeline.llm_responses",
-        "DELETE FROM pipeline.inbox", "DELETE FROM pipeline.fence", "UPDATE pipeline.outbox SET topic = ''",
-        "SELECT pipeline.destroy_subject_keys('{}')", "SELECT pipeline.create_worker('another')",
-        "SELECT pipeline.drop_worker('chat')"}) {
+        "SELECT 1 FROM pipeline.parked_records", "DELETE FROM pipeline.inbox", "DELETE FROM pipeline.fence",
+        "UPDATE pipeline.outbox SET topic = ''", "SELECT pipeline.destroy_subject_keys('{}')",
+        "SELECT pipeline.create_worker('another')", "SELECT pipeline.drop_worker('chat')"}) {
     CAPTURE(sql);
     CHECK_THROWS_AS(query.exec(sql), pqxx::insufficient_privilege);
   }
@@ -157,7 +158,8 @@ TEST_CASE("an owner who may create roles needs no superuser, and one who may not
   CHECK_FALSE(worker.exists());
   as_admin("CREATEROLE");
   work_as(worker);
-  worker.execute("REVOKE ALL ON pipeline.fence, pipeline.inbox, pipeline.outbox FROM " + worker.role);
+  worker.execute("REVOKE ALL ON pipeline.fence, pipeline.inbox, pipeline.outbox, pipeline.parked_records FROM " +
+                 worker.role);
   as_admin("NOCREATEROLE");
   work_as(worker);
 }

@@ -45,7 +45,7 @@ struct PublishedLedger {
   }
   std::size_t sweep(std::string const& url) {
     pqxx::connection connection{url};
-    return relay::sweep_ledger(connection, producer, {});
+    return relay::LedgerSweep{producer, {}}.sweep(connection);
   }
   std::size_t sweep() { return sweep(database.url_as("relay")); }
   void back_up() {
