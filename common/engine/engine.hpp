@@ -168,6 +168,7 @@ class Engine : private Processor, private BatchProcessor {
   Task<> learn_erasures();
   void poll_erasures();
   Task<> take_over(std::vector<std::shared_ptr<Partition>> const& partitions);
+  Task<> publish_left(Partition const& partition);
   Task<> hand_back(std::vector<std::shared_ptr<Partition>> partitions);
   Task<bool> drained(std::vector<std::shared_ptr<Partition>> const& partitions, Clock::time_point deadline);
   Task<> housekeeping();

@@ -2,12 +2,12 @@
 #include "engine/engine.hpp"
 #include "faults/failpoint.hpp"
 #include "handler/classify.hpp"
-#include "handler/failure.hpp"
 #include "observability/log.hpp"
 #include "postgres/fence.hpp"
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -22,7 +22,6 @@ constexpr std::chrono::milliseconds drain_poll{10};
 constexpr std::chrono::milliseconds database_back_off{500};
 constexpr std::size_t sweep_size = 1000;
 constexpr std::chrono::seconds erasures_interval{1};
-constexpr std::chrono::seconds sweep_deadline{10};
 
 }  // namespace
 
@@ -170,25 +169,36 @@ Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitio
 
   OMNIBUS_FAILPOINT("taken_over");
   if (ports_.replay != nullptr) co_return;  // it publishes nothing, and neither did its last owner
-  // Records that the last owner committed and did not publish go out before any new record of the same keys.
   for (auto const& partition : partitions) {
-    postgres::OutboxSource const source{identity_.worker, partition->where.topic, partition->where.partition};
+    auto publishing = publish_left(*partition);
+    co_await std::move(publishing);
+  }
+}
+
+/// Records that the last owner committed and did not publish go out before any new record of the same keys.
+Task<> Engine::publish_left(Partition const& partition) {
+  postgres::OutboxSource const source{identity_.worker, partition.where.topic, partition.where.partition};
+  auto after = std::numeric_limits<std::int64_t>::min();
+  for (auto more = true; more;) {
     auto sweeping = ports_.pool->run([&](pqxx::connection& connection) {
       pqxx::work transaction{connection};
-      return postgres::take_unpublished(transaction, source, sweep_size);
+      return postgres::take_unpublished(transaction, source, sweep_size, after);
     });
     auto rows = co_await std::move(sweeping);
-    if (rows.empty()) continue;
-    log::info("publishing what an earlier owner left", {{"records", rows.size()}, {"topic", partition->where.topic}});
-    auto const more = rows.size() == sweep_size;
+    if (rows.empty()) co_return;
+    log::info("publishing what an earlier owner left", {{"records", rows.size()}, {"topic", partition.where.topic}});
+    more = rows.size() == sweep_size;
+    after = rows.back().id;
     OMNIBUS_FAILPOINT("take_over.swept");
     publisher_.publish(std::move(rows));
     OMNIBUS_FAILPOINT("take_over.published");
-    if (!more) continue;
-    // The next rows can be read only once these are removed. The partition stays closed until all are published.
-    auto publishing = publisher_.drain(Clock::now() + sweep_deadline);
-    co_await std::move(publishing);
-    throw Failure::outage("records of an earlier owner are still to be published");
+    boost::asio::steady_timer timer{loop_};
+    while (more && publisher_.unpublished() > settings_.max_unpublished) {  // the broker is away, or slow
+      if (!partition.wanted() || stopped_) co_return;
+      timer.expires_after(drain_poll);
+      auto wait = timer.async_wait(boost::asio::use_awaitable);
+      co_await std::move(wait);
+    }
   }
 }
 

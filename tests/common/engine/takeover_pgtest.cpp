@@ -144,3 +144,75 @@ TEST_CASE("what an earlier owner left in the outbox is published before anything
   for (std::size_t i = left; i < records.size(); ++i)
     CHECK(records[i].value->find("\"text\":\"" + std::to_string(i - left) + '"') != std::string::npos);
 }
+
+TEST_CASE("thousands of rows that cannot be published do not keep their partition closed, nor those around them") {
+  constexpr int lost = 2'300;  // more than two pages
+  Broker broker;
+  if (broker.embedded() == nullptr) return;  // Apache Kafka's topics are missing or not
+  EffectDatabase const database;
+  auto const topic = broker.topic(1);
+  auto const missing = broker.topic(1);
+  broker.embedded()->refuse_topic(missing, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  {
+    pqxx::connection connection{database.url_as("chat")};
+    auto const epoch = postgres::take_over(connection, worker_name, {{topic, 0}}, "an earlier owner").at(0);
+    postgres::AdmitKey const key{std::string{worker_name}, {}, random_uuid(), topic, 0, epoch};
+    postgres::run_unit(connection, key, [&](postgres::OpenUnit& work) {
+      work.publish({"chat.replies", "key-0", "first", {{"n", std::nullopt}}, {}});
+      for (int i = 0; i < lost; ++i) work.publish({missing, "key-0", "lost", {{"n", std::nullopt}}, {}});
+      work.publish({"chat.replies", "key-0", "last", {{"n", std::nullopt}}, {}});
+    });
+  }
+  REQUIRE(publish(broker, numbered_events(topic, 1, 3)));
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "lost-" + topic, each(write_and_reply)};
+  CHECK(database.await_effects(3, 20s));
+  CHECK(database.await("SELECT count(refused) FROM pipeline.outbox", lost));
+  CHECK(
+      database.await("SELECT CASE count(*) FILTER (WHERE refused IS NULL) WHEN 0 THEN 1 ELSE 0 END"
+                     " FROM pipeline.outbox",
+                     1));
+  engine.stop();
+  CHECK(database.number("SELECT max(attempts) FROM pipeline.outbox") == 1);
+  auto const records = read_all(broker, "chat.replies", 5);
+  REQUIRE(records.size() == 5);
+  CHECK(records[0].value == "first");
+  CHECK(records[1].value == "last");
+}
+
+TEST_CASE("a partition that is taken over again while the broker is away publishes each row once") {
+  constexpr int left = 1'200;
+  Broker broker;
+  if (broker.embedded() == nullptr) return;
+  EffectDatabase const database;
+  auto const topic = broker.topic(1);
+  {
+    pqxx::connection connection{database.url_as("chat")};
+    auto const epoch = postgres::take_over(connection, worker_name, {{topic, 0}}, "an earlier owner").at(0);
+    postgres::AdmitKey const key{std::string{worker_name}, {}, random_uuid(), topic, 0, epoch};
+    postgres::run_unit(connection, key, [&](postgres::OpenUnit& work) {
+      for (int i = 0; i < left; ++i) work.publish({"chat.replies", "key-0", "left", {{"n", std::nullopt}}, {}});
+    });
+  }
+  boost::asio::io_context loop;
+  kafka::Producer producer{broker.client};
+  PoolSettings settings;
+  settings.url = database.url_as("chat");
+  TransactionPool pool{std::move(settings)};
+  OutboxPublisher publisher{loop, producer, &pool};
+  broker.embedded()->set_down(1);
+  pqxx::connection connection{database.url_as("chat")};
+  for (auto round = 0; round < 3; ++round) {
+    pqxx::work transaction{connection};
+    publisher.publish(postgres::take_unpublished(transaction, {std::string{worker_name}, topic, 0}, left));
+  }
+  CHECK(publisher.unpublished() == left);
+  broker.embedded()->set_up(1);
+  auto const draining = [&]() -> Task<> {
+    auto drain = publisher.drain(Clock::now() + 1min);
+    CHECK(co_await std::move(drain));
+  };
+  boost::asio::co_spawn(loop, draining(), boost::asio::detached);
+  loop.run();
+  pool.close();
+  CHECK(database.outbox() == 0);
+}
