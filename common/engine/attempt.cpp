@@ -10,6 +10,7 @@
 #include "observability/trace_context.hpp"
 #include "postgres/errors.hpp"
 #include "postgres/inbox.hpp"
+#include "postgres/parked_records.hpp"
 #include "postgres/pool.hpp"
 #include "subjects/subjects.hpp"
 #include "time/time.hpp"
@@ -45,6 +46,12 @@ bool tells_nothing(std::exception_ptr const& failed) {
   } catch (...) {
     return false;
   }
+}
+
+/// In bytes.
+std::int64_t limit_of(std::string const& topic) {
+  auto const* const known = kafka::TopicCatalog::built_in().find(topic);
+  return known != nullptr ? known->max_message_bytes() : kafka::TopicSpec{}.max_message_bytes();
 }
 
 /// Makes the database roll back the admission of an event that was only asked about.
@@ -317,16 +324,19 @@ void Attempt::publish_event_now(std::string_view type, std::string data, std::st
 }
 
 Uuid Attempt::fallback_key() const {
-  return name_uuid(record_space,
-                   fmt::format("{}/{}/{}", topic(), delivery_.partition->where.partition, delivery_.offset()));
+  // If a topic is deleted and created again, the same position is another record's, hence the time and the content.
+  auto const content = name_uuid(name_uuid(record_space, key()), value());
+  return name_uuid(record_space, fmt::format("{}/{}/{}/{}/{}", topic(), delivery_.partition->where.partition,
+                                             delivery_.offset(), timestamp_ms(), to_string(content)));
 }
 
 Task<> Attempt::dead_letter(Failure const& failure, std::function<void(UnitOfWork&)> also) {
   auto const waited =
       std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - delivery_.first_failed);
-  auto const record = make_dead_letter(
+  auto record = make_dead_letter(
       delivery_.record, delivery_.partition->where,
       {failure, delivery_.attempts, worker(), engine_.identity().group, std::chrono::system_clock::now() - waited});
+  auto const whole = shorten(record, limit_of(record.topic));
   if (engine_.ports().pool == nullptr) {
     auto sending = engine_.ports().producer.send(record);
     co_await std::move(sending);
@@ -337,6 +347,7 @@ Task<> Attempt::dead_letter(Failure const& failure, std::function<void(UnitOfWor
   auto running = run(key, [&](postgres::OpenUnit& unit) {
     postgres::note_parked(unit.transaction(), worker(), engine_.identity().run_id, key, failure.error_class());
     unit.publish(record);
+    if (whole) postgres::park_record(unit.transaction(), letter_id(record), *whole, about().keys());
     if (!also) return;
     // A separate series: when the letter is redriven and handled, its publications get other ids.
     mine.emplace(unit, EventMaker{envelope(), worker(), "gave_up", sealing(&unit.transaction())});

@@ -17,9 +17,9 @@ namespace omnibus::engine {
 namespace {
 
 constexpr std::size_t longest_message = 512;
-constexpr std::array<std::string_view, 11> ours{"error.id",        "error.class",  "error.message",    "error.attempts",
-                                                "error.worker",    "error.group",  "error.first_seen", "error.topic",
-                                                "error.partition", "error.offset", "error.timestamp"};
+constexpr std::array<std::string_view, 12> ours{
+    "error.id",         "error.class", "error.message",   "error.attempts", "error.worker",    "error.group",
+    "error.first_seen", "error.topic", "error.partition", "error.offset",   "error.timestamp", "error.truncated"};
 constexpr std::string_view redrive_header = "omnibus-redrive";
 constexpr std::string_view group_prefix = "omnibus-";
 constexpr std::string_view suffix = ".dlq";
@@ -76,6 +76,25 @@ kafka::Record make_dead_letter(ReceivedRecord const& received, kafka::TopicParti
   return record;
 }
 
+std::optional<kafka::Record> shorten(kafka::Record& letter, std::int64_t most_bytes) {
+  auto const size = [&] { return static_cast<std::int64_t>(kafka::batch_bytes(letter)); };
+  auto const whole = size();
+  if (whole <= most_bytes) return std::nullopt;
+  kafka::Record original{source_topic(letter.topic), letter.key, std::move(letter.value), {}, {}};
+  auto const first_of_ours = std::ranges::find_if(letter.headers, is_ours, &Header::name);
+  original.headers.assign(letter.headers.begin(), first_of_ours);
+  letter.value.reset();
+  letter.headers.push_back({"error.truncated", std::to_string(whole)});
+  if (size() > most_bytes) std::erase_if(letter.headers, [](auto const& header) { return !is_ours(header.name); });
+  if (size() > most_bytes) letter.key.reset();
+  return original;
+}
+
+Uuid letter_id(kafka::Record const& letter) {
+  auto const found = std::ranges::find(letter.headers, "error.id", &Header::name);
+  return found == letter.headers.end() ? Uuid{} : parse_uuid(found->value.value_or("")).value_or(Uuid{});
+}
+
 boost::system::result<Envelope, json::DecodeError> envelope_of(kafka::Record const& record) {
   std::vector<HeaderView> headers;
   for (auto const& [name, value] : record.headers)
@@ -91,6 +110,25 @@ boost::system::result<Envelope, json::DecodeError> envelope_of(kafka::Record con
   return to_envelope(*parsed);
 }
 
+namespace {
+
+/// What earlier redrives wrote.
+void read_history(DeadLetter& letter, std::string_view name, std::string_view value) {
+  if (name == redrive_header) letter.redrives = number_in<std::int32_t>(value).value_or(0);
+  if (name == origin_header) letter.origin = value;
+}
+
+void look_for_event(DeadLetter& letter) {
+  if (auto event = envelope_of(letter.original)) {
+    letter.event_key = event_key(*event);
+    letter.event = std::move(*event);
+  } else {
+    letter.not_an_event = event.error().message();
+  }
+}
+
+}  // namespace
+
 DeadLetter read_dead_letter(rd_kafka_message_t const& message) {
   DeadLetter letter;
   letter.topic = rd_kafka_topic_name(message.rkt);
@@ -101,7 +139,9 @@ DeadLetter read_dead_letter(rd_kafka_message_t const& message) {
       source_topic(letter.topic), bytes(message.key, message.key_len), bytes(message.payload, message.len), {}, {}};
   std::string id;
   std::array<std::string, 3> from;
-  std::array<std::pair<std::string_view, std::string*>, 10> const told{{{"error.id", &id},
+  std::string truncated;
+  std::array<std::pair<std::string_view, std::string*>, 11> const told{{{"error.id", &id},
+                                                                        {"error.truncated", &truncated},
                                                                         {"error.class", &letter.error_class},
                                                                         {"error.message", &letter.message},
                                                                         {"error.attempts", &letter.attempts},
@@ -112,8 +152,7 @@ DeadLetter read_dead_letter(rd_kafka_message_t const& message) {
                                                                         {"error.partition", &from[1]},
                                                                         {"error.offset", &from[2]}}};
   for_each_header(message, [&](std::string_view name, std::optional<std::string_view> value) {
-    if (name == redrive_header) letter.redrives = number_in<std::int32_t>(value.value_or("")).value_or(0);
-    if (name == origin_header) letter.origin = value.value_or("");
+    read_history(letter, name, value.value_or(""));
     if (!is_ours(name)) {
       letter.original.headers.push_back({std::string{name}, value ? std::optional<std::string>{*value} : std::nullopt});
       return;
@@ -126,13 +165,18 @@ DeadLetter read_dead_letter(rd_kafka_message_t const& message) {
     letter.worker = letter.group.substr(group_prefix.size());
   letter.id =
       parse_uuid(id).value_or(kafka::letter_id(letter.topic, letter.partition, letter.offset, letter.timestamp_ms));
-  if (auto event = envelope_of(letter.original)) {
-    letter.event_key = event_key(*event);
-    letter.event = std::move(*event);
-  } else {
-    letter.not_an_event = event.error().message();
-  }
+  letter.truncated = number_in<std::int64_t>(truncated).value_or(0);
+  look_for_event(letter);
   return letter;
+}
+
+void restore(DeadLetter& letter, kafka::Record original) {
+  letter.original = std::move(original);
+  for (auto const& [name, value] : letter.original.headers) read_history(letter, name, value.value_or(""));
+  letter.event.reset();
+  letter.event_key.reset();
+  letter.not_an_event.clear();
+  look_for_event(letter);
 }
 
 std::optional<kafka::Position> parse_origin(std::string_view text) {

@@ -34,6 +34,14 @@ struct DeadLetterReason {
 kafka::Record make_dead_letter(ReceivedRecord const& received, kafka::TopicPartition const& from,
                                DeadLetterReason const& reason);
 
+/// Shortens a letter that is too large for its topic: the value goes, then headers, then the key. `error.truncated` has
+/// the size of the whole letter in bytes, as batch_bytes() counts it.
+/// @return the original record, which is to be kept elsewhere; nothing for a letter that fits
+std::optional<kafka::Record> shorten(kafka::Record& letter, std::int64_t most_bytes);
+
+/// The id of a letter that make_dead_letter() made.
+Uuid letter_id(kafka::Record const& letter);
+
 /// A dead letter as read from its topic. A field is empty when its header is absent.
 struct DeadLetter {
   Uuid id;  ///< `error.id`, or for a letter without one a UUID of its position
@@ -51,6 +59,7 @@ struct DeadLetter {
   std::string from;    ///< topic/partition/offset of the record that failed
   std::string origin;  ///< the same of the record that failed first, if this one was redriven
   std::int64_t redrives = 0;
+  std::int64_t truncated = 0;  ///< bytes of the whole letter, if pipeline.parked_records keeps the original record
 
   kafka::Record original;           ///< the original record, for its original topic
   std::optional<Envelope> event;    ///< absent when the original is not a CloudEvent, and then:
@@ -63,6 +72,9 @@ boost::system::result<Envelope, json::DecodeError> envelope_of(kafka::Record con
 
 /// Reads a record of a dead-letter topic. Accepts any content.
 DeadLetter read_dead_letter(rd_kafka_message_t const& message);
+
+/// Gives a truncated letter its original record.
+void restore(DeadLetter& letter, kafka::Record original);
 
 /// The header of a redriven record with the position that it failed at first, `topic/partition/offset`.
 inline constexpr std::string_view origin_header = "omnibus-origin";
