@@ -2,10 +2,12 @@
 #include "kafka/admin.hpp"
 #include "kafka/partition_reader.hpp"
 #include "kafka/producer.hpp"
+#include "postgres/outbox_publishing.hpp"
 #include "workers/cli/database/database.hpp"
 #include "workers/cli/dlq/dlq_command.hpp"
 #include "workers/cli/dlq/letter_report.hpp"
 #include "workers/cli/dlq/redrive.hpp"
+#include "workers/cli/dlq/refused_rows.hpp"
 #include "workers/cli/terminal/terminal.hpp"
 
 #include <chrono>
@@ -43,9 +45,42 @@ bool confirmed(std::string const& question) {
   return answer == "y" || answer == "yes";
 }
 
+kafka::ProducerSettings sending() {
+  kafka::ProducerSettings settings;
+  settings.max_message = postgres::largest_stored_record;
+  return settings;
+}
+
+int act_on_refused(DlqOptions const& options, postgres::LetterAction action) {
+  RefusedSelection selection{options.topic, options.row};
+  if (options.limit > 0) selection.limit = options.limit;
+  auto const database = connect(options.database);
+  ActionSummary summary{options.topic, std::string{postgres::to_string(action)}, options.dry_run};
+  auto const redrives = action == postgres::LetterAction::redriven;
+  auto const found = static_cast<std::int64_t>(refused_rows(*database, selection, false).size());
+  if (options.dry_run) {
+    summary.acted = found;
+  } else if (!options.yes && !confirmed(fmt::format("{} {} refused rows", redrives ? "redrive" : "drop", found))) {
+    return 1;
+  } else if (redrives) {
+    kafka::Producer producer{options.cluster.settings(), sending()};
+    auto const report = redrive_refused(*database, producer, selection, [](std::int64_t row, std::string_view reason) {
+      fmt::print(stderr, "row {} is refused again: {}\n", row, printable(reason, 512));
+    });
+    summary.acted = static_cast<std::int64_t>(report.acted);
+    summary.refused = static_cast<std::int64_t>(report.refused);
+  } else {
+    summary.acted = static_cast<std::int64_t>(drop_refused(*database, selection));
+  }
+  fmt::print("{}", options.json ? json::encode(summary) + '\n' : text_of(summary));
+  return summary.refused == 0 ? 0 : some_left;
+}
+
 }  // namespace
 
 int act_on_letters(DlqOptions const& options, postgres::LetterAction action) {
+  if (options.refused) return act_on_refused(options, action);
+  if (options.topic.empty()) throw std::invalid_argument("give --topic, or --refused");
   RedriveSettings settings;
   settings.action = action;
   settings.topic = options.letters_topic();
@@ -73,7 +108,8 @@ int act_on_letters(DlqOptions const& options, postgres::LetterAction action) {
 
   settings.dry_run = options.dry_run;
   std::optional<kafka::Producer> producer;
-  if (!options.dry_run && action == postgres::LetterAction::redriven) producer.emplace(options.cluster.settings());
+  if (!options.dry_run && action == postgres::LetterAction::redriven)
+    producer.emplace(options.cluster.settings(), sending());
   auto told = std::chrono::steady_clock::now();
   auto const progress = [&](std::size_t acted) {
     if (std::chrono::steady_clock::now() - told < std::chrono::seconds{2}) return;

@@ -14,9 +14,8 @@
 namespace omnibus::cli {
 namespace {
 
-void add_selection(CLI::App& command, DlqOptions& options, bool topic_required) {
-  command.add_option("--topic", options.topic, "The original topic of the letters, such as chat.messages")
-      ->required(topic_required);
+void add_selection(CLI::App& command, DlqOptions& options) {
+  command.add_option("--topic", options.topic, "The original topic of the letters, such as chat.messages");
   command.add_option("--partition", options.partition,
                      "Only of these partitions of the dead-letter topic, as 3 or 0-5");
   command.add_option("--offset", options.offset, "Only at these offsets, as 7, 7-12, 7- or -12");
@@ -50,7 +49,9 @@ void add_dlq_command(CLI::App& application, int& exit_code) {
   dlq->footer(
       "A letter is redriven exactly once, even if the command is repeated: its original key, value, id and headers go "
       "back to the topic, its worker handles the event again, and workers that have handled it skip it. An event that "
-      "fails again becomes a new letter, with its number of redrives. Redrive and drop need the database role "
+      "fails again becomes a new letter, with its number of redrives. The record of a letter that is too large for its "
+      "topic is kept in the database. ls also lists outbox rows that the broker refused. Redrive and drop need the "
+      "database role "
       "omnibus_operator: OPERATOR_DATABASE_URL, else DATABASE_URL.");
   auto const options = std::make_shared<DlqOptions>();
   auto const add = [&](char const* name, char const* help, auto add_database, auto run) {
@@ -69,15 +70,16 @@ void add_dlq_command(CLI::App& application, int& exit_code) {
     if (told.limit == 0) told.limit = 50;
     return list_letters(told);
   });
-  add_selection(*ls, *options, false);
+  add_selection(*ls, *options);
   ls->add_option("--state", options->state, "Only letters in this state")
       ->check(CLI::IsMember({"open", "redriven", "dropped"}));
   ls->add_option("--limit", options->limit, "List at most this many (50)")->check(CLI::Range(1, 1'000'000));
 
   auto* showing =
       add("show", "Show one letter: its origin, the reason and the headers", add_database_option, show_letter);
-  showing->add_option("--topic", options->topic, "The original topic, such as chat.messages")->required();
-  showing->add_option("letter", options->place, "PARTITION/OFFSET, as ls shows it")->required();
+  showing->add_option("--topic", options->topic, "The original topic, such as chat.messages");
+  showing->add_option("letter", options->place, "PARTITION/OFFSET, as ls shows it");
+  showing->add_option("--row", options->row, "A refused outbox row instead of a letter");
   showing->add_flag("--payload", options->payload, "Show the payload as well, which may contain personal data");
   showing->add_flag(
       "--open", options->open,
@@ -86,11 +88,16 @@ void add_dlq_command(CLI::App& application, int& exit_code) {
   auto const add_acting = [&](char const* name, char const* help, postgres::LetterAction action) {
     auto* command = add(name, help, add_operator_database_option,
                         [action](DlqOptions& told) { return act_on_letters(told, action); });
-    add_selection(*command, *options, true);
+    add_selection(*command, *options);
     command->add_option("--limit", options->limit, "At most this many letters")->check(CLI::PositiveNumber);
     command->add_option("--rate", options->rate, "At most this many per second, such as 50/s");
     command->add_flag("--dry-run", options->dry_run, "Print what would happen and change nothing");
     command->add_flag("--yes", options->yes, "Do not ask for confirmation");
+    auto* refused = command->add_flag("--refused", options->refused,
+                                      "Not letters but outbox rows that the broker refused, of --topic or all");
+    for (auto const* const other : {"--partition", "--offset", "--class", "--worker", "--since", "--until", "--rate"})
+      refused->excludes(other);
+    command->add_option("--row", options->row, "With --refused: only this row")->needs(refused);
     return command;
   };
   add_acting("redrive", "Redrive letters. Exit code 0, or 2 when some cannot be redriven",

@@ -6,6 +6,8 @@
 #include "workers/cli/dlq/letter_selection.hpp"
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace omnibus::cli {
@@ -25,6 +27,8 @@ struct DlqOptions {
   std::size_t limit = 0;
   std::string rate;
   std::string place;
+  std::optional<std::int64_t> row;
+  bool refused = false;
   bool dry_run = false;
   bool yes = false;
   bool skip_order = false;

@@ -2,9 +2,11 @@
 #include "json/encode.hpp"
 #include "kafka/admin.hpp"
 #include "kafka/partition_reader.hpp"
+#include "postgres/parked_records.hpp"
 #include "workers/cli/database/database.hpp"
 #include "workers/cli/dlq/dlq_command.hpp"
 #include "workers/cli/dlq/letter_report.hpp"
+#include "workers/cli/dlq/refused_rows.hpp"
 #include "workers/cli/gdpr/audited_opener.hpp"
 #include "workers/cli/terminal/terminal.hpp"
 
@@ -82,6 +84,43 @@ void open_payload(DlqOptions const& options, engine::DeadLetter const& letter, L
   }
 }
 
+std::vector<RefusedLine> list_refused(pqxx::connection& database, DlqOptions const& options) {
+  std::vector<RefusedLine> lines;
+  for (auto const& topic : options.topic.empty() ? std::vector<std::string>{""}
+                                                 : std::vector<std::string>{options.topic, options.letters_topic()}) {
+    for (auto const& each : refused_rows(database, {topic, options.row, options.limit}, false))
+      lines.push_back(line_of(each));
+    if (topic == options.letters_topic()) break;  // it was named so
+  }
+  return lines;
+}
+
+void restore_record(pqxx::connection& database, engine::DeadLetter& letter) {
+  pqxx::nontransaction query{database};
+  auto original = postgres::parked_record(query, letter.id);
+  if (original)
+    engine::restore(letter, *std::move(original));
+  else
+    fmt::print(stderr, "omnibus: the letter's record was too large for its topic and is not kept any more\n");
+}
+
+void print_details(DlqOptions const& options, LetterDetails const& details) {
+  if (options.payload)
+    fmt::print(stderr, "omnibus: the payload follows; it may contain personal data, so keep it out of logs\n");
+  if (options.json)
+    fmt::print("{}\n", json::encode(details));
+  else
+    fmt::print("{}", text_of(details));
+}
+
+int show_refused(DlqOptions const& options) {
+  auto const database = connect(options.database);
+  auto rows = refused_rows(*database, {.row = options.row}, true);
+  if (rows.empty()) throw std::runtime_error(fmt::format("there is no refused row {}", *options.row));
+  print_details(options, details_of(std::move(rows.front()), options.payload));
+  return 0;
+}
+
 }  // namespace
 
 int list_letters(DlqOptions const& options) {
@@ -118,6 +157,7 @@ int list_letters(DlqOptions const& options) {
   LetterListing listing;
   for (auto& [_, line] : classes) listing.classes.push_back(std::move(line));
   for (auto& [_, line] : newest) listing.letters.push_back(std::move(line));
+  if (database && options.state.empty()) listing.refused = list_refused(*database, options);
   if (options.json)
     fmt::print("{}\n", json::encode(listing));
   else
@@ -126,6 +166,9 @@ int list_letters(DlqOptions const& options) {
 }
 
 int show_letter(DlqOptions const& options) {
+  if (options.row) return show_refused(options);
+  if (options.topic.empty() || options.place.empty())
+    throw std::invalid_argument("give --topic and PARTITION/OFFSET, or --row");
   auto const [partition, offset] = read_place(options.place);
   auto const topic = options.letters_topic();
   kafka::Admin const admin{options.cluster.settings(), options.cluster.timeout()};
@@ -140,14 +183,10 @@ int show_letter(DlqOptions const& options) {
     });
   if (!letter) throw std::runtime_error(fmt::format("there is no letter {} in {}", options.place, topic));
   auto const database = connect_if_told(options);
+  if (letter->truncated > 0 && database) restore_record(*database, *letter);
   auto details = details_of(*letter, actions_of(database.get(), topic), options.payload);
   if (options.open) open_payload(options, *letter, details);
-  if (options.payload)
-    fmt::print(stderr, "omnibus: the payload follows; it may contain personal data, so keep it out of logs\n");
-  if (options.json)
-    fmt::print("{}\n", json::encode(details));
-  else
-    fmt::print("{}", text_of(details));
+  print_details(options, details);
   return 0;
 }
 

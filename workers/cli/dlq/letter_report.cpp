@@ -38,7 +38,23 @@ LetterLine line_of(engine::DeadLetter const& letter, LetterActions const& action
           letter.worker,
           letter.group,
           letter.message,
-          state_of(letter, actions)};
+          state_of(letter, actions),
+          letter.truncated};
+}
+
+RefusedLine line_of(StoredRefusal const& refusal) {
+  auto const event = engine::envelope_of(refusal.record);
+  return {refusal.row,
+          refusal.record.topic,
+          utc(refusal.created_ms),
+          key_hash(refusal.record.key),
+          event ? event->id : "",
+          event ? event->type : "",
+          refusal.worker,
+          refusal.bytes,
+          refusal.attempts,
+          refusal.next_ms ? utc(*refusal.next_ms) : "",
+          refusal.reason};
 }
 
 LetterDetails details_of(engine::DeadLetter const& letter, LetterActions const& actions, bool with_payload) {
@@ -56,8 +72,36 @@ LetterDetails details_of(engine::DeadLetter const& letter, LetterActions const& 
   return details;
 }
 
+LetterDetails details_of(StoredRefusal refusal, bool with_payload) {
+  engine::DeadLetter shown;
+  shown.topic = refusal.record.topic;
+  shown.timestamp_ms = refusal.created_ms;
+  shown.error_class = "refused";
+  shown.message = std::move(refusal.reason);
+  shown.attempts = std::to_string(refusal.attempts);
+  shown.worker = std::move(refusal.worker);
+  engine::restore(shown, std::move(refusal.record));
+  auto details = details_of(shown, std::nullopt, with_payload);
+  details.row = refusal.row;
+  details.letter_id.clear();
+  details.state = "refused";
+  return details;
+}
+
 std::string text_of(LetterListing const& listing, std::size_t limit) {
-  if (listing.classes.empty()) return "no dead letters\n";
+  if (listing.classes.empty() && listing.refused.empty()) return "no dead letters\n";
+  std::string refused;
+  if (!listing.refused.empty()) {
+    Table rows{{"REFUSED ROW", "TOPIC", "TIME", "KEY HASH", "EVENT", "TYPE", "WORKER", "BYTES", "ATTEMPTS", "NEXT TRY",
+                "REASON"}};
+    for (auto const& each : listing.refused)
+      rows.add({std::to_string(each.row), each.topic, each.time, each.key_hash, or_dash(printable(each.event_id, 64)),
+                or_dash(printable(each.type, 64)), each.worker, std::to_string(each.bytes),
+                std::to_string(each.attempts), or_dash(each.next_try), printable(each.reason, longest_reason)});
+    refused = rows.text() + "omnibus dlq redrive --refused publishes them again, once the cause is gone\n";
+    if (listing.classes.empty()) return refused;
+    refused.insert(0, "\n");
+  }
   Table classes{{"TOPIC", "CLASS", "WORKER", "OPEN", "REDRIVEN", "DROPPED"}};
   for (auto const& each : listing.classes)
     classes.add({each.topic, or_dash(each.error_class), or_dash(each.worker), std::to_string(each.open),
@@ -70,6 +114,7 @@ std::string text_of(LetterListing const& listing, std::size_t limit) {
                  or_dash(each.attempts), std::to_string(each.redrives), each.state,
                  printable(each.reason, longest_reason)});
   auto text = classes.text() + '\n' + letters.text();
+  text += refused;
   if (listing.letters.size() == limit) text += fmt::format("the newest {}; --limit shows more\n", limit);
   return text;
 }
@@ -79,7 +124,9 @@ std::string text_of(LetterDetails const& letter) {
   auto const say = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) text += fmt::format("{:<15}{}\n", name, printable(value, longest_value));
   };
-  say("letter", fmt::format("{} {}/{}", letter.topic, letter.partition, letter.offset));
+  say(letter.row != 0 ? "refused row" : "letter",
+      letter.row != 0 ? fmt::format("{} to {}", letter.row, letter.topic)
+                      : fmt::format("{} {}/{}", letter.topic, letter.partition, letter.offset));
   say("id", letter.letter_id);
   say("state", letter.state);
   say("time", letter.time);
@@ -96,6 +143,8 @@ std::string text_of(LetterDetails const& letter) {
   say("source", letter.source);
   say("type", letter.type);
   say("no event", letter.not_an_event);
+  if (letter.kept_bytes > 0)
+    say("whole record", fmt::format("{} bytes with the letter's headers, kept in the database", letter.kept_bytes));
   say("payload", letter.tombstone ? "none (a tombstone)" : fmt::format("{} bytes", letter.payload_bytes));
   text += "headers\n";
   for (auto const& [name, value] : letter.headers)

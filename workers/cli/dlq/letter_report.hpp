@@ -4,6 +4,7 @@
 #include "engine/commit/dead_letter.hpp"
 #include "postgres/dead_letters.hpp"
 #include "uuid/uuid.hpp"
+#include "workers/cli/dlq/refused_rows.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -35,10 +36,28 @@ struct LetterLine {
   std::string group;
   std::string reason;
   std::string state;
+  std::int64_t kept_bytes = 0;  ///< of the whole letter, if its record is in pipeline.parked_records
 };
 BOOST_DESCRIBE_STRUCT(LetterLine, (),
                       (topic, partition, offset, time, key_hash, event_id, type, error_class, attempts, redrives,
-                       worker, group, reason, state))
+                       worker, group, reason, state, kept_bytes))
+
+/// An outbox row that the broker refuses, in a list.
+struct RefusedLine {
+  std::int64_t row = 0;
+  std::string topic;
+  std::string time;
+  std::string key_hash;
+  std::string event_id;
+  std::string type;
+  std::string worker;
+  std::int64_t bytes = 0;
+  std::int64_t attempts = 0;
+  std::string next_try;  ///< empty: only an operator tries it again
+  std::string reason;
+};
+BOOST_DESCRIBE_STRUCT(RefusedLine, (),
+                      (row, topic, time, key_hash, event_id, type, worker, bytes, attempts, next_try, reason))
 
 /// A header of the original record.
 struct HeaderLine {
@@ -49,6 +68,7 @@ BOOST_DESCRIBE_STRUCT(HeaderLine, (), (name, value))
 
 /// All details of a letter; the payload only on request.
 struct LetterDetails : LetterLine {
+  std::int64_t row = 0;  ///< of the outbox, if it is not a letter but a refused row
   std::string letter_id;
   std::string source;
   std::string first_seen;
@@ -60,8 +80,8 @@ struct LetterDetails : LetterLine {
   std::optional<std::string> payload;
 };
 BOOST_DESCRIBE_STRUCT(LetterDetails, (LetterLine),
-                      (letter_id, source, first_seen, failed_record, not_an_event, tombstone, payload_bytes, headers,
-                       payload))
+                      (row, letter_id, source, first_seen, failed_record, not_an_event, tombstone, payload_bytes,
+                       headers, payload))
 
 /// Letters of one kind, counted.
 struct ClassLine {
@@ -78,8 +98,9 @@ BOOST_DESCRIBE_STRUCT(ClassLine, (), (topic, error_class, worker, open, redriven
 struct LetterListing {
   std::vector<ClassLine> classes;
   std::vector<LetterLine> letters;
+  std::vector<RefusedLine> refused;
 };
-BOOST_DESCRIBE_STRUCT(LetterListing, (), (classes, letters))
+BOOST_DESCRIBE_STRUCT(LetterListing, (), (classes, letters, refused))
 
 /// The result of a redrive or a drop.
 struct ActionSummary {
@@ -95,7 +116,11 @@ struct ActionSummary {
 BOOST_DESCRIBE_STRUCT(ActionSummary, (), (topic, action, dry_run, acted, already_taken, waiting, refused, left_over))
 
 LetterLine line_of(engine::DeadLetter const& letter, LetterActions const& actions);
+RefusedLine line_of(StoredRefusal const& refusal);
 LetterDetails details_of(engine::DeadLetter const& letter, LetterActions const& actions, bool with_payload);
+
+/// A refused row, as a letter is shown.
+LetterDetails details_of(StoredRefusal refusal, bool with_payload);
 
 /// Text for a terminal, with all unsafe characters escaped. A listing of `limit` letters says that there may be
 /// more.

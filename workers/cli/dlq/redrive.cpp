@@ -2,10 +2,10 @@
 
 #include "faults/failpoint.hpp"
 #include "kafka/topics.hpp"
+#include "postgres/outbox_publishing.hpp"
+#include "postgres/parked_records.hpp"
 
 #include <algorithm>
-#include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -17,6 +17,8 @@ namespace omnibus::cli {
 namespace {
 
 constexpr std::size_t largest_batch = 100;
+constexpr std::string_view not_kept =
+    "cannot be sent: it was too large for its topic, and pipeline.parked_records does not have its record any more";
 constexpr std::string_view outbox_consumer = "omnibus dlq";  // not a worker's name: no worker takes its rows over
 constexpr std::chrono::seconds longest_delivery{40};         // beyond the producer's own limit
 
@@ -99,7 +101,8 @@ void Redrive::consider(engine::DeadLetter letter, KeyOrder& order) {
                                       *earlier));
       return;
     }
-    if (auto const problem = problem_with(letter); !problem.empty()) {
+    auto const loaded = load(letter);
+    if (auto const problem = loaded ? problem_with(letter) : std::string{not_kept}; !problem.empty()) {
       ++report_.refused;
       order.hold(letter);
       ports_.tell(letter, problem);
@@ -116,8 +119,18 @@ void Redrive::consider(engine::DeadLetter letter, KeyOrder& order) {
   }
   auto const lane = lane_of(letter);
   if (lane && std::ranges::any_of(batch_, [&](auto const& each) { return lane_of(each) == lane; })) flush();
+  auto const large = letter.truncated > 0;
   batch_.push_back(std::move(letter));
-  if (batch_.size() >= batch_size_) flush();
+  if (large || batch_.size() >= batch_size_) flush();
+}
+
+/// The record of a truncated letter. @return false when it is gone
+bool Redrive::load(engine::DeadLetter& letter) {
+  if (letter.truncated == 0) return true;
+  pqxx::nontransaction query{ports_.database};
+  auto original = postgres::parked_record(query, letter.id);
+  if (original) engine::restore(letter, *std::move(original));
+  return original.has_value();
 }
 
 std::string Redrive::problem_with(engine::DeadLetter const& letter) const {
@@ -126,11 +139,14 @@ std::string Redrive::problem_with(engine::DeadLetter const& letter) const {
            "so that worker's inbox would refuse it";
   auto const record = engine::redriven(letter);
   auto const bytes = static_cast<std::int64_t>(kafka::batch_bytes(record));
-  if (bytes > max_record_bytes_)
+  // Of a truncated letter the broker decides, by the compressed size.
+  auto const most =
+      letter.truncated > 0 ? static_cast<std::int64_t>(postgres::largest_stored_record.bytes) : max_record_bytes_;
+  if (bytes > most)
     return fmt::format(
         "cannot be sent: with the headers of a redrive it has {} bytes, and max.message.bytes of "
         "{} is {}",
-        bytes, record.topic, max_record_bytes_);
+        bytes, record.topic, most);
   if (postgres::is_refused(ports_.database, engine::about(letter)))
     return "is about somebody who was erased: drop it, or wait until their erasure has ended";
   if (letter.event && !engine::envelope_of(record))
@@ -143,6 +159,7 @@ void Redrive::flush() {
   pace(batch_.size());
   auto const partition = batch_.front().partition;
   std::size_t taken = 0;
+  std::unordered_map<std::int64_t, engine::DeadLetter const*> letters;
   {
     pqxx::work transaction{ports_.database};
     std::vector<OutboxRow> rows;
@@ -155,7 +172,10 @@ void Redrive::flush() {
       auto const mine = postgres::take_letter(transaction, key, settings_.action, settings_.actor);
       if (!mine && !OMNIBUS_MUTATED("redrive_cas")) continue;  // another operator has it
       ++taken;
-      if (ports_.producer != nullptr) rows.push_back({id++, engine::redriven(letter)});
+      if (ports_.producer == nullptr) continue;
+      letters.emplace(id, &letter);
+      rows.push_back({id++, engine::redriven(letter)});
+      if (letter.truncated > 0) postgres::remove_parked(transaction, letter.id);
     }
     if (!rows.empty())
       transaction.exec(
@@ -165,8 +185,17 @@ void Redrive::flush() {
   report_.acted += taken;
   report_.taken += batch_.size() - taken;
   for (auto const& letter : batch_) done_.emplace(letter.id, settings_.action);
+  if (ports_.producer != nullptr && taken > 0) {
+    for (auto const& row : publish(partition, nullptr)) {
+      --report_.acted;
+      ++report_.refused;
+      if (auto const found = letters.find(row.id); found != letters.end())
+        ports_.tell(*found->second, fmt::format("was taken, and the broker refuses it: {}. Mend the cause, then "
+                                                "omnibus dlq redrive --refused --row {}",
+                                                row.reason, row.id));
+    }
+  }
   batch_.clear();
-  if (ports_.producer != nullptr && taken > 0) publish(partition, nullptr);
   if (ports_.progress) ports_.progress(report_.acted);
 }
 
@@ -178,37 +207,25 @@ void Redrive::pace(std::size_t count) {
               std::chrono::duration<double>{static_cast<double>(count) / settings_.rate});
 }
 
-void Redrive::publish(std::int32_t partition, std::size_t* published) {
+std::vector<postgres::RefusedRow> Redrive::publish(std::int32_t partition, std::size_t* published) {
   pqxx::work transaction{ports_.database};
   // Locked until the broker has acknowledged them, so that the relay does not publish them as well.
   auto const rows = postgres::lock_unpublished(transaction, {std::string{outbox_consumer}, settings_.topic, partition},
                                                10 * largest_batch);
-  if (rows.empty()) return;
-  struct Outcome {
-    std::mutex mutex;
-    std::vector<std::int64_t> acknowledged;
-    std::string reason = "no answer";
-  };
-  auto const outcome = std::make_shared<Outcome>();
-  for (auto const& row : rows) {
-    ports_.producer->produce(row.record, [outcome, id = row.id](kafka::Acknowledgement const& delivery) {
-      std::scoped_lock const lock{outcome->mutex};
-      if (delivery.error == nullptr)
-        outcome->acknowledged.push_back(id);
-      else
-        outcome->reason = delivery.error->what();
-    });
-  }
-  ports_.producer->flush(longest_delivery);
-  std::scoped_lock const lock{outcome->mutex};
-  postgres::remove_published(transaction, outcome->acknowledged);
+  if (rows.empty()) return {};
+  postgres::RowPublisher publisher{*ports_.producer};
+  publisher.publish(rows, longest_delivery);
+  auto answers = publisher.take_answers();
+  postgres::remove_published(transaction, answers.acknowledged);
+  postgres::refuse_rows(transaction, answers.refused);
   transaction.commit();
-  if (published != nullptr) *published += outcome->acknowledged.size();
-  if (auto const left = rows.size() - outcome->acknowledged.size(); left > 0)
+  if (published != nullptr) *published += answers.acknowledged.size();
+  if (auto const left = rows.size() - answers.acknowledged.size() - answers.refused.size(); left > 0)
     throw std::runtime_error(
         fmt::format("{} taken letters are not published yet: {}. They are in the outbox, where the relay and the next "
                     "redrive of {} find them. Check KAFKA_BROKERS",
-                    left, outcome->reason, settings_.topic));
+                    left, answers.failure.empty() ? "no answer" : answers.failure, settings_.topic));
+  return std::move(answers.refused);
 }
 
 }  // namespace omnibus::cli

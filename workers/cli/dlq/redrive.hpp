@@ -49,7 +49,7 @@ struct RedriveReport {
   std::size_t acted = 0;      ///< redriven or dropped; in a dry run, the number that would be
   std::size_t taken = 0;      ///< selected, but done before or by another operator
   std::size_t waiting = 0;    ///< wait for an earlier letter of the key
-  std::size_t refused = 0;    ///< cannot be redriven
+  std::size_t refused = 0;    ///< cannot be redriven, or taken and then refused by the broker: a refused row is left
   std::size_t left_over = 0;  ///< published now for a redrive that was killed before
 };
 
@@ -81,10 +81,11 @@ class Redrive {
  private:
   void run_partition(std::int32_t partition, kafka::Watermarks marks);
   void consider(engine::DeadLetter letter, KeyOrder& order);
+  bool load(engine::DeadLetter& letter);
   std::string problem_with(engine::DeadLetter const& letter) const;
   void flush();
   void pace(std::size_t count);
-  void publish(std::int32_t partition, std::size_t* published);
+  std::vector<postgres::RefusedRow> publish(std::int32_t partition, std::size_t* published);
   bool at_limit() const { return report_.acted + batch_.size() >= settings_.limit; }
 
   RedrivePorts ports_;

@@ -158,11 +158,18 @@ Finding judge_migrations(std::vector<postgres::MigrationStatus> const& migration
   return Finding::ok(fmt::format("{} applied", migrations.size()));
 }
 
-Finding judge_outbox(std::int64_t rows, double oldest_seconds) {
-  if (rows == 0) return Finding::ok("empty");
-  auto const seen = fmt::format("{} records wait, the oldest for {:.0f} s", rows, oldest_seconds);
-  if (oldest_seconds < old_row) return Finding::ok(seen);
-  return Finding::warn(seen, "they are not being published: start omnibus-relay, and read its log for Kafka's errors");
+Finding judge_outbox(OutboxState const& outbox) {
+  auto const waiting = outbox.waiting == 0
+                           ? "empty"
+                           : fmt::format("{} records wait, the oldest for {:.0f} s", outbox.waiting, outbox.oldest_s);
+  if (outbox.refused > 0)
+    return Finding::warn(
+        fmt::format("{} rows are refused: {}; {}", outbox.refused, printable(outbox.refusals, 400), waiting),
+        "mend the cause (omnibus topics apply, the topic's ACLs or max.message.bytes), then omnibus dlq ls and "
+        "omnibus dlq redrive --refused");
+  if (outbox.waiting == 0 || outbox.oldest_s < old_row) return Finding::ok(waiting);
+  return Finding::warn(waiting,
+                       "they are not being published: start omnibus-relay, and read its log for Kafka's errors");
 }
 
 Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt) {

@@ -53,8 +53,16 @@ Finding judge_database(DatabaseState const& state);
 
 Finding judge_migrations(std::vector<postgres::MigrationStatus> const& migrations);
 
-/// Rows that wait to be published, and the age of the oldest.
-Finding judge_outbox(std::int64_t rows, double oldest_seconds);
+struct OutboxState {
+  std::int64_t waiting = 0;
+  double oldest_s = 0;
+  std::int64_t refused = 0;
+  std::string refusals;  ///< topics of refused rows with their reasons
+};
+BOOST_DESCRIBE_STRUCT(OutboxState, (), (waiting, oldest_s, refused, refusals))
+
+/// Rows that wait to be published, the age of the oldest, and rows that the broker refuses.
+Finding judge_outbox(OutboxState const& outbox);
 
 /// Messages to people that are open for longer than 15 minutes, and those in doubt.
 Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt);

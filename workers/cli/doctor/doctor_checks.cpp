@@ -117,18 +117,15 @@ Finding check_table(DoctorOptions const& told, std::string_view sql, Finding (*j
   }
 }
 
-struct OutboxState {
-  std::int64_t waiting = 0;
-  double oldest_s = 0;
-};
-BOOST_DESCRIBE_STRUCT(OutboxState, (), (waiting, oldest_s))
-
 Finding check_outbox(DoctorOptions const& told) {
   return check_table<OutboxState>(
       told,
-      "SELECT count(*) AS waiting,"
-      " coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS oldest_s FROM pipeline.outbox",
-      [](OutboxState const& outbox) { return judge_outbox(outbox.waiting, outbox.oldest_s); });
+      "SELECT count(*) FILTER (WHERE refused IS NULL) AS waiting, coalesce(extract(epoch FROM clock_timestamp() -"
+      " min(created_at) FILTER (WHERE refused IS NULL)), 0)::float8 AS oldest_s, count(refused) AS refused,"
+      " coalesce((SELECT string_agg(topic || ' (' || rows || '): ' || reason, '; ') FROM (SELECT topic,"
+      " count(*) AS rows, min(refused) AS reason FROM pipeline.outbox WHERE refused IS NOT NULL GROUP BY topic"
+      " ORDER BY count(*) DESC, topic LIMIT 4) AS some), '') AS refusals FROM pipeline.outbox",
+      judge_outbox);
 }
 
 struct DeliveriesState {

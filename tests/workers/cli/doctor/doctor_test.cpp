@@ -99,9 +99,13 @@ TEST_CASE("clocks and the outbox: a little is well, more warns, much fails") {
   CHECK(status_of(judge_record_clock(-86'400)) == Status::ok);
   CHECK(status_of(judge_record_clock(4)) == Status::warn);
   CHECK(status_of(judge_record_clock(3600)) == Status::fail);
-  CHECK(status_of(judge_outbox(0, 0)) == Status::ok);
-  CHECK(status_of(judge_outbox(5, 2)) == Status::ok);
-  CHECK(status_of(judge_outbox(5, 120)) == Status::warn);
+  CHECK(status_of(judge_outbox({})) == Status::ok);
+  CHECK(status_of(judge_outbox({5, 2, 0, ""})) == Status::ok);
+  CHECK(status_of(judge_outbox({5, 120, 0, ""})) == Status::warn);
+  auto const refused = judge_outbox({0, 0, 7, "chat.replies (7): unknown topic"});
+  CHECK(refused.status == Status::warn);
+  CHECK(refused.seen == "7 rows are refused: chat.replies (7): unknown topic; empty");
+  CHECK(refused.advice.find("omnibus dlq redrive --refused") != std::string::npos);
 }
 
 TEST_CASE("deliveries: late ones and those in doubt warn, each with where to look") {
