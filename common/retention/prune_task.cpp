@@ -47,12 +47,13 @@ PruneStep by_tenant(std::string table, std::string_view due) {
   return {std::move(table), std::move(batch), std::move(kept)};
 }
 
-/// Rows of a table that holds do not concern; `domain` is an expression.
-PruneStep by_age(std::string table, std::string_view time, std::string_view domain) {
+/// Rows of a table that holds do not concern; `domain` and `which` are expressions.
+PruneStep by_age(std::string table, std::string_view time, std::string_view domain, std::string_view which = "true") {
   auto batch = fmt::format(R"(
-  WITH gone AS (DELETE FROM {0} WHERE ctid = ANY (ARRAY(SELECT o.ctid FROM {0} o WHERE o.{1} < $1::timestamptz LIMIT $2))
-                  AND {1} < $1::timestamptz RETURNING {2} AS domain){3})",
-                           table, time, domain, deleted_rows);
+  WITH gone AS (DELETE FROM {0} WHERE ctid = ANY (ARRAY(SELECT o.ctid FROM {0} o WHERE o.{1} < $1::timestamptz
+                                                          AND {4} LIMIT $2))
+                  AND {1} < $1::timestamptz AND {4} RETURNING {2} AS domain){3})",
+                           table, time, domain, deleted_rows, which);
   return {std::move(table), std::move(batch)};
 }
 
@@ -237,6 +238,18 @@ std::vector<PruneTask> pipeline_tasks(std::chrono::milliseconds longest_retentio
                    {},
                    cutoff_jump,
                    {by_age("pipeline.llm_responses", "created_at", "NULL::text")}});
+  tasks.push_back({"parked-records",
+                   "retention.parked-records",
+                   before(answers),
+                   {},
+                   cutoff_jump,
+                   {by_age("pipeline.parked_records", "parked_at", "NULL::text")}});
+  tasks.push_back({"refused-rows",
+                   "retention.refused-rows",
+                   before(answers),
+                   {},
+                   cutoff_jump,
+                   {by_age("pipeline.outbox", "created_at", "NULL::text", "refused IS NOT NULL")}});
   tasks.push_back({"access-log",
                    "retention.access-log",
                    std::string{two_years},

@@ -261,6 +261,13 @@ TEST_CASE("the pipeline's own tables are pruned by their ages") {
     INSERT INTO pipeline.erasures (subject_key, domain, request_id, erased_at, positions, for_good)
     SELECT md5(n::text), 'shop.example', gen_random_uuid(), now() - interval '40 days', CASE WHEN n > 1 THEN '{}'::jsonb END, n = 3
     FROM generate_series(1, 3) AS n;
+    INSERT INTO pipeline.parked_records (letter_id, topic, headers, parked_at)
+    SELECT gen_random_uuid(), 'chat.messages', '', now() - n * interval '29 days' FROM generate_series(1, 3) AS n;
+    INSERT INTO pipeline.outbox (consumer, source_topic, source_partition, topic, refused, created_at)
+    SELECT 'chat', 'chat.messages', 0, 'chat.replies', CASE WHEN n > 1 THEN 'too large' END, now() - n * interval '29 days'
+    FROM generate_series(1, 3) AS n;
+    INSERT INTO pipeline.outbox (consumer, source_topic, source_partition, topic, created_at)
+    VALUES ('chat', 'chat.messages', 0, 'chat.replies', now() - interval '90 days');
   )");
   auto const days = [](int n) { return std::chrono::hours{24 * n}; };
   for (auto const& task : pipeline_tasks(days(14))) CHECK(written.run(task).state == PruneState::finished);
@@ -268,6 +275,8 @@ TEST_CASE("the pipeline's own tables are pruned by their ages") {
   CHECK(written.count("pipeline.llm_responses") == "1");
   CHECK(written.count("access_log") == "2");
   CHECK(written.count("pipeline.erasures") == "2");  // one runs, and one is for good
+  CHECK(written.count("pipeline.parked_records") == "1");
+  CHECK(written.count("pipeline.outbox") == "2");  // none that is still to be published
 }
 
 TEST_CASE("models' answers are kept as long as a topic keeps records") {

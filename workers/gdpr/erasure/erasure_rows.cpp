@@ -36,6 +36,9 @@ constexpr std::array row_steps{
         DELETE FROM pipeline.llm_responses WHERE request_key = ANY (ARRAY(
           SELECT r.request_key FROM message_delivery_log l JOIN pipeline.llm_responses r ON r.event_id = l.source_event_id
           WHERE l.profile_id = ANY (IDS) LIMIT MOST)))"},
+    RowStep{"pipeline.parked_records", R"(
+        DELETE FROM pipeline.parked_records WHERE letter_id = ANY (ARRAY(
+          SELECT letter_id FROM pipeline.parked_records WHERE subjects && KEYS LIMIT MOST)))"},
     RowStep{"messages", R"(
         DELETE FROM messages WHERE id = ANY (ARRAY(
           SELECT id FROM messages WHERE conversation_id = ANY (IDS) LIMIT MOST)))"},
