@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import unittest
+import uuid
 
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -58,6 +59,24 @@ class SealingTest(unittest.TestCase):
         with http.stream(f"/v1/conversations/{conversation}/events?domain={domain}&session_id={session}") as stream:
             events = list(stream.until("reply"))
         return session, conversation, events
+
+    def park_once(self, session, conversation, text):
+        """Posts a message that is parked. @return its dead letter"""
+        self.chat.stop()
+        self.assertEqual(self.http(SHOP).post(MESSAGES, message(session, text)).status, 202)
+        self.stack.database.execute(f"UPDATE conversations SET status = 'resolved' WHERE id = '{conversation}'")
+        type(self).chat = self.start("chat", LLM_BASE_URL=self.simulator.url)
+        letters = eventually(lambda: [record for record in self.stack.kafka.consume("chat.messages.dlq") if record.key == conversation],
+                             30, "the letter")
+        self.assertEqual(letters[0].headers["error.class"], "closed_conversation")
+        return letters[0]
+
+    def verify(self, text):
+        """@return the exit code, and the places where it stands"""
+        done = subprocess.run([binary("omnibus"), "gdpr", "verify", "--canary", text, "--json"], text=True, capture_output=True,
+                              timeout=60, env={**os.environ, "KAFKA_BROKERS": self.stack.kafka.brokers,
+                                               "DATABASE_URL": self.stack.database_url()})
+        return done.returncode, {trace["place"] for trace in json.loads(done.stdout)["traces"]}
 
     def records(self, conversation):
         return [record for topic in TOPICS for record in self.stack.kafka.consume(topic) if record.key == conversation]
@@ -145,6 +164,41 @@ class SealingTest(unittest.TestCase):
         opened = self.omnibus(*tail, "--open", timeout=8, PII_MASTER_KEY=OLD)
         self.assertIn(CANARY, "".join(line for line in opened.splitlines() if conversation in line))
         self.assertEqual(int(self.stack.database.value(audited)), before + 1)
+
+    def test_a_sealed_letter_is_opened_by_an_operator_and_the_audit_says_which(self):
+        session, conversation, _ = self.chat_once(SHOP)
+        letter = self.park_once(session, conversation, CANARY)
+        show = ("dlq", "show", "--topic", "chat.messages", f"{letter.partition}/{letter.offset}", "--payload")
+        opened_letters = ("SELECT count(*) FROM gdpr_audit_log WHERE action = 'sealing.opened' AND actor = 'operator:ada' AND"
+                          f" payload ->> 'letter_id' = '{letter.headers['error.id']}'")
+        closed = self.omnibus(*show)
+        self.assertIn("sealed:v1:", closed)
+        self.assertNotIn(CANARY, closed)
+        self.assertEqual(self.stack.database.value(opened_letters), "0")
+        self.assertIn(CANARY, self.omnibus(*show, "--open", PII_MASTER_KEY=OLD))
+        self.assertEqual(self.stack.database.value(opened_letters), "1")
+
+    def test_after_an_erasure_nothing_of_the_person_is_readable_anywhere(self):
+        canary = "Zawadi lives at 12 Lake Road"
+        session, conversation, _ = self.chat_once(SHOP, canary)
+        self.park_once(session, conversation, canary)
+        status, places = self.verify(canary)
+        self.assertEqual((status, {place.split("/")[0] for place in places} & set(TOPICS)), (1, set()))
+        self.assertIn("messages.content", places)
+        self.start("gdpr", PROFILE_KEY_SECRET="0123456789abcdef0123456789abcdef")
+        request, key = str(uuid.uuid4()), conversation.replace("-", "")
+        self.stack.kafka.publish_all("gdpr.requests", [(key, structured_event("omnibus.gdpr.deletion.requested.v1", {
+            "request_id": request, "domain": SHOP, "subject_key": key, "identities": [], "reason": "subject_request",
+            "dry_run": False}))])
+        eventually(lambda: self.stack.database.value(
+            f"SELECT count(*) FROM gdpr_requests WHERE id = '{request}' AND status = 'completed'") == "1", 60, "the erasure")
+        self.assertEqual(self.verify(canary), (0, set()))
+        # The records are there, and nobody opens them any more.
+        self.assertGreater(len(self.records(conversation)), 2)
+        opened = self.omnibus("tail", "chat.messages", "--from-beginning", "--open", timeout=8, PII_MASTER_KEY=OLD)
+        self.assertNotIn(canary, opened)
+        self.assertEqual(self.stack.database.value(
+            "SELECT count(*) FROM pipeline.subject_keys WHERE destroyed_at IS NOT NULL AND wrapped_key IS NULL") != "0", True)
 
     def test_keys_are_wrapped_again_while_all_goes_on(self):
         _, conversation, _ = self.chat_once(SHOP)
