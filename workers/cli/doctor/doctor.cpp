@@ -108,13 +108,21 @@ Finding judge_replication(kafka::ClusterState const& cluster, bool embedded) {
 Finding judge_topics(kafka::TopicPlan const& plan) {
   std::vector<std::string> missing;
   std::vector<std::string> different;
-  for (auto const& change : plan.changes)
+  std::vector<std::string> kept_longer;
+  for (auto const& change : plan.changes) {
     (change.kind == kafka::ChangeKind::create ? missing : different).push_back(change.topic.name);
+    if (change.topic.pii && change.kind == kafka::ChangeKind::alter_configs &&
+        (change.configs.contains("segment.ms") || change.configs.contains("message.timestamp.after.max.ms")))
+      kept_longer.push_back(change.topic.name);
+  }
   if (!missing.empty())
     return Finding::fail(fmt::format("missing: {}", some_of(missing)),
                          std::ranges::any_of(missing, [](auto const& name) { return name.ends_with(".dlq"); })
                              ? "run omnibus topics apply; a worker without its .dlq cannot park what it cannot handle"
                              : "run omnibus topics apply");
+  if (!kept_longer.empty())
+    return Finding::fail(fmt::format("personal data outlives its retention: {}", some_of(kept_longer)),
+                         "run omnibus topics apply: it sets segment.ms and message.timestamp.after.max.ms");
   if (!different.empty())
     return Finding::warn(fmt::format("other than topics.yaml: {}", some_of(different)),
                          "omnibus topics plan lists the differences, omnibus topics apply makes the safe changes");

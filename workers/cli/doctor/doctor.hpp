@@ -38,7 +38,7 @@ Finding judge_broker(kafka::ClusterAbilities const& abilities);
 /// Leaders, replicas, and how many replicas may fail before writing stops.
 Finding judge_replication(kafka::ClusterState const& cluster, bool embedded);
 
-/// Missing topics (dead-letter topics by name) and drift.
+/// Missing topics (dead-letter topics by name), personal data that outlives its retention, and drift.
 Finding judge_topics(kafka::TopicPlan const& plan);
 
 struct DatabaseState {

@@ -76,6 +76,21 @@ TEST_CASE("topics: a missing one fails, and a missing .dlq says what it costs; a
   CHECK(missing.advice.find("park") != std::string::npos);
 }
 
+TEST_CASE("a cluster that keeps personal data for longer than promised fails, and another topic's segments do not") {
+  auto const yaml = [](char const* pii) {
+    return kafka::TopicCatalog::parse(std::string{"topics:\n  - { name: t, partitions: 1, owner: a, events: [], "
+                                                  "consumers: [], configs: { segment.ms: 3600000 }, pii: "} +
+                                      pii + " }\n");
+  };
+  kafka::ClusterState const cluster{
+      1,
+      {{"t", 1, 1, {{{"segment.ms", {"604800000", false}}, {"message.timestamp.after.max.ms", {"3600000", true}}}}}}};
+  auto const personal = judge_topics(kafka::plan_topics(yaml("true"), cluster));
+  CHECK(status_of(personal) == Status::fail);
+  CHECK(personal.seen == "personal data outlives its retention: t");
+  CHECK(status_of(judge_topics(kafka::plan_topics(yaml("false"), cluster))) == Status::warn);
+}
+
 TEST_CASE("a database is judged by version, role, and whether it can be written") {
   CHECK(status_of(judge_database({"omnibus_operator", 150'004, false, false, 100})) == Status::ok);
   CHECK(status_of(judge_database({"postgres", 150'004, true, false, 100})) == Status::warn);
