@@ -54,6 +54,12 @@ struct WaitingFor final : WaitingJob {
   asio::executor_work_guard<asio::associated_executor_t<Handler>> guard;
 };
 
+/// Whether a statement that the connection has prepared may be of no use any more: a migration changed its rows (0A000,
+/// "cached plan must not change result type"), or the server has forgotten it (26000).
+bool needs_new_statements(pqxx::sql_error const& error) {
+  return error.sqlstate() == "0A000" || error.sqlstate() == "26000";
+}
+
 /// Adds a connection parameter unless the URL or key=value string has it.
 void add_parameter(std::string& url, std::string_view name, std::string const& value) {
   auto const assignment = std::string{name} + '=';
@@ -143,7 +149,13 @@ void TransactionPool::State::work() {
         seen_breaks = breaks;
         connection = connect(settings);
       }
-      waiting->job(*connection);
+      try {
+        waiting->job(*connection);
+      } catch (pqxx::sql_error const& error) {
+        if (!needs_new_statements(error)) throw;
+        connection = connect(settings);  // without any statement
+        waiting->job(*connection);
+      }
     } catch (...) {
       failure = std::current_exception();
     }

@@ -46,8 +46,10 @@ struct PoolSettings {
 /// N threads, each with its own connection, that run blocking libpqxx work for coroutines.
 ///
 /// Connections are opened by the first job that needs one, and again after a connection broke. A job that meets a
-/// broken connection fails and is not repeated. Any thread may call run(); the pool must outlive callers' coroutines,
-/// and be closed before the io_context they run on is destroyed.
+/// broken connection fails and is not repeated. A job whose prepared statement a migration has made unusable is run
+/// again, once, on a new connection: work that prepares statements must not commit anything before it runs one. Any
+/// thread may call run(); the pool must outlive callers' coroutines, and be closed before the io_context they run on is
+/// destroyed.
 class TransactionPool {
  public:
   explicit TransactionPool(PoolSettings settings);

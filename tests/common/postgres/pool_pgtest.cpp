@@ -1,6 +1,7 @@
 #include "database_fixture.hpp"
 #include "postgres/errors.hpp"
 #include "postgres/pool.hpp"
+#include "postgres/prepared.hpp"
 
 #include <array>
 #include <atomic>
@@ -244,6 +245,43 @@ TEST_CASE("every new connection is prepared, and every job is observed") {
   CHECK(await(pool.run(ask)) == 42);
   CHECK(await(pool.run(ask)) == 42);
   CHECK(observed == 2);
+}
+
+TEST_CASE("a migration under a prepared statement fails nobody's work, and neither does a server that forgot it") {
+  test::EmptyDatabase database;
+  pqxx::connection admin{database.url()};
+  pqxx::nontransaction migration{admin};
+  migration.exec("CREATE TABLE people AS SELECT 1 AS id");
+  TransactionPool pool{settings(database.url(), 1)};
+  auto runs = 0;
+  auto const columns = [&](pqxx::connection& connection) {
+    ++runs;
+    pqxx::nontransaction query{connection};
+    return run_prepared(query, {"people", "SELECT * FROM people"}, {}).columns();
+  };
+  CHECK(await(pool.run(columns)) == 1);
+  CHECK(await(pool.run(columns)) == 1);
+  migration.exec("ALTER TABLE people ADD COLUMN name text");
+  CHECK(await(pool.run(columns)) == 2);
+  CHECK(runs == 4);  // the one that failed was run again
+  auto const forget = [](pqxx::connection& connection) { pqxx::nontransaction{connection}.exec("DEALLOCATE ALL"); };
+  await(pool.run([&](pqxx::connection& connection) { return forget(connection), 0; }));
+  CHECK(await(pool.run(columns)) == 2);
+  // Within a transaction the whole work is done again.
+  auto prepared = false;
+  auto const in_transaction = [&](pqxx::connection& connection) {
+    if (!std::exchange(prepared, true)) {
+      connection.prepare("answer", "SELECT 42");
+      forget(connection);
+    } else {
+      connection.prepare("answer", "SELECT 42");
+    }
+    pqxx::work transaction{connection};
+    auto const found = transaction.exec(pqxx::prepped{"answer"}).one_field().as<int>();
+    transaction.commit();
+    return found;
+  };
+  CHECK(await(pool.run(in_transaction)) == 42);
 }
 
 TEST_CASE("a statement without end is stopped, which is transient") {
