@@ -1,5 +1,6 @@
 #include "workers/notify/store.hpp"
 
+#include "postgres/column.hpp"
 #include "postgres/rows.hpp"
 
 #include <algorithm>
@@ -12,6 +13,8 @@
 
 namespace omnibus::notify {
 namespace {
+
+using postgres::column;
 
 // Sorted, so that two processes with the same deliveries wait for one another instead of deadlocking. `d` is the row as
 // it was before this statement; a row that another transaction is planning is in neither. A delivery given up with
@@ -67,15 +70,6 @@ std::string decimal(std::int64_t micros) {
 
 std::string interval(std::chrono::milliseconds duration) {
   return std::to_string(duration.count()) + " milliseconds";
-}
-
-/// A column of many rows, as an array parameter.
-template <class Row, class Get>
-auto column(std::vector<Row> const& rows, Get get) {
-  std::vector<decltype(get(rows.front()))> values;
-  values.reserve(rows.size());
-  for (auto const& row : rows) values.push_back(get(row));
-  return values;
 }
 
 /// The row; values of the tenant, the person, the delivery or its answer are absent if there is none.
