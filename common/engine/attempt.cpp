@@ -167,6 +167,10 @@ postgres::TransactionPool& Attempt::pool() {
   return engine_.pool();
 }
 
+postgres::GatheredReads& Attempt::reads() {
+  return engine_.reads();
+}
+
 Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(postgres::OpenUnit&)> work) {
   auto const& partition = *delivery_.partition;
   if (partition.lost) throw Fenced{};
@@ -269,7 +273,7 @@ Task<> Attempt::skip() {
 }
 
 Task<bool> Attempt::commit_unit(std::function<void(UnitOfWork&)> work) {
-  auto committing = write(event_key(), {}, std::move(work));
+  auto committing = write(event_key(), {}, {}, [&work](UnitOfWork& unit, UnitOfWork&) { work(unit); });
   auto const committed = co_await std::move(committing);
   delivery_.resolved = true;
   co_return committed;
@@ -277,17 +281,44 @@ Task<bool> Attempt::commit_unit(std::function<void(UnitOfWork&)> work) {
 
 Task<bool> Attempt::commit_step(std::string step, std::function<void(UnitOfWork&)> work) {
   auto const id = name_uuid(event_key(), step);
-  return write(id, std::move(step), std::move(work));
+  auto committing = write(id, std::move(step), {}, [&work](UnitOfWork& unit, UnitOfWork&) { work(unit); });
+  co_return co_await std::move(committing);
 }
 
-Task<bool> Attempt::write(Uuid id, std::string series, std::function<void(UnitOfWork&)> work) {
+Task<bool> Attempt::commit_unit_with_step(std::string step, std::function<void(UnitOfWork&)> alone,
+                                          std::function<void(UnitOfWork&, UnitOfWork&)> together) {
+  std::exception_ptr failed;
+  try {
+    auto committing = write(event_key(), {}, step, [&](UnitOfWork& unit, UnitOfWork& first) { together(first, unit); });
+    auto const committed = co_await std::move(committing);
+    delivery_.resolved = true;
+    co_return committed;
+  } catch (Fenced const&) {
+    throw;
+  } catch (Erased const&) {
+    throw;
+  } catch (pqxx::in_doubt_error const&) {  // the partition was given up: its next owner finds out
+    throw;
+  } catch (...) {
+    failed = std::current_exception();
+  }
+  auto keeping = commit_step(std::move(step), std::move(alone));
+  co_await std::move(keeping);
+  std::rethrow_exception(failed);
+}
+
+Task<bool> Attempt::write(Uuid id, std::string series, std::string step,
+                          std::function<void(UnitOfWork&, UnitOfWork&)> work) {
   std::uint64_t suppressed = 0;
   std::optional<HandlerUnit> mine;  // the work's, until its transaction ends
+  std::optional<HandlerUnit> of_step;
   auto running = run(id, [&, this](postgres::OpenUnit& unit) {
     suppressed = 0;
-    mine.emplace(unit, EventMaker{envelope(), worker(), series, sealing(&unit.transaction())},
-                 replaying() ? &suppressed : nullptr);
-    work(*mine);
+    auto* const counted = replaying() ? &suppressed : nullptr;
+    mine.emplace(unit, EventMaker{envelope(), worker(), series, sealing(&unit.transaction())}, counted);
+    if (step.empty()) return work(*mine, *mine);
+    of_step.emplace(unit, EventMaker{envelope(), worker(), step, sealing(&unit.transaction())}, counted);
+    work(*mine, *of_step);
   });
   auto const result = co_await std::move(running);
   auto const committed = result.outcome == postgres::CommitOutcome::committed;

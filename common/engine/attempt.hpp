@@ -62,11 +62,15 @@ class Attempt final : public Context {
  private:
   Task<bool> commit_unit(std::function<void(UnitOfWork&)> work) override;
   Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work) override;
+  Task<bool> commit_unit_with_step(std::string step, std::function<void(UnitOfWork&)> alone,
+                                   std::function<void(UnitOfWork&, UnitOfWork&)> together) override;
   postgres::TransactionPool& pool() override;
+  postgres::GatheredReads& reads() override;
   void publish_event_now(std::string_view type, std::string data, std::string key, std::string_view series,
                          int ordinal) override;
 
-  Task<bool> write(Uuid id, std::string series, std::function<void(UnitOfWork&)> work);
+  /// @param step of the event, written in the same transaction, or empty; `work` gets the event's unit and the step's
+  Task<bool> write(Uuid id, std::string series, std::string step, std::function<void(UnitOfWork&, UnitOfWork&)> work);
   Task<postgres::CommitResult> run(Uuid event_id, std::function<void(postgres::OpenUnit&)> work);
   /// For the events that this one causes. Without a transaction, only keys in memory are used.
   SealEvent sealing(pqxx::transaction_base* transaction);

@@ -60,7 +60,9 @@ Engine::Engine(boost::asio::io_context& loop, Identity identity, EngineSettings 
       publisher_{loop, ports.producer, ports.pool},
       dispatch_{make_dispatch()},
       housekeeping_timer_{loop} {
-  if (ports.pool != nullptr) committer_.emplace(loop, *ports.pool);
+  if (ports.pool == nullptr) return;
+  committer_.emplace(loop, *ports.pool);
+  reads_.emplace(loop, *ports.pool);
 }
 
 std::unique_ptr<Dispatch> Engine::make_dispatch() {
@@ -86,6 +88,11 @@ postgres::TransactionPool& Engine::pool() {
 UnitCommitter& Engine::committer() {
   static_cast<void>(pool());
   return *committer_;
+}
+
+postgres::GatheredReads& Engine::reads() {
+  static_cast<void>(pool());
+  return *reads_;
 }
 
 void Engine::start() {

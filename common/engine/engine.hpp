@@ -19,6 +19,7 @@
 #include "kafka/producer.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
+#include "postgres/gathered_reads.hpp"
 #include "postgres/pool.hpp"
 #include "resilience/retry_budget.hpp"
 #include "sealing/sealer.hpp"
@@ -123,6 +124,7 @@ class Engine : private Processor, private BatchProcessor {
   /// @throws Failure (outage), as committer(), in an engine without a database.
   postgres::TransactionPool& pool();
   UnitCommitter& committer();
+  postgres::GatheredReads& reads();
   Ports& ports() { return ports_; }
   ErasedFilter const& erased() const { return erased_; }
   /// Whom to leave out from now on. With a database the engine reads this once a second.
@@ -190,6 +192,7 @@ class Engine : private Processor, private BatchProcessor {
   PollThread poll_;
   OutboxPublisher publisher_;
   std::optional<UnitCommitter> committer_;
+  std::optional<postgres::GatheredReads> reads_;
   std::unique_ptr<Dispatch> dispatch_;
   DeliveryPool deliveries_;
   Delivery passing_;  // for an event that is handled on arrival

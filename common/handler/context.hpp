@@ -6,6 +6,7 @@
 #include "json/encode.hpp"
 #include "kafka/cloud_event.hpp"
 #include "observability/log.hpp"
+#include "postgres/gathered_reads.hpp"
 #include "postgres/pool.hpp"
 #include "subjects/subjects.hpp"
 #include "uuid/uuid.hpp"
@@ -91,6 +92,23 @@ class Context {
     return commit_step(std::move(step), std::function<void(UnitOfWork&)>{std::move(work)});
   }
 
+  /// Commits `together(UnitOfWork& step, UnitOfWork& unit)` as commit() does, with an intermediate step in the same
+  /// transaction: what `step` publishes has the ids that a checkpoint of this name would give it. If nothing is
+  /// committed, `alone(UnitOfWork& step)` is committed as a checkpoint before the failure is passed on, so that what
+  /// was paid for is kept. An event whose checkpoint was committed takes commit() at its next attempt.
+  /// @return and @throws as commit()
+  template <class Alone, class Together>
+  Task<bool> commit_with_step(std::string step, Alone alone, Together together) {
+    return commit_unit_with_step(std::move(step), std::function<void(UnitOfWork&)>{std::move(alone)},
+                                 std::function<void(UnitOfWork&, UnitOfWork&)>{std::move(together)});
+  }
+
+  /// Reads `item` together with what other events read at the same time. See postgres::GatheredReads. Only for reading.
+  template <auto Read, class Item>
+  auto read_together(Item item) {
+    return reads().template read<Read>(std::move(item));
+  }
+
   /// Runs `query(pqxx::connection&)` on the pool and returns its result. Only for reading: writes are not protected
   /// against repetition.
   template <class Query>
@@ -108,8 +126,12 @@ class Context {
  private:
   virtual Task<bool> commit_unit(std::function<void(UnitOfWork&)> work) = 0;
   virtual Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work) = 0;
+  virtual Task<bool> commit_unit_with_step(std::string step, std::function<void(UnitOfWork&)> alone,
+                                           std::function<void(UnitOfWork&, UnitOfWork&)> together) = 0;
   /// @throws Failure (outage) in a worker without a database.
   virtual postgres::TransactionPool& pool() = 0;
+  /// @throws as pool().
+  virtual postgres::GatheredReads& reads() = 0;
   virtual void publish_event_now(std::string_view type, std::string data, std::string key, std::string_view series,
                                  int ordinal) = 0;
 };

@@ -152,12 +152,19 @@ FakeContext::Result FakeContext::park(Failure const& failure) {
 
 bool FakeContext::write(Uuid const& id, std::string const& series, std::function<void(UnitOfWork&)> const& work,
                         std::exception_ptr failed) {
+  return write(
+      id, series, {}, [&](UnitOfWork& unit, UnitOfWork&) { work(unit); }, std::move(failed));
+}
+
+bool FakeContext::write(Uuid const& id, std::string const& series, std::string const& step,
+                        std::function<void(UnitOfWork&, UnitOfWork&)> const& work, std::exception_ptr failed) {
   if (inbox_.contains(id)) return false;
   std::vector<std::function<void()>> undo;
   for (auto const& snapshot : snapshots_) undo.push_back(snapshot());
   Unit unit{event_key_, worker_ + '/' + series + '/'};
+  Unit of_step{event_key_, worker_ + '/' + step + '/'};
   try {
-    work(unit);
+    work(unit, step.empty() ? unit : of_step);
     if (failed) std::rethrow_exception(failed);
   } catch (...) {
     for (auto const& each : undo) each();
@@ -165,7 +172,9 @@ bool FakeContext::write(Uuid const& id, std::string const& series, std::function
   }
   inbox_.insert(id);
   ++commits_;
-  if (!replaying_) std::ranges::move(unit.records, std::back_inserter(published_));
+  if (replaying_) return true;
+  std::ranges::move(of_step.records, std::back_inserter(published_));
+  std::ranges::move(unit.records, std::back_inserter(published_));
   return true;
 }
 
@@ -175,6 +184,27 @@ Task<bool> FakeContext::commit_unit(std::function<void(UnitOfWork&)> work) {
 
 Task<bool> FakeContext::commit_step(std::string step, std::function<void(UnitOfWork&)> work) {
   co_return write(name_uuid(event_key_, step), step, work, std::exchange(next_checkpoint_, nullptr));
+}
+
+Task<bool> FakeContext::commit_unit_with_step(std::string step, std::function<void(UnitOfWork&)> alone,
+                                              std::function<void(UnitOfWork&, UnitOfWork&)> together) {
+  std::exception_ptr failed;
+  try {
+    auto const both = [&](UnitOfWork& unit, UnitOfWork& first) { together(first, unit); };
+    co_return write(event_key_, {}, step, both, std::exchange(next_commit_, nullptr));
+  } catch (Fenced const&) {
+    throw;
+  } catch (std::logic_error const&) {  // the test's own mistake
+    throw;
+  } catch (...) {
+    failed = std::current_exception();
+  }
+  write(name_uuid(event_key_, step), step, alone, std::exchange(next_checkpoint_, nullptr));
+  std::rethrow_exception(failed);
+}
+
+postgres::GatheredReads& FakeContext::reads() {
+  throw std::logic_error{"FakeContext has no database: put SQL behind the worker's store"};
 }
 
 postgres::TransactionPool& FakeContext::pool() {

@@ -181,10 +181,16 @@ class FakeContext final : public Context {
   Result park(Failure const& failure);
   bool write(Uuid const& id, std::string const& series, std::function<void(UnitOfWork&)> const& work,
              std::exception_ptr failed = nullptr);
+  /// The same with a step of the event, if it is named; `work` gets the event's unit and the step's.
+  bool write(Uuid const& id, std::string const& series, std::string const& step,
+             std::function<void(UnitOfWork&, UnitOfWork&)> const& work, std::exception_ptr failed);
 
   Task<bool> commit_unit(std::function<void(UnitOfWork&)> work) override;
   Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work) override;
+  Task<bool> commit_unit_with_step(std::string step, std::function<void(UnitOfWork&)> alone,
+                                   std::function<void(UnitOfWork&, UnitOfWork&)> together) override;
   postgres::TransactionPool& pool() override;
+  postgres::GatheredReads& reads() override;
   void publish_event_now(std::string_view type, std::string data, std::string key, std::string_view series,
                          int ordinal) override;
 
