@@ -2,21 +2,50 @@
 
 #include "json/decode.hpp"
 #include "json/encode.hpp"
+#include "postgres/column.hpp"
 #include "postgres/rows.hpp"
 
 #include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include <pqxx/pqxx>
 
 namespace omnibus::assistant {
+namespace {
+
+/// A row of pipeline.llm_responses.
+struct AnswerRow {
+  std::string request_key;
+  std::string event_id;
+  std::string model;
+  std::string response;
+};
+
+// Sorted, so that two transactions with the same answers wait for one another. The outcome is not known yet.
+std::vector<std::monostate> record_answers(pqxx::transaction_base& transaction, std::vector<AnswerRow> const& rows) {
+  auto const all = [&](auto member) {
+    return postgres::column(rows, [&](AnswerRow const& row) { return row.*member; });
+  };
+  transaction.exec(R"(
+      INSERT INTO pipeline.llm_responses (request_key, event_id, model, response, outcome)
+      SELECT a.request_key, a.event_id, a.model, a.response::jsonb, NULL
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS a (request_key, event_id, model, response)
+      ORDER BY a.request_key
+      ON CONFLICT (request_key) DO NOTHING)",
+                   pqxx::params{all(&AnswerRow::request_key), all(&AnswerRow::event_id), all(&AnswerRow::model),
+                                all(&AnswerRow::response)});
+  return std::vector<std::monostate>(rows.size());
+}
+
+}  // namespace
 
 void PostgresAnswers::record(UnitOfWork& unit, Uuid const& event_key, std::string_view step,
                              RecordedAnswer const& answer) {
-  unit.transaction().exec(
-      "INSERT INTO pipeline.llm_responses (request_key, event_id, model, response) VALUES ($1, $2, $3, $4)"
-      " ON CONFLICT (request_key) DO NOTHING",
-      pqxx::params{to_string(request_key(event_key, step)), to_string(event_key), answer.model, json::encode(answer)});
+  unit.write_together<record_answers>(
+      AnswerRow{to_string(request_key(event_key, step)), to_string(event_key), answer.model, json::encode(answer)},
+      [](std::monostate) {});
 }
 
 void PostgresAnswers::forget(UnitOfWork& unit, Uuid const& event_key) {
@@ -28,7 +57,8 @@ Task<std::optional<RecordedAnswer>> PostgresAnswers::find(Context& context, std:
   auto reading = context.read([&](pqxx::connection& connection) {
     pqxx::nontransaction query{connection};
     return postgres::read_optional<std::string>(
-        query, "SELECT response::text FROM pipeline.llm_responses WHERE request_key = $1", pqxx::params{key});
+        query, "SELECT response::text FROM pipeline.llm_responses WHERE request_key = $1 AND response IS NOT NULL",
+        pqxx::params{key});
   });
   auto const text = co_await std::move(reading);
   if (!text) co_return std::nullopt;

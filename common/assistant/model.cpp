@@ -118,6 +118,15 @@ Model::Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, 
 
 Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Message> prompt,
                                 std::vector<llm::Tool> tools, llm::DeltaSink sink) {
+  auto asking = ask_unrecorded(context, turn, std::move(prompt), std::move(tools), std::move(sink));
+  auto answer = co_await std::move(asking);
+  auto recording = record(context, turn, answer);
+  co_await std::move(recording);
+  co_return answer;
+}
+
+Task<RecordedAnswer> Model::ask_unrecorded(Context& context, Turn const& turn, std::vector<llm::Message> prompt,
+                                           std::vector<llm::Tool> tools, llm::DeltaSink sink) {
   llm::ChatRequest request;
   request.messages = std::move(prompt);
   request.tools = std::move(tools);
@@ -126,9 +135,18 @@ Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Me
   RecordedAnswer answer;
   auto asking = complete(context, turn, std::move(request), std::move(sink), answer);
   co_await std::move(asking);
-  auto recording = record(context, turn, answer);
-  co_await std::move(recording);
   co_return answer;
+}
+
+Task<bool> Model::commit_with_answer(Context& context, Turn turn, RecordedAnswer const& answer,
+                                     std::function<void(UnitOfWork&)> work) {
+  auto committing = context.commit_with_step(
+      series_of(turn), [&](UnitOfWork& step) { record(step, context, turn, answer); },
+      [&](UnitOfWork& step, UnitOfWork& unit) {
+        if (answer.call) step.publish(*answer.call, to_string(turn.conversation));
+        work(unit);
+      });
+  co_return co_await std::move(committing);
 }
 
 Task<> Model::complete(Context& context, Turn const& turn, llm::ChatRequest request, llm::DeltaSink sink,
@@ -171,11 +189,13 @@ Task<> Model::complete(Context& context, Turn const& turn, llm::ChatRequest requ
   }
 }
 
+void Model::record(UnitOfWork& unit, Context& context, Turn const& turn, RecordedAnswer const& answer) {
+  answers_->record(unit, context.event_key(), turn.step, answer);
+  if (answer.call) unit.publish(*answer.call, to_string(turn.conversation));
+}
+
 Task<> Model::record(Context& context, Turn const& turn, RecordedAnswer const& answer) {
-  auto recording = context.checkpoint(series_of(turn), [&](UnitOfWork& unit) {
-    answers_->record(unit, context.event_key(), turn.step, answer);
-    if (answer.call) unit.publish(*answer.call, to_string(turn.conversation));
-  });
+  auto recording = context.checkpoint(series_of(turn), [&](UnitOfWork& unit) { record(unit, context, turn, answer); });
   co_await std::move(recording);
 }
 

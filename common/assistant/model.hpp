@@ -46,6 +46,14 @@ class Model {
   Task<RecordedAnswer> ask(Context& context, Turn turn, std::vector<llm::Message> prompt, std::vector<llm::Tool> tools,
                            llm::DeltaSink sink);
 
+  /// As ask(), for an answer that is recorded with its turn: pass it to commit_with_answer().
+  Task<RecordedAnswer> ask_unrecorded(Context& context, Turn const& turn, std::vector<llm::Message> prompt,
+                                      std::vector<llm::Tool> tools, llm::DeltaSink sink);
+  /// Commits `work`, which records `answer`, together with the event of its call. If nothing is committed, the answer
+  /// is recorded alone, and kept for the next attempt. @return and @throws as Context::commit().
+  Task<bool> commit_with_answer(Context& context, Turn turn, RecordedAnswer const& answer,
+                                std::function<void(UnitOfWork&)> work);
+
   /// Asks for a structured answer. What is unambiguous is accepted (see read_structured); otherwise the model is asked
   /// once more, with what was wrong, at most 500 characters of its first answer, and twice the longest answer if the
   /// first one was cut. A refusal is not asked again. Both answers are recorded, under the turn's step and that step
@@ -92,7 +100,9 @@ class Model {
   /// @param answer gets the answer and the records of its calls, also of a call that failed. @throws llm::LlmError.
   Task<> complete(Context& context, Turn const& turn, llm::ChatRequest request, llm::DeltaSink sink,
                   RecordedAnswer& answer);
-  /// Records an answer together with the event of its call.
+  /// Records an answer, and publishes the event of its call.
+  void record(UnitOfWork& unit, Context& context, Turn const& turn, RecordedAnswer const& answer);
+  /// The same in a checkpoint.
   Task<> record(Context& context, Turn const& turn, RecordedAnswer const& answer);
 
   using ReadDocument = std::function<std::optional<json::DecodeError>(std::string const& document)>;
