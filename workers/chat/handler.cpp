@@ -7,21 +7,30 @@
 #include "workers/chat/prompt.hpp"
 
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace omnibus::chat {
 namespace {
 
-constexpr std::int32_t longest_history = 200;  // messages read; the prompt's token budget decides how many are used
+constexpr auto taken_over = "a person has taken the conversation over";
+
+ChatTurn turn_of(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
+                 TurnOutcome outcome) {
+  return {context.event_key(),         conversation.id, message.domain,
+          message.session_id,          message.text,    context.timestamp_ms(),
+          conversation.takeover_epoch, outcome};
+}
 
 }  // namespace
 
 Task<> ChatHandler::handle(Context& context, ChatMessageReceived const& message) {
-  auto opening = store_->open(context, message, longest_history);
-  auto const conversation = co_await std::move(opening);
+  auto tokens = settings_.history_tokens;
+  auto opening = store_->open(context, message, left_for_history(message, tokens));
+  auto conversation = co_await std::move(opening);
   if (conversation.already_handled) co_return;
   if (context.replaying()) {
-    auto again = replay(context, message, conversation);
+    auto again = replay(context, turn_of(context, message, conversation, TurnOutcome::answered), conversation);
     co_return co_await std::move(again);
   }
   if (!conversation.allowed) {
@@ -30,29 +39,37 @@ Task<> ChatHandler::handle(Context& context, ChatMessageReceived const& message)
   }
   if (conversation.resolved) throw Failure::permanent("the conversation is closed", "closed_conversation");
   if (conversation.with_person) {
-    auto silence = stay_silent(context, message, conversation);
+    auto silence = finish(context, turn_of(context, message, conversation, TurnOutcome::suppressed));
     co_return co_await std::move(silence);
   }
-  std::optional<std::string> text = conversation.recorded_answer;
-  auto tokens = settings_.history_tokens;
+  auto turn = turn_of(context, message, conversation, TurnOutcome::answered);
+  auto text = std::move(conversation.recorded_answer);
   std::string unanswered;
   while (!text && unanswered.empty()) {
     try {
-      auto asking = ask(context, message, conversation, tokens);
-      text = co_await std::move(asking);
+      // Moved: while a model is asked, nothing is held but its prompt.
+      auto asking = ask(context, message, conversation.id, std::move(conversation.history), tokens);
+      turn.paid_for = co_await std::move(asking);
+      text = turn.paid_for->text;
+      continue;
     } catch (llm::LlmError const& error) {
-      if (error.kind() == llm::LlmError::Kind::context_length && tokens == settings_.history_tokens) {
-        tokens = assistant::Model::shorter(tokens);
+      if (error.kind() != llm::LlmError::Kind::context_length || tokens != settings_.history_tokens) {
+        // Throws to retry, unless the visitor has waited long enough.
+        unanswered = model_->give_up(context, error);
         continue;
       }
-      // Throws to retry, unless the visitor has waited long enough.
-      unanswered = model_->give_up(context, error);
     }
+    tokens = assistant::Model::shorter(tokens);
+    auto reading = read_history(context, message, tokens);
+    conversation.history = co_await std::move(reading);
   }
   auto const is_answered = text && has_words(*text);
   if (text && !is_answered) unanswered = to_string(llm::LlmError::Kind::no_words);
-  auto finishing = is_answered ? answer(context, message, conversation, std::move(*text))
-                               : fall_back(context, message, conversation, std::move(unanswered));
+  if (is_answered)
+    turn.answer = *std::move(text);
+  else
+    turn.outcome = TurnOutcome::fallback;
+  auto finishing = finish(context, std::move(turn), std::move(unanswered));
   co_await std::move(finishing);
 }
 
@@ -62,48 +79,64 @@ Task<> ChatHandler::handle(Context& context, ChatConsentRecorded const& consent)
   co_await std::move(committing);
 }
 
-Task<std::string> ChatHandler::ask(Context& context, ChatMessageReceived const& message,
-                                   Conversation const& conversation, std::int32_t history_tokens) {
-  auto prompt =
-      make_prompt(settings_.instructions, conversation.history, message.text, static_cast<std::size_t>(history_tokens));
-  DeltaPublisher deltas{context, conversation.id};
-  auto asking = model_->ask(context, {message.domain, conversation.id}, std::move(prompt), {},
-                            [&deltas](std::string_view piece) { deltas.add(piece); });
-  auto answer = co_await std::move(asking);
-  deltas.flush();
-  co_return std::move(answer.text);
+std::int64_t ChatHandler::left_for_history(ChatMessageReceived const& message, std::int32_t tokens) const {
+  return history_budget(settings_.instructions, message.text, static_cast<std::size_t>(tokens));
 }
 
-Task<> ChatHandler::answer(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
-                           std::string text) {
-  auto committing = context.commit([&](UnitOfWork& unit) {
-    auto const untouched =
-        store_->append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-    auto const key = to_string(conversation.id);
-    std::string const id{context.event().id};
-    if (!untouched) {
-      model_->forget_answers(unit, context.event_key());
-      return unit.publish(ChatReplySuppressed{conversation.id, id, "a person has taken the conversation over"}, key);
-    }
-    store_->append_answer(unit, conversation, context.event_key(), text);
-    unit.publish(ChatReplyGenerated{conversation.id, id, text}, key);
-  });
+Task<std::vector<PastMessage>> ChatHandler::read_history(Context& context, ChatMessageReceived const& message,
+                                                         std::int32_t tokens) {
+  auto opening = store_->open(context, message, left_for_history(message, tokens));
+  auto conversation = co_await std::move(opening);
+  co_return std::move(conversation.history);
+}
+
+Task<assistant::RecordedAnswer> ChatHandler::ask(Context& context, ChatMessageReceived const& message,
+                                                 Uuid const& conversation, std::vector<PastMessage> history,
+                                                 std::int32_t tokens) {
+  auto prompt = make_prompt(settings_.instructions, std::move(history), message.text, static_cast<std::size_t>(tokens));
+  DeltaPublisher deltas{context, conversation};
+  assistant::Turn const turn{message.domain, conversation};
+  auto asking = model_->ask_unrecorded(context, turn, std::move(prompt), {},
+                                       [&deltas](std::string_view piece) { deltas.add(piece); });
+  auto answer = co_await std::move(asking);
+  deltas.flush();
+  co_return answer;
+}
+
+Task<> ChatHandler::finish(Context& context, ChatTurn turn, std::string reason) {
+  auto const store = [&](UnitOfWork& unit) {
+    store_->store_turn(unit, turn, [&](TurnOutcome outcome) {
+      auto const key = to_string(turn.conversation_id);
+      std::string const id{context.event().id};
+      if (outcome == TurnOutcome::answered)
+        unit.publish(ChatReplyGenerated{turn.conversation_id, id, turn.answer}, key);
+      else if (outcome == TurnOutcome::fallback)
+        unit.publish(ChatReplyFallback{turn.conversation_id, id, settings_.fallback_text, reason}, key);
+      else
+        unit.publish(ChatReplySuppressed{turn.conversation_id, id, taken_over}, key);
+    });
+  };
+  auto committing =
+      turn.paid_for ? model_->commit_with_answer(context, {turn.domain, turn.conversation_id}, *turn.paid_for, store)
+                    : context.commit(store);
   co_await std::move(committing);
 }
 
-Task<> ChatHandler::replay(Context& context, ChatMessageReceived const& message, Conversation const& conversation) {
-  if (!conversation.recorded_answer || !has_words(*conversation.recorded_answer)) {
-    context.pass_over("no recorded answer");
-    co_return;
-  }
+Task<> ChatHandler::replay(Context& context, ChatTurn turn, Conversation const& conversation) {
+  auto const has_answer = conversation.recorded_answer && has_words(*conversation.recorded_answer);
+  if (!conversation.outcome && has_answer) co_return context.pass_over("its turn has not ended");
+  turn.outcome = conversation.outcome.value_or(TurnOutcome::answered);
+  if (turn.outcome == TurnOutcome::parked) co_return context.pass_over("given up");
+  if (turn.outcome == TurnOutcome::answered && !has_answer) co_return context.pass_over("no recorded answer");
+  if (turn.outcome == TurnOutcome::answered) turn.answer = *conversation.recorded_answer;
   auto deleted = false;
   auto committing = context.commit([&](UnitOfWork& unit) {
-    deleted = store_->was_deleted(unit, conversation, context.event_key());
+    deleted = store_->was_deleted(unit, turn);
     if (deleted) return;
-    store_->append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-    store_->append_answer(unit, conversation, context.event_key(), *conversation.recorded_answer);
-    unit.publish(ChatReplyGenerated{conversation.id, std::string{context.event().id}, *conversation.recorded_answer},
-                 to_string(conversation.id));
+    store_->store_again(unit, turn);
+    if (turn.outcome == TurnOutcome::answered)
+      unit.publish(ChatReplyGenerated{turn.conversation_id, std::string{context.event().id}, turn.answer},
+                   to_string(turn.conversation_id));
   });
   auto const committed = co_await std::move(committing);
   if (committed && deleted) context.pass_over("deleted");
@@ -117,29 +150,9 @@ Task<> ChatHandler::refuse(Context& context, Conversation const& conversation) {
   co_await std::move(committing);
 }
 
-Task<> ChatHandler::stay_silent(Context& context, ChatMessageReceived const& message,
-                                Conversation const& conversation) {
-  auto committing = context.commit([&](UnitOfWork& unit) {
-    store_->append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-    unit.publish(ChatReplySuppressed{conversation.id, std::string{context.event().id},
-                                     "a person has taken the conversation over"},
-                 to_string(conversation.id));
-  });
-  co_await std::move(committing);
-}
-
-Task<> ChatHandler::fall_back(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
-                              std::string reason) {
-  auto committing = context.commit([&](UnitOfWork& unit) {
-    store_->append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-    unit.publish(ChatReplyFallback{conversation.id, std::string{context.event().id}, settings_.fallback_text, reason},
-                 to_string(conversation.id));
-  });
-  co_await std::move(committing);
-}
-
 void ChatHandler::gave_up(Context& context, ChatMessageReceived const& message, Failure const& failure,
                           UnitOfWork& unit) {
+  store_->note_parked(unit, context.event_key());
   auto const& reason = failure.error_class();
   auto const derived = conversation_id_of(message.domain, message.session_id);
   auto const conversation = message.conversation_id.value_or(derived);

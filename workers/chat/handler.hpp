@@ -14,14 +14,15 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace omnibus::chat {
 
-/// Answers a visitor's message with the model and stores both in the conversation. The answer is recorded before
-/// anything else is written, so that it is paid for once. If a person takes over the conversation in between, it gets
-/// no reply. If no model answers, the visitor gets a fixed text, which is never stored as an answer. A replay asks
-/// no model: it stores a lost turn again with its recorded answer. Where the tenant asks for consent to processing, a
-/// message of a visitor who has not given it is neither stored nor answered.
+/// Answers a visitor's message with the model and stores both in the conversation. The answer is recorded with the
+/// turn, or alone if that fails, so that it is paid for once. If a person takes over the conversation in between, it
+/// gets no reply. If no model answers, the visitor gets a fixed text, which is never stored as an answer. A replay asks
+/// no model: it stores a lost turn again as its outcome was, with its recorded answer. Where the tenant asks for
+/// consent to processing, a message of a visitor who has not given it is neither stored nor answered.
 class ChatHandler {
  public:
   static constexpr std::string_view name = "chat";
@@ -44,15 +45,16 @@ class ChatHandler {
   void gave_up(Context& context, ChatMessageReceived const& message, Failure const& failure, UnitOfWork& unit);
 
  private:
-  Task<std::string> ask(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
-                        std::int32_t history_tokens);
-  Task<> answer(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
-                std::string text);
-  Task<> replay(Context& context, ChatMessageReceived const& message, Conversation const& conversation);
+  Task<assistant::RecordedAnswer> ask(Context& context, ChatMessageReceived const& message, Uuid const& conversation,
+                                      std::vector<PastMessage> history, std::int32_t tokens);
+  /// Stores the turn and publishes what became of it. @param reason why no model answered
+  Task<> finish(Context& context, ChatTurn turn, std::string reason = {});
+  Task<> replay(Context& context, ChatTurn turn, Conversation const& conversation);
   Task<> refuse(Context& context, Conversation const& conversation);
-  Task<> stay_silent(Context& context, ChatMessageReceived const& message, Conversation const& conversation);
-  Task<> fall_back(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
-                   std::string reason);
+  Task<std::vector<PastMessage>> read_history(Context& context, ChatMessageReceived const& message,
+                                              std::int32_t tokens);
+  /// The part of a prompt's tokens that the history may take.
+  std::int64_t left_for_history(ChatMessageReceived const& message, std::int32_t tokens) const;
 
   ChatSettings const settings_;
   std::unique_ptr<ConversationStore> store_;

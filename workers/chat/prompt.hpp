@@ -4,6 +4,7 @@
 #include "llm/llm.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,9 +21,12 @@ struct PastMessage {
 /// budgets only; the provider reports the real usage.
 std::size_t estimate_tokens(std::string_view text);
 
+/// The estimated tokens that a budget leaves for the history; may be negative.
+std::int64_t history_budget(std::string_view instructions, std::string_view message, std::size_t token_budget);
+
 /// The instructions, then as much of the newest history as fits `token_budget` together with them and the message, then
 /// the message, which is always included. A colleague's message gets the role of the assistant.
-std::vector<llm::Message> make_prompt(std::string_view instructions, std::vector<PastMessage> const& history,
+std::vector<llm::Message> make_prompt(std::string_view instructions, std::vector<PastMessage> history,
                                       std::string_view message, std::size_t token_budget);
 
 }  // namespace omnibus::chat

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <utility>
+#include <vector>
 
 #include <pqxx/pqxx>
 
@@ -32,6 +33,12 @@ class EffectDatabase : public omnibus::test::TestDatabase {
   std::int64_t number(std::string const& query) const {
     pqxx::connection connection{url()};
     return pqxx::nontransaction{connection}.query_value<std::int64_t>(query);
+  }
+  std::vector<std::string> texts(std::string const& query) const {
+    pqxx::connection connection{url()};
+    std::vector<std::string> found;
+    for (auto const& [text] : pqxx::nontransaction{connection}.query<std::string>(query)) found.push_back(text);
+    return found;
   }
   std::int64_t effects() const { return number("SELECT count(*) FROM effects"); }
   std::int64_t outbox() const { return number("SELECT count(*) FROM pipeline.outbox"); }

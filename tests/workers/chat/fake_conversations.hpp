@@ -6,11 +6,11 @@
 #include "tests/common/assistant/fake_answers.hpp"
 #include "workers/chat/store.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,7 +27,8 @@ struct Conversations {
     std::optional<bool> processing;  ///< the visitor's newest word on it
   };
   std::map<Uuid, Row> rows;
-  std::set<Uuid> forgotten;  ///< conversations that were deleted on purpose
+  std::map<Uuid, TurnOutcome> outcomes;  ///< by event
+  std::set<Uuid> forgotten;              ///< conversations that were deleted on purpose
   std::set<std::string> tenants{"shop.example"};
   bool consent_required = false;
   bool away = false;  ///< nothing can be read
@@ -36,10 +37,10 @@ struct Conversations {
 /// A store over them.
 class FakeConversations final : public ConversationStore {
  public:
-  FakeConversations(Conversations& stored, assistant::test::RecordedAnswers const& answers)
+  FakeConversations(Conversations& stored, assistant::test::RecordedAnswers& answers)
       : stored_{stored}, answers_{answers} {}
 
-  Task<Conversation> open(Context& context, ChatMessageReceived const& message, std::int32_t) override {
+  Task<Conversation> open(Context& context, ChatMessageReceived const& message, std::int64_t) override {
     if (stored_.away) throw Failure::outage("the database is away");
     if (!stored_.tenants.contains(message.domain)) throw Failure::permanent("domain is no tenant", "unknown_tenant");
     Conversation conversation;
@@ -54,19 +55,25 @@ class FakeConversations final : public ConversationStore {
     auto const key = context.event_key();
     if (auto const found = answers_.find({key, key}); found != answers_.end())
       conversation.recorded_answer = found->second.text;
+    if (auto const found = stored_.outcomes.find(key); found != stored_.outcomes.end())
+      conversation.outcome = found->second;
     co_return conversation;
   }
-  bool was_deleted(UnitOfWork&, Conversation const& conversation, Uuid const&) override {
-    return stored_.forgotten.contains(conversation.id);
+  bool was_deleted(UnitOfWork&, ChatTurn const& turn) override {
+    return stored_.forgotten.contains(turn.conversation_id);
   }
-  bool append_message(UnitOfWork&, Conversation const& before, ChatMessageReceived const& message,
-                      Uuid const& event_key, std::int64_t) override {
-    auto& row = stored_.rows[before.id];
-    if (row.handled.insert(event_key).second) row.messages.push_back({"user", message.text});
-    return row.takeover_epoch == before.takeover_epoch && !row.with_person;
+  void store_turn(UnitOfWork&, ChatTurn turn, std::function<void(TurnOutcome)> then) override {
+    auto const& row = stored_.rows[turn.conversation_id];
+    auto const touched = row.takeover_epoch != turn.takeover_epoch || row.with_person;
+    if (turn.outcome == TurnOutcome::answered && touched) turn.outcome = TurnOutcome::suppressed;
+    if (turn.paid_for) answers_.emplace(std::pair{turn.event_key, turn.event_key}, *turn.paid_for);
+    stored_.outcomes[turn.event_key] = turn.outcome;
+    store(turn);
+    then(turn.outcome);
   }
-  void append_answer(UnitOfWork&, Conversation const& conversation, Uuid const&, std::string_view text) override {
-    stored_.rows[conversation.id].messages.push_back({"assistant", std::string{text}});
+  void store_again(UnitOfWork&, ChatTurn turn) override { store(turn); }
+  void note_parked(UnitOfWork&, Uuid const& event_key) override {
+    if (answers_.contains({event_key, event_key})) stored_.outcomes[event_key] = TurnOutcome::parked;
   }
   void record_consent(UnitOfWork&, ChatConsentRecorded const& consent, Uuid const&) override {
     auto& row = stored_.rows[conversation_id_of(consent.domain, consent.session_id)];
@@ -74,8 +81,15 @@ class FakeConversations final : public ConversationStore {
   }
 
  private:
+  void store(ChatTurn const& turn) {
+    auto& row = stored_.rows[turn.conversation_id];
+    if (!row.handled.insert(turn.event_key).second) return;
+    row.messages.push_back({"user", turn.text});
+    if (turn.outcome == TurnOutcome::answered) row.messages.push_back({"assistant", turn.answer});
+  }
+
   Conversations& stored_;
-  assistant::test::RecordedAnswers const& answers_;
+  assistant::test::RecordedAnswers& answers_;
 };
 
 }  // namespace omnibus::chat::test

@@ -21,6 +21,22 @@ constexpr auto domain = "shop.example";
 PostgresConversations store;
 assistant::PostgresAnswers answers;
 
+ChatTurn turn_of(Context& context, ChatMessageReceived const& message, Conversation const& conversation,
+                 std::string answer) {
+  return {context.event_key(),         conversation.id,       message.domain,
+          message.session_id,          message.text,          context.timestamp_ms(),
+          conversation.takeover_epoch, TurnOutcome::answered, std::move(answer)};
+}
+
+void ignore(TurnOutcome) {}
+
+assistant::RecordedAnswer paid(std::string text) {
+  assistant::RecordedAnswer answer;
+  answer.text = std::move(text);
+  answer.model = "omnibus-small";
+  return answer;
+}
+
 using Step = std::function<Task<>(Context&, ChatMessageReceived const&)>;
 
 /// Runs one step of a handler for one message, in an engine of its own.
@@ -67,16 +83,14 @@ class Turn {
     return run({domain, session, text, {}}, [reply](Context& context, ChatMessageReceived const& message) -> Task<> {
       auto opening = store.open(context, message, 100);
       auto const conversation = co_await std::move(opening);
-      auto committing = context.commit([&](UnitOfWork& unit) {
-        store.append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-        store.append_answer(unit, conversation, context.event_key(), reply);
-      });
+      auto committing = context.commit(
+          [&](UnitOfWork& unit) { store.store_turn(unit, turn_of(context, message, conversation, reply), ignore); });
       co_await std::move(committing);
     });
   }
 
   /// What a turn finds.
-  std::pair<Conversation, std::string> look(ChatMessageReceived const& message, std::int32_t history = 100) {
+  std::pair<Conversation, std::string> look(ChatMessageReceived const& message, std::int64_t history = 100) {
     Conversation found;
     auto failed = run(message, [&](Context& context, ChatMessageReceived const& received) -> Task<> {
       auto opening = store.open(context, received, history);
@@ -116,15 +130,24 @@ TEST_CASE("a session's first message opens a conversation whose id anyone can de
   CHECK_FALSE(conversation.recorded_answer);
 }
 
-TEST_CASE("history is read oldest first, and of a long one the newest part") {
+TEST_CASE("history is read oldest first, and of a long one the newest part within the budget") {
   Turn turn;
   REQUIRE(turn.answer("s1", "one", "two").empty());
   REQUIRE(turn.answer("s1", "three", "four").empty());
   REQUIRE(turn.answer("s2", "elsewhere", "else").empty());
   CHECK(texts(turn.look({domain, "s1", "five", {}}).first.history) ==
         std::vector<std::string>{"user: one", "assistant: two", "user: three", "assistant: four"});
-  CHECK(texts(turn.look({domain, "s1", "five", {}}, 3).first.history) ==
-        std::vector<std::string>{"assistant: two", "user: three", "assistant: four"});
+  auto const cost = estimate_tokens("two") + estimate_tokens("three") + estimate_tokens("four");
+  auto const within = [&](std::size_t tokens) {
+    return texts(turn.look({domain, "s1", "five", {}}, static_cast<std::int64_t>(tokens)).first.history);
+  };
+  CHECK(within(cost) == std::vector<std::string>{"assistant: two", "user: three", "assistant: four"});
+  CHECK(within(cost - 1) == std::vector<std::string>{"user: three", "assistant: four"});
+  CHECK(within(0).empty());
+  CHECK(texts(turn.look({domain, "s1", "five", {}}, -7).first.history).empty());
+  // What is older than a message that does not fit is left out as well; bytes count, not characters.
+  REQUIRE(turn.answer("s1", "\u00e4\u00f6\u00fc\u00df\u20ac" + std::string(500, 'x'), "ok").empty());
+  CHECK(within(100) == std::vector<std::string>{"assistant: ok"});
 }
 
 TEST_CASE("a resolved conversation says so, and so does one that a person has") {
@@ -153,19 +176,19 @@ TEST_CASE("a conversation id of another session, tenant or conversation is refus
 TEST_CASE("a take-over between the read and the commit is noticed at the commit") {
   Turn turn;
   REQUIRE(turn.answer("s1", "one", "two").empty());
-  std::vector<bool> untouched;
+  std::vector<TurnOutcome> outcomes;
   auto const turn_with = [&](std::string const& meanwhile) {
-    return turn.run(
-        {domain, "s1", "three", {}}, [&, meanwhile](Context& context, ChatMessageReceived const& message) -> Task<> {
-          auto opening = store.open(context, message, 100);
-          auto const conversation = co_await std::move(opening);
-          if (!meanwhile.empty()) turn.database.execute(meanwhile);
-          auto committing = context.commit([&](UnitOfWork& unit) {
-            untouched.push_back(
-                store.append_message(unit, conversation, message, context.event_key(), context.timestamp_ms()));
-          });
-          co_await std::move(committing);
-        });
+    return turn.run({domain, "s1", "three", {}},
+                    [&, meanwhile](Context& context, ChatMessageReceived const& message) -> Task<> {
+                      auto opening = store.open(context, message, 100);
+                      auto const conversation = co_await std::move(opening);
+                      if (!meanwhile.empty()) turn.database.execute(meanwhile);
+                      auto committing = context.commit([&](UnitOfWork& unit) {
+                        store.store_turn(unit, turn_of(context, message, conversation, "four"),
+                                         [&](TurnOutcome outcome) { outcomes.push_back(outcome); });
+                      });
+                      co_await std::move(committing);
+                    });
   };
   CHECK(turn_with("").empty());
   CHECK(
@@ -174,8 +197,11 @@ TEST_CASE("a take-over between the read and the commit is noticed at the commit"
   turn.database.execute("UPDATE conversations SET owner_id = NULL, takeover_epoch = takeover_epoch + 1");
   CHECK(turn_with("UPDATE conversations SET takeover_epoch = takeover_epoch + 2").empty());
   CHECK(turn_with("").empty());
-  CHECK(untouched == std::vector<bool>{true, false, false, true});
-  CHECK(turn.database.number("SELECT max(seq) FROM messages") == 6);
+  CHECK(outcomes == std::vector<TurnOutcome>{TurnOutcome::answered, TurnOutcome::suppressed, TurnOutcome::suppressed,
+                                             TurnOutcome::answered});
+  CHECK(turn.database.number("SELECT max(seq) FROM messages") == 8);
+  CHECK(turn.database.number("SELECT count(*) FROM messages WHERE role = 'assistant'") == 3);
+  CHECK(turn.database.number("SELECT count(*) FROM pipeline.llm_responses WHERE outcome = 'suppressed'") == 2);
 }
 
 TEST_CASE("an answer that was recorded is found again by the same event, and by no other") {
@@ -183,11 +209,8 @@ TEST_CASE("an answer that was recorded is found again by the same event, and by 
   ChatMessageReceived const message{domain, "s1", "one", {}};
   auto const record = to_binary_record(originate("/test", message.type), json::encode(message), topic, "any key");
   auto const recording = [](Context& context, ChatMessageReceived const&) -> Task<> {
-    assistant::RecordedAnswer answer;
-    answer.text = "the \"answer\"\n";
-    answer.model = "omnibus-small";
-    auto committing =
-        context.checkpoint("answer", [&](UnitOfWork& unit) { answers.record(unit, context.event_key(), {}, answer); });
+    auto committing = context.checkpoint(
+        "answer", [&](UnitOfWork& unit) { answers.record(unit, context.event_key(), {}, paid("the \"answer\"\n")); });
     co_await std::move(committing);
   };
   REQUIRE(turn.run_record(record, recording).empty());
@@ -199,6 +222,7 @@ TEST_CASE("an answer that was recorded is found again by the same event, and by 
                           })
               .empty());
   CHECK(found.recorded_answer == "the \"answer\"\n");
+  CHECK_FALSE(found.outcome);
   CHECK_FALSE(found.already_handled);
   CHECK_FALSE(turn.look(message).first.recorded_answer);
 }
@@ -213,7 +237,9 @@ TEST_CASE("a turn that was committed is known as handled when its event comes ag
     auto const conversation = co_await std::move(opening);
     handled.push_back(conversation.already_handled);
     auto committing = context.commit([&](UnitOfWork& unit) {
-      store.append_message(unit, conversation, received, context.event_key(), context.timestamp_ms());
+      auto stored = turn_of(context, received, conversation, {});
+      stored.outcome = TurnOutcome::fallback;
+      store.store_turn(unit, std::move(stored), ignore);
     });
     co_await std::move(committing);
   };
@@ -241,10 +267,9 @@ TEST_CASE("a turn is stored once, by whomever: by a replay first or by the worke
     auto opening = store.open(context, message, 100);
     auto const conversation = co_await std::move(opening);
     auto committing = context.commit([&](UnitOfWork& unit) {
-      for (int i = 0; i < 2; ++i) {
-        store.append_message(unit, conversation, message, context.event_key(), context.timestamp_ms());
-        store.append_answer(unit, conversation, context.event_key(), "two");
-      }
+      auto const stored = turn_of(context, message, conversation, "two");
+      for (int i = 0; i < 2; ++i) store.store_again(unit, stored);
+      store.store_turn(unit, stored, ignore);
     });
     co_await std::move(committing);
   };
@@ -253,17 +278,58 @@ TEST_CASE("a turn is stored once, by whomever: by a replay first or by the worke
   CHECK(turn.database.number("SELECT max(seq) FROM messages") == 2);
 }
 
-TEST_CASE("an answer that nobody was given is forgotten") {
+TEST_CASE("turns stored in one statement are numbered as if one came after the other") {
   Turn turn;
-  auto const step = [](Context& context, ChatMessageReceived const&) -> Task<> {
-    assistant::RecordedAnswer answer;
-    answer.text = "too late";
+  REQUIRE(turn.answer("s1", "before", "all").empty());
+  auto const step = [](Context& context, ChatMessageReceived const& message) -> Task<> {
+    auto opening = store.open(context, message, 100);
+    auto const conversation = co_await std::move(opening);
     auto committing = context.commit([&](UnitOfWork& unit) {
-      answers.record(unit, context.event_key(), {}, answer);
-      answers.forget(unit, context.event_key());
+      for (auto const* const each : {"a", "b", "c", "d"}) {
+        auto stored = turn_of(context, message, conversation, std::string{"re: "} + each);
+        stored.event_key = name_uuid(context.event_key(), each);
+        stored.text = each;
+        if (*each == 'b') stored.outcome = TurnOutcome::fallback;
+        if (*each == 'c') {
+          stored.session_id = "s2";
+          stored.conversation_id = conversation_id_of(domain, "s2");
+        }
+        stored.paid_for = paid(stored.answer);
+        store.store_turn(unit, std::move(stored), [&unit](TurnOutcome outcome) {
+          if (outcome == TurnOutcome::fallback) unit.publish(ChatReplyFallback{}, "any");
+        });
+      }
     });
     co_await std::move(committing);
   };
   CHECK(turn.run({domain, "s1", "one", {}}, step).empty());
-  CHECK(turn.database.number("SELECT count(*) FROM pipeline.llm_responses") == 0);
+  CHECK(turn.database.texts("SELECT concat_ws(' ', session_id, seq, content) FROM messages"
+                            " JOIN conversations c ON c.id = conversation_id ORDER BY session_id, seq") ==
+        std::vector<std::string>{"s1 1 before", "s1 2 all", "s1 3 a", "s1 4 re: a", "s1 5 b", "s1 6 d", "s1 7 re: d",
+                                 "s2 1 c", "s2 2 re: c"});
+  CHECK(turn.database.number(
+            "SELECT count(*) FROM messages m JOIN pipeline.llm_responses r ON m.in_reply_to = r.request_key"
+            " WHERE m.created_at = r.created_at AND r.response ->> 'text' = m.content") == 3);
+}
+
+TEST_CASE("the outcome of a turn is found by a replay, and that of one given up as well") {
+  Turn turn;
+  ChatMessageReceived const message{domain, "s1", "one", {}};
+  auto const record = to_binary_record(originate("/test", message.type), json::encode(message), topic, "any key");
+  auto const recording = [](Context& context, ChatMessageReceived const&) -> Task<> {
+    auto committing = context.checkpoint(
+        "answer", [&](UnitOfWork& unit) { answers.record(unit, context.event_key(), {}, paid("too late")); });
+    co_await std::move(committing);
+    auto noting = context.checkpoint("parked", [&](UnitOfWork& unit) { store.note_parked(unit, context.event_key()); });
+    co_await std::move(noting);
+  };
+  REQUIRE(turn.run_record(record, recording).empty());
+  Conversation found;
+  auto const look = [&](Context& context, ChatMessageReceived const& received) -> Task<> {
+    auto opening = store.open(context, received, 100);
+    found = co_await std::move(opening);
+  };
+  REQUIRE(turn.run_record(record, look).empty());
+  CHECK(found.outcome == TurnOutcome::parked);
+  CHECK(found.recorded_answer == "too late");
 }
