@@ -1,6 +1,8 @@
 #include "workers/conversation/store.hpp"
 
 #include "json/decode.hpp"
+#include "postgres/column.hpp"
+#include "postgres/prepared.hpp"
 #include "postgres/rows.hpp"
 
 #include <stdexcept>
@@ -12,10 +14,11 @@
 namespace omnibus::conversation {
 namespace {
 
-// Long stories are cut: a prompt holds as much of a person as leaves room for the conversation.
-constexpr auto open_query = R"(
-  SELECT (SELECT status FROM tenants WHERE domain = $1) AS tenant_status,
-         EXISTS (SELECT FROM pipeline.forgotten WHERE id = $2) AS erased,
+// Of many turns: each row's subqueries read by a key, whatever the tables hold, so that one plan serves all. Long
+// stories are cut: a prompt holds as much of a person as leaves room for the conversation.
+constexpr postgres::Prepared open_conversations{"open_conversations", R"(
+  SELECT (SELECT status FROM tenants WHERE domain = a.domain) AS tenant_status,
+         (SELECT id FROM pipeline.forgotten WHERE id = a.conversation_id) IS NOT NULL AS erased,
          c.status, c.match_id, c.total_tokens AS tokens, (c.spent_usd * 1000000000)::bigint AS cost_nano_usd,
          (1000 * extract(epoch FROM clock_timestamp() - c.started_at))::bigint AS age_ms,
          (SELECT coalesce(max(turn_number), 0) FROM omniscient_turns WHERE conversation_id = c.id) AS turns,
@@ -36,14 +39,21 @@ constexpr auto open_query = R"(
             'speaker_role', t.speaker_role, 'message', t.message) ORDER BY t.turn_number), '[]'))
           FROM (SELECT turn_number, speaker_role, message,
                        sum(octet_length(message)) OVER (ORDER BY turn_number DESC) AS bytes
-                FROM omniscient_turns WHERE conversation_id = c.id AND turn_number < $3) AS t
-          WHERE t.bytes <= 4 * $4::bigint OR t.turn_number = $3 - 1)::text AS history
-  FROM (SELECT) AS one
-  LEFT JOIN omniscient_conversations c ON c.id = $2 AND c.domain = $1
-  LEFT JOIN omniscient_matches m ON m.id = c.match_id
-  LEFT JOIN users own ON own.id = CASE WHEN $3 % 2 = 1 THEN m.user_a_id ELSE m.user_b_id END
-  LEFT JOIN users other ON other.id = CASE WHEN $3 % 2 = 1 THEN m.user_b_id ELSE m.user_a_id END
-  LEFT JOIN personal_stories s ON s.user_id = own.id)";
+                FROM omniscient_turns WHERE conversation_id = c.id AND turn_number < a.turn_number) AS t
+          WHERE t.bytes <= 4 * a.history_tokens OR t.turn_number = a.turn_number - 1)::text AS history
+  FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
+    AS a (domain, conversation_id, turn_number, history_tokens, ordinal)
+  LEFT JOIN LATERAL (
+    SELECT * FROM omniscient_conversations WHERE id = a.conversation_id AND domain = a.domain LIMIT 1) AS c ON true
+  LEFT JOIN LATERAL (SELECT * FROM omniscient_matches WHERE id = c.match_id LIMIT 1) AS m ON true
+  LEFT JOIN LATERAL (
+    SELECT id, handle FROM users
+    WHERE id = CASE WHEN a.turn_number % 2 = 1 THEN m.user_a_id ELSE m.user_b_id END LIMIT 1) AS own ON true
+  LEFT JOIN LATERAL (
+    SELECT id, handle FROM users
+    WHERE id = CASE WHEN a.turn_number % 2 = 1 THEN m.user_b_id ELSE m.user_a_id END LIMIT 1) AS other ON true
+  LEFT JOIN LATERAL (SELECT * FROM personal_stories WHERE user_id = own.id LIMIT 1) AS s ON true
+  ORDER BY a.ordinal)"};
 
 /// Its row. Without a conversation its columns are NULL.
 struct OpenConversationRow {
@@ -63,16 +73,24 @@ BOOST_DESCRIBE_STRUCT(OpenConversationRow, (),
                       (tenant_status, erased, status, match_id, tokens, cost_nano_usd, age_ms, turns, speaker_id,
                        own_handle, other_handle, may_go_on, story, insights, history))
 
-/// Runs it as a prepared statement: to plan it for each turn takes several times as long as to run it. Whether the
-/// connection has it is only known by running it.
-pqxx::result run_open_query(pqxx::nontransaction& query, pqxx::params const& params) {
-  pqxx::prepped const statement{"open_conversation"};
-  try {
-    return query.exec(statement, params);
-  } catch (pqxx::invalid_sql_statement_name const&) {
-    query.conn().prepare(statement, open_query);
-    return query.exec(statement, params);
-  }
+/// A turn that is to be opened.
+struct AgentTurnKey {
+  std::string domain;
+  Uuid conversation_id{};
+  std::int64_t turn_number = 0;
+  std::int64_t history_tokens = 0;
+};
+
+std::vector<OpenConversationRow> read_agent_turns(pqxx::connection& connection,
+                                                  std::vector<AgentTurnKey> const& turns) {
+  using postgres::column;
+  pqxx::nontransaction query{connection};
+  return postgres::read<OpenConversationRow>(
+      postgres::run_prepared(query, open_conversations,
+                             {column(turns, [](AgentTurnKey const& turn) { return turn.domain; }),
+                              column(turns, [](AgentTurnKey const& turn) { return to_string(turn.conversation_id); }),
+                              column(turns, [](AgentTurnKey const& turn) { return turn.turn_number; }),
+                              column(turns, [](AgentTurnKey const& turn) { return turn.history_tokens; })}));
 }
 
 struct InsightList {
@@ -91,6 +109,35 @@ T written(std::string const& text) {
   auto decoded = json::decode<T>(text);
   if (!decoded) throw std::logic_error("a column of a conversation: " + decoded.error().message());
   return *std::move(decoded);
+}
+
+AgentTurnKey key_of(AgentTurnRequested const& event, std::int32_t history_tokens) {
+  return {event.domain, event.conversation_id, event.turn_number, history_tokens};
+}
+
+/// @throws Failure (permanent) for an unknown tenant.
+OpenConversation opened(OpenConversationRow row, AgentTurnRequested const& event) {
+  if (!row.tenant_status) throw Failure::permanent("domain is no tenant", "unknown_tenant");
+  OpenConversation open;
+  open.tenant_active = row.tenant_status == "active";
+  open.match_id = event.match_id;
+  if (!row.status) {
+    open.state = row.erased ? OpenConversation::State::erased : OpenConversation::State::unknown;
+    return open;
+  }
+  if (row.match_id != event.match_id) return open;
+  open.state = row.status == "active" ? OpenConversation::State::running : OpenConversation::State::ended;
+  open.may_go_on = row.may_go_on.value_or(false);
+  open.turns = row.turns;
+  open.age = std::chrono::milliseconds{row.age_ms.value_or(0)};
+  open.totals = {row.tokens.value_or(0), row.cost_nano_usd.value_or(0)};
+  open.speaker_id = row.speaker_id.value_or(Uuid{});
+  open.own_handle = std::move(row.own_handle).value_or("");
+  open.other_handle = std::move(row.other_handle).value_or("");
+  if (row.story) open.story = written<Story>(*row.story);
+  open.insights = written<InsightList>(row.insights).insights;
+  open.history = written<TurnList>(row.history).turns;
+  return open;
 }
 
 /// Why a conversation cannot begin.
@@ -140,36 +187,14 @@ std::optional<std::string> unless_empty(std::string const& text) {
 
 Task<OpenConversation> PostgresAgentConversations::open(Context& context, AgentTurnRequested const& event,
                                                         std::int32_t history_tokens) {
-  return context.read(
-      [&event, history_tokens](pqxx::connection& connection) { return read(connection, event, history_tokens); });
+  auto reading = context.read_together<read_agent_turns>(key_of(event, history_tokens));
+  auto row = co_await std::move(reading);
+  co_return opened(std::move(row), event);
 }
 
 OpenConversation PostgresAgentConversations::read(pqxx::connection& connection, AgentTurnRequested const& event,
                                                   std::int32_t history_tokens) {
-  pqxx::nontransaction query{connection};
-  auto row = postgres::read_one<OpenConversationRow>(
-      run_open_query(query, {event.domain, to_string(event.conversation_id), event.turn_number, history_tokens}));
-  if (!row.tenant_status) throw Failure::permanent("domain is no tenant", "unknown_tenant");
-  OpenConversation open;
-  open.tenant_active = row.tenant_status == "active";
-  open.match_id = event.match_id;
-  if (!row.status) {
-    open.state = row.erased ? OpenConversation::State::erased : OpenConversation::State::unknown;
-    return open;
-  }
-  if (row.match_id != event.match_id) return open;
-  open.state = row.status == "active" ? OpenConversation::State::running : OpenConversation::State::ended;
-  open.may_go_on = row.may_go_on.value_or(false);
-  open.turns = row.turns;
-  open.age = std::chrono::milliseconds{row.age_ms.value_or(0)};
-  open.totals = {row.tokens.value_or(0), row.cost_nano_usd.value_or(0)};
-  open.speaker_id = row.speaker_id.value_or(Uuid{});
-  open.own_handle = std::move(row.own_handle).value_or("");
-  open.other_handle = std::move(row.other_handle).value_or("");
-  if (row.story) open.story = written<Story>(*row.story);
-  open.insights = written<InsightList>(row.insights).insights;
-  open.history = written<TurnList>(row.history).turns;
-  return open;
+  return opened(std::move(read_agent_turns(connection, {key_of(event, history_tokens)}).at(0)), event);
 }
 
 Beginning PostgresAgentConversations::begin(UnitOfWork& unit, AgentConversationRequested const& event) {

@@ -112,7 +112,7 @@ class AgentConversations {
 /// The same in PostgreSQL: all SQL of the conversation worker.
 class PostgresAgentConversations final : public AgentConversations {
  public:
-  /// What open() reads. Blocks. @throws as it does.
+  /// What open() reads, of one turn. Blocks. @throws as it does.
   static OpenConversation read(pqxx::connection& connection, AgentTurnRequested const& event,
                                std::int32_t history_tokens);
   Task<OpenConversation> open(Context& context, AgentTurnRequested const& event, std::int32_t history_tokens) override;
