@@ -111,7 +111,7 @@ Task<> SmsHandler::answer(Context& context, Inbound const& said) {
   });
   auto const first = co_await std::move(receiving);
   if (first) count(said, expired_age_s);
-  auto reading = store_->read(context, settings_.history_messages);
+  auto reading = store_->read(context, settings_.history_messages, settings_.history_tokens);
   auto const conversation = co_await std::move(reading);
   if (!can_be_answered(said)) {
     auto skipping = skip_answer(context, said, conversation);

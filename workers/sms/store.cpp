@@ -18,13 +18,19 @@ namespace {
 constexpr auto conversation_query = R"(
   SELECT p.id AS profile_id, p.allows_sms AND p.sms_opt_out_at IS NULL AS allows_sms,
          p.whatsapp_opt_out_at IS NULL AS allows_whatsapp, s.id AS session_id, s.status, s.context::text, s.version,
-         ARRAY(SELECT direction FROM message_delivery_log l WHERE l.session_id = s.id AND l.content IS NOT NULL
-               AND l.status NOT IN ('skipped', 'failed') AND l.created_at < m.created_at
-               ORDER BY l.created_at DESC, l.direction DESC, l.id LIMIT $2) AS directions,
-         ARRAY(SELECT content FROM message_delivery_log l WHERE l.session_id = s.id AND l.content IS NOT NULL
-               AND l.status NOT IN ('skipped', 'failed') AND l.created_at < m.created_at
-               ORDER BY l.created_at DESC, l.direction DESC, l.id LIMIT $2) AS contents
+         h.directions, h.contents
   FROM message_delivery_log m JOIN profiles p ON p.id = m.profile_id JOIN omnichannel_sessions s ON s.id = m.session_id
+  CROSS JOIN LATERAL (
+    SELECT COALESCE(array_agg(direction), '{}') AS directions, COALESCE(array_agg(content), '{}') AS contents
+    FROM (SELECT direction, content
+          FROM (SELECT direction, content, created_at, id,
+                       sum((octet_length(content) + 3) / 4 + 4)
+                         OVER (ORDER BY created_at DESC, direction DESC, id ROWS UNBOUNDED PRECEDING) AS cost
+                FROM (SELECT direction, content, created_at, id FROM message_delivery_log l
+                      WHERE l.session_id = s.id AND l.content IS NOT NULL AND l.status NOT IN ('skipped', 'failed')
+                        AND l.created_at < m.created_at
+                      ORDER BY created_at DESC, direction DESC, id LIMIT $2) AS newest) AS counted
+          WHERE cost <= $3 ORDER BY created_at DESC, direction DESC, id) AS kept) AS h
   WHERE m.effect_key = $1)";
 
 /// Its row.
@@ -79,10 +85,11 @@ std::optional<Dialogue> PostgresDialogues::receive_if_known(UnitOfWork& unit, Uu
   return receive(unit, event_key, said);
 }
 
-Dialogue PostgresDialogues::read_over(pqxx::connection& connection, Uuid const& event_key, std::int32_t history) {
+Dialogue PostgresDialogues::read_over(pqxx::connection& connection, Uuid const& event_key, std::int32_t history,
+                                      std::int64_t history_tokens) {
   pqxx::nontransaction query{connection};
-  auto const row =
-      postgres::read_optional<DialogueRow>(query, conversation_query, pqxx::params{to_string(event_key), history});
+  auto const row = postgres::read_optional<DialogueRow>(query, conversation_query,
+                                                        pqxx::params{to_string(event_key), history, history_tokens});
   // Deleted while the answer was made.
   if (!row) throw Failure::permanent("the message's person or session is gone", "deleted_session");
   Dialogue conversation;
@@ -100,9 +107,9 @@ Dialogue PostgresDialogues::read_over(pqxx::connection& connection, Uuid const& 
   return conversation;
 }
 
-Task<Dialogue> PostgresDialogues::read(Context& context, std::int32_t history) {
-  auto reading = context.read([key = context.event_key(), history](pqxx::connection& connection) {
-    return read_over(connection, key, history);
+Task<Dialogue> PostgresDialogues::read(Context& context, std::int32_t history, std::int64_t history_tokens) {
+  auto reading = context.read([key = context.event_key(), history, history_tokens](pqxx::connection& connection) {
+    return read_over(connection, key, history, history_tokens);
   });
   co_return co_await std::move(reading);
 }

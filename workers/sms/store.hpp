@@ -44,9 +44,9 @@ class DialogueStore {
   virtual std::optional<Dialogue> receive_if_known(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) = 0;
 
   /// The current dialogue, for an event whose message was received. At most `history` of the newest messages
-  /// that the person has or may still get.
+  /// that the person has or may still get, and of these the newest whose estimated tokens are within `history_tokens`.
   /// @throws Failure (permanent) when the person or the session was deleted.
-  virtual Task<Dialogue> read(Context& context, std::int32_t history) = 0;
+  virtual Task<Dialogue> read(Context& context, std::int32_t history, std::int64_t history_tokens) = 0;
 
   /// The number of this worker's messages, sent or planned, to the person within the last hour.
   virtual std::int64_t count_recent_replies(UnitOfWork& unit, Uuid const& profile) = 0;
@@ -76,7 +76,7 @@ class PostgresDialogues final : public DialogueStore {
  public:
   Dialogue receive(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) override;
   std::optional<Dialogue> receive_if_known(UnitOfWork& unit, Uuid const& event_key, Inbound const& said) override;
-  Task<Dialogue> read(Context& context, std::int32_t history) override;
+  Task<Dialogue> read(Context& context, std::int32_t history, std::int64_t history_tokens) override;
   std::int64_t count_recent_replies(UnitOfWork& unit, Uuid const& profile) override;
   void opt_out(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) override;
   void opt_in(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) override;
@@ -87,7 +87,8 @@ class PostgresDialogues final : public DialogueStore {
   std::vector<double> close_expired(UnitOfWork& unit, std::int32_t limit) override;
 
   /// The rows of read(), over a connection.
-  static Dialogue read_over(pqxx::connection& connection, Uuid const& event_key, std::int32_t history);
+  static Dialogue read_over(pqxx::connection& connection, Uuid const& event_key, std::int32_t history,
+                            std::int64_t history_tokens);
 };
 
 }  // namespace omnibus::sms

@@ -79,9 +79,9 @@ class TestDialogue {
     transaction.commit();
   }
 
-  Texts history(Uuid const& event, std::int32_t most = 20) {
+  Texts history(Uuid const& event, std::int32_t most = 20, std::int64_t tokens = 2000) {
     Texts texts;
-    for (auto const& line : PostgresDialogues::read_over(sms, event, most).history)
+    for (auto const& line : PostgresDialogues::read_over(sms, event, most, tokens).history)
       texts.push_back((line.ours ? "we: " : "they: ") + line.content);
     return texts;
   }
@@ -109,6 +109,20 @@ TEST_CASE("a reply is part of the conversation from the moment it is asked for")
   dialogue.answer("At **nine**.");
   CHECK(dialogue.value(outbound) == "planned At nine.");
   CHECK(dialogue.history(dialogue.write("And when do you close?")) == Texts{"they: When do you open?", "we: At nine."});
+}
+
+TEST_CASE("of a long conversation the newest part within the budget is read") {
+  TestDialogue dialogue;
+  dialogue.write("one");
+  dialogue.write(std::string(1000, 'x'));
+  dialogue.write("\u00e4\u00f6\u00fc");
+  auto const asked = dialogue.write("?");
+  Texts const newest{"they: \u00e4\u00f6\u00fc"};
+  CHECK(dialogue.history(asked, 20, 6) == newest);  // 6 bytes, and 4 for the frame
+  CHECK(dialogue.history(asked, 20, 5).empty());
+  CHECK(dialogue.history(asked, 20, 6 + 253) == newest);  // what is older than a message too long is left out as well
+  CHECK(dialogue.history(asked, 20, 6 + 254).size() == 2);
+  CHECK(dialogue.history(asked).size() == 3);
 }
 
 TEST_CASE("a delivery ends in the row that was planned, in the words that were sent, and is not planned again") {
@@ -166,7 +180,7 @@ TEST_CASE("messages of the last hour are counted, whatever became of them; what 
   TestDialogue dialogue;
   dialogue.write("Hello");
   auto const replies = [&] {
-    return PostgresDialogues::read_over(dialogue.sms, dialogue.write("?"), 1).recent_replies;
+    return PostgresDialogues::read_over(dialogue.sms, dialogue.write("?"), 1, 100).recent_replies;
   };
   CHECK(replies() == 0);
   dialogue.answer("planned");

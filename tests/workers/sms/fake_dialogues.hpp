@@ -75,7 +75,7 @@ class FakeDialogues final : public DialogueStore {
     if (line != stored_.log.end() && !line->session) return std::nullopt;
     return receive(unit, event_key, said);
   }
-  Task<Dialogue> read(Context& context, std::int32_t history) override {
+  Task<Dialogue> read(Context& context, std::int32_t history, std::int64_t) override {
     auto const line = find(context.event_key());
     if (line == stored_.log.end() || !line->session)
       throw Failure::permanent("the message's person or session is gone", "deleted_session");
