@@ -1,16 +1,12 @@
 #include "bare_sockets.hpp"
 
-#include "bench_request.hpp"
-#include "http/url.hpp"
-#include "llm/openai_wire.hpp"
-
 #include <array>
+#include <charconv>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
 
 #include <arpa/inet.h>
-#include <fmt/core.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -20,25 +16,45 @@
 namespace omnibus::bench {
 namespace {
 
-std::string encode(http::Url const& url) {
-  auto const body = llm::encode_request(bench_request(), "max_completion_tokens");
-  return fmt::format(
-      "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\n"
-      "Content-Length: {}\r\n\r\n{}",
-      url.target, url.authority(), body.size(), body);
+struct Target {
+  sockaddr_in address{};
+  std::string authority;
+  std::string path;
+};
+
+Target read_url(std::string_view url) {
+  constexpr std::string_view scheme = "http://";
+  if (!url.starts_with(scheme)) throw std::runtime_error("the model's URL does not begin with http://");
+  url.remove_prefix(scheme.size());
+  Target target;
+  target.authority = url.substr(0, url.find('/'));
+  target.path = url.substr(target.authority.size());
+  auto const colon = target.authority.find(':');
+  std::uint16_t port = 80;
+  if (colon != std::string::npos)
+    std::from_chars(target.authority.data() + colon + 1, target.authority.data() + target.authority.size(), port);
+  target.address.sin_family = AF_INET;
+  target.address.sin_port = htons(port);
+  if (inet_pton(AF_INET, target.authority.substr(0, colon).c_str(), &target.address.sin_addr) != 1)
+    throw std::runtime_error("the model's host is no address");
+  return target;
 }
 
 }  // namespace
 
+std::string bare_request_body() {
+  return R"({"model":"omnibus-small","messages":[{"role":"system","content":")" + std::string(400, 'i') +
+         R"("},{"role":"user","content":"When will the card that I ordered last week arrive?"}],"stream":true,)"
+         R"("stream_options":{"include_usage":true}})";
+}
+
 Span call_model_by_sockets(std::string const& llm_url, std::size_t in_flight, std::uint64_t records) {
   constexpr std::string_view end = "data: [DONE]\n\n";
-  auto const url = http::parse_url(llm_url + "/chat/completions").value();
-  auto const request = encode(url);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(url.port);
-  if (inet_pton(AF_INET, url.host.c_str(), &to.sin_addr) != 1)
-    throw std::runtime_error("the model's host is no address");
+  auto const target = read_url(llm_url + "/chat/completions");
+  auto const body = bare_request_body();
+  auto const request = "POST " + target.path + " HTTP/1.1\r\nHost: " + target.authority +
+                       "\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: " +
+                       std::to_string(body.size()) + "\r\n\r\n" + body;
   auto const poll = epoll_create1(0);
   Span span{records};
   auto left = records;
@@ -52,7 +68,8 @@ Span call_model_by_sockets(std::string const& llm_url, std::size_t in_flight, st
   span.begin();
   while (sockets.size() < in_flight && left > 0) {
     auto const socket = ::socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(socket, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) throw std::runtime_error("no connection");
+    if (connect(socket, reinterpret_cast<sockaddr const*>(&target.address), sizeof target.address) != 0)
+      throw std::runtime_error("no connection");
     auto const on = 1;
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     epoll_event event{EPOLLIN, {.fd = socket}};

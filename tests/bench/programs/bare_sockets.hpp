@@ -1,4 +1,4 @@
-/// What our HTTP client is held against: the same requests by a client written for nothing else.
+/// What a turn is held against: the same requests on bare sockets, in plain C++ without any of Omnibus' libraries.
 #pragma once
 
 #include "span.hpp"
@@ -8,6 +8,9 @@
 #include <string>
 
 namespace omnibus::bench {
+
+/// The request as our client encodes it, written out by hand.
+std::string bare_request_body();
 
 /// Asks a model so many times, `in_flight` at once, over as many bare sockets and one epoll. Understands no more of the
 /// answers than where they end. @throws std::runtime_error when a connection breaks

@@ -51,7 +51,7 @@ def in_flight(stage, broker, keys, progress):
     most = 200 if options.quick else min(20_000, stage.descriptors - 100)  # each has a connection of its own
     records = options.records or most * 5
     topic = stage.topic(broker, "turns", "distinct", max(records, 100_000 if not options.quick else records))
-    model = stage.simulator(100)
+    model = stage.responder(100)
     progress(f"{most:,} in flight")
     ours = check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model, "--max-in-flight", most))
     limit = stage.limit("http", "--llm-url", model, "--max-in-flight", most, "--records", records)

@@ -35,6 +35,7 @@ class Stage:
         self.brokers = {}
         self.topics = {}
         self.simulators = {}
+        self.responders = {}
         self.composed = []
         self.fresh = 0
         self.postgres = None
@@ -67,7 +68,7 @@ class Stage:
         say("setting up and building the release preset")
         log = self.folder / "build.log"
         self.build.mkdir(parents=True, exist_ok=True)
-        targets = ["bench_engine", "bench_fill", "bench_limit", "omnibus"]
+        targets = ["bench_engine", "bench_fill", "bench_limit", "bench_responder", "omnibus"]
         targets += [f"omnibus-{name}" for name in (ROOT / "workers/list.txt").read_text().split()]
         environment = {**os.environ, "CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
         with open(self.build / ".lock", "w") as lock, open(log, "wb") as output:
@@ -111,6 +112,17 @@ class Stage:
             command = [harness.binary("omnibus"), "simulate", "--port", 0, "--latency", latency]
             self.simulators[latency] = self.start_ready("simulator", command)[1]
         return self.simulators[latency]
+
+    def responder(self, latency):
+        """Base URL of a model that does nothing but answer after so many milliseconds, and is none of our code."""
+        if latency not in self.responders:
+            command = [ROOT / "tests/bench/responder", "--latency", latency]
+            self.responders[latency] = self.start_ready("responder", command)
+        return self.responders[latency][1]
+
+    def responder_process(self, latency):
+        self.responder(latency)
+        return self.responders[latency][0]
 
     def database(self):
         """PostgreSQL with the schema and one tenant, as its superuser."""
