@@ -17,7 +17,8 @@ namespace {
 template <class Handler>
 struct WaiterOf final : ClientWaiter {
   explicit WaiterOf(Handler its_handler) : handler(std::move(its_handler)) {}
-  void wake() override { asio::post(std::move(handler)); }
+  void wake() override { std::move(handler)(); }
+  void post() override { asio::post(std::move(handler)); }
   Handler handler;
 };
 
@@ -115,7 +116,9 @@ Task<Response> collect(Client& client, ClientRequest request) {
 }  // namespace
 
 Client::Client(asio::io_context& context, HttpClientSettings settings)
-    : pool_(std::make_shared<ClientPool>(context, std::move(settings))) {}
+    : pool_(std::make_shared<ClientPool>(context, std::move(settings))) {
+  pool_->start();
+}
 
 Client::~Client() {
   pool_->shutdown();

@@ -1,36 +1,39 @@
 #include "http/client_pool.hpp"
 
-#include <boost/asio/ip/tcp.hpp>
+#include <cerrno>
+#include <system_error>
 
 namespace omnibus::http {
 
-using boost::system::error_code;
 using Status = ClientTransport::Status;
 
 namespace {
 
 constexpr int max_reads_in_a_row = 16;  // then others have their turn
 
+std::string message_of(int error) {
+  return std::generic_category().message(error);
+}
+
 }  // namespace
 
-ClientConnection::ClientConnection(ClientPool& pool, ClientHost& host)
-    : pool_(&pool), host_(&host), transport_(pool.context()) {}
+ClientConnection::ClientConnection(ClientPool& pool, ClientHost& host) : pool_(&pool), host_(&host) {}
 
 void ClientConnection::open() {
+  self_ = this;
   pool_->time_connection(*this, pool_->settings().connect_timeout);
-  auto const& endpoint = host_->addresses[address_];
-  error_code error;
-  auto& socket = transport_.socket();
-  socket.open(endpoint.protocol(), error);
-  if (!error) socket.non_blocking(true, error);
-  if (!error) socket.set_option(boost::asio::ip::tcp::no_delay(true), error);
-  if (error) return try_next(error.message());
-  socket.async_connect(endpoint, [self = Pointer(this)](error_code result) { self->connected(result); });
+  if (transport_.connect(host_->addresses[address_]) && pool_->sockets().add(transport_.socket(), *this)) return;
+  try_next(message_of(errno));
+}
+
+void ClientConnection::close_socket() {
+  if (transport_.socket() >= 0) pool_->sockets().remove(transport_.socket(), *this);
+  transport_.close();
 }
 
 void ClientConnection::try_next(std::string const& reason) {
-  error_code ignored;
-  transport_.socket().close(ignored);
+  close_socket();
+  state_ = State::connecting;
   if (++address_ < host_->addresses.size()) return open();
   auto& pool = *pool_;
   auto& host = *host_;
@@ -39,54 +42,57 @@ void ClientConnection::try_next(std::string const& reason) {
   pool.open_failed(host, reason);
 }
 
-void ClientConnection::connected(error_code error) {
-  if (state_ == State::closed || error == boost::asio::error::operation_aborted) return;
-  if (error) return try_next(error.message());
-  if (!host_->url.secure) return ready();
+void ClientConnection::ready(std::uint32_t events) {
+  Pointer const self(this);
+  switch (state_) {
+    case State::connecting:
+      return connected(events);
+    case State::securing:
+      return handshake();
+    case State::idle:
+      if (!alive()) close();
+      return;
+    case State::busy:
+      if (!exchange_->all_sent()) write();
+      return read((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
+    case State::closed:
+      return;
+  }
+}
+
+void ClientConnection::connected(std::uint32_t events) {
+  if (auto const error = transport_.connect_error(); error != 0) return try_next(message_of(error));
+  if ((events & EPOLLOUT) == 0) return;
+  if (!host_->url.secure) return established();
   try {
     transport_.secure(pool_->tls(), host_->url.host);
   } catch (std::exception const& failure) {
     return try_next(failure.what());
   }
+  state_ = State::securing;
   handshake();
 }
 
 void ClientConnection::handshake() {
-  if (state_ == State::closed) return;
-  auto const again = [self = Pointer(this)](error_code error) {
-    if (!error) self->handshake();
-  };
   switch (transport_.handshake().status) {
     case Status::ok:
-      return ready();
+      return established();
     case Status::want_read:
-      return transport_.socket().async_wait(ClientTransport::Socket::wait_read, again);
     case Status::want_write:
-      return transport_.socket().async_wait(ClientTransport::Socket::wait_write, again);
+      return;
     default:
       return try_next(transport_.failure());
   }
 }
 
-void ClientConnection::ready() {
+void ClientConnection::established() {
   state_ = State::idle;
-  await_readable();
   pool_->opened(*this, *host_);
 }
 
 void ClientConnection::expire() {
-  if (state_ == State::opening) return try_next("connecting took too long");
+  if (is_opening()) return try_next("connecting took too long");
   if (state_ == State::idle) close();
-}
-
-// One wait is always active: so an idle connection notices when it is closed, a busy one when its answer arrives.
-void ClientConnection::await_readable() {
-  if (reading_) return;
-  reading_ = true;
-  transport_.socket().async_wait(ClientTransport::Socket::wait_read, [self = Pointer(this)](error_code error) {
-    self->reading_ = false;
-    if (!error && self->state_ != State::closed) self->readable();
-  });
 }
 
 bool ClientConnection::alive() {
@@ -95,9 +101,15 @@ bool ClientConnection::alive() {
   return result.status == Status::want_read;
 }
 
+// A server that closes connections does so after the first response or after some idle time.
+bool ClientConnection::is_trusted(std::chrono::steady_clock::time_point now) const {
+  return carried_ > 1 && now - idle_since_ < std::chrono::seconds(1);
+}
+
 bool ClientConnection::carry(ClientExchange& exchange) {
   WheelEntry::unlink();
   state_ = State::busy;
+  ++carried_;
   exchange_ = &exchange;
   exchange.connection = this;
   parser_.begin(exchange.head_request, pool_->settings().max_head_bytes);
@@ -112,47 +124,27 @@ bool ClientConnection::carry(ClientExchange& exchange) {
   return true;
 }
 
-bool ClientConnection::write() {
+void ClientConnection::write() {
   while (!exchange_->all_sent()) {
     auto const result = transport_.write(std::string_view(exchange_->wire).substr(exchange_->sent));
     exchange_->has_sent(result.bytes);
-    if (result.status == Status::ok) continue;
-    if (result.status == Status::want_read) return true;  // continues once data has arrived
-    if (result.status == Status::want_write) {
-      if (writing_) return true;
-      writing_ = true;
-      transport_.socket().async_wait(ClientTransport::Socket::wait_write, [self = Pointer(this)](error_code error) {
-        self->writing_ = false;
-        if (!error) self->writable();
-      });
-      return true;
-    }
-    // The peer may have answered before it closed: the reading side finds out.
-    return true;
+    // Where it waits, or broke: the peer may have answered before it closed, and the reading side finds out.
+    if (result.status != Status::ok) return;
   }
-  return true;
 }
 
-void ClientConnection::writable() {
-  if (state_ == State::busy) write();
-}
-
-void ClientConnection::readable() {
-  Pointer const self(this);
-  if (state_ == State::idle) {
-    if (!alive()) return close();
-    return await_readable();
-  }
+void ClientConnection::read(bool until_closed) {
   auto& buffer = pool_->buffer();
   for (auto reads = 0; reads < max_reads_in_a_row; ++reads) {
     auto const result = transport_.read(buffer.data(), buffer.size());
-    if (result.status == Status::want_read || result.status == Status::want_write) break;
+    if (result.status == Status::want_read || result.status == Status::want_write) return;
     if (result.status != Status::ok) return ended_by_peer(result.status == Status::closed);
+    // More may be there to be read, of which the set does not tell again.
+    has_unread_ = result.bytes == buffer.size() || until_closed || transport_.secured();
     if (!consume({buffer.data(), result.bytes})) return;
-    if (result.bytes < buffer.size() && !transport_.secured()) break;
+    if (!has_unread_) return;
   }
-  if (!exchange_->all_sent() && !writing_) write();
-  await_readable();
+  pool_->sockets().tell_again(transport_.socket(), *this);
 }
 
 void ClientConnection::ended_by_peer(bool orderly) {
@@ -202,9 +194,8 @@ void ClientConnection::complete(bool reusable) {
   auto& exchange = *std::exchange(exchange_, nullptr);
   exchange.connection = nullptr;
   auto& pool = *pool_;
-  if (reusable) {
+  if (reusable && (!has_unread_ || alive())) {
     state_ = State::idle;
-    await_readable();
     pool.released(*this, *host_);
   } else {
     close();
@@ -231,11 +222,12 @@ void ClientConnection::abandon() {
 
 void ClientConnection::close() {
   if (state_ == State::closed) return;
-  Pointer const self(this);
+  Pointer const self(std::move(self_));
+  auto const was_opening = is_opening();
   auto const was = std::exchange(state_, State::closed);
   WheelEntry::unlink();
-  transport_.close();
-  pool_->closed(*this, *host_, was == State::opening, was == State::idle);
+  close_socket();
+  pool_->closed(*this, *host_, was_opening, was == State::idle);
 }
 
 }  // namespace omnibus::http

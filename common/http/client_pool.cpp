@@ -17,9 +17,59 @@ ClientPool::ClientPool(asio::io_context& context, HttpClientSettings settings)
       settings_(std::move(settings)),
       resolver_(context),
       timer_(context.get_executor()),
+      sockets_(context),
       exchange_deadlines_(Clock::now()),
       connection_deadlines_(Clock::now()),
-      buffer_(std::make_unique<std::array<char, 64 * 1024>>()) {}
+      buffer_(std::make_unique<std::array<char, 64 * 1024>>()),
+      now_(Clock::now()) {}
+
+void ClientPool::await_sockets() {
+  sockets_.async_wait([weak = weak_from_this()](error_code error) {
+    if (error) return;
+    if (auto const self = weak.lock()) self->serve_sockets();
+  });
+}
+
+void ClientPool::serve_sockets() {
+  if (shut_down_) return;
+  now_ = Clock::now();
+  waking_ = true;
+  try {
+    sockets_.take([this](SocketWatcher& watcher, std::uint32_t events) {
+      watcher.ready(events);
+      // Before the next socket: what a turn frees is what the next one takes.
+      wake();
+    });
+  } catch (...) {
+    asio::post(context_, [self = shared_from_this()] { self->serve_sockets(); });
+    throw;
+  }
+  waking_ = false;
+  if (!shut_down_) await_sockets();
+}
+
+void ClientPool::wake() {
+  while (!ended_.empty()) {
+    auto& exchange = ended_.front();
+    ended_.pop_front();
+    auto const waiter = std::move(exchange.waiter);
+    try {
+      waiter->wake();
+    } catch (...) {  // from a coroutine's completion, for the loop's caller
+      waking_ = false;
+      wake_later();
+      throw;
+    }
+  }
+}
+
+void ClientPool::wake_later() {
+  if (std::exchange(waking_, true)) return;
+  asio::post(context_, [self = shared_from_this()] {
+    self->wake();
+    self->waking_ = false;
+  });
+}
 
 ClientHost& ClientPool::host_of(Url const& url) {
   auto origin = url.origin();
@@ -34,9 +84,9 @@ ClientHost& ClientPool::host_of(Url const& url) {
 void ClientPool::submit(ClientExchange& exchange, std::chrono::milliseconds deadline) {
   ++exchanges_;
   if (shut_down_) return fail(exchange, ClientError::Kind::cancelled, "the client is gone");
-  auto const now = Clock::now();
-  busy_until_ = now + std::chrono::seconds(1);
-  exchange.last_deadline = now + deadline;
+  now_ = Clock::now();
+  busy_until_ = now_ + std::chrono::seconds(1);
+  exchange.last_deadline = now_ + deadline;
   exchange_deadlines_.set(exchange, exchange.last_deadline);
   keep_turning();
   exchange.host.queue.push_back(exchange);
@@ -56,8 +106,11 @@ void ClientPool::finish(ClientExchange& exchange, std::exception_ptr failure) {
   TimerWheel::clear(exchange);
   exchange.failure = std::move(failure);
   exchange.cancellation.clear();
-  auto const waiter = std::move(exchange.waiter);
-  if (waiter) waiter->wake();
+  if (!exchange.waiter) return;
+  if (shut_down_) return exchange.waiter->post();
+  exchange.has_ended = true;
+  ended_.push_back(exchange);
+  wake_later();
 }
 
 void ClientPool::fail(ClientExchange& exchange, ClientError::Kind kind, std::string const& reason) {
@@ -68,7 +121,7 @@ void ClientPool::fail(ClientExchange& exchange, ClientError::Kind kind, std::str
 }
 
 void ClientPool::leave_queue(ClientExchange& exchange) {
-  if (!exchange.QueueHook::is_linked()) return;
+  if (exchange.has_ended || !exchange.QueueHook::is_linked()) return;
   exchange.QueueHook::unlink();
   --exchange.host.waiting;
 }
@@ -79,7 +132,7 @@ void ClientPool::pump(ClientHost& host) {
   while (!host.queue.empty() && !host.idle.empty()) {
     auto const connection = std::move(host.idle.back());
     host.idle.pop_back();
-    if (!connection->alive()) {
+    if (!connection->is_trusted(now_) && !connection->alive()) {
       connection->close();
       continue;
     }
@@ -95,8 +148,8 @@ void ClientPool::pump(ClientHost& host) {
     host.queue.push_front(exchange);
     ++host.waiting;
   }
-  auto const wanted = std::min(host.waiting, settings_.max_connecting_per_host);
-  while (host.opening < wanted && host.open < settings_.max_connections_per_host) {
+  while (host.opening < std::min(host.waiting, settings_.max_connecting_per_host) &&
+         host.open < settings_.max_connections_per_host) {
     if (host.addresses.empty() || Clock::now() - host.resolved > settings_.name_lifetime) {
       resolve(host);
       break;
@@ -134,7 +187,7 @@ void ClientPool::resolved(ClientHost& host, error_code error, asio::ip::tcp::res
   host.resolving = false;
   host.addresses.clear();
   for (auto const& result : results) host.addresses.push_back(result.endpoint());
-  host.resolved = Clock::now();
+  host.resolved = now_ = Clock::now();
   if (!error && !host.addresses.empty()) return pump(host);
   while (!host.queue.empty()) {
     fail(host.queue.front(), ClientError::Kind::connect, "the name cannot be resolved: " + error.message());
@@ -148,6 +201,7 @@ void ClientPool::opened(ClientConnection& connection, ClientHost& host) {
 
 void ClientPool::released(ClientConnection& connection, ClientHost& host) {
   host.idle.emplace_back(&connection);
+  connection.is_idle_since(now_);
   time_connection(connection, settings_.keep_alive_timeout);
   pump(host);
 }
@@ -167,7 +221,7 @@ void ClientPool::closed(ClientConnection& connection, ClientHost& host, bool was
 }
 
 void ClientPool::time_connection(ClientConnection& connection, std::chrono::milliseconds after) {
-  connection_deadlines_.set(connection, Clock::now() + after);
+  connection_deadlines_.set(connection, now_ + after);
   keep_turning();
 }
 
@@ -178,7 +232,7 @@ TlsContext const& ClientPool::tls() {
 
 // Every 10 ms while there is work, four times a second while connections are only kept, else not at all.
 void ClientPool::keep_turning() {
-  auto const slowly = exchanges_ == 0 && Clock::now() > busy_until_;
+  auto const slowly = exchanges_ == 0 && now_ > busy_until_;
   if (turning_ && (slowly || !turning_slowly_)) return;
   turning_ = true;
   turning_slowly_ = slowly;
@@ -191,8 +245,8 @@ void ClientPool::keep_turning() {
 
 void ClientPool::turn() {
   turning_ = false;
-  auto const now = Clock::now();
-  exchange_deadlines_.turn(now, [this](WheelEntry& entry) {
+  now_ = Clock::now();
+  exchange_deadlines_.turn(now_, [this](WheelEntry& entry) {
     auto& exchange = static_cast<ClientExchange&>(entry);
     if (exchange.has_enough && exchange.connection != nullptr) {
       ClientConnection::Pointer const connection(exchange.connection);
@@ -202,7 +256,7 @@ void ClientPool::turn() {
         exchange, ClientError::Kind::timeout,
         exchange.connection == nullptr ? "no connection within the deadline" : "no whole response within the deadline");
   });
-  connection_deadlines_.turn(now, [](WheelEntry& entry) {
+  connection_deadlines_.turn(now_, [](WheelEntry& entry) {
     ClientConnection::Pointer const connection(&static_cast<ClientConnection&>(entry));
     connection->expire();
   });
@@ -213,6 +267,11 @@ void ClientPool::shutdown() {
   shut_down_ = true;
   resolver_.cancel();
   timer_.cancel();
+  while (!ended_.empty()) {
+    auto& exchange = ended_.front();
+    ended_.pop_front();
+    exchange.waiter->post();
+  }
   std::vector<std::unique_ptr<ClientWaiter>> waiters;
   for (auto const& [origin, host] : hosts_) {
     host->pumping = true;  // no exchange begins any more
@@ -221,10 +280,14 @@ void ClientPool::shutdown() {
   std::vector<ClientConnection::Pointer> connections;
   for (auto& connection : connections_) connections.emplace_back(&connection);
   for (auto const& connection : connections) {
-    if (connection->exchange() != nullptr) waiters.push_back(std::move(connection->exchange()->waiter));
+    if (auto* const exchange = connection->exchange()) {
+      waiters.push_back(std::move(exchange->waiter));
+      exchange->connection = nullptr;
+    }
+    connection->abandon();
   }
-  waiters.clear();  // destroys the coroutines, and with them their exchanges
-  for (auto const& connection : connections) connection->close();
+  waiters.clear();  // the loop destroys their coroutines
+  sockets_.close();
 }
 
 Client::Counts ClientPool::counts() const {

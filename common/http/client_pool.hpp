@@ -4,6 +4,7 @@
 #include "http/client.hpp"
 #include "http/client_transport.hpp"
 #include "http/response_parser.hpp"
+#include "http/socket_set.hpp"
 #include "http/timer_wheel.hpp"
 
 #include <array>
@@ -31,7 +32,10 @@ struct ClientHost;
 /// Wakes a waiting coroutine, for any type of its handler.
 struct ClientWaiter {
   virtual ~ClientWaiter() = default;
+  /// Resumes it at once. @throws what its completion throws
   virtual void wake() = 0;
+  /// Leaves it to the event loop.
+  virtual void post() = 0;
 };
 
 struct QueueTag;
@@ -66,25 +70,31 @@ struct ClientExchange : WheelEntry, QueueHook {
   bool head_request = false;
   bool replaced = false;    // its first connection was dead
   bool has_enough = false;  // its deadline is that of its reader
+  bool has_ended = false;   // it stands among those to be woken
 };
 
-/// One connection: opening, idle or busy with one exchange.
-class ClientConnection
+/// One connection: opening, idle or busy with one exchange. Keeps itself until it is closed.
+class ClientConnection final
     : public boost::intrusive_ref_counter<ClientConnection, boost::thread_unsafe_counter>,
+      public SocketWatcher,
       public WheelEntry,
       public boost::intrusive::list_base_hook<boost::intrusive::tag<QueueTag>,
                                               boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
-  enum class State { opening, idle, busy, closed };
+  enum class State : std::uint8_t { connecting, securing, idle, busy, closed };
   using Pointer = boost::intrusive_ptr<ClientConnection>;
 
   ClientConnection(ClientPool& pool, ClientHost& host);
 
   void open();
+  void ready(std::uint32_t events) override;
   /// Gives an idle connection an exchange. False when the connection is dead: then nothing of the exchange was sent.
   bool carry(ClientExchange& exchange);
-  /// Whether an idle connection is still open and silent.
+  /// Whether an idle connection is still open and silent. Asks the system.
   bool alive();
+  /// Whether an idle connection need not be asked: if it had been closed, the set would have told by now.
+  bool is_trusted(std::chrono::steady_clock::time_point now) const;
+  void is_idle_since(std::chrono::steady_clock::time_point now) { idle_since_ = now; }
   void close();
   /// The connect or keep-alive timeout expired.
   void expire();
@@ -93,34 +103,35 @@ class ClientConnection
   /// The exchange is abandoned before its end; the connection cannot be used any more.
   void abandon();
 
-  State state() const { return state_; }
   ClientExchange* exchange() const { return exchange_; }
 
  private:
-  void connected(boost::system::error_code error);
+  bool is_opening() const { return state_ == State::connecting || state_ == State::securing; }
+  void connected(std::uint32_t events);
   void try_next(std::string const& reason);
   void handshake();
-  void ready();
-  void await_readable();
-  void readable();
-  void writable();
+  void established();
+  void read(bool until_closed);
+  void write();
   /// False when the exchange has ended.
-  bool write();
   bool consume(std::string_view input);
   void ended_by_peer(bool orderly);
   void complete(bool reusable);
   void fail(std::exception_ptr failure);
   void fail(ClientError::Kind kind, char const* reason);
+  void close_socket();
 
+  Pointer self_;
   ClientPool* pool_;
   ClientHost* host_;
   ClientExchange* exchange_ = nullptr;
   ClientTransport transport_;
   ResponseParser parser_;
+  std::chrono::steady_clock::time_point idle_since_{};
   std::uint32_t address_ = 0;
-  State state_ = State::opening;
-  bool reading_ = false;
-  bool writing_ = false;
+  std::uint32_t carried_ = 0;
+  State state_ = State::connecting;
+  bool has_unread_ = false;
 };
 
 struct ClientHost {
@@ -167,7 +178,10 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   void shutdown();
   Client::Counts counts() const;
 
-  boost::asio::io_context& context() { return context_; }
+  /// Awaits the sockets' readiness; call it once.
+  void start() { await_sockets(); }
+
+  SocketSet& sockets() { return sockets_; }
   HttpClientSettings const& settings() const { return settings_; }
   std::array<char, 64 * 1024>& buffer() { return *buffer_; }
 
@@ -175,6 +189,11 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   void resolve(ClientHost& host);
   void resolved(ClientHost& host, boost::system::error_code error,
                 boost::asio::ip::tcp::resolver::results_type const& results);
+  void await_sockets();
+  void serve_sockets();
+  /// Resumes the coroutines whose exchanges have ended.
+  void wake();
+  void wake_later();
   void keep_turning();
   void turn();
 
@@ -183,18 +202,24 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   boost::asio::ip::tcp::resolver resolver_;
   boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, boost::asio::io_context::executor_type>
       timer_;
+  SocketSet sockets_;
   TimerWheel exchange_deadlines_;
   TimerWheel connection_deadlines_;
   std::unordered_map<std::string, std::unique_ptr<ClientHost>> hosts_;
   boost::intrusive::list<ClientConnection, boost::intrusive::base_hook<QueueHook>,
                          boost::intrusive::constant_time_size<false>>
       connections_;
+  boost::intrusive::list<ClientExchange, boost::intrusive::base_hook<QueueHook>,
+                         boost::intrusive::constant_time_size<false>>
+      ended_;  // their coroutines are to be woken
   std::optional<TlsContext> tls_;
   std::unique_ptr<std::array<char, 64 * 1024>> buffer_;  // received bytes pass through here and are not kept
+  Clock::time_point now_;                                // when the latest request or batch of sockets came
   Clock::time_point busy_until_{};
   std::size_t exchanges_ = 0;
   std::size_t opened_ = 0;
   bool shut_down_ = false;
+  bool waking_ = false;  // wake() will be called
   bool turning_ = false;
   bool turning_slowly_ = false;
 };

@@ -6,9 +6,12 @@
 #include <stdexcept>
 
 #include <boost/asio/ip/address.hpp>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace omnibus::http {
 namespace {
@@ -38,6 +41,20 @@ TlsContext::TlsContext(std::string const& ca_file) : context_(SSL_CTX_new(TLS_cl
   if (loaded != 1) throw std::runtime_error("the certificates of " + ca_file + " cannot be read: set another CA file");
 }
 
+bool ClientTransport::connect(boost::asio::ip::tcp::endpoint const& endpoint) {
+  socket_ = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  if (socket_ < 0) return false;
+  auto const on = 1;
+  if (setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) return false;
+  return ::connect(socket_, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0 || errno == EINPROGRESS;
+}
+
+int ClientTransport::connect_error() const {
+  auto error = 0;
+  socklen_t size = sizeof error;
+  return getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
 void ClientTransport::secure(TlsContext const& context, std::string const& host) {
   ssl_.reset(SSL_new(context.get()));
   if (!ssl_) throw std::runtime_error("OpenSSL cannot be used");
@@ -50,7 +67,7 @@ void ClientTransport::secure(TlsContext const& context, std::string const& host)
   } else {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), host.c_str());
   }
-  SSL_set_fd(ssl_.get(), socket_.native_handle());
+  SSL_set_fd(ssl_.get(), socket_);
   SSL_set_connect_state(ssl_.get());
 }
 
@@ -74,7 +91,7 @@ ClientTransport::Result ClientTransport::handshake() {
 }
 
 ClientTransport::Result ClientTransport::read(char* to, std::size_t size) {
-  if (!ssl_) return socket_result(::recv(socket_.native_handle(), to, size, MSG_DONTWAIT));
+  if (!ssl_) return socket_result(::recv(socket_, to, size, MSG_DONTWAIT));
   ERR_clear_error();
   return tls_result(SSL_read(ssl_.get(), to, clamp(size)));
 }
@@ -84,7 +101,7 @@ ClientTransport::Result ClientTransport::write(std::string_view bytes) {
     ERR_clear_error();
     return tls_result(SSL_write(ssl_.get(), bytes.data(), clamp(bytes.size())));
   }
-  auto result = socket_result(::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+  auto result = socket_result(::send(socket_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
   if (result.status == Status::want_read) result.status = Status::want_write;
   return result;
 }
@@ -101,8 +118,8 @@ std::string ClientTransport::failure() const {
 
 void ClientTransport::close() {
   if (ssl_) SSL_set_quiet_shutdown(ssl_.get(), 1);
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  if (socket_ >= 0) ::close(socket_);
+  socket_ = -1;
 }
 
 }  // namespace omnibus::http

@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <openssl/ssl.h>
 
@@ -27,16 +26,23 @@ class TlsContext {
 /// idle connection holds no buffers.
 class ClientTransport {
  public:
-  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
   enum class Status { ok, want_read, want_write, closed, failed };
   struct Result {
     Status status;
     std::size_t bytes = 0;
   };
 
-  explicit ClientTransport(boost::asio::io_context& context) : socket_(context.get_executor()) {}
+  ClientTransport() = default;
+  ClientTransport(ClientTransport const&) = delete;
+  ClientTransport& operator=(ClientTransport const&) = delete;
+  ~ClientTransport() { close(); }
 
-  Socket& socket() { return socket_; }
+  /// Begins to connect. False with the reason in errno.
+  bool connect(boost::asio::ip::tcp::endpoint const& endpoint);
+  /// Why the connection could not be made, as errno has it; 0 when nothing speaks against it.
+  int connect_error() const;
+  /// The descriptor; -1 before connect() and after close().
+  int socket() const { return socket_; }
   /// Prepares for TLS on a connected socket: the name is verified, and sent when it is not an address.
   void secure(TlsContext const& context, std::string const& host);
   bool secured() const { return ssl_ != nullptr; }
@@ -49,7 +55,8 @@ class ClientTransport {
 
  private:
   Result tls_result(int returned);
-  Socket socket_;
+
+  int socket_ = -1;
   std::unique_ptr<SSL, decltype(&SSL_free)> ssl_{nullptr, &SSL_free};
 };
 
