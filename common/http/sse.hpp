@@ -33,6 +33,11 @@ class SseParser {
   /// for a reader to whom its content says whether it is whole.
   Step finish();
 
+  /// Whether an event, and nothing of it, may begin with the next byte.
+  bool is_between_events() const {
+    return begun_ && line_.empty() && !after_return_ && !failed_ && (complete_ || (!has_data_ && event_.empty()));
+  }
+
   /// Type of the event; "message" when the stream gave none.
   std::string_view event() const { return event_.empty() ? std::string_view("message") : event_; }
   std::string_view data() const { return data_; }

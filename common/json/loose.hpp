@@ -66,6 +66,8 @@ class LooseReader {
     skip_space();
     return {at_, static_cast<std::size_t>(end_ - at_)};
   }
+  /// How many bytes follow.
+  std::size_t remaining() const { return static_cast<std::size_t>(end_ - at_); }
 
  private:
   template <class Each>

@@ -38,9 +38,15 @@ void read_part(LooseReader& reader, Chunk& chunk) {
 
 void read_content(LooseReader& reader, Chunk& chunk) {
   auto const first = reader.peek();
-  if (first == '"') return read_text(reader, chunk.text);
+  if (first == '"') {
+    chunk.words = reader.rest();
+    read_text(reader, chunk.text);
+    chunk.words.remove_suffix(reader.remaining());
+    return;
+  }
   if (first != '[' && first != '{') return;
   chunk.text.clear();
+  chunk.words = {};
   if (first == '{') return read_part(reader, chunk);
   reader.array([&] { read_part(reader, chunk); });
 }
@@ -125,6 +131,7 @@ void read_choice(LooseReader& reader, Chunk& chunk) {
       has_delta = true;
       chunk.is_whole = false;
       chunk.text.clear();
+      chunk.words = {};
       chunk.calls.clear();
       read_message(reader, chunk);
     } else if (key == "finish_reason") {
@@ -135,7 +142,9 @@ void read_choice(LooseReader& reader, Chunk& chunk) {
       chunk.is_whole = true;
       read_message(reader, chunk);
     } else if (key == "text") {
-      if (!has_delta && !chunk.is_whole) read_text(reader, chunk.text);
+      if (has_delta || chunk.is_whole) return;
+      read_text(reader, chunk.text);
+      chunk.words = {};
     } else if (key == "usage") {
       read_usage(reader, chunk);
     }
@@ -192,6 +201,7 @@ void read_document(LooseReader& reader, Chunk& chunk) {
 void Chunk::clear() {
   for (auto* const each : {&id, &model, &text, &refusal, &finish_reason}) each->clear();
   calls.clear();
+  words = {};
   usage.reset();
   has_choice = is_whole = is_error = false;
 }

@@ -26,6 +26,9 @@ struct Chunk {
   std::string id, model, text, refusal, finish_reason;
   std::vector<CallPiece> calls;
   std::optional<UsageReport> usage;
+  /// Where `text` is one string of a delta: that string as it stands in the document, with its quotes. Any other
+  /// string in its place would change `text`, and nothing else.
+  std::string_view words;
   bool has_choice = false;
   bool is_whole = false;  ///< a message, and not a delta
   bool is_error = false;

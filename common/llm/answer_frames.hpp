@@ -35,6 +35,8 @@ class AnswerFrames {
   /// Whether the frame's event is named `error`.
   bool is_error() const { return form_ == Form::events && events_.event() == "error"; }
   Form form() const { return form_; }
+  /// Whether an event may begin with the next byte.
+  bool is_between_events() const { return form_ == Form::events && events_.is_between_events(); }
 
  private:
   Form recognise(std::string_view& input);

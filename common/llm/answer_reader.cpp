@@ -3,8 +3,21 @@
 namespace omnibus::llm {
 
 bool AnswerReader::take(std::string_view bytes) {
-  while (!is_done() && take_frame(frames_.next(bytes))) {
+  while (!is_done()) {
+    auto const begins_event = frames_.is_between_events();
+    if (begins_event) {
+      if (auto const words = pattern_.take(bytes, max_frame_bytes_)) {
+        ++count_;
+        turn_.take_words(*words, sink_);
+        continue;
+      }
+    }
+    auto const before = bytes;
+    if (!take_frame(frames_.next(bytes))) break;
+    auto const event = begins_event ? before.substr(0, before.size() - bytes.size()) : std::string_view{};
+    pattern_.learn(event, frames_.frame(), words_);
   }
+  if (!is_done()) pattern_.keep();
   return frames_.form() != AnswerFrames::Form::unreadable;
 }
 
@@ -13,7 +26,7 @@ bool AnswerReader::take_frame(AnswerFrames::Step step) {
   switch (step) {
     case AnswerFrames::Step::frame:
       ++count_;
-      turn_.take(frames_.frame(), frames_.is_error(), sink_);
+      words_ = turn_.take(frames_.frame(), frames_.is_error(), sink_);
       return true;
     case AnswerFrames::Step::need_more:
       return false;

@@ -4,6 +4,7 @@
 #include "llm/answer_frames.hpp"
 #include "llm/answer_turn.hpp"
 #include "llm/llm.hpp"
+#include "llm/words_pattern.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +19,10 @@ class AnswerReader {
   /// @param estimated_input, messages as for AnswerTurn
   /// @param max_frame_bytes the longest event or document
   AnswerReader(std::int64_t estimated_input, std::size_t messages, std::size_t max_frame_bytes, DeltaSink sink)
-      : frames_(max_frame_bytes), turn_(estimated_input, messages), sink_(std::move(sink)) {}
+      : max_frame_bytes_(max_frame_bytes),
+        frames_(max_frame_bytes),
+        turn_(estimated_input, messages),
+        sink_(std::move(sink)) {}
 
   /// Takes a piece of the body. False when no more of it is of use. @throws LlmError as AnswerTurn::take().
   bool take(std::string_view bytes);
@@ -42,7 +46,10 @@ class AnswerReader {
   /// False when there are no more frames in what was given.
   bool take_frame(AnswerFrames::Step step);
 
+  std::size_t max_frame_bytes_;
   AnswerFrames frames_;
+  WordsPattern pattern_;
+  std::string_view words_;  // of the last frame, as AnswerTurn::take() returns them
   AnswerTurn turn_;
   DeltaSink sink_;
   std::size_t count_ = 0;

@@ -27,6 +27,12 @@ bool is_count(std::optional<std::int64_t> count) {
   return count && *count >= 0 && *count <= most_counted;
 }
 
+/// Whether a chunk has words, and nothing else that is of use.
+bool says_words_alone(Chunk const& chunk) {
+  return chunk.has_choice && !chunk.is_whole && !chunk.is_error && !chunk.usage && chunk.calls.empty() &&
+         chunk.refusal.empty() && chunk.finish_reason.empty();
+}
+
 void replace_name(std::string& name, std::string_view told) {
   if (told.empty() || told == name || told.size() > longest_name) return;
   name = json::repaired_text(told);
@@ -34,12 +40,28 @@ void replace_name(std::string& name, std::string_view told) {
 
 }  // namespace
 
-void AnswerTurn::take(std::string_view frame, bool is_error, DeltaSink const& sink) {
-  // Usually one document; several where a server leaves out the empty lines between events.
-  while (!is_done_ && !frame.empty()) {
-    is_done_ = is_done_mark(frame);
-    if (!is_done_) frame = take_document(frame, is_error, sink);
+std::string_view AnswerTurn::take(std::string_view frame, bool is_error, DeltaSink const& sink) {
+  is_done_ = is_done_mark(frame);
+  if (is_done_ || frame.empty()) return {};
+  auto const is_array = frame.front() == '[';
+  auto rest = take_document(frame, is_error, sink);
+  if (rest.empty()) {
+    auto const& chunk = chunk_of_thread();
+    return is_array || !says_words_alone(chunk) ? std::string_view{} : chunk.words;
   }
+  // Several documents, where a server leaves out the empty lines between events.
+  while (!is_done_ && !rest.empty()) {
+    is_done_ = is_done_mark(rest);
+    if (!is_done_) rest = take_document(rest, is_error, sink);
+  }
+  return {};
+}
+
+// As take_chunk() does with such a chunk; its names are those of the one before.
+void AnswerTurn::take_words(std::string_view words, DeltaSink const& sink) {
+  if (words.empty()) return;
+  goes_on_ = goes_on_ || has_ending();
+  say(words, sink);
 }
 
 /// @return what follows the document.
@@ -48,6 +70,7 @@ std::string_view AnswerTurn::take_document(std::string_view frame, bool is_error
   auto& chunk = chunk_of_thread();
   auto const rest = read_chunk(frame, chunk);
   if (!rest) {
+    chunk.clear();
     take_unreadable(frame);
     return {};
   }

@@ -24,8 +24,12 @@ class AnswerTurn {
       : estimated_input_(estimated_input), messages_(messages) {}
 
   /// Takes a frame: a chunk, several, a whole answer, or the end mark. Passes new words to `sink`, which may be empty.
+  /// @return the string in the frame, with its quotes, that any other string may replace without changing more than the
+  /// words; empty when there is none.
   /// @throws LlmError for an error in it, for broken JSON, and for a limit; but nothing once the answer has ended.
-  void take(std::string_view frame, bool is_error, DeltaSink const& sink);
+  std::string_view take(std::string_view frame, bool is_error, DeltaSink const& sink);
+  /// Takes the words of a frame that is like the one before except for such a string.
+  void take_words(std::string_view words, DeltaSink const& sink);
 
   /// Whether the end mark has come: nothing more follows.
   bool is_done() const { return is_done_; }
