@@ -60,6 +60,41 @@ struct ClientRequest {
 };
 
 class ClientPool;
+struct ClientHost;
+class Client;
+
+/// The head of POST requests that differ in their bodies alone, and whom they go to. Built once, for one client, which
+/// must outlive it.
+class PostHead {
+ public:
+  /// @param headers without Host and Content-Length
+  /// @throws std::invalid_argument for a header with a line break.
+  PostHead(Client& client, Url const& url, Headers const& headers);
+
+ private:
+  friend class PostRequest;
+  friend class Client;
+  ClientHost* host_;
+  std::string text_;  // up to the value of Content-Length, which is the last header
+};
+
+/// A POST request whose body is written into the bytes that are sent, behind room for the head.
+class PostRequest {
+ public:
+  /// The head must stay until the request is sent.
+  explicit PostRequest(PostHead const& head);
+  /// Append the body to it, and nothing else.
+  std::string& body() { return wire_; }
+
+ private:
+  friend class Client;
+  /// Writes the head in front of the body. @return where the request begins
+  std::size_t finish();
+
+  PostHead const& head_;
+  std::size_t room_;
+  std::string wire_;
+};
 
 /// Takes a response as it arrives. Called on the client's thread; an exception ends the request and reaches its caller.
 class ResponseReader {
@@ -87,6 +122,9 @@ class Client {
   /// Sends a request and passes the response to the reader, which must live until the task ends. The request is taken
   /// over at once, the task may start later. @throws ClientError, std::invalid_argument for a header with a line break.
   Task<> send(ClientRequest const& request, ResponseReader& reader);
+  /// Sends a request as above. @throws ClientError
+  Task<> send(PostRequest request, std::chrono::milliseconds deadline, std::size_t max_response_bytes,
+              ResponseReader& reader);
   /// Sends a request and collects the whole response. @throws ClientError
   Task<Response> fetch(ClientRequest const& request);
 
@@ -99,6 +137,7 @@ class Client {
   Counts counts() const;
 
  private:
+  friend class PostHead;
   std::shared_ptr<ClientPool> pool_;
 };
 

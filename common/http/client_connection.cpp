@@ -113,7 +113,7 @@ bool ClientConnection::carry(ClientExchange& exchange) {
   exchange_ = &exchange;
   exchange.connection = this;
   parser_.begin(exchange.head_request, pool_->settings().max_head_bytes);
-  auto const result = transport_.write(exchange.wire);
+  auto const result = transport_.write(exchange.unsent());
   if (result.status == Status::closed || result.status == Status::failed) {
     exchange.connection = nullptr;
     exchange_ = nullptr;
@@ -126,7 +126,7 @@ bool ClientConnection::carry(ClientExchange& exchange) {
 
 void ClientConnection::write() {
   while (!exchange_->all_sent()) {
-    auto const result = transport_.write(std::string_view(exchange_->wire).substr(exchange_->sent));
+    auto const result = transport_.write(exchange_->unsent());
     exchange_->has_sent(result.bytes);
     // Where it waits, or broke: the peer may have answered before it closed, and the reading side finds out.
     if (result.status != Status::ok) return;
@@ -162,7 +162,7 @@ bool ClientConnection::consume(std::string_view input) {
           return true;
         case Step::head:
           exchange_->reader->head(parser_.head());
-          pool_->expect_end(*exchange_);
+          if (!parser_.is_done()) pool_->expect_end(*exchange_);
           break;
         case Step::body:
           exchange_->received += parser_.body().size();
@@ -174,7 +174,7 @@ bool ClientConnection::consume(std::string_view input) {
             complete(false);
             return false;
           }
-          pool_->expect_end(*exchange_);
+          if (!parser_.is_done()) pool_->expect_end(*exchange_);
           break;
         case Step::done:
           complete(parser_.keep_alive() && input.empty() && exchange_->all_sent());

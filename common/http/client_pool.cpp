@@ -52,9 +52,8 @@ void ClientPool::wake() {
   while (!ended_.empty()) {
     auto& exchange = ended_.front();
     ended_.pop_front();
-    auto const waiter = std::move(exchange.waiter);
     try {
-      waiter->wake();
+      exchange.waiter.get()->wake();
     } catch (...) {  // from a coroutine's completion, for the loop's caller
       waking_ = false;
       wake_later();
@@ -106,8 +105,8 @@ void ClientPool::finish(ClientExchange& exchange, std::exception_ptr failure) {
   TimerWheel::clear(exchange);
   exchange.failure = std::move(failure);
   exchange.cancellation.clear();
-  if (!exchange.waiter) return;
-  if (shut_down_) return exchange.waiter->post();
+  if (exchange.waiter.get() == nullptr) return;
+  if (shut_down_) return exchange.waiter.get()->post();
   exchange.has_ended = true;
   ended_.push_back(exchange);
   wake_later();
@@ -270,23 +269,22 @@ void ClientPool::shutdown() {
   while (!ended_.empty()) {
     auto& exchange = ended_.front();
     ended_.pop_front();
-    exchange.waiter->post();
+    exchange.waiter.get()->post();
   }
-  std::vector<std::unique_ptr<ClientWaiter>> waiters;
+  // The loop destroys the coroutines of those that have not ended.
   for (auto const& [origin, host] : hosts_) {
     host->pumping = true;  // no exchange begins any more
-    for (auto& exchange : host->queue) waiters.push_back(std::move(exchange.waiter));
+    for (auto& exchange : host->queue) exchange.waiter.reset();
   }
   std::vector<ClientConnection::Pointer> connections;
   for (auto& connection : connections_) connections.emplace_back(&connection);
   for (auto const& connection : connections) {
     if (auto* const exchange = connection->exchange()) {
-      waiters.push_back(std::move(exchange->waiter));
+      exchange->waiter.reset();
       exchange->connection = nullptr;
     }
     connection->abandon();
   }
-  waiters.clear();  // the loop destroys their coroutines
   sockets_.close();
 }
 

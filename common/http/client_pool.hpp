@@ -32,10 +32,33 @@ struct ClientHost;
 /// Wakes a waiting coroutine, for any type of its handler.
 struct ClientWaiter {
   virtual ~ClientWaiter() = default;
-  /// Resumes it at once. @throws what its completion throws
+  /// Resumes it at once, and may be gone afterwards. @throws what its completion throws
   virtual void wake() = 0;
   /// Leaves it to the event loop.
   virtual void post() = 0;
+};
+
+/// Holds a waiter within its exchange, without an allocation.
+class WaiterPlace {
+ public:
+  WaiterPlace() = default;
+  WaiterPlace(WaiterPlace const&) = delete;
+  WaiterPlace& operator=(WaiterPlace const&) = delete;
+  ~WaiterPlace() { reset(); }
+
+  template <class Waiter, class Handler>
+  void emplace(Handler handler) {
+    static_assert(sizeof(Waiter) <= sizeof place_ && alignof(Waiter) <= alignof(void*));
+    waiter_ = new (&place_) Waiter(std::move(handler));
+  }
+  void reset() {
+    if (auto* const waiter = std::exchange(waiter_, nullptr)) waiter->~ClientWaiter();
+  }
+  ClientWaiter* get() const { return waiter_; }
+
+ private:
+  std::array<void*, 4> place_;
+  ClientWaiter* waiter_ = nullptr;
 };
 
 struct QueueTag;
@@ -49,7 +72,8 @@ struct ClientExchange : WheelEntry, QueueHook {
   ClientExchange& operator=(ClientExchange const&) = delete;
   ~ClientExchange();
 
-  bool all_sent() const { return sent >= wire.size(); }
+  std::string_view unsent() const { return std::string_view(wire).substr(begin + sent); }
+  bool all_sent() const { return begin + sent >= wire.size(); }
   void has_sent(std::size_t bytes) {
     sent += bytes;
     if (all_sent()) std::string{}.swap(wire);
@@ -59,13 +83,14 @@ struct ClientExchange : WheelEntry, QueueHook {
   ClientHost& host;
   ResponseReader* reader = nullptr;
   ClientConnection* connection = nullptr;
-  std::string wire;  // the request as it is sent; freed once all of it is
+  std::string wire;       // the request as it is sent, from `begin` on; freed once all of it is
+  std::size_t begin = 0;  // in `wire`
   std::size_t sent = 0;
   std::size_t received = 0;
   std::size_t max_response_bytes = 0;
   std::chrono::steady_clock::time_point last_deadline;  // the request's own; its reader may have enough before
   std::exception_ptr failure;
-  std::unique_ptr<ClientWaiter> waiter;
+  WaiterPlace waiter;
   boost::asio::cancellation_slot cancellation;
   bool head_request = false;
   bool replaced = false;    // its first connection was dead

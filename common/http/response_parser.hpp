@@ -45,6 +45,8 @@ class ResponseParser {
   bool complete_at_close() const { return state_ == State::until_close; }
   /// Whether any part of the response has arrived.
   bool begun() const { return state_ != State::head || !held_.empty(); }
+  /// Whether the next step is `done`.
+  bool is_done() const { return state_ == State::done; }
   /// Whether the connection can carry another request after this response.
   bool keep_alive() const { return keep_alive_; }
 

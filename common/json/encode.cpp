@@ -41,6 +41,18 @@ bool needs_escape(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
 }
 
+/// Where the next character stands that needs an escape, or the end. A block at a time, which compilers vectorise.
+std::size_t find_escape(std::string_view text, std::size_t at) {
+  constexpr std::size_t block = 32;
+  for (; at + block <= text.size(); at += block) {
+    auto found = false;
+    for (std::size_t i = 0; i != block; ++i) found |= needs_escape(text[at + i]);
+    if (found) break;
+  }
+  while (at != text.size() && !needs_escape(text[at])) ++at;
+  return at;
+}
+
 void append_escape(std::string& out, char c) {
   switch (c) {
     case '"':
@@ -109,11 +121,10 @@ void append_string(std::string& out, std::string_view text) {
   if (!is_utf8(text)) return append_string(out, with_valid_characters(text));
   out += '"';
   std::size_t written = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (!needs_escape(text[i])) continue;
-    out += text.substr(written, i - written);
-    append_escape(out, text[i]);
-    written = i + 1;
+  for (auto at = find_escape(text, 0); at != text.size(); at = find_escape(text, written)) {
+    out += text.substr(written, at - written);
+    append_escape(out, text[at]);
+    written = at + 1;
   }
   out += text.substr(written);
   out += '"';

@@ -141,6 +141,19 @@ LlmError translated(http::ClientError const& error, AnswerResponse const& respon
   return response.failure(LlmError(Kind::unavailable, error.what()), Oddity::cut);
 }
 
+http::Url url_of(OpenAiSettings const& settings) {
+  auto const slash = settings.base_url.find_last_not_of('/');
+  auto url = http::parse_url(settings.base_url.substr(0, slash + 1) + "/chat/completions");
+  if (!url) throw std::invalid_argument("not an http(s) address: set LLM_BASE_URL");
+  return std::move(*url);
+}
+
+http::Headers headers_of(OpenAiSettings const& settings, std::string_view accepted) {
+  http::Headers headers{{"Content-Type", "application/json"}, {"Accept", std::string(accepted)}};
+  if (!settings.api_key.empty()) headers.add("Authorization", "Bearer " + settings.api_key);
+  return headers;
+}
+
 Task<ChatCompletion> read_answer(Task<> sending, std::unique_ptr<AnswerResponse> response) {
   try {
     co_await std::move(sending);
@@ -153,30 +166,18 @@ Task<ChatCompletion> read_answer(Task<> sending, std::unique_ptr<AnswerResponse>
 }  // namespace
 
 OpenAiClient::OpenAiClient(http::Client& client, OpenAiSettings settings)
-    : client_(client), settings_(std::move(settings)) {
-  auto const slash = settings_.base_url.find_last_not_of('/');
-  auto url = http::parse_url(settings_.base_url.substr(0, slash + 1) + "/chat/completions");
-  if (!url) throw std::invalid_argument("not an http(s) address: set LLM_BASE_URL");
-  url_ = std::move(*url);
-}
-
-http::ClientRequest OpenAiClient::encode(ChatRequest const& request) const {
-  http::ClientRequest call;
-  call.method = "POST";
-  call.url = url_;
-  call.headers.add("Content-Type", "application/json");
-  call.headers.add("Accept", request.stream ? "text/event-stream" : "application/json");
-  if (!settings_.api_key.empty()) call.headers.add("Authorization", "Bearer " + settings_.api_key);
-  call.body = encode_request(request, settings_.max_tokens_field);
-  call.deadline = request.deadline;
-  call.max_response_bytes = settings_.max_response_bytes;
-  return call;
-}
+    : client_(client),
+      settings_(std::move(settings)),
+      url_(url_of(settings_)),
+      whole_(client, url_, headers_of(settings_, "application/json")),
+      streamed_(client, url_, headers_of(settings_, "text/event-stream")) {}
 
 // Not a coroutine: nothing of the request is kept while it waits for the answer.
 Task<ChatCompletion> OpenAiClient::complete(ChatRequest request, DeltaSink sink) {
   auto response = std::make_unique<AnswerResponse>(request, settings_.max_response_bytes, std::move(sink));
-  auto sending = client_.send(encode(request), *response);
+  http::PostRequest call(request.stream ? streamed_ : whole_);
+  append_request(call.body(), request, settings_.max_tokens_field);
+  auto sending = client_.send(std::move(call), request.deadline, settings_.max_response_bytes, *response);
   return read_answer(std::move(sending), std::move(response));
 }
 

@@ -29,11 +29,11 @@ class OpenAiClient final : public LlmPort {
   std::string endpoint() const override { return url_.origin(); }
 
  private:
-  http::ClientRequest encode(ChatRequest const& request) const;
-
   http::Client& client_;
   OpenAiSettings settings_;
   http::Url url_;
+  http::PostHead whole_;     // of requests whose answer comes whole
+  http::PostHead streamed_;  // of those whose answer comes in pieces
 };
 
 }  // namespace omnibus::llm

@@ -58,9 +58,8 @@ void append_tool(std::string& out, Tool const& tool) {
 
 }  // namespace
 
-std::string encode_request(ChatRequest const& request, std::string_view max_tokens_field) {
-  std::string out;
-  std::size_t size = 256;
+void append_request(std::string& out, ChatRequest const& request, std::string_view max_tokens_field) {
+  auto size = out.size() + 256;
   for (auto const& message : request.messages) size += message.content.size() + message.content.size() / 16 + 64;
   out.reserve(size);
   out += "{\"model\":";
@@ -90,6 +89,11 @@ std::string encode_request(ChatRequest const& request, std::string_view max_toke
   if (request.seed) fmt::format_to(append, ",\"seed\":{}", *request.seed);
   if (request.stream) out += ",\"stream\":true,\"stream_options\":{\"include_usage\":true}";
   out += '}';
+}
+
+std::string encode_request(ChatRequest const& request, std::string_view max_tokens_field) {
+  std::string out;
+  append_request(out, request, max_tokens_field);
   return out;
 }
 

@@ -9,7 +9,9 @@
 
 namespace omnibus::llm {
 
-/// The body of a request. `max_tokens_field` names the field for the longest answer.
+/// Appends the body of a request. `max_tokens_field` names the field for the longest answer.
+void append_request(std::string& out, ChatRequest const& request, std::string_view max_tokens_field);
+/// The body of a request alone.
 std::string encode_request(ChatRequest const& request, std::string_view max_tokens_field);
 
 /// Estimates the tokens of a request's messages, tools and form.
