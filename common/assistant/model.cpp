@@ -89,17 +89,6 @@ std::string series_of(Turn const& turn) {
   return series;
 }
 
-void count(LlmCall const& call, std::string_view error_type) {
-  auto& metrics = Metrics::process();
-  metrics.histogram<Metric::llm_duration>(operation, provider, call.request_model, error_type)
-      .observe(static_cast<double>(call.duration_ms) / 1000);
-  if (call.input_tokens == 0) return;  // no answer began
-  metrics.histogram<Metric::llm_tokens>(operation, provider, call.request_model, "input")
-      .observe(static_cast<double>(call.input_tokens));
-  metrics.histogram<Metric::llm_tokens>(operation, provider, call.request_model, "output")
-      .observe(static_cast<double>(call.output_tokens));
-}
-
 }  // namespace
 
 Model::Model(Resources& resources, ModelSettings const& settings)
@@ -159,7 +148,7 @@ Task<> Model::complete(Context& context, Turn const& turn, llm::ChatRequest requ
   auto const observe = [&](llm::LlmAttempt const& attempt) {
     auto call = describe(attempt, context, turn.domain, turn.conversation);
     auto const error_type = attempt.error == nullptr ? std::string_view{} : to_string(attempt.error->kind());
-    count(call, error_type);
+    calls_.observe(call, error_type);
     if (auto const* const came = what_came(attempt)) {
       came->oddities.each(
           [](llm::Oddity oddity) { Metrics::process().counter<Metric::llm_odd_answers>(to_string(oddity)).add(); });

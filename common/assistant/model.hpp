@@ -2,6 +2,7 @@
 #pragma once
 
 #include "assistant/answer_store.hpp"
+#include "assistant/call_metrics.hpp"
 #include "assistant/settings.hpp"
 #include "assistant/structured.hpp"
 #include "handler/context.hpp"
@@ -125,6 +126,7 @@ class Model {
   std::unique_ptr<llm::LlmPort> port_;
   std::unique_ptr<AnswerStore> answers_;
   CircuitBreakers breakers_;
+  CallMetrics calls_;
 };
 
 }  // namespace omnibus::assistant

@@ -3,6 +3,8 @@
 #include "json/utf8.hpp"
 
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <stdexcept>
 
@@ -41,13 +43,20 @@ bool needs_escape(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
 }
 
-/// Where the next character stands that needs an escape, or the end. A block at a time, which compilers vectorise.
+/// Whether one of eight characters needs an escape.
+bool any_needs_escape(std::uint64_t eight) {
+  constexpr std::uint64_t ones = 0x0101010101010101;
+  constexpr auto high_bits = ones << 7U;
+  auto const has_less = [](std::uint64_t bytes, std::uint64_t limit) { return (bytes - ones * limit) & ~bytes; };
+  auto const found = has_less(eight, 0x20) | has_less(eight ^ (ones * '"'), 1) | has_less(eight ^ (ones * '\\'), 1);
+  return (found & high_bits) != 0;
+}
+
+/// Where the next character stands that needs an escape, or the end.
 std::size_t find_escape(std::string_view text, std::size_t at) {
-  constexpr std::size_t block = 32;
-  for (; at + block <= text.size(); at += block) {
-    auto found = false;
-    for (std::size_t i = 0; i != block; ++i) found |= needs_escape(text[at + i]);
-    if (found) break;
+  for (std::uint64_t eight = 0; at + sizeof eight <= text.size(); at += sizeof eight) {
+    std::memcpy(&eight, text.data() + at, sizeof eight);
+    if (any_needs_escape(eight)) break;
   }
   while (at != text.size() && !needs_escape(text[at])) ++at;
   return at;

@@ -70,6 +70,27 @@ char const* find_quote(char const* at, char const* end, bool& escaped) {
   return at;
 }
 
+/// Whether a number or a name ends before this character; also before NUL.
+bool ends_word(char c) {
+  switch (c) {
+    case ',':
+    case ':':
+    case ']':
+    case '}':
+    case '[':
+    case '{':
+    case '"':
+    case ' ':
+    case '\n':
+    case '\r':
+    case '\t':
+    case '\0':
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::optional<std::int64_t> whole_number(std::string_view text) {
   double value = 0;
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -179,7 +200,7 @@ bool LooseReader::skip() {
       break;
   }
   auto const* const begin = at_;
-  while (at_ != end_ && std::strchr(",:]}[{\" \n\r\t", *at_) == nullptr) ++at_;
+  while (at_ != end_ && !ends_word(*at_)) ++at_;
   return at_ != begin || fail();
 }
 

@@ -31,21 +31,25 @@ class LooseReader {
   bool object(Take take) {
     return members('{', '}', [&] {
       std::string_view key;
-      if (!read_key(key)) return false;
-      auto const* const before = at_;
-      take(key);
-      return at_ != before || skip();
+      return read_key(key) && take_value([&] { take(key); });
+    });
+  }
+
+  /// As object(), for a text that begins with the value of an object's member `key`: what stands before it was read
+  /// already.
+  template <class Take>
+  bool object_from(std::string_view key, Take take) {
+    auto is_first = true;
+    return rest_of_members('}', [&] {
+      if (!std::exchange(is_first, false) && !read_key(key)) return false;
+      return take_value([&] { take(key); });
     });
   }
 
   /// Enters an array and calls `take()` for each element, as object() does.
   template <class Take>
   bool array(Take take) {
-    return members('[', ']', [&] {
-      auto const* const before = at_;
-      take();
-      return at_ != before || skip();
-    });
+    return members('[', ']', [&] { return take_value(take); });
   }
 
   /// Appends the next value to `out` if it is a string, unescaped. False otherwise: then it is still to be read.
@@ -78,6 +82,10 @@ class LooseReader {
       ++at_;
       return true;
     }
+    return rest_of_members(close, each);
+  }
+  template <class Each>
+  bool rest_of_members(char close, Each each) {
     while (true) {
       if (!each() || !good_) return fail();
       auto const next = peek();
@@ -86,6 +94,13 @@ class LooseReader {
       if (next == close) return true;
       skip_space();
     }
+  }
+  /// Has the next value read, or skips it.
+  template <class Take>
+  bool take_value(Take take) {
+    auto const* const before = at_;
+    take();
+    return at_ != before || skip();
   }
   void skip_space() {
     while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;

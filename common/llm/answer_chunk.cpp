@@ -174,9 +174,16 @@ struct ErrorWithoutField {
   bool is_error() const { return has_message || kind == "error"; }
 };
 
-void read_document(LooseReader& reader, Chunk& chunk) {
+/// Reads a document, or with `known` what follows that beginning of it.
+void read_document(std::string_view text, LooseReader& reader, Chunk& chunk, std::string_view known) {
   ErrorWithoutField top;
-  reader.object([&](std::string_view key) {
+  auto is_front = known.empty();
+  chunk.front = known.size();
+  auto const take = [&](std::string_view key) {
+    auto const is_name = key == "id" || key == "model";
+    if (is_name && !is_front) chunk.front = 0;  // it may say something else than the front
+    if (is_front && key == "choices") chunk.front = text.size() - reader.remaining();
+    is_front = is_front && (is_name || key == "object" || key == "created");
     if (key == "choices") {
       read_choices(reader, chunk);
     } else if (key == "id") {
@@ -192,7 +199,13 @@ void read_document(LooseReader& reader, Chunk& chunk) {
     } else if (key == "message" || key == "detail") {
       top.has_message = top.has_message || reader.peek() == '"' || reader.peek() == '[';
     }
-  });
+  };
+  if (known.empty()) {
+    reader.object(take);
+  } else {
+    reader.object_from("choices", take);
+  }
+  if (top.kind == "error") chunk.front = 0;
   if (!chunk.has_choice && top.is_error()) chunk.is_error = true;
 }
 
@@ -202,15 +215,17 @@ void Chunk::clear() {
   for (auto* const each : {&id, &model, &text, &refusal, &finish_reason}) each->clear();
   calls.clear();
   words = {};
+  front = 0;
   usage.reset();
   has_choice = is_whole = is_error = false;
 }
 
-std::optional<std::string_view> read_chunk(std::string_view text, Chunk& chunk) {
+std::optional<std::string_view> read_chunk(std::string_view text, Chunk& chunk, std::string_view known) {
   chunk.clear();
-  LooseReader reader(text);
-  if (reader.peek() != '{') return std::nullopt;
-  read_document(reader, chunk);
+  if (known.empty() || !text.starts_with(known)) known = {};
+  LooseReader reader(text.substr(known.size()));
+  if (known.empty() && reader.peek() != '{') return std::nullopt;
+  read_document(text, reader, chunk, known);
   if (!reader.good()) return std::nullopt;
   return reader.rest();
 }

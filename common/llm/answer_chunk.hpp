@@ -29,6 +29,8 @@ struct Chunk {
   /// Where `text` is one string of a delta: that string as it stands in the document, with its quotes. Any other
   /// string in its place would change `text`, and nothing else.
   std::string_view words;
+  /// How much of the document stands before the value of `choices`; 0 where that is more than names.
+  std::size_t front = 0;
   bool has_choice = false;
   bool is_whole = false;  ///< a message, and not a delta
   bool is_error = false;
@@ -38,7 +40,9 @@ struct Chunk {
 
 /// Reads the document at the front of `text`. Demands nothing but JSON: what is missing, unknown, doubled or of another
 /// type than expected is as if it were not there. Appends to no earlier content of `chunk`, but uses its memory again.
+/// @param known the front of a chunk that was read before: a text that begins with the same bytes is read on behind
+/// them, and its names, which are the same, stay empty in `chunk`
 /// @return what follows the document; nothing when it is not JSON.
-std::optional<std::string_view> read_chunk(std::string_view text, Chunk& chunk);
+std::optional<std::string_view> read_chunk(std::string_view text, Chunk& chunk, std::string_view known = {});
 
 }  // namespace omnibus::llm

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t most_counted = 1'000'000'000;  // no call has more tokens
 constexpr std::size_t longest_name = 256;             // of a model or a response
+constexpr std::size_t usual_bytes = 240;              // of a short answer's text
 constexpr std::size_t shortest_repetition = 16;       // a word may well be said twice
 
 /// The chunk being read: its memory is used again by all answers of the thread.
@@ -68,7 +69,9 @@ void AnswerTurn::take_words(std::string_view words, DeltaSink const& sink) {
 std::string_view AnswerTurn::take_document(std::string_view frame, bool is_error, DeltaSink const& sink) {
   if (frame.front() == '[') return take_array(frame, is_error, sink);
   auto& chunk = chunk_of_thread();
-  auto const rest = read_chunk(frame, chunk);
+  auto const rest = read_chunk(frame, chunk, front_);
+  auto const front = frame.substr(0, rest ? chunk.front : 0);
+  if (front_ != front) front_ = front;
   if (!rest) {
     chunk.clear();
     take_unreadable(frame);
@@ -157,6 +160,7 @@ void AnswerTurn::say(std::string_view text, DeltaSink const& sink) {
   text_bytes_ += text.size();
   ++pieces_;
   auto const said = completion_.text.size();
+  if (said == 0) completion_.text.reserve(usual_bytes);
   if (thoughts_.speaks()) {
     mender_.append(completion_.text, text);
   } else {

@@ -62,6 +62,7 @@ class AnswerTurn {
   std::int64_t estimated_input_;
   std::size_t messages_;
   ChatCompletion completion_;
+  std::string front_;  // of the last chunk
   json::TextMender mender_;
   ThoughtFilter thoughts_;
   ToolCallAssembler calls_;
