@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,9 +12,9 @@
 namespace omnibus::kafka {
 namespace {
 
-Client connect(ClientSettings const& settings) {
+Client connect(ClientSettings const& settings, std::chrono::milliseconds longest_fetch) {
   auto configuration = make_configuration(settings);
-  auto const set = [&](char const* name, char const* value) {
+  auto const set = [&](char const* name, std::string const& value) {
     set_default(configuration.get(), settings, name, value);
   };
   set_option(configuration.get(), "enable.partition.eof", "true");  // how the end is known
@@ -22,7 +23,7 @@ Client connect(ClientSettings const& settings) {
   set("check.crcs", "true");
   set("queued.max.messages.kbytes", "8192");
   set("fetch.queue.backoff.ms", "5");
-  set("fetch.wait.max.ms", "50");
+  set("fetch.wait.max.ms", std::to_string(longest_fetch.count()));
   return make_client(RD_KAFKA_CONSUMER, std::move(configuration));
 }
 
@@ -65,14 +66,15 @@ class PartitionReader::Fetch {
   std::vector<std::pair<TopicHandle, std::int32_t>> begun_;
 };
 
-PartitionReader::PartitionReader(ClientSettings const& settings, std::chrono::milliseconds timeout)
-    : timeout_{timeout}, client_{connect(settings)} {}
+PartitionReader::PartitionReader(ClientSettings const& settings, std::chrono::milliseconds timeout,
+                                 std::chrono::milliseconds longest_fetch)
+    : timeout_{timeout}, client_{connect(settings, longest_fetch)} {}
 
 PartitionReader::~PartitionReader() = default;
 
-void PartitionReader::read(TopicPartition const& where, std::int64_t begin, std::int64_t end,
-                           std::function<bool(rd_kafka_message_t const&)> const& visit) {
-  if (begin >= end) return;
+std::int64_t PartitionReader::read(TopicPartition const& where, std::int64_t begin, std::int64_t end,
+                                   std::function<bool(rd_kafka_message_t const&)> const& visit) {
+  if (begin >= end) return begin;
   Fetch fetch{client_.get()};
   fetch.begin(where, begin);
   for (;;) {
@@ -80,8 +82,8 @@ void PartitionReader::read(TopicPartition const& where, std::int64_t begin, std:
     if (!message)
       throw Error{RD_KAFKA_RESP_ERR__TIMED_OUT,
                   fmt::format("reading {}/{} from offset {}", where.topic, where.partition, begin)};
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || message->offset >= end) return;
-    if (!visit(*message) || message->offset + 1 >= end) return;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || message->offset >= end) return message->offset;
+    if (!visit(*message) || message->offset + 1 >= end) return message->offset + 1;
   }
 }
 
