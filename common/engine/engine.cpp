@@ -1,5 +1,6 @@
 #include "engine/engine.hpp"
 
+#include "engine/dispatch/lane.hpp"
 #include "faults/failpoint.hpp"
 #include "handler/classify.hpp"
 #include "observability/log.hpp"
@@ -18,20 +19,12 @@
 namespace omnibus::engine {
 namespace {
 
-constexpr std::chrono::milliseconds drain_poll{10};
+constexpr std::chrono::milliseconds stop_poll{10};
 constexpr std::size_t smallest_backlog = 2'048;  // of deliveries that may start at once
 constexpr std::int64_t most_ahead_of_waiting = 2 << 20;
 constexpr std::size_t most_unsaid = 500;      // records finished ahead of the frontier before that is committed
 constexpr std::size_t own_key_commits = 3;    // batches at once, if their order does not matter
 constexpr std::size_t most_open = 1'000'000;  // records of a partition begun behind one that is not finished
-
-/// Deliveries of one key share a lane; those without key are independent of each other.
-std::uint64_t lane_of(rd_kafka_message_t const& message) {
-  auto const where = std::hash<void const*>{}(message.rkt) ^ (static_cast<std::uint64_t>(message.partition) << 32);
-  if (message.key == nullptr) return (where ^ static_cast<std::uint64_t>(message.offset)) * 0x9E3779B97F4A7C15ULL;
-  std::string_view const key{static_cast<char const*>(message.key), message.key_len};
-  return std::hash<std::string_view>{}(key) ^ (where * 0x9E3779B97F4A7C15ULL);
-}
 
 /// librdkafka takes more than twice its limit, which counts payloads only. That much ahead serves work that is done
 /// in a microsecond per record; work that waits needs far less.
@@ -55,7 +48,8 @@ Engine::Engine(boost::asio::io_context& loop, Identity identity, EngineSettings 
       ports_{ports},
       work_{work},
       topics_{consumer.topics},
-      poll_{loop, std::move(client), fetching_for(work, std::move(consumer)), settings.max_queued_bytes,
+      client_{std::move(client)},
+      poll_{loop, client_, fetching_for(work, std::move(consumer)), settings.max_queued_bytes,
             [this](Tidings& tidings) { std::visit([this](auto& each) { on(each); }, tidings); }},
       publisher_{loop, ports.producer, ports.pool},
       dispatch_{make_dispatch()},
@@ -72,12 +66,17 @@ std::unique_ptr<Dispatch> Engine::make_dispatch() {
     for (std::size_t i = 0; i <= at_once; ++i) items.push_back(work_.new_items());
     return std::make_unique<BatchDispatcher>(loop_, traits.most, std::move(items), static_cast<BatchProcessor&>(*this));
   }
-  return std::make_unique<Dispatcher>(loop_, Dispatcher::Settings{.max_in_flight = settings_.max_in_flight},
-                                      static_cast<Processor&>(*this));
+  Dispatcher::Settings settings;
+  settings.max_in_flight = settings_.max_in_flight;
+  settings.max_bytes = settings_.max_queued_bytes;
+  auto dispatcher = std::make_unique<Dispatcher>(loop_, settings, static_cast<Processor&>(*this));
+  dispatcher_ = dispatcher.get();
+  return dispatcher;
 }
 
 Engine::~Engine() {
   poll_.stop();
+  if (loader_) loader_->stop();
 }
 
 postgres::TransactionPool& Engine::pool() {
@@ -106,26 +105,19 @@ void Engine::on(Arrived& arrived) {
   auto const begun = Clock::now();
   passing_.arrived = begun;
   std::uint64_t handled = 0;
-  std::size_t consumed = 0;
   for (auto& message : arrived.messages) {
     auto* const partition = find(*message);
-    if (partition == nullptr || partition->draining()) {
-      consumed += held_bytes(*message);
-      continue;
-    }
+    if (partition == nullptr || partition->draining()) continue;
     if (message->offset >= partition->end) {
-      consumed += held_bytes(*message);
       read_to_end(*partition);
       continue;
     }
     if (!partition->done_ahead.empty() && partition->done_ahead.contains(message->offset)) {
       partition->frontier.pass(message->offset);
-      consumed += held_bytes(*message);
       continue;
     }
-    auto const key_hash = lane_of(*message);
+    auto const key_hash = lane_of(partition->salt, *message);
     if (never_waits && handled_now(*partition, key_hash, message)) {
-      consumed += held_bytes(passing_.record);
       ++handled;
       continue;
     }
@@ -134,19 +126,22 @@ void Engine::on(Arrived& arrived) {
     delivery.key_hash = key_hash;
     delivery.arrived = begun;
     delivery.sequence = partition->frontier.begin(message->offset, kafka::timestamp_ms(*message));
+    delivery.bytes = static_cast<std::uint32_t>(dispatcher_ == nullptr ? held_bytes(*message) : record_bytes(*message));
     delivery.record = ReceivedRecord{std::move(message)};
-    // A batch is soon finished with it. A record whose key or handler waits may be kept for long.
-    if (work_.batches().most == 0) delivery.record.copy();
     dispatch_->submit(delivery);
   }
   passing_.record.reset();
   budget_.earn(arrived.messages.size());
-  if (consumed > 0) poll_.consumed(consumed);
   if (handled > 0) {
     bump(counters_.handled, handled);
     if (ports_.timings.handler != nullptr)
       ports_.timings.handler->observe_mean(std::chrono::duration<double>{Clock::now() - begun}.count(), handled);
   }
+  weigh();
+  if (dispatch_->held_bytes() > settings_.max_queued_bytes / 4)
+    for (auto const& [key, partition] : partitions_) hold_back_over_share(*partition);
+  arrived.messages.clear();
+  poll_.arrived(arrived.bytes);
   dispatch_->pump();
   look_whether_sated();
 }
@@ -209,13 +204,42 @@ void Engine::on(Trouble& trouble) {
 }
 
 /// If enough events may start at once, more would only use memory. Events that wait for their key do not count: other
-/// keys may be behind it.
+/// keys may be behind it. Nor may a tenant's events keep others from being seen: where tenants take turns, fetching
+/// only slows down.
 void Engine::look_whether_sated() {
   auto const enough = std::max({smallest_backlog, settings_.max_in_flight / 4, 2 * work_.batches().most});
   auto const ready = dispatch_->ready();
   auto const sated = sated_ ? ready > enough / 2 : ready > enough;
-  if (sated != sated_) poll_.hold_back(PollThread::Reason::sated, sated);
+  if (sated == sated_) return;
   sated_ = sated;
+  if (dispatcher_ == nullptr)
+    poll_.hold_back(PollThread::Reason::sated, sated);
+  else
+    poll_.slow_down(sated);
+}
+
+void Engine::weigh() {
+  poll_.hold(dispatch_->held_bytes());
+  auto const crowded = dispatch_->crowded();
+  if (std::exchange(crowded_, crowded) != crowded) poll_.hold_back(PollThread::Reason::crowded, crowded);
+}
+
+/// A partition with too much open is not fetched until half of that is done; the others go on.
+void Engine::hold_back_over_share(Partition& partition) {
+  auto const most_alive = settings_.max_queued_bytes / 4 / Residency::delivery_bytes;
+  auto const part = partition.over_share ? 2U : 1U;
+  auto const over = partition.frontier.open() > most_open / part || partition.alive > most_alive / part;
+  if (over == partition.over_share || partition.read_to_end || !partition.wanted()) return;
+  partition.over_share = over;
+  log::info(over ? "a partition is paused: too many of its records are open" : "a partition is fetched again",
+            {{"topic", partition.where.topic},
+             {"partition", partition.where.partition},
+             {"open", partition.frontier.open()},
+             {"waiting", partition.alive}});
+  if (over)
+    poll_.consumer().pause(partition.where);
+  else
+    poll_.consumer().resume(partition.where);
 }
 
 Task<Verdict> Engine::process(Delivery& delivery) {
@@ -267,7 +291,7 @@ void Engine::left(Delivery& delivery, bool finished) {
     commit_ahead(*delivery.partition);
     if (ports_.replay != nullptr && !delivery.not_handled) ports_.replay->count(Replay::Outcome::handled);
   }
-  poll_.consumed(held_bytes(delivery.record));
+  weigh();
   if (sated_) look_whether_sated();
   deliveries_.give_back(delivery);
 }
@@ -305,13 +329,13 @@ Task<> Engine::housekeeping() {
     commit_positions();
     poll_erasures();
     look_whether_sated();
-    auto stuck = false;
+    dispatch_->pump();  // records that could not be read are asked for again
     for (auto const& [key, partition] : partitions_) {
       if (partition->confirming && partition->wanted()) ask_whether_ours(*partition);
-      stuck = stuck || partition->frontier.open() > most_open;
+      hold_back_over_share(*partition);
     }
     std::erase_if(leaving_, [](auto const& each) { return each->alive == 0; });
-    poll_.hold_back(PollThread::Reason::uncommitted, stuck || publisher_.unpublished() > settings_.max_unpublished);
+    poll_.hold_back(PollThread::Reason::unpublished, publisher_.unpublished() > settings_.max_unpublished);
     refresh_counters();
   }
 }
@@ -326,11 +350,14 @@ void Engine::refresh_counters() {
   counters_.paused = dispatch_->paused();
   std::int64_t uncommitted = 0;
   std::int64_t oldest = 0;
+  std::int64_t over_share = 0;
   for (auto const& [key, partition] : partitions_) {
+    if (partition->over_share) ++over_share;
     uncommitted += static_cast<std::int64_t>(partition->frontier.open());
     if (auto const since = partition->frontier.oldest_open_ms(); since && *since > 0)
       oldest = std::max(oldest, wall_clock_ms() - *since);
   }
+  counters_.partitions_paused = over_share;
   counters_.uncommitted = uncommitted;
   counters_.oldest_unprocessed_ms = oldest;
 }
@@ -363,7 +390,7 @@ Task<bool> Engine::stop() {
     });
   };
   while (!committed() && Clock::now() < deadline + std::chrono::seconds{3}) {
-    timer.expires_after(drain_poll);
+    timer.expires_after(stop_poll);
     auto wait = timer.async_wait(boost::asio::use_awaitable);
     co_await std::move(wait);
     commit_positions();
@@ -371,6 +398,7 @@ Task<bool> Engine::stop() {
   stopped_ = true;
   housekeeping_timer_.cancel();
   poll_.stop();
+  if (loader_) loader_->stop();
   refresh_counters();
   log::info("stopped", {{"handled", counters_.handled.load()}, {"clean", clean}});
   co_return clean;

@@ -13,6 +13,7 @@
 #include "engine/dispatch/recoverability.hpp"
 #include "engine/identity.hpp"
 #include "engine/poll_thread.hpp"
+#include "engine/record_loader.hpp"
 #include "engine/replay/replay.hpp"
 #include "engine/work.hpp"
 #include "kafka/client_settings.hpp"
@@ -33,6 +34,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -84,6 +86,8 @@ struct Counters {
   std::atomic<std::uint64_t> dead_malformed{0};  ///< of these, not an event or not valid by its schema
   std::atomic<std::uint64_t> dead_exhausted{0};  ///< of these, failed too often
   std::atomic<std::uint64_t> erased{0};          ///< refused because of whom they are about
+  std::atomic<std::uint64_t> records_missed{0};  ///< removed from their topic before they were handled
+  std::atomic<std::uint64_t> records_reread{0};  ///< dropped from memory and read again
   std::atomic<std::uint64_t> fenced{0};
   std::atomic<std::uint64_t> outages{0};  ///< attempts that failed because of an outage
   std::atomic<std::uint64_t> commits{0};  ///< offset commits acknowledged
@@ -93,7 +97,8 @@ struct Counters {
   std::atomic<std::int64_t> queued_bytes{0};
   std::atomic<std::int64_t> stuck_keys{0};  ///< keys that wait for a retry
   std::atomic<std::int64_t> partitions{0};
-  std::atomic<std::int64_t> uncommitted{0};  ///< records begun and not yet covered by an acknowledged commit
+  std::atomic<std::int64_t> partitions_paused{0};  ///< of these, because they have too much open
+  std::atomic<std::int64_t> uncommitted{0};        ///< records begun and not yet covered by an acknowledged commit
   std::atomic<std::int64_t> unpublished{0};
   std::atomic<std::int64_t> oldest_unprocessed_ms{0};
   std::atomic<bool> paused{false};
@@ -149,6 +154,9 @@ class Engine : private Processor, private BatchProcessor {
   // Calls from both processors.
   void left(Delivery& delivery, bool finished) override;
   Task<Verdict> process(Delivery& delivery) override;
+  std::uint64_t tenant_of(Delivery const& delivery) override;
+  void read_again(std::span<Delivery* const> run) override;
+  void missed(Delivery& delivery) override;
   void decode(Batch& batch, Delivery& delivery) override;
   void decode(Batch& batch, BatchEntry& entry);
   Task<> commit(Batch& batch) override;
@@ -181,6 +189,8 @@ class Engine : private Processor, private BatchProcessor {
   void commit_ahead(Partition const& partition);
   void refresh_counters();
   void look_whether_sated();
+  void weigh();
+  void hold_back_over_share(Partition& partition);
   void set_ready(bool ready);
 
   boost::asio::io_context& loop_;
@@ -189,11 +199,14 @@ class Engine : private Processor, private BatchProcessor {
   Ports ports_;
   Work& work_;
   std::vector<std::string> const topics_;
+  kafka::ClientSettings const client_;
   PollThread poll_;
   OutboxPublisher publisher_;
   std::optional<UnitCommitter> committer_;
   std::optional<postgres::GatheredReads> reads_;
+  Dispatcher* dispatcher_ = nullptr;  // null for work that takes batches
   std::unique_ptr<Dispatch> dispatch_;
+  std::unique_ptr<RecordLoader> loader_;  // made when it is first needed
   DeliveryPool deliveries_;
   Delivery passing_;  // for an event that is handled on arrival
   RetryBudget budget_;
@@ -215,6 +228,8 @@ class Engine : private Processor, private BatchProcessor {
   std::size_t most_metadata_ = 3'800;
   Counters counters_;
   bool sated_ = false;
+  bool crowded_ = false;
+  Clock::time_point missed_logged_;
   bool stopping_ = false;
   bool stopped_ = false;
 };

@@ -1,4 +1,5 @@
 // The part of the engine that takes partitions over and hands them back.
+#include "engine/dispatch/lane.hpp"
 #include "engine/engine.hpp"
 #include "faults/failpoint.hpp"
 #include "handler/classify.hpp"
@@ -31,6 +32,7 @@ void Engine::on(Assigned& assigned) {
   for (auto const& [where, offset, metadata] : assigned.partitions) {
     auto partition = std::make_shared<Partition>();
     partition->where = where;
+    partition->salt = lane_salt(where);
     poll_.consumer().resume(where);
     partition->done_ahead = DoneAhead::parse(metadata, offset);
     if (ports_.replay != nullptr) partition->end = ports_.replay->end_of(where);

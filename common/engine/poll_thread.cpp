@@ -2,6 +2,9 @@
 
 #include "engine/dispatch/delivery.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <span>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -12,6 +15,8 @@ namespace {
 constexpr std::size_t batch_size = 4096;
 constexpr std::size_t most_undelivered = 2 * batch_size;  // messages that the event loop has not processed yet
 constexpr std::chrono::milliseconds longest_wait{200};
+constexpr std::size_t slow_batch_size = 256;
+constexpr std::chrono::milliseconds slow_interval{10};
 
 }  // namespace
 
@@ -45,29 +50,53 @@ void PollThread::hold_back(Reason reason, bool hold) {
   }
 }
 
-void PollThread::consumed(std::size_t bytes) {
-  auto const before = queued_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+void PollThread::arrived(std::size_t bytes) {
+  auto const before = queued_bytes();
+  on_the_way_.fetch_sub(bytes, std::memory_order_relaxed);
+  wake_if_fallen(before);
+}
+
+void PollThread::hold(std::size_t bytes) {
+  auto const before = queued_bytes();
+  held_.store(bytes, std::memory_order_relaxed);
+  wake_if_fallen(before);
+}
+
+void PollThread::wake_if_fallen(std::size_t before) {
   auto const low = max_queued_bytes_ / 2;
-  if (before >= low && before - bytes < low) consumer_->wake();
+  if (before >= low && queued_bytes() < low) consumer_->wake();
 }
 
 void PollThread::loop() {
   std::vector<kafka::Message> buffer(batch_size);
+  std::chrono::steady_clock::time_point next_slow;
   while (!stopping_.load(std::memory_order_relaxed)) {
-    auto const want = fetching_.load(std::memory_order_relaxed) && held_back_.load(std::memory_order_relaxed) == 0 &&
-                      undelivered_.load(std::memory_order_relaxed) < most_undelivered &&
-                      queued_bytes() < max_queued_bytes_;
-    auto const count = consumer_->poll(buffer, want);
+    auto most = batch_size;
+    auto longest = longest_wait;
+    auto want = fetching_.load(std::memory_order_relaxed) && held_back_.load(std::memory_order_relaxed) == 0 &&
+                undelivered_.load(std::memory_order_relaxed) < most_undelivered && queued_bytes() < max_queued_bytes_;
+    if (slow_.load(std::memory_order_relaxed)) {
+      auto const now = std::chrono::steady_clock::now();
+      auto const left = std::chrono::ceil<std::chrono::milliseconds>(next_slow - now);
+      if (left.count() > 0) {
+        want = false;
+        longest = std::min(longest, left);
+      } else {
+        most = slow_batch_size;
+        next_slow = now + slow_interval;
+      }
+    }
+    auto const count = consumer_->poll(std::span{buffer}.first(most), want);
     if (count == 0) {
-      consumer_->wait(longest_wait);
+      consumer_->wait(longest);
       continue;
     }
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < count; ++i) bytes += held_bytes(*buffer[i]);
-    queued_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    on_the_way_.fetch_add(bytes, std::memory_order_relaxed);
     undelivered_.fetch_add(count, std::memory_order_relaxed);
     auto const end = buffer.begin() + static_cast<std::ptrdiff_t>(count);
-    hand_over(Arrived{{std::make_move_iterator(buffer.begin()), std::make_move_iterator(end)}});
+    hand_over(Arrived{{std::make_move_iterator(buffer.begin()), std::make_move_iterator(end)}, bytes});
   }
 }
 

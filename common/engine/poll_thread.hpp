@@ -18,6 +18,7 @@ namespace omnibus::engine {
 
 struct Arrived {
   std::vector<kafka::Message> messages;
+  std::size_t bytes = 0;  ///< held_bytes() of all
 };
 struct Assigned {
   std::vector<kafka::Position> partitions;
@@ -42,8 +43,8 @@ struct Trouble {
 using Tidings = std::variant<Arrived, Assigned, Revoked, Lost, Committed, Ended, Trouble>;
 
 /// Owns the consumer and the thread that polls it. Passes messages to the event loop in batches: one post for all
-/// messages since the last post. While more than `max_queued_bytes` are passed on and not yet `consumed`, it reads no
-/// more messages but still serves group events.
+/// messages since the last post. While more than `max_queued_bytes` are on their way to the event loop or held there,
+/// it reads no more messages but still serves group events.
 class PollThread : public kafka::ConsumerListener {
  public:
   /// `sink` is called on the event loop.
@@ -56,18 +57,26 @@ class PollThread : public kafka::ConsumerListener {
   /// Reads no more messages; group events are still served.
   void stop_fetching() { fetching_.store(false, std::memory_order_relaxed); }
   /// Back-pressure for other reasons than bytes: no messages while any reason is set.
-  enum class Reason : unsigned { uncommitted = 1, sated = 2 };
+  enum class Reason : unsigned { unpublished = 1, sated = 2, crowded = 4 };
   void hold_back(Reason reason, bool hold);
+  /// Reads some 25,000 messages a second at most: enough is known that may start, but records of others may be behind
+  /// it.
+  void slow_down(bool slow) { slow_.store(slow, std::memory_order_relaxed); }
   /// Leaves the group and ends the thread. Blocks until the broker knows; then the sink is not called any more.
   void stop();
 
-  /// Event loop: reports that so many of the bytes passed on are processed.
-  void consumed(std::size_t bytes);
-  std::size_t queued_bytes() const { return queued_bytes_.load(std::memory_order_relaxed); }
+  /// Event loop: reports that so many of the bytes passed on have arrived.
+  void arrived(std::size_t bytes);
+  /// Event loop: reports what it holds.
+  void hold(std::size_t bytes);
+  std::size_t queued_bytes() const {
+    return on_the_way_.load(std::memory_order_relaxed) + held_.load(std::memory_order_relaxed);
+  }
   kafka::Consumer& consumer() { return *consumer_; }
 
  private:
   void loop();
+  void wake_if_fallen(std::size_t before);
   void hand_over(Tidings tidings);
   void deliver();
 
@@ -89,7 +98,9 @@ class PollThread : public kafka::ConsumerListener {
   std::atomic<unsigned> held_back_{0};  // reasons
   std::atomic<std::size_t> undelivered_{0};
   std::atomic<bool> stopping_{false};
-  std::atomic<std::size_t> queued_bytes_{0};
+  std::atomic<std::size_t> on_the_way_{0};
+  std::atomic<std::size_t> held_{0};
+  std::atomic<bool> slow_{false};
 
   std::mutex mutex_;
   std::vector<Tidings> pending_;

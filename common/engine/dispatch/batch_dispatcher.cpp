@@ -21,6 +21,7 @@ BatchDispatcher::BatchDispatcher(boost::asio::io_context& loop, std::size_t most
 void BatchDispatcher::submit(Delivery& delivery) {
   ++alive_;
   ++delivery.partition->alive;
+  held_bytes_ += delivery.bytes;
   place(delivery);
 }
 
@@ -132,6 +133,7 @@ std::deque<Delivery*> BatchDispatcher::take_back(Partition const& partition) {
 void BatchDispatcher::leave(Delivery& delivery, bool finished) {
   --alive_;
   --delivery.partition->alive;
+  held_bytes_ -= delivery.bytes;
   processor_.left(delivery, finished);
 }
 

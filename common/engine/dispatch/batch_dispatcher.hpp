@@ -44,6 +44,7 @@ class BatchDispatcher : public Dispatch {
   std::size_t queued() const override { return alive_ - in_flight_; }
   std::size_t ready() const override { return ready_.size(); }
   std::size_t waiting_for_retry() const override { return 0; }
+  std::size_t held_bytes() const override { return held_bytes_; }
   bool paused() const override;
 
  private:
@@ -64,6 +65,7 @@ class BatchDispatcher : public Dispatch {
   std::deque<Delivery*> ready_;
   std::size_t alive_ = 0;
   std::size_t in_flight_ = 0;
+  std::size_t held_bytes_ = 0;
 };
 
 }  // namespace omnibus::engine

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -16,23 +17,37 @@ using Clock = std::chrono::steady_clock;
 
 struct Partition;
 
+/// Where a delivery's record is.
+enum class Residence : std::uint8_t {
+  loaded,    ///< in memory
+  unloaded,  ///< only on its topic
+  wanted,    ///< as before, and to be read next
+  loading,   ///< being read
+  gone       ///< on its topic no more
+};
+
 /// A record from its arrival until it is finished or given back. Deliveries live in a DeliveryPool and are linked into
 /// the queue of their key. Use them on the event loop only.
 struct Delivery {
   ReceivedRecord record;
   Partition* partition = nullptr;
-  Delivery* next = nullptr;  ///< the next one in the queue of the same key
+  Delivery* next = nullptr;         ///< the next one in the queue of the same key
+  Delivery* queued_next = nullptr;  ///< the next one in a DeliveryList
   std::uint64_t key_hash = 0;
+  std::uint64_t tenant = 0;  ///< 0 for none
   OffsetFrontier::Sequence sequence = 0;
   std::int64_t epoch = 0;          ///< the partition's epoch when this attempt began
   std::uint32_t attempts = 0;      ///< failed attempts, without outages and deferrals
   std::uint32_t deferrals = 0;     ///< deferrals in a row
   Clock::time_point arrived;       ///< in this process
   Clock::time_point first_failed;  ///< time of the first failed attempt; undefined before
-  bool waiting = false;            ///< waits for its retry time
-  bool resolved = false;           ///< its inbox row is committed: it must not be handled again
-  bool not_handled = false;        ///< in a replay: skipped or failed
-  bool unfiltered = false;         ///< the filter for erased people is not asked; admission is
+  std::uint32_t bytes = 0;         ///< what its record takes in memory
+  Residence residence = Residence::loaded;
+  bool stalled = false;      ///< the first of its key, and waits for its record
+  bool waiting = false;      ///< waits for its retry time
+  bool resolved = false;     ///< its inbox row is committed: it must not be handled again
+  bool not_handled = false;  ///< in a replay: skipped or failed
+  bool unfiltered = false;   ///< the filter for erased people is not asked; admission is
 
   std::string_view key() const { return record.key(); }
   bool has_key() const { return record.key().data() != nullptr; }
@@ -41,16 +56,19 @@ struct Delivery {
   std::int64_t offset() const { return record.offset(); }
 };
 
-/// What a record counts against the byte limit, with the memory that librdkafka or we use beside its key and value.
-inline std::size_t held_bytes(std::size_t key_size, std::size_t value_size) {
-  constexpr std::size_t beside = 384;  // about what librdkafka 2.14 allocates for a message, and what headers take
-  return value_size + key_size + sizeof(Delivery) + beside;
+/// What a record's key, value and headers take.
+inline std::size_t record_bytes(rd_kafka_message_t const& message) {
+  auto bytes = message.key_len + message.len;
+  for_each_header(message, [&](std::string_view name, std::optional<std::string_view> value) {
+    bytes += name.size() + (value ? value->size() : 0);
+  });
+  return bytes;
 }
+
+/// What a message counts against the byte limit, with the memory that librdkafka or we use beside its record.
 inline std::size_t held_bytes(rd_kafka_message_t const& message) {
-  return held_bytes(message.key_len, message.len);
-}
-inline std::size_t held_bytes(ReceivedRecord const& record) {
-  return held_bytes(record.key().size(), record.value().size());
+  constexpr std::size_t beside = 384;  // about what librdkafka 2.14 allocates for a message with headers
+  return record_bytes(message) + sizeof(Delivery) + beside;
 }
 
 /// Reuses deliveries: an event costs no allocation once the pool has reached the number in flight.

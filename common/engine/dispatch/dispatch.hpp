@@ -39,9 +39,13 @@ class Dispatch {
   virtual std::size_t in_flight() const = 0;
   /// Deliveries that are not running.
   virtual std::size_t queued() const = 0;
-  /// Those of them that only wait for their turn.
+  /// Those of them that only wait for their turn, or for their records to be read again.
   virtual std::size_t ready() const = 0;
   virtual std::size_t waiting_for_retry() const = 0;
+  /// Bytes that its deliveries and their records take.
+  virtual std::size_t held_bytes() const = 0;
+  /// Whether there are so many deliveries that no more should be fetched, however small they are.
+  virtual bool crowded() const { return false; }
   /// Whether an outage prevents deliveries from starting.
   virtual bool paused() const = 0;
 };

@@ -1,7 +1,6 @@
 #include "engine/dispatch/dispatcher.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -9,59 +8,78 @@
 #include <boost/asio/post.hpp>
 
 namespace omnibus::engine {
+namespace {
+
+constexpr std::size_t most_runs = 2;                  // being read; one is on its way while the other is taken in
+constexpr std::chrono::seconds long_wait{2};          // longer than to read a record again
+constexpr std::chrono::milliseconds read_pause{500};  // after a failure
+
+}  // namespace
 
 Dispatcher::Dispatcher(boost::asio::io_context& loop, Settings settings, Processor& processor)
     : loop_{loop},
       settings_{settings},
       processor_{processor},
+      residency_{settings.max_bytes, lanes_},
+      ready_{settings.max_in_flight},
       gate_{settings.first_outage_delay, settings.longest_outage_delay},
       timer_{loop} {}
 
 void Dispatcher::submit(Delivery& delivery) {
   ++delivery.partition->alive;
-  if (lanes_.push(delivery)) make_ready(delivery);
+  auto const is_head = lanes_.push(delivery);
+  // A key belongs to one tenant.
+  delivery.tenant = is_head ? processor_.tenant_of(delivery) : lanes_.of(delivery).head->tenant;
+  residency_.admit(delivery);
+  if (is_head) make_ready(delivery);
 }
 
 void Dispatcher::make_ready(Delivery& delivery) {
   auto& partition = *delivery.partition;
   if (partition.gives_back(delivery.sequence)) return leave(delivery, false);
+  if (delivery.residence == Residence::gone) {
+    miss(delivery);
+    return leave(delivery, true);
+  }
+  delivery.stalled = delivery.residence != Residence::loaded;
+  if (delivery.residence == Residence::unloaded) residency_.want(delivery);
+  if (delivery.stalled) return;
   if (partition.open)
-    ready_.push_back(&delivery);
+    ready_.push(delivery);
   else
     partition.held.push_back(&delivery);
 }
 
+/// Retention or an operator removed the record before its turn came: there is nothing left to handle.
+void Dispatcher::miss(Delivery& delivery) {
+  auto& partition = *delivery.partition;
+  partition.started = std::max(partition.started, delivery.sequence + 1);
+  processor_.missed(delivery);
+}
+
 void Dispatcher::open(Partition& partition) {
   partition.open = true;
-  ready_.insert(ready_.end(), partition.held.begin(), partition.held.end());
-  partition.held.clear();
+  for (auto* const delivery : std::exchange(partition.held, {})) ready_.push(*delivery);
   pump();
 }
 
 void Dispatcher::close(Partition& partition) {
   partition.open = false;
   // At once, and not when their turn comes: later arrivals are held behind them.
-  auto const closed = [&](Delivery const* each) { return each->partition == &partition; };
-  auto const first = std::stable_partition(ready_.begin(), ready_.end(), std::not_fn(closed));
-  partition.held.insert(partition.held.begin(), first, ready_.end());
-  ready_.erase(first, ready_.end());
+  auto const taken = ready_.take_back(partition);
+  partition.held.insert(partition.held.begin(), taken.begin(), taken.end());
 }
 
 void Dispatcher::drain(Partition& partition) {
   partition.drain_limit = std::min(partition.drain_limit, partition.started);
   auto held = std::exchange(partition.held, {});
   for (auto* const delivery : held) make_ready(*delivery);
-  auto ready = std::exchange(ready_, {});
-  for (auto* const delivery : ready) {
-    if (delivery->partition == &partition)
-      make_ready(*delivery);
-    else
-      ready_.push_back(delivery);
-  }
+  for (auto* const delivery : ready_.take_back(partition)) make_ready(*delivery);
   for (auto* const delivery : retries_.take_if([&](Delivery const& each) { return each.partition == &partition; })) {
     delivery->waiting = false;
     make_ready(*delivery);
   }
+  for (auto* const delivery : residency_.take_back(partition)) make_ready(*delivery);
   pump();
   arm();
 }
@@ -71,16 +89,20 @@ void Dispatcher::drop(Partition& partition) {
   drain(partition);
 }
 
+bool Dispatcher::may_start() {
+  return runners_ < settings_.max_in_flight && ready_.next(Clock::now) != nullptr;
+}
+
 void Dispatcher::pump() {
-  if (ready_.empty() || runners_ >= settings_.max_in_flight) return;
+  read_more();
+  if (pump_posted_ || !may_start()) return;
   if (!gate_.open() && Clock::now() < gate_.probe_at().value_or(Clock::time_point::max())) return arm();
-  if (pump_posted_) return;
   // One runner at a time: a runner whose deliveries never suspend empties the whole queue alone, and the next is only
   // started once this one has suspended.
   pump_posted_ = true;
   boost::asio::post(loop_, [this] {
     pump_posted_ = false;
-    if (ready_.empty() || runners_ >= settings_.max_in_flight) return;
+    if (!may_start()) return;
     ++runners_;
     boost::asio::co_spawn(loop_, run(), boost::asio::detached);
   });
@@ -93,17 +115,18 @@ Task<> Dispatcher::run() {
     auto attempt = processor_.process(*delivery);
     auto const verdict = co_await std::move(attempt);
     --in_flight_;
+    ready_.ended(*delivery);
     settle(*delivery, verdict);
   }
   --runners_;
 }
 
 Delivery* Dispatcher::next() {
-  while (!ready_.empty()) {
-    auto& delivery = *ready_.front();
+  while (auto* const first = ready_.next(Clock::now)) {
+    auto& delivery = *first;
     auto& partition = *delivery.partition;
     if (!partition.open || partition.gives_back(delivery.sequence)) {
-      ready_.pop_front();
+      ready_.take();
       make_ready(delivery);
       continue;
     }
@@ -111,7 +134,8 @@ Delivery* Dispatcher::next() {
       arm();
       return nullptr;
     }
-    ready_.pop_front();
+    ready_.take();
+    ready_.started(delivery);
     partition.started = std::max(partition.started, delivery.sequence + 1);
     return &delivery;
   }
@@ -126,8 +150,10 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
     // own outage must not keep the gate closed for all.
     if (delivery.partition->lost)
       leave(delivery, false);
+    else if (probed)
+      ready_.push(delivery);
     else
-      ready_.insert(probed ? ready_.end() : ready_.begin(), &delivery);
+      ready_.push_front(delivery);
     arm();
     return;
   }
@@ -152,6 +178,7 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
     return leave(delivery, false);
   }
   delivery.waiting = true;
+  if (verdict.delay >= long_wait) residency_.put_off(delivery);
   retries_.add(Clock::now() + verdict.delay, delivery);
   arm();
 }
@@ -162,19 +189,57 @@ void Dispatcher::leave(Delivery& delivery, bool finished) {
   while (leaving != nullptr) {
     auto* const following = lanes_.pop(*leaving);
     --leaving->partition->alive;
+    residency_.release(*leaving);
     processor_.left(*leaving, finished);
-    leaving = nullptr;
-    if (following == nullptr) return;
-    if (!following->partition->gives_back(following->sequence)) return make_ready(*following);
     leaving = following;
-    finished = false;
+    if (following == nullptr) break;
+    finished = !following->partition->gives_back(following->sequence);
+    if (!finished) continue;
+    if (following->residence != Residence::gone) {
+      if (following->residence == Residence::loaded) residency_.look_ahead(*following);
+      make_ready(*following);
+      break;
+    }
+    miss(*following);
   }
+  read_more();
+}
+
+void Dispatcher::read_more() {
+  while (residency_.wanted() > 0 && residency_.runs() < most_runs) {
+    auto const run = residency_.next_run(Clock::now());
+    if (run.empty()) return;
+    processor_.read_again(run);
+  }
+}
+
+void Dispatcher::reread(std::vector<Reread> records) {
+  auto const again = Clock::now() + read_pause;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    // Looked up each time: it may leave because of one before it.
+    auto* const delivery = residency_.oldest_run()[i];
+    if (delivery == nullptr) continue;
+    switch (records[i].kind) {
+      case Reread::Kind::read:
+        residency_.loaded(*delivery, std::move(records[i].record));
+        break;
+      case Reread::Kind::gone:
+        residency_.gone(*delivery);
+        break;
+      case Reread::Kind::failed:
+        residency_.failed(*delivery, again);
+        break;
+    }
+    if (delivery->stalled) make_ready(*delivery);
+  }
+  residency_.end_oldest_run();
+  pump();
 }
 
 void Dispatcher::arm() {
   auto when = retries_.earliest().value_or(Clock::time_point::max());
   // Without anything to probe with, or while a probe is running, no timer is needed.
-  if (!ready_.empty()) when = std::min(when, gate_.probe_at().value_or(when));
+  if (may_start()) when = std::min(when, gate_.probe_at().value_or(when));
   if (when == Clock::time_point::max()) {
     // Its deliveries were drained: a timer that is left would keep the loop from ending.
     if (std::exchange(armed_for_, when) != when) timer_.cancel();

@@ -4,16 +4,19 @@
 #include "concurrency/task.hpp"
 #include "engine/dispatch/delivery.hpp"
 #include "engine/dispatch/dispatch.hpp"
+#include "engine/dispatch/fair_queue.hpp"
 #include "engine/dispatch/key_lanes.hpp"
 #include "engine/dispatch/outage_gate.hpp"
 #include "engine/dispatch/partition.hpp"
+#include "engine/dispatch/residency.hpp"
 #include "engine/dispatch/timer_queue.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <functional>
+#include <limits>
+#include <span>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -33,28 +36,50 @@ struct Verdict {
   std::chrono::milliseconds delay{0};
 };
 
+/// What came of reading a record again.
+struct Reread {
+  enum class Kind {
+    read,
+    gone,   ///< retention or an operator has removed it
+    failed  ///< it could not be read now
+  };
+  Kind kind;
+  ReceivedRecord record = {};
+};
+
 /// The processor that the dispatcher calls. Called on the event loop.
 class Processor : public Leaving {
  public:
+  /// The tenant of the first delivery of a key, whose record is in memory.
+  virtual std::uint64_t tenant_of(Delivery const& delivery) { return delivery.tenant; }
+  /// Starts to read the records of these deliveries; the answer comes by Dispatcher::reread(), in the order of the
+  /// calls.
+  virtual void read_again(std::span<Delivery* const> /*run*/) {}
+  /// The delivery's turn has come, but its record is gone; it leaves as finished.
+  virtual void missed(Delivery& /*delivery*/) {}
   /// One attempt. Must not throw.
   virtual Task<Verdict> process(Delivery& delivery) = 0;
 };
 
-/// Deliveries of one key run one after the other in the order of submit(); up to `max_in_flight` keys run at once. A
-/// delivery that waits for a retry blocks only its key and does not count as in flight. Everything is O(1) per event,
-/// except a retry's timer, which is O(log n).
+/// Deliveries of one key run one after the other in the order of submit(); up to `max_in_flight` keys run at once, and
+/// tenants take turns (FairQueue). A delivery that waits for a retry blocks only its key and does not count as in
+/// flight. Records beyond their tenant's share of memory are dropped and read again (Residency). Everything is O(1) per
+/// event, except a retry's timer, which is O(log n).
 class Dispatcher : public Dispatch {
  public:
   struct Settings {
     std::size_t max_in_flight = 256;
     std::chrono::milliseconds first_outage_delay{200};
     std::chrono::milliseconds longest_outage_delay{2'000};
+    std::size_t max_bytes = std::numeric_limits<std::size_t>::max();
   };
 
   Dispatcher(boost::asio::io_context& loop, Settings settings, Processor& processor);
 
   void submit(Delivery& delivery) override;
   void pump() override;
+  /// The records of the oldest run that Processor::read_again() was called for, in its order.
+  void reread(std::vector<Reread> records);
   bool is_free(Partition const& partition, std::uint64_t key_hash) const override {
     return partition.open && partition.wanted() && gate_.open() && (lanes_.empty() || !lanes_.holds(key_hash));
   }
@@ -65,14 +90,19 @@ class Dispatcher : public Dispatch {
 
   std::size_t in_flight() const override { return in_flight_; }
   std::size_t queued() const override { return lanes_.queued() - in_flight_; }
-  std::size_t ready() const override { return ready_.size(); }
+  std::size_t ready() const override { return ready_.size() + residency_.wanted(); }
   std::size_t waiting_for_retry() const override { return retries_.size(); }
+  std::size_t held_bytes() const override { return residency_.held_bytes(); }
+  bool crowded() const override { return residency_.crowded(); }
   bool paused() const override { return !gate_.open(); }
 
  private:
   Task<> run();
   Delivery* next();
   void make_ready(Delivery& delivery);
+  void miss(Delivery& delivery);
+  bool may_start();
+  void read_more();
   void settle(Delivery& delivery, Verdict verdict);
   void leave(Delivery& delivery, bool finished);
   void arm();
@@ -82,7 +112,8 @@ class Dispatcher : public Dispatch {
   Settings settings_;
   Processor& processor_;
   KeyLanes lanes_;
-  std::deque<Delivery*> ready_;
+  Residency residency_;
+  FairQueue ready_;
   TimerQueue retries_;
   OutageGate gate_;
   boost::asio::steady_timer timer_;

@@ -15,6 +15,14 @@ namespace omnibus::engine {
 /// queue and lose only concurrency. Not thread-safe: use it on the event loop only.
 class KeyLanes {
  public:
+  struct Lane {
+    Delivery* head;
+    Delivery* tail;
+    Delivery* unread = nullptr;   ///< the first one behind the head that was not read ahead
+    std::uint32_t ahead = 0;      ///< those between the head and `unread`
+    std::size_t ahead_bytes = 0;  ///< of their records
+  };
+
   /// Queues a delivery. @return true when it is the head of its key and may run now.
   bool push(Delivery& delivery) {
     delivery.next = nullptr;
@@ -26,6 +34,9 @@ class KeyLanes {
     return false;
   }
 
+  /// The lane of a delivery that is queued or running; valid until the next push() or pop().
+  Lane& of(Delivery const& delivery) { return lanes_.find(delivery.key_hash)->second; }
+
   /// Removes the head of a key. @return the next of its key, which may run now, or null.
   Delivery* pop(Delivery& head) {
     --queued_;
@@ -34,8 +45,15 @@ class KeyLanes {
       lanes_.erase(lane);
       return nullptr;
     }
-    lane->second.head = head.next;
-    return head.next;
+    auto& [front, tail, unread, ahead, ahead_bytes] = lane->second;
+    front = head.next;
+    if (front == unread) {
+      unread = front->next;
+    } else if (ahead > 0) {
+      --ahead;
+      ahead_bytes -= front->bytes;
+    }
+    return front;
   }
 
   /// Whether anything of this key is queued or running.
@@ -47,10 +65,6 @@ class KeyLanes {
   std::size_t queued() const { return queued_; }
 
  private:
-  struct Lane {
-    Delivery* head;
-    Delivery* tail;
-  };
   boost::unordered_flat_map<std::uint64_t, Lane> lanes_;
   std::size_t queued_ = 0;
 };

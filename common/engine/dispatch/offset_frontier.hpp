@@ -39,6 +39,9 @@ class OffsetFrontier {
   Sequence base() const { return base_; }
   /// One past the last sequence begun.
   Sequence end() const { return end_; }
+  /// The offset and the timestamp of a record that is not finished.
+  std::int64_t offset_of(Sequence sequence) const { return at(sequence).offset; }
+  std::int64_t timestamp_of(Sequence sequence) const { return at(sequence).timestamp_ms; }
   /// Records between the frontier and the newest, finished or not.
   std::size_t open() const { return static_cast<std::size_t>(end_ - base_); }
   /// The finished ones among them, which a crash would deliver again.

@@ -20,6 +20,8 @@ struct Partition {
 
   kafka::TopicPartition where;
   OffsetFrontier frontier;
+  /// lane_salt() of `where`.
+  std::uint64_t salt = 0;
 
   /// The fence's key in PostgreSQL; known once the partition is taken over.
   std::int64_t epoch = 0;
@@ -45,6 +47,8 @@ struct Partition {
   /// Deliveries that are neither finished nor given back.
   std::size_t alive = 0;
   std::vector<Delivery*> held;
+  /// Not fetched for now: too many of its records are open.
+  bool over_share = false;
 
   /// Of a replay: where its window ends, and whether everything before that has arrived.
   std::int64_t end = std::numeric_limits<std::int64_t>::max();

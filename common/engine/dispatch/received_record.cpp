@@ -22,8 +22,10 @@ std::optional<std::string_view> ReceivedRecord::field(char const*& at) {
 }
 
 void ReceivedRecord::copy() {
-  if (!message_) return;
-  auto const& message = *message_;
+  if (message_) *this = copy_of(*message_);
+}
+
+ReceivedRecord ReceivedRecord::copy_of(rd_kafka_message_t const& message) {
   std::size_t header_bytes = 0;
   engine::for_each_header(message, [&](std::string_view name, std::optional<std::string_view> value) {
     header_bytes += field_bytes(name.size()) + field_bytes(value ? value->size() : 0);
@@ -47,8 +49,9 @@ void ReceivedRecord::copy() {
     append(name.data(), name.size());
     append(value ? value->data() : nullptr, value ? value->size() : 0);
   });
-  copy_ = std::move(copied);
-  message_.reset();
+  ReceivedRecord record;
+  record.copy_ = std::move(copied);
+  return record;
 }
 
 char const* ReceivedRecord::headers() const {

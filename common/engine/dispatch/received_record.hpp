@@ -20,7 +20,10 @@ class ReceivedRecord {
   ReceivedRecord() = default;
   explicit ReceivedRecord(kafka::Message message) : message_{std::move(message)} {}
 
-  /// Copies key, value and headers and releases the message.
+  /// A copy of key, value and headers.
+  static ReceivedRecord copy_of(rd_kafka_message_t const& message);
+
+  /// Replaces the message by a copy.
   void copy();
   /// Returns the message; null when it was copied.
   kafka::Message take_message() { return std::move(message_); }

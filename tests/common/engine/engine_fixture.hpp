@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -192,6 +193,14 @@ inline std::vector<kafka::Record> numbered_events(std::string const& topic, int 
   for (int number = first; number < first + per_key; ++number)
     for (int key = 0; key < keys; ++key) records.push_back(event(topic, "key-" + std::to_string(key), number));
   return records;
+}
+
+/// Text that does not compress.
+inline std::string noise(std::size_t size) {
+  static std::mt19937_64 random{1};
+  std::string text(size, ' ');
+  for (auto& each : text) each = static_cast<char>('#' + random() % 57);
+  return text;
 }
 
 /// Publishes each record so many times, and waits for the broker to have them.

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -36,6 +38,10 @@ struct Play {
   unsigned retry = 5, outage = 0, hold = 0, abandon = 0;
   unsigned drain = 0, drop = 0, opens_late = 0;  // per batch of arrivals
   bool keys_cross_partitions = false;            // as where hashes collide
+  std::uint64_t tenants = 1;
+  std::size_t max_bytes = std::numeric_limits<std::size_t>::max();
+  std::uint32_t largest_record = 0;
+  unsigned gone = 0, unreadable = 0;  // of records that were dropped from memory
 };
 
 /// Breaks that the model has seen, each as one sentence.
@@ -53,6 +59,7 @@ class Model {
     entry.state = State::running;
     auto const& partition = *delivery.partition;
     expect(partition.open, "a delivery of a partition that is not open was started");
+    expect(delivery.residence == Residence::loaded, "a delivery was started without its record");
     expect(!partition.lost, "a delivery of a lost partition was started");
     expect(delivery.sequence < partition.drain_limit, "a drained partition started something new");
     expect(running_keys_.insert(delivery.key_hash).second, "two deliveries of one key ran at once");
@@ -63,6 +70,8 @@ class Model {
            "a delivery was started behind one of its key that was given back");
     if (paused_) expect(std::exchange(probing_, true) == false, "a second probe was started during an outage");
   }
+
+  void missed(Delivery const& delivery) { all_.at(&delivery).done = true; }
 
   void ended(Delivery const& delivery, Verdict verdict) {
     auto& entry = all_.at(&delivery);
@@ -130,6 +139,7 @@ class Schedule : Processor {
 
   void run() {
     boost::asio::co_spawn(loop_, arrivals(), boost::asio::detached);
+    if (play_.unreadable > 0) boost::asio::co_spawn(loop_, pumping(), boost::asio::detached);
     loop_.run_for(60s);
     model_.expect(loop_.stopped(), "the loop still had work when everything should have been done");
     model_.expect(model_.left() == deliveries_.size(), "a delivery never left");
@@ -140,6 +150,7 @@ class Schedule : Processor {
       model_.expect(partition->alive == 0 && partition->held.empty(), "a partition counts something that is not there");
   }
   std::map<std::string, int> const& breaks() const { return model_.breaks(); }
+  std::size_t runs_read() const { return runs_read_; }
 
  private:
   bool chance(unsigned percent) { return random_() % 100 < percent; }
@@ -185,10 +196,50 @@ class Schedule : Processor {
     // Half of all have one of three keys.
     auto const key = random_() % (chance(50) ? 3 : play_.keys);
     delivery.key_hash = play_.keys_cross_partitions ? key : key * play_.partitions + slot;
+    delivery.tenant = key % play_.tenants;
+    if (play_.largest_record > 0) delivery.bytes = static_cast<std::uint32_t>(random_() % play_.largest_record);
     delivery.sequence = partition.frontier.begin(next_offset_ += 1 + static_cast<std::int64_t>(random_() % 3));
     model_.submitted(delivery);
     dispatcher_.submit(delivery);
+    weigh();
   }
+
+  /// A tenant may hold one record when the budget is nearly used up.
+  void weigh() {
+    std::size_t loaded = 0;
+    for (auto const& each : deliveries_)
+      if (each.residence == Residence::loaded || each.residence == Residence::loading) loaded += each.bytes;
+    model_.expect(loaded <= play_.max_bytes || loaded - play_.max_bytes <= play_.largest_record,
+                  "more than the budget was held in memory");
+  }
+
+  Task<> pumping() {
+    boost::asio::steady_timer timer{loop_};
+    while (model_.left() < play_.deliveries) {
+      dispatcher_.pump();
+      timer.expires_after(50ms);
+      auto wait = timer.async_wait(boost::asio::use_awaitable);
+      co_await std::move(wait);
+    }
+  }
+
+  void read_again(std::span<Delivery* const> run) override {
+    ++runs_read_;
+    auto const count = run.size();
+    auto timer = std::make_shared<boost::asio::steady_timer>(loop_, moment());
+    // One after the other, as the reader does.
+    reading_ = std::max(reading_ + 1us, Clock::now() + moment());
+    timer->expires_at(reading_);
+    timer->async_wait([this, timer, count](boost::system::error_code const&) {
+      std::vector<Reread> records(count);
+      for (auto& each : records)
+        each.kind = chance(play_.gone)         ? Reread::Kind::gone
+                    : chance(play_.unreadable) ? Reread::Kind::failed
+                                               : Reread::Kind::read;
+      dispatcher_.reread(std::move(records));
+    });
+  }
+  void missed(Delivery& delivery) override { model_.missed(delivery); }
 
   void come_and_go(Partition*& partition) {
     if (chance(play_.drain)) {
@@ -246,8 +297,14 @@ class Schedule : Processor {
   std::vector<std::unique_ptr<Partition>> partitions_;
   std::vector<Partition*> owned_;
   std::int64_t next_offset_ = 0;
-  Dispatcher dispatcher_{
-      loop_, {.max_in_flight = play_.max_in_flight, .first_outage_delay = 1ms, .longest_outage_delay = 3ms}, *this};
+  std::size_t runs_read_ = 0;
+  Clock::time_point reading_;
+  Dispatcher dispatcher_{loop_,
+                         {.max_in_flight = play_.max_in_flight,
+                          .first_outage_delay = 1ms,
+                          .longest_outage_delay = 3ms,
+                          .max_bytes = play_.max_bytes},
+                         *this};
 };
 
 void holds_for(Play const& play, std::uint64_t seeds = 6) {
@@ -255,6 +312,7 @@ void holds_for(Play const& play, std::uint64_t seeds = 6) {
     CAPTURE(seed);
     Schedule schedule{play, seed};
     schedule.run();
+    CHECK((schedule.runs_read() > 0) == (play.largest_record > 0));
     for (auto const& [sentence, count] : schedule.breaks()) {
       CAPTURE(count);
       FAIL_CHECK(sentence);
@@ -316,5 +374,39 @@ TEST_CASE("every promise holds under everything at once where keys of different 
              .drop = 3,
              .opens_late = 30,
              .keys_cross_partitions = true},
+            20);
+}
+
+TEST_CASE("every promise holds while tenants take turns") {
+  holds_for({.retry = 10, .outage = 1, .drain = 3, .tenants = 7});
+}
+
+TEST_CASE("every promise holds while records are dropped from memory and read again") {
+  holds_for({.retry = 10, .tenants = 5, .max_bytes = 1'000'000, .largest_record = 5'000});
+}
+
+TEST_CASE("every promise holds where records are larger than the memory for them") {
+  holds_for({.deliveries = 800, .tenants = 3, .max_bytes = 500'000, .largest_record = 600'000}, 3);
+}
+
+TEST_CASE("every promise holds while records that were dropped cannot be read, or are gone") {
+  holds_for(
+      {.deliveries = 800, .tenants = 3, .max_bytes = 600'000, .largest_record = 5'000, .gone = 5, .unreadable = 1}, 2);
+}
+
+TEST_CASE("every promise holds under everything at once while records are read again") {
+  holds_for({.deliveries = 1'500,
+             .retry = 5,
+             .outage = 1,
+             .hold = 2,
+             .abandon = 1,
+             .drain = 3,
+             .drop = 3,
+             .opens_late = 30,
+             .keys_cross_partitions = true,
+             .tenants = 6,
+             .max_bytes = 700'000,
+             .largest_record = 5'000,
+             .gone = 3},
             20);
 }

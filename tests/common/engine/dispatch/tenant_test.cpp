@@ -1,0 +1,35 @@
+#include "engine/dispatch/tenant.hpp"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+using omnibus::engine::tenant_of;
+
+TEST_CASE("an event belongs to the tenant that its data names") {
+  auto const shop = tenant_of(R"({"domain":"shop.example","session_id":"s","text":"hello"})");
+  CHECK(shop != 0);
+  CHECK(tenant_of(R"( { "text" : "a \" b", "more": [{"domain":"x"}], "domain" : "shop.example" } )") == shop);
+  CHECK(tenant_of(R"({"domain":"other.example"})") != shop);
+}
+
+TEST_CASE("a structured event belongs to the tenant that its data names") {
+  auto const shop = tenant_of(R"({"domain":"shop.example"})");
+  CHECK(tenant_of(R"({"specversion":"1.0","type":"t","data":{"text":"","domain":"shop.example"}})") == shop);
+  CHECK(tenant_of(R"({"data":{"domain":"shop.example"},"specversion":"1.0"})") == shop);
+  CHECK(tenant_of(R"({"data":{"domain":"shop.example"}})") == 0);  // a field of the data that has this name
+}
+
+TEST_CASE("a domain behind a long text does not cost the reading of it, and one in front of it is found") {
+  std::string const text(1 << 20, 'x');
+  CHECK(tenant_of(R"({"text":")" + text + R"(","domain":"shop.example"})") == 0);
+  CHECK(tenant_of(R"({"domain":"shop.example","text":")" + text + R"("})") ==
+        tenant_of(R"({"domain":"shop.example"})"));
+}
+
+TEST_CASE("what names no tenant shares one") {
+  for (auto const* const each :
+       {"", "{", "{}", "[]", "7", R"({"domain":7})", R"({"domain":""})", R"({"domain":"a)",
+        R"({"domain":null,"text":"a"})", "\xff\xfe", R"({"domain")", R"({"a":1}{"domain":"b"})"})
+    CHECK(tenant_of(each) == 0);
+}
