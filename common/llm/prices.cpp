@@ -31,6 +31,37 @@ std::optional<std::int64_t> parse_micro(std::string_view text) {
   return value <= most_micro ? std::optional(value) : std::nullopt;
 }
 
+bool is_number(std::string_view text, int least, int most) {
+  auto value = 0;
+  for (auto const c : text) {
+    if (c < '0' || c > '9') return false;
+    value = value * 10 + (c - '0');
+  }
+  return least <= value && value <= most;
+}
+
+/// 20240718 or 2024-07-18.
+bool is_date(std::string_view text) {
+  auto const dashes = text.size() == 10;
+  if (!dashes && text.size() != 8) return false;
+  if (dashes && (text[4] != '-' || text[7] != '-')) return false;
+  return is_number(text.substr(0, 4), 1900, 2099) && is_number(text.substr(dashes ? 5 : 4, 2), 1, 12) &&
+         is_number(text.substr(dashes ? 8 : 6), 1, 31);
+}
+
+/// The model whose version it is: its name without a date or `-latest` at the end. Nothing for any other ending, as
+/// digits are part of a model's name: `claude-opus-4-1` is not `claude-opus-4`.
+std::optional<std::string_view> without_version(std::string_view model) {
+  constexpr std::string_view latest = "-latest";
+  if (model.ends_with(latest)) return model.substr(0, model.size() - latest.size());
+  for (std::size_t const date : {10, 8}) {
+    if (model.size() <= date + 1) continue;
+    auto const name = model.size() - date - 1;
+    if (model[name] == '-' && is_date(model.substr(name + 1))) return model.substr(0, name);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 PriceTable const& PriceTable::built_in() {
@@ -65,14 +96,10 @@ PriceTable PriceTable::parse(std::string_view text) {
 }
 
 std::optional<Price> PriceTable::find(std::string_view model) const {
-  while (true) {
-    if (auto const found = prices_.find(model); found != prices_.end()) return found->second;
-    auto const dash = model.rfind('-');
-    if (dash == std::string_view::npos) return std::nullopt;
-    auto const suffix = model.substr(dash + 1);
-    if (suffix != "latest" && suffix.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
-    model = model.substr(0, dash);
-  }
+  auto found = prices_.find(model);
+  if (found == prices_.end())
+    if (auto const undated = without_version(model)) found = prices_.find(*undated);
+  return found == prices_.end() ? std::nullopt : std::optional(found->second);
 }
 
 Cost PriceTable::cost(std::string_view model, Usage const& usage) const {

@@ -34,7 +34,8 @@ class PriceTable {
   static PriceTable parse(std::string_view text);
 
   void set(std::string model, Price price) { prices_.insert_or_assign(std::move(model), price); }
-  /// The price of the model, or of the one whose dated version it is: `gpt-4o-mini-2024-07-18`, `gpt-4o-latest`.
+  /// The price of the model, or of the one whose version it is: only a date or `-latest` at the end names the same
+  /// model, as in `gpt-4o-mini-2024-07-18`, `claude-opus-4-20250514` and `gpt-4o-latest`.
   std::optional<Price> find(std::string_view model) const;
   Cost cost(std::string_view model, Usage const& usage) const;
 

@@ -125,10 +125,32 @@ TEST_CASE("what was dropped is gone, does not come again, and leaves its sums") 
 TEST_CASE("the list of prices in the database is the one that callers have built in") {
   TelemetryDatabase const database;
   auto const& table = llm::PriceTable::built_in();
-  for (auto const* const model :
-       {"gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-5", "gpt-5-mini", "gpt-5-nano", "o3",
-        "o4-mini", "omnibus-small", "omnibus-large", "gpt-4o-2024-08-06", "gpt-4o-mini-latest", "gpt-5-2025-08-07",
-        "unheard-of", "gpt", "gpt-4o-mini-x", "gpt-4omni"}) {
+  for (auto const* const model : {"gpt-4o",
+                                  "gpt-4o-mini",
+                                  "gpt-4.1",
+                                  "gpt-4.1-mini",
+                                  "gpt-4.1-nano",
+                                  "gpt-5",
+                                  "gpt-5-mini",
+                                  "gpt-5-nano",
+                                  "o3",
+                                  "o4-mini",
+                                  "omnibus-small",
+                                  "omnibus-large",
+                                  "gpt-4o-2024-08-06",
+                                  "gpt-4o-mini-latest",
+                                  "gpt-5-2025-08-07",
+                                  "unheard-of",
+                                  "gpt",
+                                  "gpt-4o-mini-x",
+                                  "gpt-4omni",
+                                  "gpt-5-1",
+                                  "gpt-4o-0613",
+                                  "gpt-4o-20240806",
+                                  "gpt-4o-20241399",
+                                  "gpt-4o-2024-8-6",
+                                  "gpt-4o-latest-1",
+                                  "gpt-5-1-2025-08-07"}) {
     CAPTURE(model);
     for (auto const& [input, cached, output] :
          {std::tuple{1, 0, 0}, {1'234'567, 1'000, 333'333}, {3, 1, 7}, {5, 9, 0}}) {
