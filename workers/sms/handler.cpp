@@ -219,18 +219,27 @@ void SmsHandler::gave_up(Context& context, WhatsappMessageReceived const& messag
 }
 
 void SmsHandler::hand_over(Context& context, Inbound const& said, Failure const& failure, UnitOfWork& unit) {
-  // A STOP counts whatever became of its message, and of a person who is not known.
-  auto const stops = keyword(said) == messaging::Keyword::stop;
-  if (stops) store_->suppress(unit, said);
+  auto const to_a_person = [&] {
+    auto conversation = store_->receive_if_known(unit, context.event_key(), said);
+    if (!conversation) return conversation;
+    tools::MessagingTools tools{state_of(conversation->session)};
+    tools.hand_over();
+    store_->keep(unit, *conversation, said.channel, tools);
+    return conversation;
+  };
+  if (keyword(said) == messaging::Keyword::stop) {
+    // It counts whatever became of its message, and of a person who is not known. It is never answered with an excuse.
+    store_->suppress(unit, said);
+    auto const stored = !sessions::can_be_told(failure) || store_->attempt(unit, [&] {
+      if (auto const conversation = to_a_person()) store_->opt_out(unit, conversation->profile, said);
+    });
+    if (!stored) log::warn(context.log_fields(), "a STOP counts, and its message could not be stored", {});
+    return;
+  }
   if (!sessions::can_be_told(failure)) return;
-  auto const conversation = store_->receive_if_known(unit, context.event_key(), said);
+  auto const conversation = to_a_person();
   if (!conversation) return;
-  tools::MessagingTools tools{state_of(conversation->session)};
-  tools.hand_over();
-  store_->keep(unit, *conversation, said.channel, tools);
   auto const& profile = conversation->profile;
-  // The STOP of a known person is obeyed here too, and is never answered with an excuse.
-  if (stops) return store_->opt_out(unit, profile, said);
   if (!said.wants_answer || !has_words(said.text) || !may_be_answered(said, profile)) return;
   if (is_enough(store_->count_recent_replies(unit, profile.id))) return;
   request(unit, context, said, *conversation, "reply", {channel_of(said)}, settings_.fallback_text);

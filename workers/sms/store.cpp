@@ -1,11 +1,13 @@
 #include "workers/sms/store.hpp"
 
+#include "handler/classify.hpp"
 #include "handler/failure.hpp"
 #include "postgres/rows.hpp"
 #include "sessions/notification.hpp"
 #include "sessions/opt_out.hpp"
 
 #include <algorithm>
+#include <exception>
 
 #include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
@@ -130,6 +132,21 @@ void PostgresDialogues::opt_in(UnitOfWork& unit, sessions::Profile const& profil
 
 void PostgresDialogues::suppress(UnitOfWork& unit, Inbound const& said) {
   sessions::suppress(unit.transaction(), said.domain, said.channel, said.subject_keys);
+}
+
+bool PostgresDialogues::attempt(UnitOfWork& unit, std::function<void()> const& work) {
+  auto& transaction = unit.transaction();
+  transaction.exec("SAVEPOINT attempt");
+  try {
+    work();
+  } catch (...) {
+    auto const failure = classify(std::current_exception());
+    if (!failure || failure->kind() != Failure::Kind::permanent) throw;
+    transaction.exec("ROLLBACK TO SAVEPOINT attempt");
+    return false;
+  }
+  transaction.exec("RELEASE SAVEPOINT attempt");
+  return true;
 }
 
 void PostgresDialogues::request_notification(UnitOfWork& unit, NotificationRequested const& request) {

@@ -9,6 +9,7 @@
 #include "workers/sms/prompt.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -59,6 +60,11 @@ class DialogueStore {
   /// Keeps an opt-out of a sender who may have no profile. As sessions::suppress().
   virtual void suppress(UnitOfWork& unit, Inbound const& said) = 0;
 
+  /// Runs `work`, which may write to the unit's transaction and publishes nothing. If the database or a permanent
+  /// Failure refuses a part of it, none of it is done, and the rest of the unit stands.
+  /// @return whether it was done. @throws what is transient.
+  virtual bool attempt(UnitOfWork& unit, std::function<void()> const& work) = 0;
+
   /// Applies the changes from the model's tools to the session: context, then status. If another channel
   /// has closed the session in between, a new one follows, so that facts confirmed to a person are not lost.
   virtual Kept keep(UnitOfWork& unit, Dialogue const& dialogue, sessions::Channel channel,
@@ -81,6 +87,7 @@ class PostgresDialogues final : public DialogueStore {
   void opt_out(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) override;
   void opt_in(UnitOfWork& unit, sessions::Profile const& profile, Inbound const& said) override;
   void suppress(UnitOfWork& unit, Inbound const& said) override;
+  bool attempt(UnitOfWork& unit, std::function<void()> const& work) override;
   Kept keep(UnitOfWork& unit, Dialogue const& dialogue, sessions::Channel channel,
             tools::MessagingTools const& tools) override;
   void request_notification(UnitOfWork& unit, NotificationRequested const& request) override;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -99,6 +100,17 @@ class FakeDialogues final : public DialogueStore {
   }
   void suppress(UnitOfWork&, Inbound const& said) override {
     for (auto const& key : said.subject_keys) stored_.suppressed.insert({channel_of(said.channel), key});
+  }
+  bool attempt(UnitOfWork&, std::function<void()> const& work) override {
+    auto const before = stored_;
+    try {
+      work();
+      return true;
+    } catch (Failure const& failure) {
+      if (failure.kind() != Failure::Kind::permanent) throw;
+      stored_ = before;
+      return false;
+    }
   }
   Kept keep(UnitOfWork&, Dialogue const& dialogue, sessions::Channel, tools::MessagingTools const& tools) override {
     if (tools.patches().empty() && !tools.status()) return {dialogue.session};

@@ -17,19 +17,24 @@ constexpr auto domain = "shop.example";
 struct ParkedMessages {
   ParkedMessages() { engine.database.add_tenant(domain); }
 
-  void park() {
+  void park(std::string text = "Change price to 250k") {
     SmsMessageReceived message;
     message.domain = domain;
     message.provider = "mtn_sms";
     message.phone_number = "+250788123456";
     message.recipient = "8080";
-    message.text = "Change price to 250k";
+    message.text = std::move(text);
     message.received_at = "2026-11-20T10:00:00Z";
     engine.park(message);
   }
+  static SmsSettings with_key() {
+    SmsSettings settings;
+    settings.profile_key_secret = Secret{"0123456789abcdef"};
+    return settings;
+  }
   auto number(std::string const& query) { return engine.database.number(query); }
 
-  SmsSettings settings;
+  SmsSettings settings = with_key();
   llm::test::FakeLlm::Script script;
   engine::test::ParkingEngine<SmsHandler> engine{
       "sms.inbound", [this] {
@@ -80,4 +85,13 @@ TEST_CASE("a session that was deleted while its message was tried does not come 
   messages.park();
   CHECK(messages.number("SELECT count(*) FROM omnichannel_sessions") == 0);
   CHECK(messages.number(outbound) == 0);
+}
+
+TEST_CASE("a STOP counts although its message can be stored nowhere") {
+  ParkedMessages messages;
+  messages.engine.database.execute(
+      "ALTER TABLE message_delivery_log ADD CONSTRAINT refuses CHECK (content IS DISTINCT FROM 'STOP')");
+  messages.park("STOP");
+  CHECK(messages.number("SELECT count(*) FROM message_delivery_log") == 0);
+  CHECK(messages.number("SELECT count(*) FROM suppressions WHERE channel = 'sms' AND source = 'stop'") == 1);
 }
