@@ -28,12 +28,18 @@ Refused throttled(std::string_view code, std::string reason, SendLimits::Clock::
   return refused;
 }
 
+bool is_counted(Refused const& refused) {
+  return refused.of_provider && !refused.spares_breaker;
+}
+
 /// Reports a call's outcome to the breaker. A provider that answers works, even if it rejects the message.
 void settle(CircuitBreaker::Permit& permit, SendResult const& result, CircuitBreaker::Clock::time_point now) {
   auto const* const refused = std::get_if<Refused>(&result);
-  if (std::holds_alternative<Unknown>(result) || (refused != nullptr && refused->of_provider)) {
+  auto const* const unknown = std::get_if<Unknown>(&result);
+  if (unknown != nullptr ? !unknown->spares_breaker : refused != nullptr && is_counted(*refused)) {
     permit.failed(now);
-  } else if (refused == nullptr || refused->kind == Refused::Kind::permanent) {
+  } else if (std::holds_alternative<Accepted>(result) ||
+             (refused != nullptr && refused->kind == Refused::Kind::permanent)) {
     permit.succeeded();
   }
 }
@@ -59,7 +65,7 @@ Task<std::optional<Refused>> GuardedProvider::await_turn(OutboundMessage const& 
   auto preparing = inner_->await_turn(message);
   auto unready = co_await std::move(preparing);
   if (unready) {
-    auto permit = unready->of_provider ? breaker_.acquire(now_()) : std::nullopt;
+    auto permit = is_counted(*unready) ? breaker_.acquire(now_()) : std::nullopt;
     if (permit) permit->failed(now_());
     co_return std::move(*unready);
   }

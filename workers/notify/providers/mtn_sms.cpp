@@ -59,7 +59,8 @@ SendResult read_mtn_answer(http::Response const& answer, Uuid const& effect_key)
   auto code = code_word(read->statusCode);
   auto reason = fmt::format("HTTP {}, status code {}", answer.status, code);
   // MTN publishes no list of its codes. Codes 4xxx follow HTTP's 4xx; no other code says that nothing was sent.
-  if (code.size() != 4 || code.front() != '4') return Unknown{std::move(reason)};
+  // It answered with success and a code: it works, whatever became of the message.
+  if (code.size() != 4 || code.front() != '4') return Unknown{std::move(reason), true};
   Refused refused;
   auto const of_account = code.starts_with("401") || code.starts_with("403");
   refused.kind = code.starts_with("429") ? Refused::Kind::throttled

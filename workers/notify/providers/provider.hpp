@@ -49,11 +49,15 @@ struct Refused {
   /// The error does not concern this message; others would fail, too: no connection, wrong credentials, an open circuit
   /// breaker. An outage rather than a failure of the event.
   bool of_provider = false;
+  /// The request's or the sender's own error: the provider and the account work, so the circuit breaker does not count
+  /// it.
+  bool spares_breaker = false;
 };
 
 /// The outcome is unknown: at least a part of the request was sent, and no clear answer came back.
 struct Unknown {
-  std::string reason;  ///< safe to log
+  std::string reason;           ///< safe to log
+  bool spares_breaker = false;  ///< as in Refused
 };
 
 using SendResult = std::variant<Accepted, Refused, Unknown>;
@@ -66,6 +70,7 @@ inline constexpr std::string_view breaker_open = "breaker_open";
 inline constexpr std::string_view rate_limited = "rate_limited";
 inline constexpr std::string_view recipient_limited = "recipient_limited";
 inline constexpr std::string_view no_token = "no_token";
+inline constexpr std::string_view unusable_sender = "unusable_sender";
 inline constexpr std::string_view invalid_message = "invalid_message";
 }  // namespace refusal
 
@@ -99,6 +104,8 @@ class Provider {
   virtual std::string_view name() const = 0;     ///< "whatsapp_cloud", "mtn_sms", "twilio_sms"
   virtual std::string_view channel() const = 0;  ///< "whatsapp" or "sms"
   virtual Capabilities capabilities() const = 0;
+  /// The tenant's sender that it sends from; nothing for that of the settings.
+  virtual std::optional<Uuid> sender_id() const { return std::nullopt; }
   /// The price of one message, or of one segment of an SMS, in millionths of the spend cap's currency.
   virtual std::int64_t unit_price_micros() const = 0;
 

@@ -74,10 +74,35 @@ bool is_service(std::string_view sender) {
   return sender.size() == 34 && sender.starts_with("MG");
 }
 
-/// Credentials, account or sender: every message waits until an operator acts.
-bool of_account(std::int64_t code) {
-  return code == 20003 || code == 20005 || code == 20404 || code == 21212 || code == 21603 || code == 21606 ||
-         code == 21659 || code == 21660;
+/// What a code says of the next message through the same sender and account.
+enum class CodeClass {
+  of_account,  ///< credentials or account: every message waits until an operator acts; counts against the breaker
+  of_sender,   ///< the sender cannot send it: messages wait, and the breaker counts nothing
+  of_request,  ///< the recipient, the text or the country: no other message is concerned
+  throttled,   ///< too many at once, from this number or in its queue
+  other,       ///< by the HTTP status
+};
+
+CodeClass class_of(std::int64_t code) {
+  switch (code) {
+    case 20003:  // "authenticate"
+    case 20005:  // "account not active"
+    case 20404:  // "resource not found": the account's
+      return CodeClass::of_account;
+    case 21212:  // "invalid From number"
+    case 21603:  // "a From number is required"
+    case 21606:  // "not a valid, SMS-capable inbound number for your account"
+    case 21659:  // "not a Twilio phone number or short code country mismatch"
+    case 21660:  // "mismatch between From and account"
+      return CodeClass::of_sender;
+    case 14107:
+    case 20429:
+    case 21611:
+    case 30022:
+      return CodeClass::throttled;
+    default:  // 21xxx are Twilio's errors of a request: 21211, 21408, 21610, 21614, ...
+      return code >= 21'000 && code <= 21'999 ? CodeClass::of_request : CodeClass::other;
+  }
 }
 
 /// A refusal's code, with or without quotes; nothing if the answer has none.
@@ -89,11 +114,6 @@ std::optional<std::int64_t> refusal_code(http::Response const& answer) {
   auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), code);
   if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return code;
-}
-
-/// Too many at once, from this number or in its queue.
-bool throttles(std::int64_t code) {
-  return code == 20429 || code == 14107 || code == 21611 || code == 30022;
 }
 
 }  // namespace
@@ -123,14 +143,25 @@ SendResult read_twilio_answer(http::Response const& answer) {
     return Accepted{std::move(created->sid)};
   }
   auto result = by_status(answer);
-  auto* const refused = std::get_if<Refused>(&result);
   auto const code = refusal_code(answer);
-  if (refused == nullptr || !code) return result;
+  if (!code) return result;
+  auto const kind = class_of(*code);
+  auto const spares = kind == CodeClass::of_sender || kind == CodeClass::of_request;
+  if (auto* const unknown = std::get_if<Unknown>(&result)) unknown->spares_breaker = spares;
+  auto* const refused = std::get_if<Refused>(&result);
+  if (refused == nullptr) return result;
   refused->code = std::to_string(*code);
   refused->reason += ", error " + refused->code;
-  refused->of_provider = refused->of_provider || of_account(*code);
-  if (refused->of_provider) refused->kind = Refused::Kind::transient;
-  if (throttles(*code)) refused->kind = Refused::Kind::throttled;
+  refused->spares_breaker = spares;
+  if (kind == CodeClass::of_request)
+    refused->of_provider = false;
+  else if (kind == CodeClass::of_account || kind == CodeClass::of_sender)
+    refused->of_provider = true;
+  if (refused->of_provider)
+    refused->kind = Refused::Kind::transient;
+  else if (kind == CodeClass::of_request)
+    refused->kind = Refused::Kind::permanent;
+  if (kind == CodeClass::throttled) refused->kind = Refused::Kind::throttled;
   return result;
 }
 

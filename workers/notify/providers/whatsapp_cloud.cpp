@@ -82,6 +82,7 @@ enum class Class {
   throttled,   ///< accepted at a lower rate
   of_account,  ///< token, permissions, payment or number: every message waits until an operator acts
   silent,      ///< the code does not say whether the message was sent
+  of_request,  ///< the recipient, the text or the template: never, and no other message is concerned
   never,
 };
 
@@ -112,7 +113,21 @@ Class class_of(int code) {
     case 131042:
     case 133010:
       return Class::of_account;
+    case 100:     // "invalid parameter"
+    case 131008:  // "required parameter is missing"
+    case 131009:  // "parameter value is not valid"
+    case 131021:  // "recipient cannot be sender"
+    case 131026:  // "message undeliverable"
+    case 131030:  // "recipient not in allowed list"
+    case 131047:  // "more than 24 hours since the last reply"
+    case 131049:  // kept back for the sake of the person
+    case 131050:  // the person wants no marketing
+    case 131051:  // "unsupported message type"
+    case 131052:
+    case 131053:
+      return Class::of_request;
     default:
+      if (code >= 132'000 && code <= 132'999) return Class::of_request;  // templates
       return code >= 200 && code <= 299 ? Class::of_account : Class::never;
   }
 }
@@ -174,12 +189,13 @@ SendResult read_whatsapp_answer(http::Response const& answer) {
   if (!code) return by_status(answer);
   auto reason = fmt::format("HTTP {}, error {}", answer.status, *code);
   auto const kind = class_of(*code);
-  // An unknown code with an unclear status: not a refusal.
-  if (kind == Class::silent || (kind == Class::never && (answer.status < 400 || answer.status >= 500))) {
-    return Unknown{std::move(reason)};
-  }
+  auto const refuses = answer.status >= 400 && answer.status < 500;
+  auto const permanent = kind == Class::of_request || kind == Class::never;
+  // A status that is unclear, with a code that is not one of the provider's state: not a refusal.
+  if (kind == Class::silent || (permanent && !refuses))
+    return Unknown{std::move(reason), kind == Class::of_request || refuses};
   Refused refused;
-  refused.kind = kind == Class::never       ? Refused::Kind::permanent
+  refused.kind = permanent                  ? Refused::Kind::permanent
                  : kind == Class::throttled ? Refused::Kind::throttled
                                             : Refused::Kind::transient;
   refused.code = std::to_string(*code);
