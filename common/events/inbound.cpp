@@ -67,7 +67,8 @@ std::optional<InvalidField> validate(DeliveryReceiptReceived const& receipt) {
   if (auto invalid = length_if_any("provider_message_id", receipt.provider_message_id, max_provider_message_id))
     return invalid;
   if (auto invalid = length_if_any("effect_key", receipt.effect_key, max_provider_message_id)) return invalid;
-  return length_if_any("error_code", receipt.error_code, max_name);
+  if (auto invalid = length_if_any("error_code", receipt.error_code, max_name)) return invalid;
+  return receipt.domain ? rules::domain("domain", *receipt.domain) : std::nullopt;
 }
 
 }  // namespace omnibus

@@ -64,9 +64,10 @@ struct DeliveryReceiptReceived {
   std::optional<std::string> provider_message_id{};  ///< at least one of these two is present
   std::optional<std::string> effect_key{};           ///< ours, if the provider returns it
   std::optional<std::string> error_code{};           ///< the provider's
+  std::optional<std::string> domain{};  ///< the tenant to whose sender it came; absent: to that of the settings
 };
 BOOST_DESCRIBE_STRUCT(DeliveryReceiptReceived, (),
-                      (provider, status, occurred_at, provider_message_id, effect_key, error_code))
+                      (provider, status, occurred_at, provider_message_id, effect_key, error_code, domain))
 
 /// The message, which went to one person: by the record's key, a hash of the provider's id, and by `effect_key`.
 Subjects subjects_of(DeliveryReceiptReceived const& event, std::string_view record_key);

@@ -16,6 +16,7 @@ void add_topics_command(CLI::App& application, int& exit_code);
 void add_broker_command(CLI::App& application, int& exit_code);
 void add_migrate_command(CLI::App& application, int& exit_code);
 void add_tenant_command(CLI::App& application, int& exit_code);
+void add_tenant_sender_command(CLI::App& tenant);  // a subcommand of tenant
 void add_token_command(CLI::App& application, int& exit_code);
 void add_simulate_command(CLI::App& application, int& exit_code);
 void add_sms_command(CLI::App& application, int& exit_code);

@@ -12,6 +12,7 @@
 #include "observability/metrics.hpp"
 #include "postgres/pool.hpp"
 #include "sealing/sealer.hpp"
+#include "senders/sender_directory.hpp"
 #include "workers/gateway/config.hpp"
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/door/connections.hpp"
@@ -117,7 +118,8 @@ class Gateway {
                     return publisher_.publish(std::move(event.envelope), std::move(event.data), std::move(event.key));
                   },
                   subject_rules(settings_.webhooks), archive_keys_}),
-        webhooks_(settings_.webhooks, admission_, publisher_) {}
+        senders_(pool_, settings_.webhooks.senders.sender_refresh),
+        webhooks_(settings_.webhooks, admission_, publisher_, senders_) {}
 
   void run();
 
@@ -165,6 +167,7 @@ class Gateway {
   MatchRoutes matches_;
   privacy::ArchiveKeys archive_keys_;
   PrivacyRoutes privacy_;
+  senders::SenderDirectory senders_;
   WebhookRoutes webhooks_;
   using Check = std::shared_ptr<http::AdminServer::Check>;
   Check kafka_, database_, accepting_;
@@ -326,6 +329,8 @@ void Gateway::run() {
   asio::co_spawn(context_, sealing::keep_fresh(sealer_, pool_), asio::detached);
   asio::co_spawn(context_, ledger::watch(age_, pool_), ledger::leave);
   asio::co_spawn(context_, stop_on_signal(server), asio::detached);
+  // Before the first webhook needs them; if the database is away, that one asks again.
+  asio::co_spawn(context_, senders_.senders(), [](std::exception_ptr const&, senders::SharedSenders const&) {});
   context_.run();
   tail_->stop();
   turn_tail_->stop();

@@ -93,8 +93,10 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
 Task<Outcome> Deliverer::take_step(Order const& order, Opened const& opened, std::uint32_t tries) {
   auto const unsent = unsent_.find(order.plan.effect_key);
   auto const mine = unsent != unsent_.end() && unsent->second == opened.found.attempt;
-  // This provider does not know what another provider was given.
-  auto const same = order.provider != nullptr && opened.provider.value_or(order.plan.provider) == order.plan.provider;
+  // This provider and sender do not know what another one was given.
+  auto const same =
+      order.provider != nullptr &&
+      (!opened.provider || (*opened.provider == order.plan.provider && opened.sender_id == order.plan.sender_id));
   auto const abilities = same ? order.provider->capabilities() : Capabilities{};
   switch (next_step(opened.found, mine, abilities, policy(order))) {
     case Step::settled:

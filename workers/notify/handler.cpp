@@ -70,7 +70,8 @@ bool is_permanent(std::exception_ptr const& error) {
 std::unique_ptr<Providers> make_providers(Resources& resources, NotifySettings const& settings) {
   if (resources.replay) return nullptr;
   check(settings, resources.max_attempts);
-  return std::make_unique<ConfiguredProviders>(resources.loop, settings);
+  return std::make_unique<ConfiguredProviders>(
+      resources.loop, settings, std::make_unique<senders::SenderDirectory>(resources.pool, settings.sender_refresh));
 }
 
 /// Of the deliveries' exceptions, the one by which the request is retried.
@@ -90,6 +91,8 @@ NotifyHandler::NotifyHandler(NotifySettings const& settings, std::unique_ptr<Del
 
 Task<> NotifyHandler::handle(Context& context, NotificationRequested const& request) {
   if (context.replaying()) co_return context.pass_over("a replay sends nothing");
+  auto refreshing = providers_->refresh();
+  co_await std::move(refreshing);
   std::vector<Order> orders;
   for (auto const& channel : request.channels) orders.push_back(make_order(context, request, channel));
   auto const dual = orders.size() > 1;
@@ -127,7 +130,7 @@ Order NotifyHandler::make_order(Context& context, NotificationRequested const& r
                                 std::string const& channel) const {
   auto const& event = context.event();
   Order order;
-  order.provider = providers_->find(channel);
+  order.provider = providers_->find(request.domain, channel);
   if (request.expires_at) order.expires_ms = parse_time_ms(*request.expires_at);
   if (auto const asked = context.time_ms(); asked > 0) order.asked_ms = asked;
   auto& plan = order.plan;
@@ -140,6 +143,7 @@ Order NotifyHandler::make_order(Context& context, NotificationRequested const& r
   plan.session_id = request.session_id;
   plan.channel = channel;
   plan.provider = name_of(order.provider);
+  if (order.provider != nullptr) plan.sender_id = order.provider->sender_id();
   plan.kind = request.kind;
   std::int64_t units = 1;
   if (channel == "sms") {
@@ -243,7 +247,7 @@ void NotifyHandler::gave_up(Context& context, NotificationRequested const& reque
     result.request_id = context.event().id;
     result.profile_id = request.profile_id;
     result.channel = request.channels.at(which);
-    result.provider = name_of(providers_->find(result.channel));
+    result.provider = name_of(providers_->find(request.domain, result.channel));
     result.error_code = given_up;
     result.reason = failure.what();
     publish(unit, result);

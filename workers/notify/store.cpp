@@ -22,22 +22,22 @@ using postgres::column;
 constexpr auto open_query = R"(
   WITH asked AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[],
-                         $9::text[], $10::text[], $11::smallint[], $12::text[], $13::numeric[])
+                         $9::text[], $10::text[], $11::smallint[], $12::text[], $13::numeric[], $16::uuid[])
       WITH ORDINALITY AS a (effect_key, event_key, request_source, request_id, domain, profile_id, session_id, channel,
-                            provider, kind, segments, encoding, cost, ordinal)
+                            provider, kind, segments, encoding, cost, sender_id, ordinal)
   ), opened AS (
     INSERT INTO pipeline.delivery AS d
       (effect_key, event_key, request_source, request_id, domain, profile_id, session_id, channel, provider, kind,
-       segments, encoding, cost, state, claimed_by, lease_until)
+       segments, encoding, cost, sender_id, state, claimed_by, lease_until)
     SELECT a.effect_key, a.event_key, a.request_source, a.request_id, a.domain, a.profile_id, a.session_id, a.channel,
-           a.provider, a.kind, a.segments, a.encoding, a.cost, 'claimed', $14, now() + $15::interval
+           a.provider, a.kind, a.segments, a.encoding, a.cost, a.sender_id, 'claimed', $14, now() + $15::interval
     FROM asked a JOIN profiles p ON p.id = a.profile_id AND p.domain = a.domain
                  JOIN tenants t ON t.domain = a.domain AND t.status = 'active'
     ORDER BY a.effect_key
     ON CONFLICT (effect_key) DO UPDATE
     SET state = 'claimed', attempt = d.attempt + CASE d.state WHEN 'failed' THEN 1 ELSE 0 END,
         claimed_by = excluded.claimed_by, lease_until = excluded.lease_until, provider = excluded.provider,
-        updated_at = now()
+        sender_id = excluded.sender_id, updated_at = now()
     WHERE d.state = 'planned'
        OR d.state = 'claimed' AND (d.lease_until <= now() OR d.claimed_by = excluded.claimed_by)
        OR d.state = 'failed' AND d.error_code = 'given_up' AND pipeline.request_is_forgotten(d.event_key)
@@ -53,7 +53,7 @@ constexpr auto open_query = R"(
          (SELECT l.content FROM message_delivery_log l WHERE d.attempt > 1 AND l.effect_key = a.effect_key) AS content,
          CASE WHEN d.claimed_by <> $14 THEN floor(EXTRACT(EPOCH FROM d.lease_until - now()) * 1000)::bigint
          END AS others_lease,
-         d.provider, w.state AS answer_state, w.provider_message_id, w.error_code, w.error_class, w.reason
+         d.provider, d.sender_id, w.state AS answer_state, w.provider_message_id, w.error_code, w.error_class, w.reason
   FROM asked a
   LEFT JOIN tenants t ON t.domain = a.domain
   LEFT JOIN profiles p ON p.id = a.profile_id AND p.domain = a.domain
@@ -88,13 +88,14 @@ struct OpenedRow {
   std::optional<std::string> content;
   std::optional<std::chrono::milliseconds> others_lease;
   std::optional<std::string> provider;
+  std::optional<Uuid> sender_id;
   std::optional<std::string> answer_state, provider_message_id, error_code, error_class, reason;
 };
 BOOST_DESCRIBE_STRUCT(OpenedRow, (),
                       (tenant_status, known_person, state, attempt, claimed, phone_number, whatsapp_jid,
                        whatsapp_user_id, has_whatsapp, has_sms, sms_opted_out, whatsapp_opted_out,
-                       last_whatsapp_inbound_ms, dispatched_at, content, others_lease, provider, answer_state,
-                       provider_message_id, error_code, error_class, reason))
+                       last_whatsapp_inbound_ms, dispatched_at, content, others_lease, provider, sender_id,
+                       answer_state, provider_message_id, error_code, error_class, reason))
 
 Opened opened_of(OpenedRow const& row) {
   Opened opened;
@@ -108,6 +109,7 @@ Opened opened_of(OpenedRow const& row) {
   opened.dispatched_at = row.dispatched_at.value_or(std::chrono::system_clock::time_point{});
   opened.content = row.content;
   opened.provider = row.provider;
+  opened.sender_id = row.sender_id;
   opened.answer = {
       {},         row.attempt, row.answer_state.value_or(""), row.provider_message_id, row.error_code, row.error_class,
       row.reason, {}};
@@ -151,7 +153,7 @@ std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<De
                    column(plans, [](DeliveryPlan const& p) { return p.segments; }),
                    column(plans, [](DeliveryPlan const& p) { return p.encoding; }),
                    column(plans, [](DeliveryPlan const& p) { return decimal(p.cost_micros); }), claimant,
-                   interval(lease)});
+                   interval(lease), column(plans, [&](DeliveryPlan const& p) { return optional_uuid(p.sender_id); })});
   std::vector<Opened> opened;
   opened.reserve(plans.size());
   for (auto const& row : rows) opened.push_back(opened_of(row));
@@ -184,10 +186,11 @@ bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::in
              .exec(
                  "UPDATE pipeline.delivery SET state = 'claimed', attempt = attempt + 1, unsure = true, claimed_by = "
                  "$3,"
-                 " lease_until = now() + $4::interval, provider = $5, updated_at = now()"
+                 " lease_until = now() + $4::interval, provider = $5, sender_id = $6, updated_at = now()"
                  " WHERE effect_key = $1 AND attempt = $2 AND state = 'dispatching'"
                  " AND (claimed_by = $3 OR lease_until <= now())",
-                 pqxx::params{to_string(plan.effect_key), attempt, claimant, interval(lease), plan.provider})
+                 pqxx::params{to_string(plan.effect_key), attempt, claimant, interval(lease), plan.provider,
+                              plan.sender_id ? std::optional{to_string(*plan.sender_id)} : std::nullopt})
              .affected_rows() == 1;
 }
 
@@ -294,9 +297,9 @@ std::optional<Moved> PostgresDeliveries::receive(UnitOfWork& unit, DeliveryRecei
       " (r.delivery).channel, (r.delivery).provider, COALESCE((r.delivery).provider_message_id,"
       " (r.delivery).effect_key::text) AS provider_message_id, (r.delivery).segments,"
       " COALESCE((r.delivery).error_code, '') AS error_code"
-      " FROM pipeline.receive_receipt($1, $2, $3, $4, $5::timestamptz, $6) AS r",
+      " FROM pipeline.receive_receipt($1, $2, $3, $4, $5::timestamptz, $6, $7) AS r",
       pqxx::params{receipt.provider, receipt.provider_message_id, effect_key, receipt.status, receipt.occurred_at,
-                   receipt.error_code});
+                   receipt.error_code, receipt.domain});
 }
 
 std::vector<Abandoned> PostgresDeliveries::give_up(UnitOfWork& unit, std::vector<Uuid> const& effect_keys,

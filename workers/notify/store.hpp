@@ -43,6 +43,7 @@ struct DeliveryPlan {
   std::string channel;
   std::string provider;
   std::string kind;
+  std::optional<Uuid> sender_id{};  ///< the tenant's sender; nothing: that of the settings
   std::optional<std::int32_t> segments{};
   std::optional<std::string> encoding{};
   std::int64_t cost_micros = 0;
@@ -68,6 +69,7 @@ struct Opened {
   Found found{};
   Person person{};
   std::optional<std::string> provider{};  ///< the provider of an earlier attempt
+  std::optional<Uuid> sender_id{};        ///< and the tenant's sender
   std::chrono::system_clock::time_point dispatched_at{};
   std::optional<std::string> content{};  ///< of one that is sent again: its formatted text
   Ending answer{};                       ///< of one with a stored answer: the outcome of this attempt

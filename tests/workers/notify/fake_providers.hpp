@@ -60,7 +60,7 @@ class FakeProviders final : public Providers {
       providers_.emplace(channel, std::make_unique<FakeProvider>(channel, script));
   }
 
-  Provider* find(std::string_view channel) const override {
+  Provider* find(std::string_view, std::string_view channel) const override {
     auto const found = providers_.find(channel);
     return found == providers_.end() ? nullptr : found->second.get();
   }

@@ -119,6 +119,7 @@ void add_tenant_command(CLI::App& application, int&) {
     if (privacy->remaining_size() > 0) throw CLI::ExtrasError(privacy->remaining());
     set_privacy(*options);
   });
+  add_tenant_sender_command(*tenant);
   add("ls", "List tenants")->callback([options] { list_tenants(*options); });
 }
 

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace omnibus::cli {
 namespace {
@@ -191,6 +192,26 @@ Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt) {
     advice += std::string{late > 0 ? "; " : ""} +
               "omnibus delivery ls --state in_doubt --since 90d: ask the provider, then omnibus delivery resolve";
   return Finding::warn(fmt::format("{} open for longer than 15 minutes, {} in doubt", late, in_doubt), advice);
+}
+
+Finding judge_senders(SenderState const& state) {
+  std::vector<std::string> seen;
+  std::vector<std::string> advice;
+  if (!state.unserved.empty()) {
+    seen.push_back("messages without a sender: " + some_of(state.unserved));
+    advice.emplace_back("give the tenant a sender with omnibus tenant sender add, or omnibus-notify its credentials");
+  }
+  if (!state.orphaned.empty()) {
+    seen.push_back("senders without an active tenant: " + some_of(state.orphaned));
+    advice.emplace_back("remove them with omnibus tenant sender remove, or omnibus tenant resume the tenant");
+  }
+  if (!state.sharing.empty()) {
+    seen.push_back("tenants that share the sender of the settings: " + some_of(state.sharing));
+    advice.emplace_back(
+        "what people answer to it, STOP too, belongs to WEBHOOK_DOMAIN alone: omnibus tenant sender add");
+  }
+  if (seen.empty()) return Finding::ok("each tenant with messages has its sender");
+  return Finding::warn(fmt::format("{}", fmt::join(seen, "; ")), fmt::format("{}", fmt::join(advice, "; ")));
 }
 
 Finding judge_database_clock(double seconds_ahead) {

@@ -67,6 +67,15 @@ Finding judge_outbox(OutboxState const& outbox);
 /// Messages to people that are open for longer than 15 minutes, and those in doubt.
 Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt);
 
+/// Who sends from where, by names of tenants with their channel.
+struct SenderState {
+  std::vector<std::string> unserved;  ///< tenants with messages that had no sender
+  std::vector<std::string> sharing;   ///< tenants that share the sender of the settings
+  std::vector<std::string> orphaned;  ///< senders without an active tenant
+};
+BOOST_DESCRIBE_STRUCT(SenderState, (), (unserved, sharing, orphaned))
+Finding judge_senders(SenderState const& state);
+
 /// How far PostgreSQL's clock is ahead of ours.
 Finding judge_database_clock(double seconds_ahead);
 

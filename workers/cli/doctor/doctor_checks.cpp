@@ -111,6 +111,8 @@ Finding check_table(DoctorOptions const& told, std::string_view sql, Finding (*j
                          "set --database to the role omnibus_operator or omnibus_readonly");
   } catch (pqxx::undefined_table const&) {
     return Finding::fail("there is none", "run omnibus migrate up");
+  } catch (pqxx::undefined_function const&) {
+    return Finding::fail("there is none", "run omnibus migrate up");
   } catch (pqxx::sql_error const& error) {
     if (std::string_view{error.sqlstate()} != "3F000") throw;  // no such schema
     return Finding::fail("there is none", "run omnibus migrate up");
@@ -142,6 +144,11 @@ Finding check_deliveries(DoctorOptions const& told) {
       " count(*) FILTER (WHERE state = 'in_doubt') AS in_doubt FROM pipeline.delivery"
       " WHERE state IN ('planned', 'claimed', 'dispatching', 'in_doubt')",
       [](DeliveriesState const& deliveries) { return judge_deliveries(deliveries.late, deliveries.in_doubt); });
+}
+
+Finding check_senders(DoctorOptions const& told) {
+  return check_table<SenderState>(told, "SELECT unserved, sharing, orphaned FROM pipeline.sender_state()",
+                                  &judge_senders);
 }
 
 Finding check_database_clock(DoctorOptions const& told) {
@@ -194,6 +201,7 @@ std::vector<Check> doctor_checks() {
           {"migrations", check_migrations, database + "; --dir for the folder of migrations"},
           {"outbox", check_outbox, database},
           {"deliveries", check_deliveries, database},
+          {"senders", check_senders, database},
           {"clock (database)", check_database_clock, database},
           {"clock (records)", check_record_clock, kafka},
           {"descriptors", check_descriptors, "ulimit -n"},

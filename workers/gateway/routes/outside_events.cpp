@@ -73,7 +73,7 @@ void refuse_data(InvalidField const& invalid) {
 
 template <class Event>
 OutsideEvents::Check OutsideEvents::make_check(kafka::TopicSpec const& topic) const {
-  if constexpr (!requires(Event event) { event.domain; }) {
+  if constexpr (!requires(Event event) { std::string{event.domain}; }) {  // it may be optional
     throw unfit(Event::type, "it has no domain, so its tenant is not known");
   } else {
     if (topic.key == profile_key_word) {

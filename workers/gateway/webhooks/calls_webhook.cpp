@@ -38,7 +38,7 @@ InboundEvent read_call(InboundRules const& rules, std::string_view body) {
     if (!posted->transcript->empty()) call.transcript = std::move(posted->transcript);
   }
   auto const id = inbound_event_id({"calls", rules.domain, call.call_id});
-  return make_inbound(id, profile_key(rules, number.e164()), call);
+  return make_inbound(rules, id, profile_key(rules, number.e164()), call);
 }
 
 }  // namespace omnibus::gateway

@@ -38,6 +38,12 @@ Uuid inbound_event_id(std::initializer_list<std::string_view> parts) {
   return name_uuid(inbound_space, name);
 }
 
+Uuid receipt_event_id(InboundRules const& rules, std::string_view provider, std::string_view message_id,
+                      std::string_view status) {
+  return rules.of_sender ? inbound_event_id({provider, "receipt", rules.domain, message_id, status})
+                         : inbound_event_id({provider, "receipt", message_id, status});
+}
+
 std::string profile_key(InboundRules const& rules, std::string_view sender) {
   return sender_key(rules.key_secret, rules.domain, sender).text();
 }

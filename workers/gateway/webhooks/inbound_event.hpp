@@ -26,6 +26,10 @@ struct InboundRules {
   std::string key_secret;  ///< of profile keys
   std::int64_t now_ms = 0;
   std::optional<std::int64_t> told_ms{};  ///< from the request's timestamp header, if there is one
+  bool of_sender = false;                 ///< the tenant was found by its sender; else it is that of the settings
+
+  /// The tenant of a receipt; nothing for one that came to the sender of the settings, which several tenants may share.
+  std::optional<std::string> receipt_domain() const { return of_sender ? std::optional{domain} : std::nullopt; }
 };
 
 /// An event with its identity and its key, ready to be published.
@@ -34,6 +38,7 @@ struct InboundEvent {
   std::string_view type;
   std::string key;
   std::string data;
+  std::string domain;  ///< its tenant
 };
 
 /// A provider's word for a delivery's state, and ours.
@@ -63,6 +68,10 @@ std::string cut(std::string text, std::size_t most);
 
 /// The id of a provider's report: the same for a repeated report, at every gateway.
 Uuid inbound_event_id(std::initializer_list<std::string_view> parts);
+
+/// The id of a receipt: one tenant's never has that of another's.
+Uuid receipt_event_id(InboundRules const& rules, std::string_view provider, std::string_view message_id,
+                      std::string_view status);
 
 /// The Kafka key of a person's messages and calls: a keyed hash of the person, lower-case hex, since keys are seen in
 /// more places than payloads.
@@ -94,10 +103,10 @@ std::string moment_or_now(InboundRules const& rules, std::string_view text);
 
 /// @throws Refusal 400 naming the field that breaks a rule of the event's schema.
 template <class Event>
-InboundEvent make_inbound(Uuid id, std::string key, Event const& event) {
+InboundEvent make_inbound(InboundRules const& rules, Uuid id, std::string key, Event const& event) {
   if (auto const invalid = validate(event))
     throw Refusal::invalid(invalid->field, invalid->field + " " + invalid->reason);
-  return {id, Event::type, std::move(key), json::encode(event)};
+  return {id, Event::type, std::move(key), json::encode(event), rules.domain};
 }
 
 }  // namespace omnibus::gateway

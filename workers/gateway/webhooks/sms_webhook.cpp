@@ -112,7 +112,7 @@ std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view
   auto const id = sms.provider_message_id
                       ? inbound_event_id({mtn_sms, rules.domain, *sms.provider_message_id})
                       : inbound_event_id({mtn_sms, key, sms.recipient, sms.text, minute_of(sms.received_at)});
-  return make_inbound(id, std::move(key), sms);
+  return make_inbound(rules, id, std::move(key), sms);
 }
 
 std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::string_view body) {
@@ -131,8 +131,9 @@ std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::str
   }
   if (receipt.status == "failed") receipt.error_code = std::move(posted->deliveryStatus);
   auto const& message = receipt.effect_key ? *receipt.effect_key : *receipt.provider_message_id;
-  auto const id = inbound_event_id({mtn_sms, "receipt", message, receipt.status});
-  return make_inbound(id, receipt_key(mtn_sms, message), receipt);
+  receipt.domain = rules.receipt_domain();
+  auto const id = receipt_event_id(rules, mtn_sms, message, receipt.status);
+  return make_inbound(rules, id, receipt_key(mtn_sms, message), receipt);
 }
 
 }  // namespace omnibus::gateway

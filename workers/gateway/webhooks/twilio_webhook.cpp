@@ -42,12 +42,6 @@ constexpr std::array attachments{
     std::pair<std::string_view, std::string_view>{"", "[document]"},
 };
 
-std::string value_of(http::Form const& form, std::string_view name) {
-  for (auto const& [field, value] : form)
-    if (field == name) return json::repaired_text(value);
-  return {};
-}
-
 std::string needed(http::Form const& form, std::string_view name) {
   auto value = value_of(form, name);
   if (value.empty()) throw Refusal::invalid(std::string(name), std::string(name) + " is missing");
@@ -64,6 +58,12 @@ std::string words_of(http::Form const& form) {
 }
 
 }  // namespace
+
+std::string value_of(http::Form const& form, std::string_view name) {
+  for (auto const& [field, value] : form)
+    if (field == name) return json::repaired_text(value);
+  return {};
+}
 
 bool is_form(http::Request const& request) {
   return request.content_type() == "application/x-www-form-urlencoded";
@@ -107,7 +107,7 @@ std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, http::For
   sms.received_at = format_time_ms(rules.now_ms);
   sms.provider_message_id = needed(form, "MessageSid");
   auto const id = inbound_event_id({twilio_sms, rules.domain, *sms.provider_message_id});
-  return make_inbound(id, std::move(key), sms);
+  return make_inbound(rules, id, std::move(key), sms);
 }
 
 std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, http::Form const& form,
@@ -123,8 +123,9 @@ std::optional<InboundEvent> read_twilio_receipt(InboundRules const& rules, http:
   receipt.provider_message_id = needed(form, "MessageSid");
   if (auto const key = parse_uuid(effect_key)) receipt.effect_key = to_string(*key);
   if (auto code = value_of(form, "ErrorCode"); !code.empty()) receipt.error_code = cut(std::move(code), most_name);
-  auto const id = inbound_event_id({twilio_sms, "receipt", *receipt.provider_message_id, theirs});
-  return make_inbound(id, receipt_key(twilio_sms, *receipt.provider_message_id), receipt);
+  receipt.domain = rules.receipt_domain();
+  auto const id = receipt_event_id(rules, twilio_sms, *receipt.provider_message_id, theirs);
+  return make_inbound(rules, id, receipt_key(twilio_sms, *receipt.provider_message_id), receipt);
 }
 
 }  // namespace omnibus::gateway

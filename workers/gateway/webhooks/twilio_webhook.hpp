@@ -20,6 +20,9 @@ bool is_form(http::Request const& request);
 /// @throws Refusal 400 when the body is not a form, or has more than a hundred fields.
 http::Form read_form(std::string_view body);
 
+/// A field's value, repaired to well-formed UTF-8; empty if there is none.
+std::string value_of(http::Form const& form, std::string_view name);
+
 /// The error in Twilio's signature, `missing` or `wrong`: HMAC-SHA1 over the address that Twilio calls and all fields,
 /// sorted by their names and each name with its different values, sorted; in base64.
 std::optional<std::string_view> twilio_signature_fault(std::string_view token, std::string_view address,

@@ -3,6 +3,7 @@
 
 #include "config/config.hpp"
 #include "config/types.hpp"
+#include "senders/settings.hpp"
 #include "workers/gateway/webhooks/signature.hpp"
 
 #include <array>
@@ -96,9 +97,13 @@ struct WebhookSettings {
   SignedWebhookSettings mtn_webhook;
   WhatsappWebhookSettings whatsapp;
   TwilioWebhookSettings twilio;
+  senders::SenderSettings senders;
 
   static constexpr std::array docs{
-      config::Doc{"webhook_domain", "The tenant of all webhooks of this gateway; empty: answered 503"},
+      config::Doc{
+          "webhook_domain",
+          "The tenant of the calls, and of messages to a number that is no tenant's own (omnibus tenant sender); "
+          "empty: they are answered 503"},
       config::Doc{"webhook_region", "The country of phone numbers without a country code, such as RW"},
       config::Doc{"profile_key_secret",
                   "Hashes phone numbers into Kafka keys; at least 16 bytes, the same on every "
@@ -109,6 +114,6 @@ struct WebhookSettings {
 };
 BOOST_DESCRIBE_STRUCT(WebhookSettings, (),
                       (webhook_domain, webhook_region, profile_key_secret, profile_key_secret_previous, calls_webhook,
-                       mtn_webhook, whatsapp, twilio))
+                       mtn_webhook, whatsapp, twilio, senders))
 
 }  // namespace omnibus::gateway

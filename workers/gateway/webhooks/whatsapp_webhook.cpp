@@ -29,8 +29,7 @@ bool is_one_of(auto const& words, std::string_view word) {
 /// Reads the payload's entries one after the other.
 class WhatsappReader {
  public:
-  WhatsappReader(InboundRules const& rules, std::string_view phone_number_id)
-      : rules_(rules), number_(phone_number_id) {}
+  explicit WhatsappReader(TenantOfNumber const& tenant_of) : tenant_of_(tenant_of) {}
 
   void read_entry(json::Raw const& raw) {
     auto const entry = json::decode<Entry>(raw.text, webhook_limits);
@@ -53,7 +52,9 @@ class WhatsappReader {
     if (change.field != "messages" || !change.value) return pass_over();
     auto const value = json::decode<ChangeValue>(change.value->text, webhook_limits);
     if (!value) return pass_over();
-    if (!number_.empty() && value->metadata.phone_number_id != number_) return pass_over();
+    auto rules = tenant_of_(value->metadata.phone_number_id);
+    if (!rules) return pass_over();
+    rules_ = *std::move(rules);
     contacts_.clear();
     for (auto const& contact : value->contacts.value_or(std::vector<json::Raw>{})) contacts_.emplace_back(contact.text);
     each(value->messages, [&](json::Raw const& raw) { return message(value->metadata, raw); });
@@ -99,8 +100,8 @@ class WhatsappReader {
     event.whatsapp_user_id = user_id_of(message, from);
     if (!event.phone_number && !event.whatsapp_user_id) return std::nullopt;
     auto key = profile_key(rules_, event.phone_number ? *event.phone_number : *event.whatsapp_user_id);
-    return make_inbound(inbound_event_id({whatsapp_cloud, rules_.domain, event.provider_message_id}), std::move(key),
-                        event);
+    return make_inbound(rules_, inbound_event_id({whatsapp_cloud, rules_.domain, event.provider_message_id}),
+                        std::move(key), event);
   }
 
   /// Said by the message itself, or by the contact it is of: the one with its number, or the only one.
@@ -128,26 +129,42 @@ class WhatsappReader {
     if (auto const errors = told.objects("errors"); !errors.empty())
       if (auto code = errors.front().text("code"); !code.empty()) event.error_code = cut(std::move(code), most_name);
     event.provider_message_id = told.text("id");
-    auto const id = inbound_event_id({whatsapp_cloud, "receipt", *event.provider_message_id, event.status});
-    return make_inbound(id, receipt_key(whatsapp_cloud, *event.provider_message_id), event);
+    event.domain = rules_.receipt_domain();
+    auto const id = receipt_event_id(rules_, whatsapp_cloud, *event.provider_message_id, event.status);
+    return make_inbound(rules_, id, receipt_key(whatsapp_cloud, *event.provider_message_id), event);
   }
 
-  InboundRules const& rules_;
-  std::string_view number_;
+  TenantOfNumber const& tenant_of_;
+  InboundRules rules_;  // of the number that is being read
   std::vector<JsonFields> contacts_;
   WhatsappBatch batch_;
 };
 
 }  // namespace
 
-WhatsappBatch read_whatsapp(InboundRules const& rules, std::string_view phone_number_id, std::string_view body) {
+WhatsappBatch read_whatsapp(TenantOfNumber const& tenant_of, std::string_view body) {
   auto const payload = read_posted<Payload>(body);
   if (!payload) throw Refusal::invalid(payload.error().field, payload.error().message());
   if (payload->object != "whatsapp_business_account")
     throw Refusal::invalid("object", "object must be whatsapp_business_account");
-  WhatsappReader reader(rules, phone_number_id);
+  WhatsappReader reader(tenant_of);
   for (auto const& entry : payload->entry) reader.read_entry(entry);
   return reader.take();
+}
+
+WhatsappBatch read_whatsapp(InboundRules const& rules, std::string_view phone_number_id, std::string_view body) {
+  auto const tenant_of = [&](std::string_view number) {
+    auto const ours = phone_number_id.empty() || number == phone_number_id;
+    return ours ? std::optional{rules} : std::nullopt;
+  };
+  return read_whatsapp(tenant_of, body);
+}
+
+std::string first_phone_number_id(std::string_view body) {
+  for (auto const& entry : JsonFields{body}.objects("entry"))
+    for (auto const& change : entry.objects("changes"))
+      if (auto id = change.object("value").object("metadata").text("phone_number_id"); !id.empty()) return id;
+  return {};
 }
 
 }  // namespace omnibus::gateway

@@ -25,6 +25,7 @@ class GuardedProvider final : public Provider {
   std::string_view channel() const override { return inner_->channel(); }
   Capabilities capabilities() const override { return inner_->capabilities(); }
   std::int64_t unit_price_micros() const override { return inner_->unit_price_micros(); }
+  std::optional<Uuid> sender_id() const override { return inner_->sender_id(); }
   Task<std::optional<Refused>> await_turn(OutboundMessage const& message) override;
   /// Call it when await_turn() has admitted the message; it does not wait itself.
   Task<SendResult> send(OutboundMessage const& message) override;

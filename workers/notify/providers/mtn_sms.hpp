@@ -24,11 +24,12 @@ SendResult read_mtn_answer(http::Response const& answer, Uuid const& effect_key)
 /// agreement on the first, set MTN_SMS_HONOURS_KEY. Otherwise a receipt resolves a message in doubt.
 class MtnSms final : public Provider {
  public:
+  static constexpr std::string_view provider_name = "mtn_sms";
   /// The client must outlive it. @throws std::invalid_argument naming the invalid setting
   MtnSms(http::Client& client, MtnSmsSettings settings, std::int64_t segment_price_micros,
          std::chrono::milliseconds deadline, std::function<MtnToken::Clock::time_point()> now = &MtnToken::Clock::now);
 
-  std::string_view name() const override { return "mtn_sms"; }
+  std::string_view name() const override { return provider_name; }
   std::string_view channel() const override { return "sms"; }
   Capabilities capabilities() const override { return {settings_.honours_key, false}; }
   std::int64_t unit_price_micros() const override { return price_; }

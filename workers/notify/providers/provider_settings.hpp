@@ -3,6 +3,7 @@
 
 #include "config/config.hpp"
 #include "config/types.hpp"
+#include "senders/settings.hpp"
 
 #include <array>
 #include <chrono>
@@ -116,7 +117,7 @@ struct SendSettings {
 BOOST_DESCRIBE_STRUCT(SendSettings, (), (deadline, longest_wait, connections, breaker_failures, breaker_open_time))
 
 /// A base of the notify worker's settings, or a member of them.
-struct ProviderSettings {
+struct ProviderSettings : senders::SenderSettings {
   WhatsAppSettings whatsapp;
   SmsProviderSettings sms;
   MtnSmsSettings mtn_sms;
@@ -125,6 +126,6 @@ struct ProviderSettings {
 
   static constexpr std::string_view prefix = "";
 };
-BOOST_DESCRIBE_STRUCT(ProviderSettings, (), (whatsapp, sms, mtn_sms, twilio, send))
+BOOST_DESCRIBE_STRUCT(ProviderSettings, (senders::SenderSettings), (whatsapp, sms, mtn_sms, twilio, send))
 
 }  // namespace omnibus::notify

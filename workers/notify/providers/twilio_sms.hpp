@@ -24,13 +24,14 @@ LookUp read_twilio_list(http::Response const& answer, OutboundMessage const& mes
 /// Twilio detects no repetition, but lists accepted messages, and calls back with the effect key.
 class TwilioSms final : public Provider {
  public:
+  static constexpr std::string_view provider_name = "twilio_sms";
   using WallClock = std::chrono::system_clock;
 
   /// The client must outlive it. @throws std::invalid_argument naming the invalid setting
   TwilioSms(http::Client& client, TwilioSettings settings, std::int64_t segment_price_micros,
             std::chrono::milliseconds deadline, std::function<WallClock::time_point()> now = &WallClock::now);
 
-  std::string_view name() const override { return "twilio_sms"; }
+  std::string_view name() const override { return provider_name; }
   std::string_view channel() const override { return "sms"; }
   Capabilities capabilities() const override { return {false, true}; }
   std::int64_t unit_price_micros() const override { return price_; }

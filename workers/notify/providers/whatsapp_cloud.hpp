@@ -20,10 +20,11 @@ SendResult read_whatsapp_answer(http::Response const& answer);
 /// WhatsApp detects no repetition and cannot be asked: its status webhook resolves a message in doubt.
 class WhatsAppCloud final : public Provider {
  public:
+  static constexpr std::string_view provider_name = "whatsapp_cloud";
   /// The client must outlive it. @throws std::invalid_argument naming the invalid setting
   WhatsAppCloud(http::Client& client, WhatsAppSettings settings, std::chrono::milliseconds deadline);
 
-  std::string_view name() const override { return "whatsapp_cloud"; }
+  std::string_view name() const override { return provider_name; }
   std::string_view channel() const override { return "whatsapp"; }
   Capabilities capabilities() const override { return {}; }
   std::int64_t unit_price_micros() const override { return settings_.price_micros; }

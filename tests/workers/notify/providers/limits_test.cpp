@@ -181,13 +181,13 @@ TEST_CASE("the settings have the names that are known, and secrets are never pri
 
   boost::asio::io_context context;
   ConfiguredProviders const providers(context, settings);
-  REQUIRE(providers.find("whatsapp") != nullptr);
-  REQUIRE(providers.find("sms") != nullptr);
-  CHECK(providers.find("sms")->name() == "mtn_sms");
-  CHECK(providers.find("sms")->unit_price_micros() == 12000);
-  CHECK(providers.find("email") == nullptr);
+  REQUIRE(providers.find("shop.example", "whatsapp") != nullptr);
+  REQUIRE(providers.find("shop.example", "sms") != nullptr);
+  CHECK(providers.find("shop.example", "sms")->name() == "mtn_sms");
+  CHECK(providers.find("shop.example", "sms")->unit_price_micros() == 12000);
+  CHECK(providers.find("shop.example", "email") == nullptr);
   settings.sms.provider = SmsProvider::twilio;  // of which no account is set
-  CHECK(ConfiguredProviders(context, settings).find("sms") == nullptr);
+  CHECK(ConfiguredProviders(context, settings).find("shop.example", "sms") == nullptr);
   settings.whatsapp.phone_number_id = "../1055";
   CHECK_THROWS_AS(ConfiguredProviders(context, settings), std::invalid_argument);
 }
