@@ -222,17 +222,22 @@ Task<Outcome> Deliverer::ask(Order const& order, Opened const& opened, std::uint
   if (!message) co_return ended(order, opened.found.attempt, "in_doubt", "its worker died while it was on its way");
   auto asking = order.provider->look_up(*message, opened.dispatched_at);
   auto const answer = co_await std::move(asking);
+  EqualMessages equal;
   if (answer.state == LookUp::State::accepted) {
-    auto finding = store_.first_free_id(order.plan, answer.provider_message_ids);
-    auto const id = co_await std::move(finding);
-    if (id) {
-      auto outcome = ended(order, opened.found.attempt, "accepted", "the provider has it");
-      outcome.ending.provider_message_id = *id;
-      co_return outcome;
-    }
+    auto comparing = store_.compare(order.plan, message->recipient, answer.provider_message_ids);
+    equal = co_await std::move(comparing);
   }
-  if (answer.state == LookUp::State::unknown || (answer.state == LookUp::State::accepted && !answer.settled)) {
-    auto const reason = answer.reason.empty() ? "too early to say" : answer.reason;
+  auto const ambiguous = equal.free.size() > 1 || (equal.contested && !equal.free.empty());
+  if (equal.free.size() == 1 && !ambiguous) {
+    auto outcome = ended(order, opened.found.attempt, "accepted", "the provider has it");
+    outcome.ending.provider_message_id = equal.free.front();
+    co_return outcome;
+  }
+  if (ambiguous || answer.state == LookUp::State::unknown ||
+      (answer.state == LookUp::State::accepted && !answer.settled)) {
+    auto const reason = ambiguous               ? "the provider has equal messages, of which it may be one"
+                        : answer.reason.empty() ? "too early to say"
+                                                : answer.reason;
     if (!exhausted(tries)) co_return again(reason, between_look_ups);
     if (policy(order) == DeliveryPolicy::at_most_once) co_return ended(order, opened.found.attempt, "in_doubt", reason);
   }

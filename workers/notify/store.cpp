@@ -194,15 +194,26 @@ bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::in
              .affected_rows() == 1;
 }
 
-std::optional<std::string> first_free_id(pqxx::connection& connection, std::string const& provider,
-                                         std::vector<std::string> const& ids, Uuid const& effect_key) {
-  pqxx::nontransaction query{connection};
-  return postgres::read_optional<std::string>(
-      query,
+EqualMessages compare(pqxx::connection& connection, DeliveryPlan const& plan, std::string const& recipient,
+                      std::vector<std::string> const& ids) {
+  pqxx::read_transaction transaction{connection};
+  EqualMessages equal;
+  equal.free = postgres::read<std::string>(
+      transaction,
       "SELECT id FROM unnest($2::text[]) WITH ORDINALITY AS i (id, ordinal) WHERE NOT EXISTS (SELECT FROM "
       "pipeline.delivery d WHERE d.provider = $1 AND d.provider_message_id = i.id AND d.effect_key <> $3)"
-      " ORDER BY ordinal LIMIT 1",
-      pqxx::params{provider, ids, to_string(effect_key)});
+      " ORDER BY ordinal",
+      pqxx::params{plan.provider, ids, to_string(plan.effect_key)});
+  // Any tenant's, as several may share a sender. One that ended in doubt may have been taken as well.
+  equal.contested = transaction.query_value<bool>(
+      "SELECT EXISTS (SELECT FROM pipeline.delivery d JOIN profiles p ON p.id = d.profile_id"
+      " WHERE d.state IN ('dispatching', 'in_doubt') AND d.provider = $1 AND d.provider_message_id IS NULL"
+      " AND d.effect_key <> $2 AND p.phone_number = $3 AND d.sender_id IS NOT DISTINCT FROM $4::uuid"
+      " AND abs(EXTRACT(EPOCH FROM d.dispatched_at - (SELECT o.dispatched_at FROM pipeline.delivery o"
+      " WHERE o.effect_key = $2))) < 900)",
+      pqxx::params{plan.provider, to_string(plan.effect_key), recipient,
+                   plan.sender_id ? std::optional{to_string(*plan.sender_id)} : std::nullopt});
+  return equal;
 }
 
 std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction, std::vector<Ending> const& endings) {
@@ -263,10 +274,10 @@ Task<bool> PostgresDeliveries::claim_again(DeliveryPlan const& plan, std::int32_
   });
 }
 
-Task<std::optional<std::string>> PostgresDeliveries::first_free_id(DeliveryPlan const& plan,
-                                                                   std::vector<std::string> const& ids) {
-  return pool_.run([&plan, &ids](pqxx::connection& connection) {
-    return notify::first_free_id(connection, plan.provider, ids, plan.effect_key);
+Task<EqualMessages> PostgresDeliveries::compare(DeliveryPlan const& plan, std::string const& recipient,
+                                                std::vector<std::string> const& ids) {
+  return pool_.run([&plan, &recipient, &ids](pqxx::connection& connection) {
+    return notify::compare(connection, plan, recipient, ids);
   });
 }
 

@@ -85,6 +85,12 @@ BOOST_DESCRIBE_STRUCT(Departure, (), (effect_key, attempt))
 enum class Clearance { go, lost, capped, opted_out };
 BOOST_DESCRIBE_ENUM(Clearance, go, lost, capped, opted_out)
 
+/// What the ledger knows of the messages at a provider that a message in doubt may be one of.
+struct EqualMessages {
+  std::vector<std::string> free{};  ///< those that no other delivery has
+  bool contested = false;           ///< another message to the same number may be one of them: its id is not known yet
+};
+
 /// A delivery that a receipt moved.
 struct Moved {
   std::string before;
@@ -133,9 +139,9 @@ class DeliveryStore {
   /// @return false when its state has changed, or another process may still be sending it.
   virtual Task<bool> claim_again(DeliveryPlan const& plan, std::int32_t attempt) = 0;
 
-  /// Of the message's candidate ids from a provider, the first that no other delivery has.
-  virtual Task<std::optional<std::string>> first_free_id(DeliveryPlan const& plan,
-                                                         std::vector<std::string> const& ids) = 0;
+  /// Compares the message's candidate ids from a provider with other deliveries. @param recipient in E.164
+  virtual Task<EqualMessages> compare(DeliveryPlan const& plan, std::string const& recipient,
+                                      std::vector<std::string> const& ids) = 0;
 
   /// Stores endings with their deliveries, for the worker that now has the request to record. Skips a
   /// delivery that this claimant is no longer sending in this attempt.
@@ -166,8 +172,8 @@ class PostgresDeliveries final : public DeliveryStore {
   Task<Opened> open(DeliveryPlan const& plan) override;
   Task<Clearance> dispatch(Departure const& departure) override;
   Task<bool> claim_again(DeliveryPlan const& plan, std::int32_t attempt) override;
-  Task<std::optional<std::string>> first_free_id(DeliveryPlan const& plan,
-                                                 std::vector<std::string> const& ids) override;
+  Task<EqualMessages> compare(DeliveryPlan const& plan, std::string const& recipient,
+                              std::vector<std::string> const& ids) override;
   Task<> leave_answers(std::vector<Ending> const& endings) override;
   void settle(UnitOfWork& unit, Ending const& ending, Entered then) override;
   std::optional<Moved> receive(UnitOfWork& unit, DeliveryReceiptReceived const& receipt) override;
@@ -197,9 +203,9 @@ std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::ve
 bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::int32_t attempt,
                  std::string const& claimant, std::chrono::milliseconds lease);
 
-/// DeliveryStore::first_free_id.
-std::optional<std::string> first_free_id(pqxx::connection& connection, std::string const& provider,
-                                         std::vector<std::string> const& ids, Uuid const& effect_key);
+/// DeliveryStore::compare.
+EqualMessages compare(pqxx::connection& connection, DeliveryPlan const& plan, std::string const& recipient,
+                      std::vector<std::string> const& ids);
 
 /// Records endings. @return for each the states that its delivery entered, in order.
 std::vector<std::vector<std::string>> settle(pqxx::transaction_base& transaction, std::vector<Ending> const& endings);

@@ -128,9 +128,49 @@ TEST_CASE("a message that its provider turns out to have is accepted under an id
   auto const order = shared.order();
   shared.deliver(victim, order);
   shared.value("UPDATE pipeline.delivery SET lease_until = now() RETURNING state");
-  shared.provider.found = {LookUp::State::accepted, {"m1", "m2"}, {}, true};
+  shared.provider.found = {LookUp::State::accepted, {"m2"}, {}, true};
   auto const outcome = shared.deliver(heir, order);
   CHECK(outcome.ending.state == "accepted");
-  CHECK(outcome.ending.provider_message_id == "m1");
+  CHECK(outcome.ending.provider_message_id == "m2");
+  CHECK(shared.provider.sent.size() == 1);
+}
+
+TEST_CASE("a provider with equal messages is not believed: at most once, none is taken for another") {
+  SharedLedger shared;
+  shared.provider.abilities.look_up = true;
+  NotifySettings settings;
+  Process victim{shared.loop, *shared.pool, settings};
+  Process heir{shared.loop, *shared.pool, settings};
+  auto const lost = shared.order();
+  shared.deliver(victim, lost);
+  shared.provider.found = {LookUp::State::accepted, {"m1"}, {}, true};
+  auto const tried = [&](std::uint32_t tries) {
+    shared.value("UPDATE pipeline.delivery SET lease_until = now() RETURNING state");
+    return run(shared.loop, heir.deliverer.deliver(lost, tries));
+  };
+  SUBCASE("another one to the same number is on its way, or in doubt") {
+    std::string other = "dispatching";
+    SUBCASE("on its way") {}
+    SUBCASE("in doubt") {
+      other = "in_doubt";
+    }
+    // Of another tenant, which shares the sender.
+    shared.database.add_tenant("other.example");
+    shared.value(
+        "WITH p AS (INSERT INTO profiles (domain, phone_number) VALUES ('other.example', '+250788123456') RETURNING id)"
+        " INSERT INTO pipeline.delivery (effect_key, event_key, request_source, request_id, domain, profile_id, "
+        "channel,"
+        " provider, kind, state, dispatched_at) SELECT gen_random_uuid(), gen_random_uuid(), '/t', '1', "
+        "'other.example',"
+        " id, 'sms', 'mtn_sms', 'message', '" +
+        other + "', now() FROM p RETURNING state");
+  }
+  SUBCASE("the provider has two") {
+    shared.provider.found.provider_message_ids = {"m1", "m2"};
+  }
+  CHECK(tried(1).kind == Kind::again);
+  auto const last = tried(static_cast<std::uint32_t>(settings.send_max_attempts));
+  CHECK(last.ending.state == "in_doubt");
+  CHECK_FALSE(last.ending.provider_message_id);
   CHECK(shared.provider.sent.size() == 1);
 }

@@ -112,13 +112,18 @@ class FakeDeliveries final : public DeliveryStore {
     co_return true;
   }
 
-  Task<std::optional<std::string>> first_free_id(DeliveryPlan const& plan,
-                                                 std::vector<std::string> const& ids) override {
+  Task<EqualMessages> compare(DeliveryPlan const& plan, std::string const&,
+                              std::vector<std::string> const& ids) override {
+    EqualMessages equal;
     for (auto const& id : ids) {
       auto const* const row = find_by_id(plan.provider, id);
-      if (row == nullptr || row->plan.effect_key == plan.effect_key) co_return id;
+      if (row == nullptr || row->plan.effect_key == plan.effect_key) equal.free.push_back(id);
     }
-    co_return std::nullopt;
+    for (auto const& [key, row] : ledger_.rows)
+      if (key != plan.effect_key && row.plan.profile_id == plan.profile_id && !row.last.provider_message_id &&
+          (row.state == "dispatching" || row.state == "in_doubt"))
+        equal.contested = true;
+    co_return equal;
   }
 
   Task<> leave_answers(std::vector<Ending> const& endings) override {

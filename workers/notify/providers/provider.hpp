@@ -89,7 +89,8 @@ struct LookUp {
   };
   State state = State::unknown;
   /// Candidates for the message, the oldest first. More than one when the provider cannot distinguish equal messages:
-  /// the message is the first one without another delivery. If each has one, and `settled`, it is absent.
+  /// the message is the only one without another delivery. If each has one, and `settled`, it is absent. If several
+  /// have none, nothing can be told.
   std::vector<std::string> provider_message_ids = {};
   std::string reason = {};  ///< why it is unknown; safe to log
   bool settled = false;     ///< the list contains all messages sent by then

@@ -45,12 +45,12 @@ struct List {
 };
 BOOST_DESCRIBE_STRUCT(List, (), (messages, next_page_uri))
 
-constexpr std::size_t most_characters = 1600;
+constexpr std::size_t longest_sms = 1600;
 constexpr std::chrono::seconds clock_difference{60};
 /// The text that Twilio puts before the messages of trial accounts.
 constexpr std::string_view trial_prefix = "Sent from your Twilio trial account - ";
 
-std::size_t characters(std::string_view text) {
+std::size_t sms_characters(std::string_view text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
@@ -119,7 +119,7 @@ std::optional<std::int64_t> refusal_code(http::Response const& answer) {
 }  // namespace
 
 std::optional<std::string> twilio_form(OutboundMessage const& message, TwilioSettings const& settings) {
-  if (!msisdn(message.recipient) || message.text.empty() || characters(message.text) > most_characters) {
+  if (!msisdn(message.recipient) || message.text.empty() || sms_characters(message.text) > longest_sms) {
     return std::nullopt;
   }
   auto const& sender = message.sender.empty() ? settings.from : message.sender;
@@ -166,7 +166,7 @@ SendResult read_twilio_answer(http::Response const& answer) {
 }
 
 LookUp read_twilio_list(http::Response const& answer, OutboundMessage const& message, WallClock::time_point sent_at,
-                        bool settled) {
+                        std::chrono::milliseconds deadline, bool settled) {
   LookUp found;
   found.reason = fmt::format("HTTP {}", answer.status);
   if (answer.status != 200) return found;
@@ -176,6 +176,9 @@ LookUp read_twilio_list(http::Response const& answer, OutboundMessage const& mes
     return found;
   }
   auto reached = !list->next_page_uri || list->next_page_uri->empty();
+  // Sending begins soon after it was recorded, and ends in time.
+  auto const latest = sent_at + deadline + 2 * clock_difference;
+  auto later = false;
   for (auto const& listed : list->messages) {
     auto const made = moment(listed.date_created);
     if (!made || !is_message_id(listed.sid)) {
@@ -189,11 +192,18 @@ LookUp read_twilio_list(http::Response const& answer, OutboundMessage const& mes
     auto const text = std::string_view(listed.body);
     auto const same =
         text == message.text || (text.starts_with(trial_prefix) && text.substr(trial_prefix.size()) == message.text);
-    if (same && listed.direction.starts_with("outbound")) found.provider_message_ids.push_back(listed.sid);
+    if (!same || !listed.direction.starts_with("outbound")) continue;
+    if (*made <= latest)
+      found.provider_message_ids.push_back(listed.sid);
+    else
+      later = true;
   }
   std::reverse(found.provider_message_ids.begin(), found.provider_message_ids.end());
   if (!found.provider_message_ids.empty()) {
     found.state = LookUp::State::accepted;
+  } else if (later) {
+    found.reason = "a message with the same text is younger than its request";
+    return found;
   } else if (settled && reached) {
     found.state = LookUp::State::absent;
   }
@@ -260,7 +270,7 @@ Task<LookUp> TwilioSms::look_up(OutboundMessage const& message, WallClock::time_
   auto calling = call(client_, std::move(get));
   auto const outcome = co_await std::move(calling);
   if (!outcome.answer) co_return LookUp{LookUp::State::unknown, {}, "the list could not be asked for"};
-  co_return read_twilio_list(*outcome.answer, message, sent_at, now_() - sent_at >= settings_.look_up_after);
+  co_return read_twilio_list(*outcome.answer, message, sent_at, deadline_, now_() - sent_at >= settings_.look_up_after);
 }
 
 }  // namespace omnibus::notify

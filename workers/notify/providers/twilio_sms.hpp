@@ -16,10 +16,12 @@ std::optional<std::string> twilio_form(OutboundMessage const& message, TwilioSet
 /// Interprets the response to a sending.
 SendResult read_twilio_answer(http::Response const& answer);
 /// Finds a message in the list of those to its recipient, newest first: ours with the same text that were
-/// created no earlier than a minute before `sent_at`, as clocks differ. `settled`: a message sent by then
+/// created no earlier than a minute before `sent_at`, as clocks differ, and no later than its request can have lasted.
+/// If there is only a later one, nothing can be told. `settled`: a message sent by then
 /// would be listed; if the list does not reach back that far, the message cannot be judged absent.
 LookUp read_twilio_list(http::Response const& answer, OutboundMessage const& message,
-                        std::chrono::system_clock::time_point sent_at, bool settled);
+                        std::chrono::system_clock::time_point sent_at, std::chrono::milliseconds deadline,
+                        bool settled);
 
 /// Twilio detects no repetition, but lists accepted messages, and calls back with the effect key.
 class TwilioSms final : public Provider {

@@ -18,7 +18,8 @@ std::string listed(std::string sid, std::string text, std::string made, std::str
 LookUp read(std::string messages, bool settled = true, std::string next = "null") {
   auto const sent_at = WallClock::from_time_t(784111770);  // Sun, 06 Nov 1994 08:49:30 GMT
   auto const body = R"({"messages":[)" + messages + R"(],"next_page_uri":)" + next + "}";
-  return read_twilio_list(http::json_response(200, body), a_message("+250788000001", "hello"), sent_at, settled);
+  return read_twilio_list(http::json_response(200, body), a_message("+250788000001", "hello"), sent_at, seconds(30),
+                          settled);
 }
 
 constexpr auto then = "Sun, 06 Nov 1994 08:49:31 +0000";
@@ -65,9 +66,17 @@ TEST_CASE("a list is believed as far as it goes") {
   CHECK(read(listed("SM1", "hello", "yesterday")).state == State::unknown);
 }
 
-TEST_CASE("equal messages are told apart by nobody: the oldest is named first") {
+TEST_CASE("equal messages are told apart by nobody: all are named, the oldest first") {
   auto const found = read(listed("SM2", "hello", then) + "," + listed("SM1", "hello", then));
   CHECK(found.provider_message_ids == std::vector<std::string>{"SM1", "SM2"});
+}
+
+TEST_CASE("a message that is younger than the request is not taken for it, and makes it absent no more") {
+  auto const found = read(listed("SM1", "hello", "Sun, 06 Nov 1994 09:30:00 +0000"));
+  CHECK(found.state == State::unknown);
+  CHECK(found.provider_message_ids.empty());
+  CHECK(read(listed("SM2", "hello", "Sun, 06 Nov 1994 09:30:00 +0000") + "," + listed("SM1", "hello", then))
+            .provider_message_ids == std::vector<std::string>{"SM1"});
 }
 
 TEST_CASE("who cannot be asked says so") {
