@@ -268,15 +268,15 @@ inline constexpr std::array metric_table{
     MetricDefinition{Metric::webhook_events,
                      "omnibus_webhook_events_total",
                      MetricKind::counter,
-                     "What webhooks told, by webhook and outcome: published or passed_over.",
+                     "What webhooks told, by webhook and outcome: published, repeated or passed_over.",
                      {"webhook", "outcome"}},
-    MetricDefinition{
-        Metric::webhook_refusals,
-        "omnibus_webhook_refusals_total",
-        MetricKind::counter,
-        "Requests of webhooks refused before they were read, by reason: not_served, or what was wrong with "
-        "the signature.",
-        {"webhook", "reason"}},
+    MetricDefinition{Metric::webhook_refusals,
+                     "omnibus_webhook_refusals_total",
+                     MetricKind::counter,
+                     "Requests of webhooks refused before they were read, by reason: not_served, unknown_number, or "
+                     "what was wrong with "
+                     "the signature.",
+                     {"webhook", "reason"}},
     MetricDefinition{Metric::rate_limited, "omnibus_rate_limited_total", MetricKind::counter,
                      "Requests refused with 429."},
 };

@@ -30,6 +30,11 @@ bool is_sender_name(std::string_view text) {
   return !text.empty() && text.front() != '+' && std::any_of(text.begin(), text.end(), is_letter);
 }
 
+std::string_view without_quotes(std::string_view text) {
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
+  return text;
+}
+
 }  // namespace
 
 Uuid inbound_event_id(std::initializer_list<std::string_view> parts) {
@@ -76,9 +81,13 @@ std::string cut(std::string text, std::size_t most) {
   return text;
 }
 
+bool is_replayed(InboundRules const& rules, std::string_view text) {
+  auto const moment = read_moment_ms(without_quotes(text));
+  return moment && rules.longest_age_ms > 0 && rules.now_ms - *moment > rules.longest_age_ms;
+}
+
 std::string moment_or_now(InboundRules const& rules, std::string_view text) {
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
-  return format_time_ms(read_moment_ms(text).value_or(rules.told_ms.value_or(rules.now_ms)));
+  return format_time_ms(read_moment_ms(without_quotes(text)).value_or(rules.told_ms.value_or(rules.now_ms)));
 }
 
 }  // namespace omnibus::gateway

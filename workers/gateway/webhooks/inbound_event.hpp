@@ -27,6 +27,7 @@ struct InboundRules {
   std::int64_t now_ms = 0;
   std::optional<std::int64_t> told_ms{};  ///< from the request's timestamp header, if there is one
   bool of_sender = false;                 ///< the tenant was found by its sender; else it is that of the settings
+  std::int64_t longest_age_ms = 0;        ///< what says of itself that it is older is a replay; 0: no limit
 
   /// The tenant of a receipt; nothing for one that came to the sender of the settings, which several tenants may share.
   std::optional<std::string> receipt_domain() const { return of_sender ? std::optional{domain} : std::nullopt; }
@@ -97,6 +98,9 @@ struct SmsSender {
 /// Reads a phone number, or a sender that is none: a short code of up to 8 digits, or a name, which has a letter and
 /// no plus in front. @throws Refusal 422 naming the field, without its value.
 SmsSender read_sms_sender(InboundRules const& rules, std::string field, std::string_view text);
+
+/// Whether a time in a signed body is so old that the request must be a replay. An unreadable one tells nothing.
+bool is_replayed(InboundRules const& rules, std::string_view text);
 
 /// The provider's time in RFC 3339; without a readable one, the request's, or now.
 std::string moment_or_now(InboundRules const& rules, std::string_view text);

@@ -96,7 +96,8 @@ std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view
   auto recipient = text_or_digits("to", posted->to);
   auto message_id = unless_empty(text_or_digits("id", posted->id));
   if (!message_id) message_id = unless_empty(text_or_digits("message_id", posted->message_id));
-  if (posted->message.empty()) return std::nullopt;
+  auto const at = posted->timestamp ? std::string_view{posted->timestamp->text} : std::string_view{};
+  if (posted->message.empty() || is_replayed(rules, at)) return std::nullopt;
 
   auto key = profile_key(rules, sender.text());
   SmsMessageReceived sms;
@@ -106,7 +107,7 @@ std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view
   sms.sender = std::move(sender.sender);
   sms.recipient = cut(std::move(recipient), most_name);
   sms.text = std::move(posted->message);
-  sms.received_at = moment_or_now(rules, posted->timestamp ? posted->timestamp->text : "");
+  sms.received_at = moment_or_now(rules, at);
   sms.provider_message_id = std::move(message_id);
   // The key stands for the sender, so that the id cannot be used to guess phone numbers.
   auto const id = sms.provider_message_id
@@ -118,6 +119,7 @@ std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view
 std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::string_view body) {
   auto posted = read_posted<PostedReceipt>(body);
   if (!posted) throw Refusal::invalid(posted.error().field, posted.error().message());
+  if (posted->completedDate && is_replayed(rules, posted->completedDate->text)) return std::nullopt;
   DeliveryReceiptReceived receipt;
   receipt.provider = mtn_sms;
   receipt.status = our_status(posted->deliveryStatus);

@@ -13,7 +13,7 @@ inline constexpr std::string_view mtn_sms = "mtn_sms";
 /// Reads `{"from","to","message"}`, where `from` may also be a short code or a name, and, if present, `id` or
 /// `message_id` and `timestamp` into an SmsMessageReceived. Without an id, the same text from the same person within
 /// the same minute is the same message: by its timestamp, else the request's, else the clock. Nothing for a message
-/// without text.
+/// without text, or that is so old that it is a replay.
 /// @throws Refusal 400 or 422 naming the field.
 std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view body);
 

@@ -43,6 +43,7 @@ namespace {
 constexpr std::string_view source = "/omnibus/gateway";
 constexpr std::size_t shortest_key_secret = 16;
 constexpr std::size_t longest_challenge = 256;
+constexpr std::size_t remembered_events = 100'000;
 
 struct Taken {
   std::vector<Uuid> event_ids;
@@ -118,7 +119,8 @@ WebhookRoutes::WebhookRoutes(WebhookSettings const& settings, Admission& admissi
       admission_(admission),
       publisher_(publisher),
       senders_(senders),
-      secrets_(settings.senders.sender_secrets) {
+      secrets_(settings.senders.sender_secrets),
+      published_(remembered_events, settings.webhook_remembered) {
   check_settings(settings);
   for (auto const& [webhook, signing] :
        {std::pair{&calls, &settings.calls_webhook}, {&mtn_messages, &settings.mtn_webhook}})
@@ -147,6 +149,7 @@ InboundRules WebhookRoutes::rules(Webhook const& webhook, senders::Sender const*
   if (settings_.profile_key_secret.empty()) throw not_served(webhook.name, "PROFILE_KEY_SECRET");
   InboundRules rules{settings_.webhook_domain, settings_.webhook_region, settings_.profile_key_secret.reveal(),
                      wall_clock_ms()};
+  rules.longest_age_ms = settings_.webhook_longest_age.count();
   if (sender != nullptr) {
     rules.domain = sender->domain;
     rules.of_sender = true;
@@ -204,16 +207,24 @@ Task<http::Response> WebhookRoutes::take(Webhook const& webhook, std::vector<Inb
   Taken taken;
   taken.passed_over = static_cast<std::int64_t>(passed_over);
   std::vector<Publisher::Event> outgoing;
+  auto const now = std::chrono::steady_clock::now();
   for (auto& event : events) {
+    if (published_.find(event.id, now) != nullptr) {
+      taken.event_ids.push_back(event.id);
+      continue;
+    }
     auto envelope = originate(source, event.type, request.headers.find("traceparent").value_or(""));
     envelope.id = to_string(event.id);
     taken.event_ids.push_back(event.id);
     outgoing.push_back({std::move(envelope), std::move(event.data), std::move(event.key), std::move(event.domain)});
   }
+  auto const fresh = outgoing.size();
   auto publishing = publisher_.publish_all(std::move(outgoing));
   co_await std::move(publishing);
+  for (auto const& id : taken.event_ids) published_.put(id, true, now);
   auto& metrics = Metrics::process();
-  metrics.counter<Metric::webhook_events>(webhook.name, "published").add(static_cast<double>(events.size()));
+  metrics.counter<Metric::webhook_events>(webhook.name, "published").add(static_cast<double>(fresh));
+  metrics.counter<Metric::webhook_events>(webhook.name, "repeated").add(static_cast<double>(events.size() - fresh));
   metrics.counter<Metric::webhook_events>(webhook.name, "passed_over").add(static_cast<double>(passed_over));
   co_return http::json_response(200, json::encode(taken));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "concurrency/task.hpp"
+#include "containers/lru_cache.hpp"
 #include "http/message.hpp"
 #include "senders/secret_folder.hpp"
 #include "senders/sender_directory.hpp"
@@ -67,6 +68,7 @@ class WebhookRoutes {
   Publisher& publisher_;
   senders::SenderDirectory& senders_;
   senders::SecretFolder const secrets_;
+  LruCache<Uuid, bool> published_;  ///< ids of events that a replay does not publish again
 };
 
 }  // namespace omnibus::gateway

@@ -93,6 +93,8 @@ struct WebhookSettings {
   std::string webhook_region = "RW";
   Secret profile_key_secret;
   Secret profile_key_secret_previous;
+  std::chrono::milliseconds webhook_longest_age{691'200'000};
+  std::chrono::milliseconds webhook_remembered{86'400'000};
   SignedWebhookSettings calls_webhook;
   SignedWebhookSettings mtn_webhook;
   WhatsappWebhookSettings whatsapp;
@@ -110,10 +112,17 @@ struct WebhookSettings {
                   "gateway, and never changed, as it determines the keys' order"},
       config::Doc{"profile_key_secret_previous",
                   "The secret before the last change: requests about a person name them under both"},
+      config::Doc{"webhook_longest_age",
+                  "A message or receipt whose own time is older is a replay and passed over; Meta repeats for 7 days",
+                  60, 31'536'000},
+      config::Doc{"webhook_remembered",
+                  "How long a gateway remembers the ids of events from webhooks, at most 100,000: a repeated one is "
+                  "answered and not published again",
+                  0, 31'536'000},
   };
 };
 BOOST_DESCRIBE_STRUCT(WebhookSettings, (),
-                      (webhook_domain, webhook_region, profile_key_secret, profile_key_secret_previous, calls_webhook,
-                       mtn_webhook, whatsapp, twilio, senders))
+                      (webhook_domain, webhook_region, profile_key_secret, profile_key_secret_previous,
+                       webhook_longest_age, webhook_remembered, calls_webhook, mtn_webhook, whatsapp, twilio, senders))
 
 }  // namespace omnibus::gateway

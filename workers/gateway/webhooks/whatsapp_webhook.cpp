@@ -84,6 +84,7 @@ class WhatsappReader {
     JsonFields const message{raw.text};
     auto const type = message.text("type");
     auto const nothing_said = (type == "text" || type == "reaction") && message.object(type).empty();
+    if (is_replayed(rules_, message.text("timestamp"))) return std::nullopt;
     if (nothing_said || !message.text("group_id").empty() || is_one_of(not_of_people, type)) return std::nullopt;
     WhatsappMessageReceived event;
     event.domain = rules_.domain;
@@ -122,7 +123,7 @@ class WhatsappReader {
     event.provider = whatsapp_cloud;
     event.status = told.text("status");
     if (event.status == "played") event.status = "read";  // a voice message that was listened to
-    if (!is_one_of(whatsapp_statuses, event.status)) return std::nullopt;
+    if (!is_one_of(whatsapp_statuses, event.status) || is_replayed(rules_, told.text("timestamp"))) return std::nullopt;
     event.occurred_at = moment_or_now(rules_, told.text("timestamp"));
     // Our keys are UUIDs: the values of other senders on this number may be personal.
     if (auto const key = parse_uuid(told.text("biz_opaque_callback_data"))) event.effect_key = to_string(*key);
