@@ -264,7 +264,8 @@ messages_to_simulator() {
   local base=${OMNIBUS_LLM%/v1}
   alive simulator && [ -z "${WHATSAPP_ACCESS_TOKEN:-}${MTN_SMS_API_KEY:-}${TWILIO_ACCOUNT_SID:-}" ] || return 0
   printf '%s\n' WHATSAPP_BASE_URL="$base/v23.0" WHATSAPP_ACCESS_TOKEN=simulated WHATSAPP_PHONE_NUMBER_ID=1001 \
-    WHATSAPP_TEMPLATE_NAME=notification MTN_SMS_BASE_URL="$base" MTN_SMS_API_KEY=simulated MTN_SMS_API_SECRET=simulated
+    WHATSAPP_TEMPLATE_NAME=notification MTN_SMS_BASE_URL="$base" MTN_SMS_API_KEY=simulated MTN_SMS_API_SECRET=simulated \
+    WHATSAPP_PRICE_MICROS=0 SMS_SEGMENT_PRICE_MICROS=0
 }
 bring_up_workers() {
   local name

@@ -87,7 +87,9 @@ struct NotificationSkipped {
   std::string request_id;
   Uuid profile_id;
   std::string channel;
-  std::string reason;  ///< no_whatsapp, no_phone_number, no_sms, opted_out, outside_window, expired, spend_cap
+  /// no_whatsapp, no_phone_number, no_sms, opted_out, outside_window, expired, spend_cap, country_not_allowed,
+  /// person_limit, summary_limit
+  std::string reason;
 };
 BOOST_DESCRIBE_STRUCT(NotificationSkipped, (), (domain, request_id, profile_id, channel, reason))
 

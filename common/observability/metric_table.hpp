@@ -56,6 +56,7 @@ enum class Metric : std::uint8_t {
   breaker_transitions,
   // messages to people
   notifications,
+  notifications_limited,
   sms_response,
   replies_withheld,
   // matches of people
@@ -230,6 +231,13 @@ inline constexpr std::array metric_table{
         "Messages to people, by channel and what became of them: sent, delivered, read, failed, skipped or "
         "in_doubt.",
         {"channel", "status"}},
+    MetricDefinition{
+        Metric::notifications_limited,
+        "omnibus_notifications_limited_total",
+        MetricKind::counter,
+        "Messages that were skipped because of a limit against spending, by channel and reason: spend_cap, "
+        "country_not_allowed, person_limit or summary_limit.",
+        {"channel", "reason"}},
     MetricDefinition{Metric::sms_response,
                      "sms_response_seconds",
                      MetricKind::histogram,

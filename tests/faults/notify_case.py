@@ -67,7 +67,7 @@ class NotifyCase(FaultCase):
                     "WHATSAPP_BASE_URL": base + "/v23.0", "WHATSAPP_ACCESS_TOKEN": "any", "WHATSAPP_PHONE_NUMBER_ID": "1001",
                     "WHATSAPP_RATE_PER_SECOND": 0, "WHATSAPP_RECIPIENT_INTERVAL": 0,
                     "MTN_SMS_BASE_URL": base, "MTN_SMS_API_KEY": "any", "MTN_SMS_API_SECRET": "any",
-                    "SMS_RATE_PER_SECOND": 0, "SMS_RECIPIENT_INTERVAL": 0,
+                    "SMS_RATE_PER_SECOND": 0, "SPEND_CAP_PER_DAY": 0, "MESSAGES_PER_PERSON_PER_DAY": 0, "SMS_RECIPIENT_INTERVAL": 0,
                     "SEND_DEADLINE": "2s", "SEND_BREAKER_FAILURES": 1000, **settings}
         worker = self.stack.start_worker("notify", wait=wait, OMNIBUS_FAILPOINT=failpoint, OMNIBUS_MUTATE=mutate, **settings)
         self.addCleanup(worker.kill)

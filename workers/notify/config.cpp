@@ -13,6 +13,7 @@ constexpr std::chrono::milliseconds to_write_down{1'000};
 }  // namespace
 
 void check(NotifySettings const& settings, std::uint32_t max_attempts) {
+  check(static_cast<SpendLimitSettings const&>(settings));
   if (static_cast<std::uint32_t>(settings.send_max_attempts) >= max_attempts)
     throw std::invalid_argument{
         fmt::format("a request would be given up before its messages have ended: SEND_MAX_ATTEMPTS ({}) must be less "

@@ -5,6 +5,7 @@
 #include "sessions/opt_out.hpp"
 #include "workers/notify/ledger.hpp"
 #include "workers/notify/providers/provider_settings.hpp"
+#include "workers/notify/spend_limits.hpp"
 
 #include <array>
 #include <chrono>
@@ -15,7 +16,7 @@
 
 namespace omnibus::notify {
 
-struct NotifySettings : ProviderSettings, sessions::KeySecrets {
+struct NotifySettings : ProviderSettings, SpendLimitSettings, sessions::KeySecrets {
   DeliveryPolicy sms_delivery_policy = DeliveryPolicy::at_most_once;
   DeliveryPolicy whatsapp_delivery_policy = DeliveryPolicy::at_most_once;
   std::string whatsapp_template_name;
@@ -24,7 +25,6 @@ struct NotifySettings : ProviderSettings, sessions::KeySecrets {
   std::chrono::milliseconds claim_lease{45'000};
   std::int32_t send_max_attempts = 6;
   std::chrono::milliseconds send_give_up_after{86'400'000};
-  double spend_cap_per_day = 0;
 
   static constexpr std::string_view prefix = "";
   static constexpr std::array docs{
@@ -48,13 +48,12 @@ struct NotifySettings : ProviderSettings, sessions::KeySecrets {
                   "A message held back by an unavailable provider or by our limits fails this long after it was "
                   "requested; no attempt is counted until then",
                   1, 2'592'000},
-      config::Doc{"spend_cap_per_day", "Highest cost of one tenant's messages per day (UTC); 0: no cap", 0, 1e9},
   };
 };
-BOOST_DESCRIBE_STRUCT(NotifySettings, (ProviderSettings, sessions::KeySecrets),
+BOOST_DESCRIBE_STRUCT(NotifySettings, (ProviderSettings, SpendLimitSettings, sessions::KeySecrets),
                       (sms_delivery_policy, whatsapp_delivery_policy, whatsapp_template_name,
                        whatsapp_template_language, whatsapp_template_characters, claim_lease, send_max_attempts,
-                       send_give_up_after, spend_cap_per_day))
+                       send_give_up_after))
 
 /// @param max_attempts of the engine, after which it gives a request up.
 /// @throws std::invalid_argument naming settings that contradict each other.

@@ -137,7 +137,8 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
   if (order.provider == nullptr) co_return ended(order, attempt, "skipped", "not_configured");
   std::string_view skip;
   auto const message = compose(order, opened, skip);
-  if (!message) co_return ended(order, attempt, "skipped", std::string{skip});
+  if (message) skip = limit_of(settings_, order.plan.channel, opened.kind, message->recipient, opened.sent_today);
+  if (!skip.empty()) co_return ended(order, attempt, "skipped", std::string{skip});
 
   auto waiting = order.provider->await_turn(*message);
   auto const no_turn = co_await std::move(waiting);
@@ -248,7 +249,7 @@ Task<Outcome> Deliverer::ask(Order const& order, Opened const& opened, std::uint
 std::optional<OutboundMessage> Deliverer::compose(Order const& order, Opened const& opened,
                                                   std::string_view& skip) const {
   auto const& plan = order.plan;
-  auto way = find_way(opened.person, plan.channel, plan.kind, !settings_.whatsapp_template_name.empty(),
+  auto way = find_way(opened.person, plan.channel, opened.kind, !settings_.whatsapp_template_name.empty(),
                       order.expires_ms, wall_clock_ms());
   skip = way.skip;
   if (!skip.empty()) return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include "events/notification.hpp"
 #include "observability/metrics.hpp"
+#include "workers/notify/spend_limits.hpp"
 
 namespace omnibus::notify {
 namespace {
@@ -43,6 +44,12 @@ void publish(UnitOfWork& unit, Result const& result) {
 void tell(log::EventFields const& event, Result const& result) {
   if (result.state == "planned") return;  // rejected, and retried: the engine reports it
   Metrics::process().counter<Metric::notifications>(result.channel, status_of(result.state)).add();
+  if (auto const setting = setting_of_limit(result.reason); result.state == "skipped" && !setting.empty()) {
+    Metrics::process().counter<Metric::notifications_limited>(result.channel, result.reason).add();
+    log::warn(
+        event, "a message is not sent: a limit against spending is reached",
+        {{"domain", result.domain}, {"channel", result.channel}, {"reason", result.reason}, {"setting", setting}});
+  }
   auto const sent = result.state == "accepted";
   if (!sent && result.state != "failed" && result.state != "in_doubt") return;
   log::info(event, sent ? "message sent" : "message not sent",

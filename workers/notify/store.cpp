@@ -25,13 +25,21 @@ constexpr auto open_query = R"(
                          $9::text[], $10::text[], $11::smallint[], $12::text[], $13::numeric[], $16::uuid[])
       WITH ORDINALITY AS a (effect_key, event_key, request_source, request_id, domain, profile_id, session_id, channel,
                             provider, kind, segments, encoding, cost, sender_id, ordinal)
+  ), trusted AS (
+    -- Whoever may write to Kafka may call a message the answer to STOP, which reaches those who opted out. The worker that
+    -- obeyed the STOP also wrote the answer into the log.
+    SELECT a.*, CASE WHEN a.kind IN ('opt_out', 'opt_in', 'help')
+                      AND NOT EXISTS (SELECT FROM message_delivery_log m
+                                      WHERE m.effect_key = a.effect_key AND m.kind = a.kind AND m.profile_id = a.profile_id)
+                     THEN 'message' ELSE a.kind END AS trusted_kind
+    FROM asked a
   ), opened AS (
     INSERT INTO pipeline.delivery AS d
       (effect_key, event_key, request_source, request_id, domain, profile_id, session_id, channel, provider, kind,
        segments, encoding, cost, sender_id, state, claimed_by, lease_until)
     SELECT a.effect_key, a.event_key, a.request_source, a.request_id, a.domain, a.profile_id, a.session_id, a.channel,
-           a.provider, a.kind, a.segments, a.encoding, a.cost, a.sender_id, 'claimed', $14, now() + $15::interval
-    FROM asked a JOIN profiles p ON p.id = a.profile_id AND p.domain = a.domain
+           a.provider, a.trusted_kind, a.segments, a.encoding, a.cost, a.sender_id, 'claimed', $14, now() + $15::interval
+    FROM trusted a JOIN profiles p ON p.id = a.profile_id AND p.domain = a.domain
                  JOIN tenants t ON t.domain = a.domain AND t.status = 'active'
     ORDER BY a.effect_key
     ON CONFLICT (effect_key) DO UPDATE
@@ -41,10 +49,10 @@ constexpr auto open_query = R"(
     WHERE d.state = 'planned'
        OR d.state = 'claimed' AND (d.lease_until <= now() OR d.claimed_by = excluded.claimed_by)
        OR d.state = 'failed' AND d.error_code = 'given_up' AND pipeline.request_is_forgotten(d.event_key)
-    RETURNING d.effect_key, d.attempt
+    RETURNING d.effect_key, d.attempt, d.kind
   )
   SELECT t.status AS tenant_status, p.id IS NOT NULL AS known_person, d.state,
-         COALESCE(o.attempt, d.attempt, 1) AS attempt, o.effect_key IS NOT NULL AS claimed,
+         COALESCE(o.kind, d.kind, 'message') AS kind, COALESCE(o.attempt, d.attempt, 1) AS attempt, o.effect_key IS NOT NULL AS claimed,
          p.phone_number, p.whatsapp_jid, p.whatsapp_user_id, p.has_whatsapp, p.has_sms,
          COALESCE(NOT p.allows_sms OR p.sms_opt_out_at IS NOT NULL, false) AS sms_opted_out,
          p.whatsapp_opt_out_at IS NOT NULL AS whatsapp_opted_out,
@@ -53,7 +61,7 @@ constexpr auto open_query = R"(
          (SELECT l.content FROM message_delivery_log l WHERE d.attempt > 1 AND l.effect_key = a.effect_key) AS content,
          CASE WHEN d.claimed_by <> $14 THEN floor(EXTRACT(EPOCH FROM d.lease_until - now()) * 1000)::bigint
          END AS others_lease,
-         d.provider, d.sender_id, w.state AS answer_state, w.provider_message_id, w.error_code, w.error_class, w.reason
+         s.messages, s.call_summaries, d.provider, d.sender_id, w.state AS answer_state, w.provider_message_id, w.error_code, w.error_class, w.reason
   FROM asked a
   LEFT JOIN tenants t ON t.domain = a.domain
   LEFT JOIN profiles p ON p.id = a.profile_id AND p.domain = a.domain
@@ -61,6 +69,12 @@ constexpr auto open_query = R"(
   LEFT JOIN pipeline.delivery d ON d.effect_key = a.effect_key
   LEFT JOIN LATERAL jsonb_to_record(d.answer) AS w (attempt int, state text, provider_message_id text, error_code text,
                                                     error_class text, reason text) ON w.attempt = d.attempt
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS messages, count(DISTINCT s.event_key) FILTER (WHERE s.kind = 'call_summary') AS call_summaries
+    FROM pipeline.delivery s
+    WHERE s.profile_id = a.profile_id AND s.planned_at > now() - interval '2 days'
+      AND s.dispatched_at > now() - interval '1 day' AND s.event_key <> a.event_key
+      AND s.state NOT IN ('planned', 'claimed', 'skipped', 'failed')) AS s
   ORDER BY a.ordinal)";
 
 /// Millionths as PostgreSQL's numeric.
@@ -77,6 +91,8 @@ struct OpenedRow {
   std::optional<std::string> tenant_status;
   bool known_person = false;
   std::optional<std::string> state;
+  std::string kind;
+  std::int64_t messages = 0, call_summaries = 0;  ///< to the person within a day
   std::int32_t attempt = 0;
   bool claimed = false;
   std::optional<std::string> phone_number, whatsapp_jid, whatsapp_user_id;
@@ -92,10 +108,10 @@ struct OpenedRow {
   std::optional<std::string> answer_state, provider_message_id, error_code, error_class, reason;
 };
 BOOST_DESCRIBE_STRUCT(OpenedRow, (),
-                      (tenant_status, known_person, state, attempt, claimed, phone_number, whatsapp_jid,
-                       whatsapp_user_id, has_whatsapp, has_sms, sms_opted_out, whatsapp_opted_out,
-                       last_whatsapp_inbound_ms, dispatched_at, content, others_lease, provider, sender_id,
-                       answer_state, provider_message_id, error_code, error_class, reason))
+                      (tenant_status, known_person, state, kind, messages, call_summaries, attempt, claimed,
+                       phone_number, whatsapp_jid, whatsapp_user_id, has_whatsapp, has_sms, sms_opted_out,
+                       whatsapp_opted_out, last_whatsapp_inbound_ms, dispatched_at, content, others_lease, provider,
+                       sender_id, answer_state, provider_message_id, error_code, error_class, reason))
 
 Opened opened_of(OpenedRow const& row) {
   Opened opened;
@@ -108,6 +124,8 @@ Opened opened_of(OpenedRow const& row) {
                    row.sms_opted_out, row.whatsapp_opted_out, row.last_whatsapp_inbound_ms, row.has_sms};
   opened.dispatched_at = row.dispatched_at.value_or(std::chrono::system_clock::time_point{});
   opened.content = row.content;
+  opened.kind = row.kind;
+  opened.sent_today = {row.messages, row.call_summaries};
   opened.provider = row.provider;
   opened.sender_id = row.sender_id;
   opened.answer = {

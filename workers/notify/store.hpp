@@ -10,6 +10,7 @@
 #include "uuid/uuid.hpp"
 #include "workers/notify/config.hpp"
 #include "workers/notify/ledger.hpp"
+#include "workers/notify/spend_limits.hpp"
 #include "workers/notify/window.hpp"
 
 #include <chrono>
@@ -68,6 +69,9 @@ struct Opened {
   bool known_person = false;
   Found found{};
   Person person{};
+  /// The kind in the ledger: the answer to a keyword only if the worker that obeyed it wrote it into the log.
+  std::string kind{};
+  SentToday sent_today{};
   std::optional<std::string> provider{};  ///< the provider of an earlier attempt
   std::optional<Uuid> sender_id{};        ///< and the tenant's sender
   std::chrono::system_clock::time_point dispatched_at{};

@@ -43,7 +43,7 @@ def notify(stage, broker, _, progress):
     def ours():
         database.execute(f"TRUNCATE {', '.join(TABLES)}; CHECKPOINT")
         figures = handle_all(stage, "notify", broker, count, MTN_SMS_BASE_URL=base, MTN_SMS_API_KEY="any",
-                             MTN_SMS_API_SECRET="any", SMS_RATE_PER_SECOND="0", SMS_RECIPIENT_INTERVAL="0",
+                             MTN_SMS_API_SECRET="any", SMS_RATE_PER_SECOND="0", SPEND_CAP_PER_DAY="0", SMS_RECIPIENT_INTERVAL="0",
                              MAX_IN_FLIGHT=str(IN_FLIGHT))
         taken = database.value("SELECT count(*) FROM pipeline.delivery WHERE state = 'accepted'")
         if int(taken) != count:

@@ -33,7 +33,8 @@ struct Deliveries {
   std::map<std::string, bool> tenants;  ///< whether each is active
   std::int64_t spent_micros = 0;
   std::optional<std::int64_t> cap_micros;
-  bool away = false;  ///< nothing can be opened
+  SentToday sent_today{};  ///< to each person
+  bool away = false;       ///< nothing can be opened
 
   /// The workers that have claimed something are dead, and their leases are over.
   void end_leases() {
@@ -74,6 +75,8 @@ class FakeDeliveries final : public DeliveryStore {
     opened.active_tenant = opened.known_tenant && tenant->second;
     opened.known_person = person != ledger_.people.end();
     if (opened.known_person) opened.person = person->second;
+    opened.kind = plan.kind;
+    opened.sent_today = ledger_.sent_today;
     auto const found = ledger_.rows.find(plan.effect_key);
     if (found != ledger_.rows.end()) describe(found->second, opened);
     if (!opened.active_tenant || !opened.known_person) co_return opened;

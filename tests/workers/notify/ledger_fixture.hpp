@@ -58,6 +58,7 @@ class Ledger {
   }
 
   Opened open(DeliveryPlan const& plan, std::string const& claimant = "a", std::chrono::milliseconds until = lease) {
+    if (plan.kind == "opt_out" || plan.kind == "opt_in" || plan.kind == "help") ask_for(plan);  // as the SMS worker
     return open_deliveries(notify, {plan}, claimant, until).front();
   }
   Clearance dispatch(DeliveryPlan const& plan, std::int32_t attempt = 1, std::string const& claimant = "a",
@@ -108,7 +109,8 @@ class Ledger {
   /// Whoever asks for a message writes it into the log.
   void ask_for(DeliveryPlan const& plan) const {
     value("SELECT log_message_delivery('" + to_string(plan.effect_key) + "', '" + to_string(plan.profile_id) +
-          "', NULL, '" + plan.channel + "', 'outbound', 'message', 'planned', 'Agreed: 250k')");
+          "', NULL, '" + plan.channel + "', 'outbound', '" + (plan.kind == "call_summary" ? "message" : plan.kind) +
+          "', 'planned', 'Agreed: 250k')");
   }
   void in_unit(std::function<void(UnitOfWork&)> const& work) {
     pqxx::work transaction{notify};

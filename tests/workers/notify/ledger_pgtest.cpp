@@ -267,3 +267,43 @@ TEST_CASE("an operator's word counts once, and only for what they saw") {
   }
   CHECK(ledger.value("SELECT count(*) || actor FROM pipeline.delivery_actions GROUP BY actor") == "1ann");
 }
+
+TEST_CASE("a request that only calls itself the answer to a keyword reaches nobody who opted out") {
+  Ledger ledger;
+  ledger.value("UPDATE profiles SET allows_sms = false, sms_opt_out_at = now() RETURNING 'done'");
+  for (auto const& [kind, logged] : {std::pair{"opt_out", false}, {"opt_in", false}, {"help", false}, {"help", true}}) {
+    CAPTURE(kind);
+    auto plan = ledger.plan();
+    if (logged) ledger.ask_for(plan);  // as another kind
+    plan.kind = kind;
+    CHECK(open_deliveries(ledger.notify, {plan}, "a", lease).front().kind == "message");
+    CHECK(open_deliveries(ledger.notify, {plan}, "a", lease).front().kind == "message");  // nor later
+    CHECK(ledger.dispatch(plan) == Clearance::opted_out);
+  }
+}
+
+TEST_CASE("a person's messages of a day are counted, each call once, and what was not sent is not") {
+  Ledger ledger;
+  auto const call = ledger.plan("sms");
+  auto same_call = ledger.plan("whatsapp");
+  same_call.event_key = call.event_key;
+  auto reply = ledger.plan("sms");
+  reply.kind = "reply";
+  for (auto const& plan : {call, same_call, reply}) {
+    ledger.open(plan);
+    ledger.dispatch(plan);
+    ledger.end(plan, "accepted", 1, to_string(plan.effect_key));
+  }
+  auto const refused = ledger.plan("sms");
+  ledger.open(refused);
+  ledger.dispatch(refused);
+  ledger.end(refused, "failed");
+  ledger.open(ledger.plan("sms"));  // claimed only
+  auto const counted = ledger.open(ledger.plan("sms")).sent_today;
+  CHECK(counted.messages == 3);
+  CHECK(counted.call_summaries == 1);
+  CHECK(ledger.open(call).sent_today.messages == 1);  // without itself and its other channel
+  ledger.value("UPDATE pipeline.delivery SET dispatched_at = now() - interval '25 hours' WHERE effect_key = '" +
+               to_string(reply.effect_key) + "' RETURNING 'done'");
+  CHECK(ledger.open(ledger.plan("sms")).sent_today.messages == 2);
+}

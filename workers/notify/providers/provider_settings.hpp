@@ -26,7 +26,7 @@ struct WhatsAppSettings {
   std::string phone_number_id;
   double rate_per_second = 80;
   std::chrono::milliseconds recipient_interval{6'000};
-  std::int64_t price_micros = 0;
+  std::int64_t price_micros = 50'000;
 
   static constexpr std::array docs{
       config::Doc{"base_url", "Graph API with its version, without /PHONE_NUMBER_ID/messages"},
@@ -85,7 +85,7 @@ struct SmsProviderSettings {
   SmsProvider provider = SmsProvider::mtn;
   double rate_per_second = 50;
   std::chrono::milliseconds recipient_interval{1'000};
-  std::int64_t segment_price_micros = 0;
+  std::int64_t segment_price_micros = 50'000;
 
   static constexpr std::array docs{
       config::Doc{"provider", "mtn or twilio"},
