@@ -126,7 +126,7 @@ Finding check_outbox(DoctorOptions const& told) {
       " min(created_at) FILTER (WHERE refused IS NULL)), 0)::float8 AS oldest_s, count(refused) AS refused,"
       " coalesce((SELECT string_agg(topic || ' (' || rows || '): ' || reason, '; ') FROM (SELECT topic,"
       " count(*) AS rows, min(refused) AS reason FROM pipeline.outbox WHERE refused IS NOT NULL GROUP BY topic"
-      " ORDER BY count(*) DESC, topic LIMIT 4) AS some), '') AS refusals FROM pipeline.outbox",
+      " ORDER BY count(*) DESC, topic LIMIT 4) AS most), '') AS refusals FROM pipeline.outbox",
       judge_outbox);
 }
 
