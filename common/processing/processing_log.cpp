@@ -47,9 +47,10 @@ constexpr auto end_statement = R"(
   SELECT DISTINCT ON (r.event_id, r.process) r.process, r.event_id, t.domain, r.action, r.status, r.target,
     r.target_type, jsonb_strip_nulls(jsonb_build_object('actor', r.actor)) || r.notes, r.error, NULL::integer,
     r.tokens, r.cost_usd, clock_timestamp()
-  FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[],
-              $10::integer[], $11::numeric[], $12::jsonb[]) WITH ORDINALITY
-    AS r (process, event_id, domain, action, target, target_type, actor, status, error, tokens, cost_usd, notes, ordinal)
+  FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+              $9::text[], $10::integer[], $11::numeric[], $12::jsonb[]) WITH ORDINALITY
+    AS r (process, event_id, domain, action, target, target_type, actor, status, error, tokens, cost_usd, notes,
+          ordinal)
   JOIN tenants t ON t.domain = r.domain
   ORDER BY r.event_id, r.process, r.ordinal DESC
   ON CONFLICT (event_id, process_type) DO UPDATE

@@ -12,8 +12,8 @@
 
 namespace omnibus::chat {
 
-/// Publishes one reply's parts in pieces of some bytes and some time, not token by token: an answer that comes at once is
-/// one piece. Lives until the answer is complete.
+/// Publishes one reply's parts in pieces of some bytes and some time, not token by token: an answer that comes at once
+/// is one piece. Lives until the answer is complete.
 class DeltaPublisher {
  public:
   DeltaPublisher(Context& context, Uuid const& conversation) : context_{context}, conversation_{conversation} {}
