@@ -18,8 +18,10 @@ Client connect(ClientSettings const& settings, std::chrono::milliseconds longest
     set_default(configuration.get(), settings, name, value);
   };
   set_option(configuration.get(), "enable.partition.eof", "true");  // how the end is known
+  // If retention has removed the first requested records. Not "latest", whatever the worker begins with: the rest would
+  // count as removed, too.
+  set_option(configuration.get(), "auto.offset.reset", "earliest");
   set("isolation.level", "read_committed");
-  set("auto.offset.reset", "earliest");  // if retention has removed the first requested records
   set("check.crcs", "true");
   set("queued.max.messages.kbytes", "8192");
   set("fetch.queue.backoff.ms", "5");
