@@ -147,6 +147,48 @@ TEST_CASE("a kept connection that the server has closed is replaced") {
   CHECK(requests.client.counts().opened == 3);
 }
 
+TEST_CASE("a connection that served several requests is replaced once the server has closed it") {
+  ScriptedPeer peer([](ScriptedConnection& connection, int) {
+    for (auto i = 0; i < 3; ++i) {
+      connection.read_request();
+      connection.send(ok);
+    }
+  });
+  Requests requests;
+  for (auto i = 0; i < 6; ++i) {
+    CHECK(requests.fetch(request_to(peer.url(), "x")).body == "ok");
+    if (i % 3 != 2) continue;
+    requests.context.restart();
+    auto const until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (requests.client.counts().open > 0 && std::chrono::steady_clock::now() < until)
+      requests.context.run_one_for(std::chrono::milliseconds(10));
+    CHECK(requests.client.counts().open == 0);
+  }
+  CHECK(requests.client.counts().opened == 2);
+}
+
+TEST_CASE("a completion that throws holds up no other request") {
+  Requests requests;
+  auto completed = 0;
+  for (auto i = 0; i < 4; ++i) {
+    asio::co_spawn(requests.context, requests.client.fetch(request_to("http://nowhere.invalid/")),
+                   [&](std::exception_ptr const& error, Response const&) {
+                     CHECK(error);
+                     if (++completed % 2 == 1) throw std::runtime_error("a completion's");
+                   });
+  }
+  auto thrown = 0;
+  while (completed < 4) {
+    try {
+      if (requests.context.run_one() == 0) break;
+    } catch (std::exception const&) {  // Asio joins those of one handler
+      ++thrown;
+    }
+  }
+  CHECK(completed == 4);
+  CHECK(thrown > 0);
+}
+
 TEST_CASE("a request that was sent is not sent again") {
   std::atomic<int> seen = 0;
   ScriptedPeer peer([&](ScriptedConnection& connection, int) {
