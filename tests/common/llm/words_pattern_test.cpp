@@ -84,6 +84,7 @@ TEST_CASE("events taken by their pattern and events read in full make the same a
       words(R"("two ")"),
       words(R"("")"),
       words(R"("say \"x\" ")"),
+      words(R"("a line\nand \u00e4 ")"),
       words("\"\xF0\x9F\""),
       words("\"\x98\x80\""),
       words("\"\xFF\""),
