@@ -62,9 +62,9 @@ class SendersTest(unittest.TestCase):
     def text(self, to, token, body="STOP"):
         return self.post_twilio(SMS, token, MessageSid="SM" + uuid.uuid4().hex, From=PERSON, To=to, Body=body)
 
-    def post_whatsapp(self, secret, *numbers):
+    def post_whatsapp(self, secret, *numbers, at=None):
         changes = [{"field": "messages", "value": {"metadata": {"phone_number_id": number}, "messages": [
-            {"from": PERSON[1:], "id": "wamid." + uuid.uuid4().hex, "timestamp": str(int(time.time())), "type": "text",
+            {"from": PERSON[1:], "id": "wamid." + uuid.uuid4().hex, "timestamp": str(int(at or time.time())), "type": "text",
              "text": {"body": "Hello"}}]}} for number in numbers]
         raw = json.dumps({"object": "whatsapp_business_account", "entry": [{"changes": changes}]})
         return self.client.post(WHATSAPP, raw, {"X-Hub-Signature-256": "sha256=" + hmac.new(
@@ -131,6 +131,16 @@ class SendersTest(unittest.TestCase):
         domains = {record.json["provider_message_id"]: record.json["domain"] for record in
                    self.stack.kafka.consume("delivery.receipts") if record.headers["ce_id"] == told.json["event_ids"][0]}
         self.assertEqual(domains, {sid: BANK})
+
+    def test_what_is_repeated_is_published_once_and_what_is_too_old_not_at_all(self):
+        sid = "SM" + uuid.uuid4().hex
+        for _ in range(3):
+            answer = self.post_twilio(SMS, "shop token", MessageSid=sid, From=PERSON, To=NUMBERS[SHOP], Body="Hello")
+            self.assertEqual(answer.status, 204)
+        published = [record for record in self.stack.kafka.consume("sms.inbound") if record.json["provider_message_id"] == sid]
+        self.assertEqual(len(published), 1)
+        old = self.post_whatsapp("shop app", PHONE_IDS[SHOP], at=time.time() - 9 * 86_400)
+        self.assertEqual((old.status, old.json["passed_over"]), (200, 1))
 
     def test_the_tool_says_what_is_wrong_and_the_doctor_names_a_sender_without_a_tenant(self):
         done = subprocess.run([binary("omnibus"), "tenant", "sender", "add", OTHER, "--provider", "twilio_sms", "--account", "AC1",

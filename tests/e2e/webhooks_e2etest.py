@@ -25,7 +25,7 @@ SECRETS = {"MTN_WEBHOOK_SECRET": "mtn-secret-1", "MTN_WEBHOOK_SECRET_PREVIOUS": 
            "WHATSAPP_APP_SECRET": "app-secret", "WHATSAPP_VERIFY_TOKEN": "verify-me-7", "TWILIO_AUTH_TOKEN": "twilio-token",
            "TWILIO_WEBHOOK_BASE_URL": "https://hooks.shop.example", "PROFILE_KEY_SECRET": "0123456789abcdef0123456789abcdef"}
 SETTINGS = {**SECRETS, "WEBHOOK_DOMAIN": SHOP, "PUBLISH_TIMEOUT": "3s"}
-PERSON, CANARY = "+250788654321", "canary-words-788"
+PERSON, CANARY, YESTERDAY = "+250788654321", "canary-words-788", time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
 
 
 def hmac256(secret, data):
@@ -147,12 +147,12 @@ class WebhooksTest(unittest.TestCase):
     # --- SMS -------------------------------------------------------------------------------------------------------------
     def test_an_sms_is_on_its_topic_when_it_is_answered(self):
         message_id = uuid.uuid4().hex
-        event_id, = self.taken(self.post_sms(sms("Où est-ce? 🙂", id=message_id, timestamp="2026-11-20T10:00:00+02:00"),
+        event_id, = self.taken(self.post_sms(sms("Où est-ce? 🙂", id=message_id, timestamp=f"{YESTERDAY}T10:00:00+02:00"),
                                              traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
         record = self.record("sms.inbound", event_id)
         self.assertEqual(record.key, profile_key(PERSON))
         self.assertEqual(record.json, {"domain": SHOP, "provider": "mtn_sms", "phone_number": PERSON, "recipient": "+250788000000",
-                                       "text": "Où est-ce? 🙂", "received_at": "2026-11-20T08:00:00Z", "provider_message_id": message_id})
+                                       "text": "Où est-ce? 🙂", "received_at": f"{YESTERDAY}T08:00:00Z", "provider_message_id": message_id})
         self.assertEqual(record.headers["traceparent"].split("-")[1], "0af7651916cd43dd8448eb211c80319c")
 
     def test_a_provider_that_tells_it_again_tells_the_same_event(self):
@@ -164,8 +164,8 @@ class WebhooksTest(unittest.TestCase):
         self.assertNotEqual(self.taken(self.post_sms({**body, "id": "another"})), ids[:1])
 
     def test_without_an_id_the_same_words_in_the_same_minute_are_one_event(self):
-        body = sms("Yes", new_phone(), timestamp="2026-11-20T10:00:01Z")
-        first, again, later = [self.taken(self.post_sms({**body, "timestamp": f"2026-11-20T10:0{minute}:59Z"})) for minute in (0, 0, 1)]
+        body = sms("Yes", new_phone(), timestamp=f"{YESTERDAY}T10:00:01Z")
+        first, again, later = [self.taken(self.post_sms({**body, "timestamp": f"{YESTERDAY}T10:0{minute}:59Z"})) for minute in (0, 0, 1)]
         self.assertEqual(self.taken(self.post_sms(body)), first)
         self.assertEqual(first, again)
         self.assertNotEqual(first, later)
@@ -242,13 +242,13 @@ class WebhooksTest(unittest.TestCase):
         effect = str(uuid.uuid4())
         keys = set()
         for theirs, ours in (("ACCEPTD", "accepted"), ("DELIVERED", "delivered"), ("EXPIRED", "failed")):
-            body = {"clientCorrelatorId": effect, "deliveryStatus": theirs, "completedDate": "2026-11-20T10:00:00Z",
+            body = {"clientCorrelatorId": effect, "deliveryStatus": theirs, "completedDate": f"{YESTERDAY}T10:00:00Z",
                     "receiverAddress": PERSON[1:]}
             event_id, = self.taken(self.post_sms(body, RECEIPTS))
             self.assertEqual(self.taken(self.post_sms(body, RECEIPTS, client=self.clients[1])), [event_id])
             record = self.record("delivery.receipts", event_id)
             keys.add(record.key)
-            expected = {"provider": "mtn_sms", "status": ours, "occurred_at": "2026-11-20T10:00:00Z", "effect_key": effect}
+            expected = {"provider": "mtn_sms", "status": ours, "occurred_at": f"{YESTERDAY}T10:00:00Z", "effect_key": effect}
             self.assertEqual(record.json, expected | ({"error_code": "EXPIRED"} if ours == "failed" else {}))
         self.assertEqual(len(keys), 1)
 
@@ -284,7 +284,7 @@ class WebhooksTest(unittest.TestCase):
         messages = [text_message(phone, f"message {number}") for number in range(20)]
         nameless = text_message(phone, "no number")
         del nameless["from"]
-        statuses = [{"id": wamid(phone), "status": status, "timestamp": "1763640000", "recipient_id": phone[1:],
+        statuses = [{"id": wamid(phone), "status": status, "timestamp": str(int(time.time())), "recipient_id": phone[1:],
                      "biz_opaque_callback_data": effect} for status in ("sent", "delivered", "read")]
         body = whatsapp([*messages, {**messages[0], "type": "reaction"}, {**nameless, "from_user_id": "RW.13491208655302741918"}], statuses)
         answer = self.post_whatsapp(body)
