@@ -145,7 +145,7 @@ TEST_CASE("a provider with equal messages is not believed: at most once, none is
   shared.deliver(victim, lost);
   shared.provider.found = {LookUp::State::accepted, {"m1"}, {}, true};
   auto const tried = [&](std::uint32_t tries) {
-    shared.value("UPDATE pipeline.delivery SET lease_until = now() RETURNING state");
+    shared.value("UPDATE pipeline.delivery SET lease_until = now() WHERE domain = 'shop.example' RETURNING state");
     return run(shared.loop, heir.deliverer.deliver(lost, tries));
   };
   SUBCASE("another one to the same number is on its way, or in doubt") {
