@@ -64,14 +64,14 @@ bool is_retriable(rd_kafka_resp_err_t code) noexcept {
   }
 }
 
-Refusal refusal_of(rd_kafka_resp_err_t code) noexcept {
+RefusalCause refusal_of(rd_kafka_resp_err_t code) noexcept {
   switch (code) {
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID:
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-      return Refusal::of_topic;
+      return RefusalCause::of_topic;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_INVALID_RECORD:
@@ -80,9 +80,9 @@ Refusal refusal_of(rd_kafka_resp_err_t code) noexcept {
     case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT:
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
-      return Refusal::of_record;
+      return RefusalCause::of_record;
     default:
-      return Refusal::none;
+      return RefusalCause::none;
   }
 }
 

@@ -32,13 +32,13 @@ class Error : public std::runtime_error {
 bool is_retriable(rd_kafka_resp_err_t code) noexcept;
 
 /// Why a broker does not take a record.
-enum class Refusal {
+enum class RefusalCause {
   none,       ///< no fault of the record or its topic
   of_topic,   ///< its topic is missing or not authorised: somebody may change that
   of_record,  ///< the record itself, such as its size
 };
 
 /// Whether a delivery that failed with this code fails each time, while records to other topics are taken.
-Refusal refusal_of(rd_kafka_resp_err_t code) noexcept;
+RefusalCause refusal_of(rd_kafka_resp_err_t code) noexcept;
 
 }  // namespace omnibus::kafka

@@ -28,8 +28,8 @@ struct RowPublisher::State {
 
 std::optional<RefusedRow> refused_row(OutboxRow const& row, kafka::Error const& error) {
   auto const refusal = kafka::refusal_of(error.code());
-  if (refusal == kafka::Refusal::none) return std::nullopt;
-  return RefusedRow{row.id, error.what(), refusal == kafka::Refusal::of_topic};
+  if (refusal == kafka::RefusalCause::none) return std::nullopt;
+  return RefusedRow{row.id, error.what(), refusal == kafka::RefusalCause::of_topic};
 }
 
 void tell_refused(std::span<RefusedRow const> rows) {
