@@ -2,6 +2,7 @@
 #include "engine/dispatch/tenant.hpp"
 #include "engine/engine.hpp"
 #include "observability/log.hpp"
+#include "observability/metrics.hpp"
 
 #include <chrono>
 #include <memory>
@@ -41,6 +42,7 @@ void Engine::read_again(std::span<Delivery* const> run) {
 void Engine::missed(Delivery& delivery) {
   auto const& partition = *delivery.partition;
   bump(counters_.records_missed);
+  Metrics::process().counter<Metric::records_missed>(partition.where.topic).add();
   if (ports_.replay != nullptr) {
     ports_.replay->count(Replay::Outcome::skipped, "removed");
     delivery.not_handled = true;
