@@ -20,7 +20,7 @@ class SocketWatcher {
   virtual void ready(std::uint32_t events) = 0;
 
  protected:
-  ~SocketWatcher() = default;
+  virtual ~SocketWatcher() = default;
 };
 
 /// An epoll set that stands in Asio's own as one descriptor. A socket is registered once, edge-triggered, where Asio

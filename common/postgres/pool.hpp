@@ -67,12 +67,12 @@ class TransactionPool {
     using Result = std::invoke_result_t<F&, pqxx::connection&>;
     if constexpr (std::is_void_v<Result>) {
       Job job = [&work](pqxx::connection& connection) { work(connection); };
-      auto done = execute(std::move(job), std::move(share));
+      auto done = execute(std::move(job), share);
       co_await std::move(done);
     } else {
       std::optional<Result> result;
       Job job = [&work, &result](pqxx::connection& connection) { result.emplace(work(connection)); };
-      auto done = execute(std::move(job), std::move(share));
+      auto done = execute(std::move(job), share);
       co_await std::move(done);
       co_return std::move(*result);
     }

@@ -99,6 +99,7 @@ TEST_CASE("requests beyond the connections of a host wait in order, and share th
   settings.max_connections_per_host = 3;
   Requests requests(settings);
   std::vector<std::future<Response>> answers;
+  answers.reserve(200);
   for (auto i = 0; i < 200; ++i) {
     answers.push_back(asio::co_spawn(requests.context,
                                      requests.client.fetch(request_to(local(server, "/echo"), std::to_string(i))),
@@ -292,6 +293,7 @@ TEST_CASE("a host that refuses or has no name fails its requests, each of them")
   Requests requests;
   std::vector<std::future<Response>> answers;
   auto const request = request_to("http://127.0.0.1:" + std::to_string(unused));
+  answers.reserve(300);
   for (auto i = 0; i < 300; ++i) {
     answers.push_back(asio::co_spawn(requests.context, requests.client.fetch(request), asio::use_future));
   }

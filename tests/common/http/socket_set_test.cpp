@@ -21,7 +21,7 @@ class Watched final : public SocketWatcher {
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends_) == 0);
     REQUIRE(set_.add(ends_[0], *this));
   }
-  ~Watched() {
+  ~Watched() override {
     forget();
     close(ends_[0]);
     close(ends_[1]);

@@ -127,7 +127,7 @@ TEST_CASE("events taken by their pattern and events read in full make the same a
         ends.push_back(body.size());
       }
     }
-    if (random() % 2 == 0) body += delta("{}", "stop") + usual_usage + done_mark;
+    if (random() % 2 == 0) body.append(delta("{}", "stop")).append(usual_usage).append(done_mark);
     CAPTURE(body);
     auto const in_full = read_answer(body, 1);
     CHECK(read_answer(body).summary() == in_full.summary());

@@ -271,7 +271,9 @@ TEST_CASE("an operator's word counts once, and only for what they saw") {
 TEST_CASE("a request that only calls itself the answer to a keyword reaches nobody who opted out") {
   Ledger ledger;
   ledger.value("UPDATE profiles SET allows_sms = false, sms_opt_out_at = now() RETURNING 'done'");
-  for (auto const& [kind, logged] : {std::pair{"opt_out", false}, {"opt_in", false}, {"help", false}, {"help", true}}) {
+  for (auto const& each : {std::pair{"opt_out", false}, {"opt_in", false}, {"help", false}, {"help", true}}) {
+    auto const* const kind = each.first;
+    auto const logged = each.second;
     CAPTURE(kind);
     auto plan = ledger.plan();
     if (logged) ledger.ask_for(plan);  // as another kind
