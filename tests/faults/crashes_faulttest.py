@@ -18,7 +18,7 @@ PER_EVENT = {"handle", "commit", "unit.admitted", "unit.commit", "unit.committed
 # Need more than load.
 ON_REBALANCE = ["revoked", "drained", "release"]
 ON_LEFT_ROWS = ["take_over.swept", "take_over.published"]
-IN_RELAY = ["relay.swept", "relay.published", "relay.removed"]
+IN_RELAY = ["relay.swept", "relay.published", "relay.removed", "relay.ledger"]
 ON_POISON = ["dead_letter"]
 FAILED = REPLY + "failed.v1"
 PARTITIONS = 12  # of chat.messages
@@ -73,6 +73,8 @@ class CrashTest(Scenarios):
                 kills += 2
         self.stack.kafka.publish_all(MESSAGES, next(wave))
         self.killed_at(simulator, "publish")
+        self.stack.database.execute(
+            f"INSERT INTO suppressions VALUES ('{SHOP}', 'sms', '{uuid.uuid4().hex}', now(), 'stop')")  # an entry of the ledger
         for name in IN_RELAY:
             with self.subTest(name):
                 self.dies(self.stack.start_worker("relay", wait=False, INTERVAL="100ms", AGE="0s", OMNIBUS_FAILPOINT=name))
@@ -85,6 +87,8 @@ class CrashTest(Scenarios):
         self.addCleanup(relay.stop)
         self.settle(load)
         self.assertClean(load, simulator, repeats=kills * 8)
+        eventually(lambda: self.stack.database.value("SELECT count(*) FROM pipeline.ledger WHERE published_at IS NULL") == "0",
+                   what="the ledger being published")
         letters = [record for record in self.stack.kafka.consume(DEAD) if record.key == poison.conversation]
         self.assertEqual({json.loads(letter.value)["id"] for letter in letters}, {bad["id"]})
         self.note(f"{kills} kills at {len(points)} failpoints, {len(load)} events, {simulator.stats()['answered_again']} answers paid twice")
