@@ -26,7 +26,7 @@ class RestoreTest(unittest.TestCase):
         cls.model = {"LLM_BASE_URL": cls.stack.start_simulator(latency=1, latency_jitter=0).url}
 
     def start(self, name, **options):
-        settings = {"chat": self.model, "gdpr": {"PROFILE_KEY_SECRET": SECRET}, "sms": {"PROFILE_KEY_SECRET": SECRET},
+        settings = {"chat": self.model, "gdpr": {"PROFILE_KEY_SECRET": SECRET}, "sms": {"PROFILE_KEY_SECRET": SECRET, **self.model},
                     "relay": {"INTERVAL": "200ms"}}
         return self.stack.start_worker(name, **settings.get(name, {}), **options)
 
@@ -111,6 +111,7 @@ class RestoreTest(unittest.TestCase):
         for name in ("chat", "relay", "gdpr", "gateway", "scheduler"):
             with self.subTest(name):
                 self.assertIn(REAPPLY, self.refusal(name))
+        self.start("chat", OMNIBUS_MUTATE="database_age").stop()  # without the guard it starts
         self.assertIn("messages.content", self.verify(anna.word, 1))
         self.assertFalse(self.opted_out(bob))
 
