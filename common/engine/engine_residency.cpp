@@ -1,9 +1,10 @@
-// The part of the engine that reads records again.
+// The part of the engine that bounds what is fetched and held, and reads records again.
 #include "engine/dispatch/tenant.hpp"
 #include "engine/engine.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -12,9 +13,50 @@
 namespace omnibus::engine {
 namespace {
 
+constexpr std::size_t smallest_backlog = 2'048;  // of deliveries that may start at once
+constexpr std::size_t most_open = 1'000'000;     // records of a partition begun behind one that is not finished
 constexpr std::chrono::seconds missed_interval{1};
 
 }  // namespace
+
+/// If enough events may start at once, more would only use memory. Events that wait for their key do not count: other
+/// keys may be behind it. Nor may a tenant's events keep others from being seen: where tenants take turns, fetching
+/// only slows down.
+void Engine::look_whether_sated() {
+  auto const enough = std::max({smallest_backlog, settings_.max_in_flight / 4, 2 * work_.batches().most});
+  auto const ready = dispatch_->ready();
+  auto const sated = sated_ ? ready > enough / 2 : ready > enough;
+  if (sated == sated_) return;
+  sated_ = sated;
+  if (dispatcher_ == nullptr)
+    poll_.hold_back(PollThread::Reason::sated, sated);
+  else
+    poll_.slow_down(sated);
+}
+
+void Engine::weigh() {
+  poll_.hold(dispatch_->held_bytes());
+  auto const crowded = dispatch_->crowded();
+  if (std::exchange(crowded_, crowded) != crowded) poll_.hold_back(PollThread::Reason::crowded, crowded);
+}
+
+/// A partition with too much open is not fetched until half of that is done; the others go on.
+void Engine::hold_back_over_share(Partition& partition) {
+  auto const most_alive = settings_.max_queued_bytes / 4 / Residency::delivery_bytes;
+  auto const part = partition.over_share ? 2U : 1U;
+  auto const over = partition.frontier.open() > most_open / part || partition.alive > most_alive / part;
+  if (over == partition.over_share || partition.read_to_end || !partition.wanted()) return;
+  partition.over_share = over;
+  log::info(over ? "a partition is paused: too many of its records are open" : "a partition is fetched again",
+            {{"topic", partition.where.topic},
+             {"partition", partition.where.partition},
+             {"open", partition.frontier.open()},
+             {"waiting", partition.alive}});
+  if (over)
+    poll_.consumer().pause(partition.where);
+  else
+    poll_.consumer().resume(partition.where);
+}
 
 std::uint64_t Engine::tenant_of(Delivery const& delivery) {
   return engine::tenant_of(delivery.value());
