@@ -58,7 +58,7 @@ int act_on_refused(DlqOptions const& options, postgres::LetterAction action) {
   ActionSummary summary{options.topic, std::string{postgres::to_string(action)}, options.dry_run};
   auto const redrives = action == postgres::LetterAction::redriven;
   auto const found = static_cast<std::int64_t>(refused_rows(*database, selection, false).size());
-  if (options.dry_run) {
+  if (options.dry_run || found == 0) {
     summary.acted = found;
   } else if (!options.yes && !confirmed(fmt::format("{} {} refused rows", redrives ? "redrive" : "drop", found))) {
     return 1;
