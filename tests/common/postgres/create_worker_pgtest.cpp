@@ -108,8 +108,8 @@ TEST_CASE("a new worker's role reaches the engine's five tables and nothing else
                     "'trigger'::regtype"
                     " AND pronamespace::regnamespace::text IN ('public', 'pipeline') AND has_function_privilege('" +
                     worker.role + "', p.oid, 'EXECUTE') ORDER BY 1") ==
-        std::vector<std::string>{"prune_inbox", "read_subject_keys", "sealed_tenants", "take_subject_key",
-                                 "unknown_master_key"});
+        std::vector<std::string>{"ledger_missing", "ledger_tip", "prune_inbox", "read_subject_keys",
+                                 "reapplied_erasures", "sealed_tenants", "take_subject_key", "unknown_master_key"});
   CHECK_FALSE(
       worker.ask<bool>("SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls FROM pg_roles WHERE"
                        " rolname = '" +
