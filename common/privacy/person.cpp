@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
 
 namespace omnibus::privacy {
