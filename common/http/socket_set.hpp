@@ -15,12 +15,10 @@ namespace omnibus::http {
 /// Whoever waits for a socket.
 class SocketWatcher {
  public:
+  virtual ~SocketWatcher() = default;
   /// The socket became readable, writable or broke; `events` as epoll has them. Told once for each change: whoever does
   /// not read until the socket would block asks SocketSet::tell_again().
   virtual void ready(std::uint32_t events) = 0;
-
- protected:
-  virtual ~SocketWatcher() = default;
 };
 
 /// An epoll set that stands in Asio's own as one descriptor. A socket is registered once, edge-triggered, where Asio

@@ -26,6 +26,7 @@ TEST_CASE("a delivery goes from its plan to the provider's hands, with its log a
 TEST_CASE("results come in the order asked, whatever the order of the keys") {
   Ledger ledger;
   std::vector<DeliveryPlan> plans;
+  plans.reserve(50);
   for (int i = 0; i < 50; ++i) plans.push_back(ledger.plan());
   plans[7].profile_id = random_uuid();
   plans[9].domain = "nobody.example";
@@ -191,6 +192,7 @@ TEST_CASE("a tenant's cap is not exceeded, and what was refused is not counted")
   Ledger ledger;
   auto const spent = [&] { return ledger.value("SELECT trim_scale(spent)::text FROM pipeline.spend"); };
   std::vector<DeliveryPlan> plans;
+  plans.reserve(4);
   for (int i = 0; i < 4; ++i) plans.push_back(ledger.plan("sms", 400'000));
   for (auto const& plan : plans) ledger.open(plan);
   CHECK(ledger.dispatch(plans[0], 1, "a", 1.0) == Clearance::go);
