@@ -93,7 +93,7 @@ TEST_CASE("a backlog of one tenant does not delay another tenant's event, althou
   settings.max_in_flight = 8;
   RunningEngine engine{broker, topic, "backlog-" + topic,
                        [&](Context& context) -> Task<> {
-                         auto waiting = pause(5ms);
+                         auto waiting = pause(20ms);  // ten seconds for all
                          co_await std::move(waiting);
                          journal.add(std::string{context.key()}, number_of(context));
                        },
