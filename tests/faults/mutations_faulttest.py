@@ -41,7 +41,7 @@ class MutationTest(Scenarios):
         shown.add("dispatching")  # in notify_faulttest.py
         shown |= {"schedule_lock", "schedule_cas"}  # in scheduler_faulttest.py
         shown.add("dropped_letters")  # in gdpr_faulttest.py
-        shown.add("database_age")  # in restore_e2etest.py
+        shown.add("database_age")  # in restore_faulttest.py
         self.assertEqual(set(declared("OMNIBUS_MUTATED")), shown)
 
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """PostgreSQL is restored from a dump that is older than an erasure and a STOP: no worker starts with it, and after
 `omnibus gdpr reapply` the person is erased again and the STOP holds."""
 import json
@@ -11,8 +10,9 @@ import urllib.parse
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from fault_case import Stack, binary, eventually  # noqa: E402
 from gdpr_e2etest import DELETION, RECEIVED, SECRET, SHOP, Person  # noqa: E402
-from harness import Stack, binary, eventually, structured_event  # noqa: E402
+from harness import structured_event  # noqa: E402
 
 REAPPLY = "run omnibus gdpr reapply"
 
