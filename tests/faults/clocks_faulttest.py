@@ -75,7 +75,7 @@ class ClocksTest(FaultCase):
         for other in others:
             self.addCleanup(other.stop)
         for each in workers + others:
-            each.await_ready()
+            each.await_ready(90)  # three members join one after another, beside other suites
 
         oldest, killed = [], False
 
