@@ -20,6 +20,11 @@ std::size_t Residency::free_bytes() const {
   return held < max_bytes_ ? max_bytes_ - held : 0;
 }
 
+/// Nothing is kept behind a record that is not in memory: it could take the bytes that this one waits for.
+bool Residency::is_read(Delivery const& head) {
+  return head.residence == Residence::loaded || head.residence == Residence::loading;
+}
+
 /// A tenant that holds nothing may always hold one record while the budget is not used up.
 bool Residency::fits(Tenant const& tenant, std::size_t bytes) const {
   if (loaded_bytes_ == 0) return true;
@@ -58,8 +63,9 @@ void Residency::admit(Delivery& delivery) {
   auto& tenant = of(delivery);
   auto& lane = lanes_.of(delivery);
   auto const is_head = lane.head == &delivery;
-  auto const stays = is_head ? tenant.wanted.empty() && fits(tenant, delivery.bytes)
-                             : lane.unread == nullptr && fits_behind(tenant, lane, delivery.bytes);
+  auto const stays = is_head
+                         ? tenant.wanted.empty() && fits(tenant, delivery.bytes)
+                         : lane.unread == nullptr && is_read(*lane.head) && fits_behind(tenant, lane, delivery.bytes);
   if (!is_head && stays) {
     ++lane.ahead;
     lane.ahead_bytes += delivery.bytes;

@@ -81,6 +81,7 @@ class Residency {
 
   Tenant& of(Delivery const& delivery);
   void forget_if_idle(Tenant& tenant);
+  static bool is_read(Delivery const& head);
   std::size_t free_bytes() const;
   bool fits(Tenant const& tenant, std::size_t bytes) const;
   bool fits_behind(Tenant const& tenant, KeyLanes::Lane const& lane, std::size_t bytes) const;

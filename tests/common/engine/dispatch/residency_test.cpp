@@ -128,6 +128,18 @@ TEST_CASE("what arrives behind records that are to be read again waits behind th
   CHECK(memory.arrive(2, 1'000, 10).residence == Residence::loaded);
 }
 
+TEST_CASE("nothing is kept behind a record that waits for memory, so that it gets what it waits for") {
+  Memory memory;
+  auto& running = memory.arrive(1, 1, 1'000);
+  auto& large = memory.arrive(1, 2, budget - 200);
+  REQUIRE(large.residence == Residence::wanted);
+  CHECK(memory.arrive(1, 2, 100).residence == Residence::unloaded);
+  CHECK(memory.read() == 0);
+  memory.leave(running);
+  CHECK(memory.read() == 1);
+  CHECK(large.residence == Residence::loaded);
+}
+
 TEST_CASE("tenants take turns in reading") {
   Memory memory;
   for (std::uint64_t key = 0; key < 3'000; ++key) memory.arrive(1 + key % 3, key, 20'000);
