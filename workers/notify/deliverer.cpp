@@ -53,11 +53,11 @@ Task<Outcome> Deliverer::deliver(Order const& order, std::uint32_t tries) {
   auto const key = order.plan.effect_key;
   if (auto const known = known_.find(key); known != known_.end()) co_return known->second;
   // The claim keeps other processes away; this keeps another attempt of this process away.
-  if (!in_hand_.insert(key).second) co_return later("another attempt is under way", shortly);
+  if (!in_hand_->insert(key).second) co_return later("another attempt is under way", shortly);
   struct Release {
-    std::unordered_set<Uuid>& in_hand;
-    Uuid const& key;
-    ~Release() { in_hand.erase(key); }
+    std::shared_ptr<std::unordered_set<Uuid>> in_hand;
+    Uuid key;
+    ~Release() { in_hand->erase(key); }
   } const release{in_hand_, key};
   auto delivering = open_and_deliver(order, tries);
   auto outcome = co_await std::move(delivering);

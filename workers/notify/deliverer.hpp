@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -80,7 +81,8 @@ class Deliverer {
 
   NotifySettings const settings_;
   DeliveryStore& store_;
-  std::unordered_set<Uuid> in_hand_;
+  /// Shared with the attempts: one that never ends is destroyed with the event loop, after this.
+  std::shared_ptr<std::unordered_set<Uuid>> in_hand_ = std::make_shared<std::unordered_set<Uuid>>();
   std::unordered_map<Uuid, std::int32_t> unsent_;  ///< attempts that were recorded as beginning but did not begin
   std::unordered_map<Uuid, Outcome> known_;
 };
