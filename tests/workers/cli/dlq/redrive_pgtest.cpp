@@ -269,7 +269,8 @@ TEST_CASE("a letter about somebody who was erased is not redriven, and one of a 
   auto const report = failing.redrive({.skip_order = true});
   CHECK(report.acted == 2);
   CHECK(report.refused == 1);
-  CHECK(failing.told["0/0"].find("erased") != std::string::npos);
+  CHECK(std::ranges::count_if(failing.told,
+                              [](auto const& each) { return each.second.find("erased") != std::string::npos; }) == 1);
   REQUIRE(failing.database.await_effects(2));
   CHECK(failing.redrive({.action = LetterAction::dropped}).acted == 1);
 }
