@@ -32,11 +32,15 @@ BEGIN
     GROUP BY a.conversation_id ORDER BY a.conversation_id
     ON CONFLICT (id) DO UPDATE
     SET last_message_at = greatest(c.last_message_at, excluded.last_message_at), updated_at = now()
-    RETURNING c.id, c.takeover_epoch, c.owner_id IS NOT NULL AS with_person
+    RETURNING c.id, c.domain, c.session_id, c.takeover_epoch, c.owner_id IS NOT NULL AS with_person
   )
   SELECT array_agg(CASE WHEN a.outcome = 'answered' AND NOT p_again AND (l.with_person OR l.takeover_epoch <> a.takeover_epoch)
                    THEN 'suppressed' ELSE a.outcome END ORDER BY a.ordinal)
-  INTO v_outcomes FROM asked a JOIN locked l ON l.id = a.conversation_id;
+  INTO v_outcomes FROM asked a JOIN locked l ON (l.id, l.domain, l.session_id) = (a.conversation_id, a.domain, a.session_id);
+  -- Two events of one new conversation were opened before either of them was stored.
+  IF cardinality(v_outcomes) IS DISTINCT FROM cardinality(p_event_ids) THEN
+    RAISE EXCEPTION 'conversation_id belongs to another session' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
 
   IF NOT p_again THEN
     INSERT INTO pipeline.llm_responses AS r (request_key, event_id, model, response, outcome)

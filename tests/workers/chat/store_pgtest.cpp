@@ -8,6 +8,7 @@
 #include <future>
 
 #include <doctest/doctest.h>
+#include <pqxx/except>
 
 using namespace omnibus;
 using namespace omnibus::chat;
@@ -171,6 +172,33 @@ TEST_CASE("a conversation id of another session, tenant or conversation is refus
   CHECK(turn.look({"bank.example", "s1", "hello", id}).second == "wrong_conversation");
   CHECK(turn.look({domain, "s1", "hello", random_uuid()}).second == "wrong_conversation");
   CHECK(turn.look({domain, "s1", "hello", id}).second.empty());
+}
+
+TEST_CASE("one new conversation id of two tenants is nobody's when both are stored in one statement") {
+  Turn turn;
+  turn.database.add_tenant("bank.example");
+  bool refused = false;
+  auto const store_both = [&refused](Context& context, ChatMessageReceived const& message) -> Task<> {
+    auto opening = store.open(context, message, 100);
+    auto const conversation = co_await std::move(opening);
+    auto committing = context.commit([&](UnitOfWork& unit) {
+      for (auto const* const tenant : {domain, "bank.example"}) {
+        auto stored = turn_of(context, message, conversation, "answer");
+        stored.event_key = name_uuid(context.event_key(), tenant);
+        stored.domain = tenant;
+        store.store_turn(unit, std::move(stored), ignore);
+      }
+    });
+    try {
+      co_await std::move(committing);
+    } catch (pqxx::integrity_constraint_violation const&) {
+      refused = true;
+    }
+  };
+  CHECK(turn.run({domain, "s1", "one", random_uuid()}, store_both).empty());
+  CHECK(refused);
+  CHECK(turn.database.number("SELECT count(*) FROM messages") == 0);
+  CHECK(turn.database.number("SELECT count(*) FROM conversations") == 0);
 }
 
 TEST_CASE("a take-over between the read and the commit is noticed at the commit") {
