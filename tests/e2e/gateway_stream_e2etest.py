@@ -48,7 +48,7 @@ class GatewayStreamTest(GatewayCase):
             self.reply(id, "t1", ["a", "b", "c"], ended=False)
             first = [stream.next() for _ in range(2)]
         self.reply(id, "t1", ["d"], begin=3)
-        late = self.stack.start_worker("gateway")  # has nothing of it in memory, so reads the log
+        late = self.stack.start_worker("gateway")  # knows from the log what was there before it
         self.addCleanup(late.stop)
         for client in (self.shop, self.shop_b, Http(late.address, self.token)):
             for headers, query in (({"Last-Event-ID": first[1].id}, ""), ({}, f"?last_event_id={first[1].id}")):
@@ -72,6 +72,25 @@ class GatewayStreamTest(GatewayCase):
                 turn = uuid.uuid4().hex
                 self.reply(id, turn, ["a"])
                 eventually(lambda: stream.until("reply")[-1].json["in_reply_to"] == turn, 10, "the reply")
+
+    def test_what_is_not_in_memory_any_more_is_named_a_gap_and_costs_no_scan(self):
+        small = self.stack.start_worker("gateway", STREAM_RECENT="64KiB")
+        self.addCleanup(small.stop)
+        client = Http(small.address, self.token)
+        mine, other = self.store(new_session()), self.store(new_session())
+        with client.stream(self.stream_path(mine)) as stream:
+            self.reply(mine, "t1", ["a"])
+            last = stream.until("reply")[-1].id
+        with client.stream(self.stream_path(other)) as stream:
+            self.reply(other, "t2", ["x" * 1000] * 100)
+            stream.until("reply")
+        with client.stream(self.stream_path(mine), {"Last-Event-ID": last}) as stream:
+            told = stream.next()
+            self.assertEqual((told.name, told.json), ("gap", {"transcript": f"/v1/conversations/{mine}"}))
+            self.assertEqual(client.get(told.json["transcript"]).status, 200)
+            turn = uuid.uuid4().hex
+            self.reply(mine, turn, ["b"])
+            self.assertEqual([event.name for event in stream.until("reply")], ["delta", "reply"])
 
     def test_a_turn_that_is_tried_again_is_told_once(self):
         id = self.store(new_session())

@@ -21,6 +21,7 @@
 #include "workers/gateway/matches/match_routes.hpp"
 #include "workers/gateway/matches/turn_notice.hpp"
 #include "workers/gateway/privacy/privacy_routes.hpp"
+#include "workers/gateway/replies/reply_tail.hpp"
 #include "workers/gateway/routes/consents_route.hpp"
 #include "workers/gateway/routes/events_route.hpp"
 #include "workers/gateway/routes/messages_route.hpp"
@@ -32,6 +33,7 @@
 #include "workers/gateway/webhooks/webhook_routes.hpp"
 
 #include <csignal>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <string>
@@ -56,7 +58,7 @@ namespace {
 constexpr std::string_view replies_topic = "chat.replies";
 constexpr std::string_view turns_topic = "agent.turns";
 constexpr std::size_t remembered_posts = 100'000;
-constexpr std::size_t streams_catching_up = 64;
+constexpr std::uint64_t bytes_of_reply = 512;  // in memory, a guess: so many records are read at the start to fill it
 constexpr auto health_interval = 1s;
 
 void observe(http::Request const& request, std::string_view pattern, int status, std::chrono::nanoseconds took) {
@@ -94,8 +96,6 @@ class Gateway {
         admission_(authentication_, rate_limit_, access_log_),
         waiting_(settings_.limits.max_waiting_requests,
                  [this](std::string worker, Uuid key) { return store_.handled(std::move(worker), key); }),
-        history_(kafka_client(settings_), std::string(replies_topic), streams_catching_up,
-                 make_opener(sealer_, pool_settings(settings_))),
         producer_(std::make_unique<kafka::Producer>(kafka_client(settings_), producer_settings(settings_))),
         publisher_(*producer_, topics_, sealer_, pool_),
         idempotency_(store_, settings_.idempotency_lease, settings_.idempotency_wait),
@@ -107,7 +107,7 @@ class Gateway {
         transcript_(admission_, access_log_, store_, recent_, unseen_),
         telemetry_(admission_, store_),
         places_(settings_.stream.per_tenant),
-        stream_(admission_, access_log_, store_, {recent_, feed_, unseen_, history_}, places_, settings_.stream),
+        stream_(admission_, access_log_, store_, {recent_, feed_, unseen_}, places_, settings_.stream),
         unsubscribe_(admission_, store_, settings_.unsubscribe_secret.reveal()),
         matches_({admission_, access_log_, store_, pool_, waiting_,
                   [this](std::vector<Publisher::Event> events) { return publisher_.publish_all(std::move(events)); },
@@ -149,7 +149,6 @@ class Gateway {
   AccessLog access_log_;
   Admission admission_;
   Waiting waiting_;
-  ReplyHistory history_;
   std::unique_ptr<kafka::Producer> producer_;
   Publisher publisher_;
   Idempotency idempotency_;
@@ -240,6 +239,7 @@ ReplyTail::Listener Gateway::listener() {
     auto const now = RecentReplies::Clock::now();
     for (auto& reply : replies) feed_.deliver(recent_.add(std::move(reply), now));
   };
+  listener.caught_up = [this] { recent_.complete(); };
   return listener;
 }
 
@@ -249,6 +249,7 @@ ReplyTail::Listener Gateway::turn_listener() {
   listener.arrived = [this](std::vector<Reply> notices) {
     for (auto& notice : notices) turn_feed_.deliver(std::make_shared<Reply const>(std::move(notice)));
   };
+  listener.caught_up = [] {};
   return listener;
 }
 
@@ -318,10 +319,12 @@ void Gateway::run() {
   http::Server server(context_.get_executor(), server_settings(settings_), router(), observe);
   auto const connections = Metrics::process().gauge<Metric::http_connections>();
   auto const hook = Metrics::process().on_collect([&] { connections.set(static_cast<double>(server.connections())); });
-  tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(replies_topic), context_.get_executor(),
-                                      listener(), read_reply, make_opener(sealer_, pool_settings(settings_)));
-  turn_tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(turns_topic), context_.get_executor(),
-                                           turn_listener(), read_turn_notice);
+  tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(replies_topic),
+                                      static_cast<std::int64_t>(settings_.stream.recent.bytes / bytes_of_reply),
+                                      context_.get_executor(), listener(), read_reply,
+                                      make_opener(sealer_, pool_settings(settings_)));
+  turn_tail_ = std::make_unique<ReplyTail>(kafka_client(settings_), std::string(turns_topic), 0,
+                                           context_.get_executor(), turn_listener(), read_turn_notice);
   server.start();
   log::info("http listening",
             {{"address", settings_.http_listen.host + ":" + std::to_string(server.port())}, {"port", server.port()}});
@@ -334,7 +337,6 @@ void Gateway::run() {
   context_.run();
   tail_->stop();
   turn_tail_->stop();
-  history_.stop();
   producer_.reset();
   pool_.close();
   log::info("stopped");

@@ -6,7 +6,7 @@
 namespace omnibus::gateway {
 
 void RecentReplies::begin(Cursor const& at) {
-  partitions_.try_emplace(at.partition, Partition{{}, at.offset, at.offset});
+  partitions_.try_emplace(at.partition, Partition{at.offset, at.offset});
 }
 
 SharedReply RecentReplies::add(Reply reply, Clock::time_point now) {
@@ -14,9 +14,9 @@ SharedReply RecentReplies::add(Reply reply, Clock::time_point now) {
   auto kept = std::make_shared<Reply const>(std::move(reply));
   bytes_ += kept->bytes();
   auto& partition = partitions_[kept->at.partition];
-  partition.replies.push_back(kept);
   partition.next_offset = kept->at.offset + 1;
-  arrivals_.push_back({now, kept});
+  conversations_[kept->conversation_id].push_back(kept);
+  arrivals_.push_back({is_complete_ ? now : Clock::time_point::min(), kept});
   while (bytes_ > max_bytes_ && !arrivals_.empty()) drop_oldest();
   return kept;
 }
@@ -24,9 +24,10 @@ SharedReply RecentReplies::add(Reply reply, Clock::time_point now) {
 void RecentReplies::drop_oldest() {
   auto const reply = std::move(arrivals_.front().reply);
   arrivals_.pop_front();
-  auto& partition = partitions_[reply->at.partition];
-  partition.replies.pop_front();
-  partition.held_from = reply->at.offset + 1;
+  auto const conversation = conversations_.find(reply->conversation_id);
+  conversation->second.pop_front();
+  if (conversation->second.empty()) conversations_.erase(conversation);
+  partitions_[reply->at.partition].held_from = reply->at.offset + 1;
   bytes_ -= reply->bytes();
 }
 
@@ -43,25 +44,23 @@ std::optional<std::int64_t> RecentReplies::next_offset(std::int32_t partition) c
 }
 
 std::vector<SharedReply> RecentReplies::from(Uuid const& conversation_id, Cursor const& first) const {
-  std::vector<SharedReply> replies;
-  auto const found = partitions_.find(first.partition);
-  if (found == partitions_.end()) return replies;
-  auto const& kept = found->second.replies;
-  auto reply = std::lower_bound(kept.begin(), kept.end(), first.offset,
-                                [](SharedReply const& one, std::int64_t offset) { return one->at.offset < offset; });
-  for (; reply != kept.end(); ++reply)
-    if ((*reply)->conversation_id == conversation_id) replies.push_back(*reply);
-  return replies;
+  auto const found = conversations_.find(conversation_id);
+  if (found == conversations_.end()) return {};
+  auto const& kept = found->second;
+  auto const is_after = [&](SharedReply const& reply) {
+    return reply->at.partition == first.partition && reply->at.offset >= first.offset;
+  };
+  return {std::find_if(kept.begin(), kept.end(), is_after), kept.end()};
 }
 
 std::vector<SharedReply> RecentReplies::since(Uuid const& conversation_id, std::uint64_t sequence) const {
-  std::vector<SharedReply> replies;
-  auto arrival =
-      std::lower_bound(arrivals_.begin(), arrivals_.end(), sequence,
-                       [](Arrival const& one, std::uint64_t number) { return one.reply->sequence < number; });
-  for (; arrival != arrivals_.end(); ++arrival)
-    if (arrival->reply->conversation_id == conversation_id) replies.push_back(arrival->reply);
-  return replies;
+  auto const found = conversations_.find(conversation_id);
+  if (found == conversations_.end()) return {};
+  auto const& kept = found->second;
+  auto const first =
+      std::lower_bound(kept.begin(), kept.end(), sequence,
+                       [](SharedReply const& one, std::uint64_t number) { return one->sequence < number; });
+  return {first, kept.end()};
 }
 
 std::uint64_t RecentReplies::sequence_at(Clock::time_point time) const {

@@ -13,8 +13,9 @@
 
 namespace omnibus::gateway {
 
-/// Keeps the newest replies of every partition, up to a total number of bytes, so that a stream that resumes soon does
-/// not read the log again. Not thread-safe: use it on the event loop only. Time is passed in.
+/// Keeps the newest replies of every partition, up to a total number of bytes: streams resume from here, and what is
+/// older is read from the transcript. A stream that resumes looks at the replies of its conversation only. Not
+/// thread-safe: use it on the event loop only. Time is passed in.
 class RecentReplies {
  public:
   using Clock = std::chrono::steady_clock;
@@ -23,16 +24,19 @@ class RecentReplies {
 
   /// The tail begins here: every record of the partition from this offset on will be added.
   void begin(Cursor const& at);
-  /// Adds the partition's next reply and numbers it; drops the oldest replies above the limit of bytes.
+  /// Adds the partition's next reply and numbers it; drops the oldest replies above the limit of bytes. What is added
+  /// before complete() was there before the tail, and arrived at no time that a stream looks back to.
   SharedReply add(Reply reply, Clock::time_point now);
+  /// The tail has come to the end that each partition had when it began.
+  void complete() { is_complete_ = true; }
 
-  /// False until the tail has begun: then replies may be missing.
-  bool begun() const { return !partitions_.empty(); }
+  /// False while replies may be missing.
+  bool is_complete() const { return is_complete_; }
   /// The offset from which the partition is complete here; nothing when it is not followed.
   std::optional<std::int64_t> held_from(std::int32_t partition) const;
   /// One past the last reply of the partition that was added, or where the tail began; nothing when it is not followed.
   std::optional<std::int64_t> next_offset(std::int32_t partition) const;
-  /// The conversation's replies of one partition from an offset on, in order.
+  /// The conversation's replies from `first` on, in order; those of other partitions that arrived after it, too.
   std::vector<SharedReply> from(Uuid const& conversation_id, Cursor const& first) const;
   /// The conversation's replies from this number on, in the order of arrival.
   std::vector<SharedReply> since(Uuid const& conversation_id, std::uint64_t sequence) const;
@@ -49,7 +53,6 @@ class RecentReplies {
     SharedReply reply;
   };
   struct Partition {
-    std::deque<SharedReply> replies;
     std::int64_t held_from = 0;
     std::int64_t next_offset = 0;
   };
@@ -58,7 +61,9 @@ class RecentReplies {
   std::size_t max_bytes_;
   std::size_t bytes_ = 0;
   std::uint64_t next_sequence_ = 1;
+  bool is_complete_ = false;
   std::deque<Arrival> arrivals_;
+  std::unordered_map<Uuid, std::deque<SharedReply>> conversations_;  ///< each in the order of arrival
   std::unordered_map<std::int32_t, Partition> partitions_;
 };
 

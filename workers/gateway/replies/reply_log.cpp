@@ -25,6 +25,7 @@ kafka::Client connect(kafka::ClientSettings const& settings, void* self,
   for (auto const& [name, value] :
        std::initializer_list<std::pair<char const*, char const*>>{{"enable.auto.commit", "false"},
                                                                   {"enable.auto.offset.store", "false"},
+                                                                  {"enable.partition.eof", "true"},
                                                                   {"auto.offset.reset", "earliest"},
                                                                   {"isolation.level", "read_committed"},
                                                                   {"check.crcs", "true"},
@@ -79,23 +80,19 @@ std::vector<std::int32_t> ReplyLog::partitions(std::chrono::milliseconds timeout
   return ids;
 }
 
-std::int64_t ReplyLog::end_of(std::int32_t partition, std::chrono::milliseconds timeout) {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  auto const failure =
-      rd_kafka_query_watermark_offsets(client_.get(), name_.c_str(), partition, &low, &high, to_ms(timeout));
+ReplyLog::Range ReplyLog::range_of(std::int32_t partition, std::chrono::milliseconds timeout) {
+  Range range;
+  auto const failure = rd_kafka_query_watermark_offsets(client_.get(), name_.c_str(), partition, &range.begin,
+                                                        &range.end, to_ms(timeout));
   if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) throw kafka::Error(failure, name_);
-  return high;
+  return range;
 }
 
 void ReplyLog::start(Cursor const& from) {
   if (rd_kafka_consume_start_queue(topic_.get(), from.partition, from.offset, queue_.get()) != 0)
     throw kafka::Error(rd_kafka_last_error(), name_);
   started_.insert(from.partition);
-}
-
-void ReplyLog::stop(std::int32_t partition) {
-  if (started_.erase(partition) != 0) rd_kafka_consume_stop(topic_.get(), partition);
+  behind_.insert(from.partition);
 }
 
 std::optional<Reply> ReplyLog::read_record(Cursor at, RecordView const& record) const {
@@ -115,6 +112,10 @@ std::optional<Reply> ReplyLog::read_data(Cursor at, EnvelopeView const& envelope
 }
 
 void ReplyLog::take(rd_kafka_message_t& message, std::vector<LogEntry>& entries) {
+  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    behind_.erase(message.partition);
+    return;
+  }
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     log::debug("reading replies", {{"reason", rd_kafka_err2str(message.err)}, {"partition", message.partition}});
     return;

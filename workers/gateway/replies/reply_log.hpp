@@ -42,13 +42,18 @@ class ReplyLog {
 
   /// The topic's partitions now. @throws kafka::Error when no broker answers in time or the topic does not exist.
   std::vector<std::int32_t> partitions(std::chrono::milliseconds timeout);
-  /// The offset of the partition's next record. @throws kafka::Error.
-  std::int64_t end_of(std::int32_t partition, std::chrono::milliseconds timeout);
+  struct Range {
+    std::int64_t begin = 0;  ///< of the oldest record kept
+    std::int64_t end = 0;    ///< of the next record
+  };
+  /// The offsets of a partition. @throws kafka::Error.
+  Range range_of(std::int32_t partition, std::chrono::milliseconds timeout);
 
   /// Begins to fetch a partition from an offset on; from the oldest record kept when that one is gone.
   /// @throws kafka::Error.
   void start(Cursor const& from);
-  void stop(std::int32_t partition);
+  /// True once each started partition has been read to its end.
+  bool caught_up() const { return behind_.empty(); }
 
   /// The records that have arrived, after waiting up to `timeout` for the first; at most a few hundred.
   std::vector<LogEntry> read(std::chrono::milliseconds timeout);
@@ -69,6 +74,7 @@ class ReplyLog {
   kafka::TopicHandle topic_;
   kafka::QueueHandle queue_;
   std::set<std::int32_t> started_;
+  std::set<std::int32_t> behind_;  // started and not yet read to the end
   bool connected_ = true;
 };
 

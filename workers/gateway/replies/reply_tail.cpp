@@ -1,20 +1,12 @@
 #include "workers/gateway/replies/reply_tail.hpp"
 
 #include "observability/log.hpp"
-#include "workers/gateway/door/refusal.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <iterator>
-#include <memory>
 #include <utility>
 
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace omnibus::gateway {
 namespace asio = boost::asio;
@@ -26,14 +18,14 @@ namespace {
 constexpr std::ptrdiff_t batches_waiting = 64;
 constexpr auto answer_timeout = 5s;
 constexpr auto partitions_interval = 15s;
-constexpr std::size_t records_per_stretch = 20'000;
 
 }  // namespace
 
-ReplyTail::ReplyTail(kafka::ClientSettings settings, std::string topic, asio::any_io_executor executor,
-                     Listener listener, ReadEvent read_event, OpenReply open)
+ReplyTail::ReplyTail(kafka::ClientSettings settings, std::string topic, std::int64_t newest,
+                     asio::any_io_executor executor, Listener listener, ReadEvent read_event, OpenReply open)
     : settings_(std::move(settings)),
       topic_(std::move(topic)),
+      newest_(newest),
       executor_(std::move(executor)),
       listener_(std::move(listener)),
       read_event_(read_event),
@@ -66,7 +58,9 @@ void ReplyTail::run() {
       std::this_thread::sleep_for(200ms);
     }
   }
+  while (!stopping_ && !log.caught_up()) follow(log);
   if (stopping_) return;
+  asio::post(executor_, listener_.caught_up);
   log::info("following replies", {{"topic", topic_}, {"partitions", known.size()}});
   ready_ = true;
   auto look_again = Clock::now() + partitions_interval;
@@ -84,11 +78,15 @@ void ReplyTail::run() {
 }
 
 void ReplyTail::begin_new_partitions(ReplyLog& log, std::vector<std::int32_t>& known) {
+  auto const partitions = log.partitions(answer_timeout);
+  auto const newest = newest_ / static_cast<std::int64_t>(partitions.size());
   std::vector<Cursor> begins;
-  for (auto const partition : log.partitions(answer_timeout)) {
+  for (auto const partition : partitions) {
     if (std::find(known.begin(), known.end(), partition) != known.end()) continue;
-    // A partition that was added while we ran is read from its beginning.
-    begins.push_back({partition, known.empty() ? log.end_of(partition, answer_timeout) : 0});
+    begins.push_back({partition, 0});  // one that was added while we ran is read from its beginning
+    if (!known.empty()) continue;
+    auto const range = log.range_of(partition, answer_timeout);
+    begins.back().offset = std::max(range.begin, range.end - newest);
   }
   for (auto const& from : begins) {
     log.start(from);
@@ -113,130 +111,6 @@ void ReplyTail::tell(std::vector<Reply> replies) {
     room_.release();
     arrived(std::move(batch));
   });
-}
-
-/// The thread, and its client, created at the first request.
-class ReplyHistory::Implementation {
- public:
-  Implementation(kafka::ClientSettings settings, std::string topic, std::size_t max_waiting, OpenReply open)
-      : settings_(std::move(settings)), topic_(std::move(topic)), max_waiting_(max_waiting), open_(std::move(open)) {}
-
-  bool has(std::int32_t partition) {
-    if (!log_) log_ = std::make_unique<ReplyLog>(settings_, "history", topic_, read_reply, open_);
-    auto const known = log_->partitions(answer_timeout);
-    return std::find(known.begin(), known.end(), partition) != known.end();
-  }
-
-  std::int64_t end_of(std::int32_t partition) { return has(partition) ? log_->end_of(partition, answer_timeout) : 0; }
-
-  Stretch read(Uuid const& conversation_id, Cursor const& first, std::int64_t end) {
-    Stretch stretch;
-    stretch.next = first.offset;
-    if (!has(first.partition)) {
-      stretch.next = end;
-      return stretch;
-    }
-    log_->start(first);
-    try {
-      scan(stretch, conversation_id, first, end);
-    } catch (...) {
-      log_->stop(first.partition);
-      throw;
-    }
-    log_->stop(first.partition);
-    return stretch;
-  }
-
-  void scan(Stretch& stretch, Uuid const& conversation_id, Cursor const& first, std::int64_t end) {
-    auto const deadline = Clock::now() + answer_timeout;
-    std::size_t looked_at = 0;
-    while (stretch.next < end && looked_at < records_per_stretch && !stopping) {
-      auto entries = log_->read(100ms);
-      for (auto& entry : entries) {
-        if (entry.at.partition != first.partition || entry.at.offset < stretch.next) continue;
-        if (entry.at.offset >= end) {
-          stretch.next = end;
-          return;
-        }
-        stretch.next = entry.at.offset + 1;
-        ++looked_at;
-        if (entry.reply && entry.reply->conversation_id == conversation_id)
-          stretch.replies.push_back(std::move(*entry.reply));
-      }
-      if (!entries.empty() || Clock::now() < deadline) continue;
-      // The last records of a range may not be ours (control records of a transaction): there is nothing to
-      // wait for when the broker answers and still sends nothing.
-      if (!log_->connected()) throw kafka::Error(RD_KAFKA_RESP_ERR__TIMED_OUT, "chat.replies");
-      stretch.next = end;
-    }
-  }
-
-  asio::thread_pool thread{1};
-  std::atomic<std::size_t> waiting{0};
-  std::atomic<bool> stopping{false};
-  std::size_t max_waiting() const { return max_waiting_; }
-
- private:
-  kafka::ClientSettings settings_;
-  std::string topic_;
-  std::size_t max_waiting_;
-  OpenReply open_;
-  std::unique_ptr<ReplyLog> log_;
-};
-
-ReplyHistory::ReplyHistory(kafka::ClientSettings settings, std::string topic, std::size_t max_waiting, OpenReply open)
-    : implementation_(
-          std::make_shared<Implementation>(std::move(settings), std::move(topic), max_waiting, std::move(open))) {}
-
-ReplyHistory::~ReplyHistory() {
-  stop();
-}
-
-void ReplyHistory::stop() {
-  implementation_->stopping = true;
-  implementation_->thread.join();
-}
-
-template <class Result>
-Task<Result> ReplyHistory::run(std::function<Result(Implementation&)> work) {
-  if (implementation_->waiting >= implementation_->max_waiting())
-    throw Refusal::unavailable("Too many streams are catching up");
-  auto initiate = [implementation = implementation_, work = std::move(work)](auto handler) {
-    using Waiter = decltype(handler);
-    struct Waiting {
-      explicit Waiting(Waiter given) : waiter(std::move(given)), guard(asio::get_associated_executor(waiter)) {}
-      Waiter waiter;
-      asio::executor_work_guard<asio::associated_executor_t<Waiter>> guard;
-    };
-    auto waiting = std::make_shared<Waiting>(std::move(handler));
-    ++implementation->waiting;
-    asio::post(implementation->thread, [implementation, waiting, work] {
-      std::exception_ptr failure;
-      Result result{};
-      try {
-        result = work(*implementation);
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      --implementation->waiting;
-      auto const executor = waiting->guard.get_executor();
-      asio::post(executor, [waiting, failure, result = std::move(result)]() mutable {
-        waiting->waiter(failure, std::move(result));
-      });
-      waiting->guard.reset();
-    });
-  };
-  auto operation = asio::async_initiate<asio::use_awaitable_t<> const, void(std::exception_ptr, Result)>(
-      std::move(initiate), asio::use_awaitable);
-  co_return co_await std::move(operation);
-}
-
-Task<ReplyHistory::Stretch> ReplyHistory::read(Uuid conversation_id, Cursor first, std::int64_t end) {
-  return run<Stretch>([=](Implementation& log) { return log.read(conversation_id, first, end); });
-}
-
-Task<std::int64_t> ReplyHistory::end_of(std::int32_t partition) {
-  return run<std::int64_t>([=](Implementation& log) { return log.end_of(partition); });
 }
 
 }  // namespace omnibus::gateway

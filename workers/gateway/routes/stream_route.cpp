@@ -2,6 +2,7 @@
 
 #include "events/conversation.hpp"
 #include "http/sse.hpp"
+#include "json/encode.hpp"
 #include "observability/log.hpp"
 #include "workers/gateway/door/refusal.hpp"
 #include "workers/gateway/door/token_watch.hpp"
@@ -16,6 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/describe/class.hpp>
 
 namespace omnibus::gateway {
 namespace asio = boost::asio;
@@ -24,8 +26,12 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr auto longest_catching_up = 60s;
 constexpr std::chrono::milliseconds first_patience{50};
+
+struct GapData {
+  std::string transcript;
+};
+BOOST_DESCRIBE_STRUCT(GapData, (), (transcript))
 
 std::optional<Cursor> last_event_id(http::Request const& request) {
   auto text = request.headers.find("Last-Event-ID");
@@ -34,6 +40,11 @@ std::optional<Cursor> last_event_id(http::Request const& request) {
   auto const cursor = parse_cursor(*text);
   if (!cursor) throw Refusal::invalid("Last-Event-ID", "It is not an id of this stream");
   return cursor;
+}
+
+/// Tells a client that events after its last one are not in memory any more, and where their texts are.
+void append_gap(std::string& out, Uuid const& conversation_id) {
+  http::append_sse_event(out, "gap", json::encode(GapData{"/v1/conversations/" + to_string(conversation_id)}));
 }
 
 /// Pauses for a while on the caller's executor.
@@ -77,7 +88,7 @@ Task<> StreamRoute::get(http::Request const& request, http::Stream& stream) {
 Task<StreamRoute::Opening> StreamRoute::open(http::Request const& request) {
   auto admission = admission_.admit(request, needs);
   auto const principal = co_await std::move(admission);
-  if (!sources_.recent.begun()) throw Refusal::unavailable("Replies are not followed yet");
+  if (!sources_.recent.is_complete()) throw Refusal::unavailable("Replies are not followed yet");
   auto const now = Clock::now();
   Opening opening;
   opening.conversation_id = conversation_of(request);
@@ -98,12 +109,20 @@ Task<StreamRoute::Opening> StreamRoute::open(http::Request const& request) {
 
 Task<> StreamRoute::check_cursor(Opening& opening) {
   if (!opening.after) co_return;
-  auto const next = sources_.recent.next_offset(opening.after->partition);
-  if (next && opening.after->offset < *next) co_return;
-  // Ahead of our tail: another gateway may be faster, or the topic may have been created again.
-  auto asking = sources_.history.end_of(opening.after->partition);
-  auto const end = co_await std::move(asking);
-  if (opening.after->offset >= end) opening.after.reset();
+  auto const& recent = sources_.recent;
+  auto const is_ahead = [&] {
+    auto const next = recent.next_offset(opening.after->partition);
+    return next && opening.after->offset >= *next;
+  };
+  // Another gateway may be faster; or the topic was created again.
+  auto const deadline = Clock::now() + settings_.open_wait;
+  while (is_ahead() && Clock::now() < deadline) {
+    auto waiting = pause(first_patience);
+    co_await std::move(waiting);
+  }
+  auto const held_from = recent.held_from(opening.after->partition);
+  opening.gap = !held_from || opening.after->offset < *held_from || is_ahead();
+  if (!held_from || is_ahead()) opening.after.reset();
 }
 
 Task<> StreamRoute::authorise(http::Request const& request, Scope scope, Uuid conversation_id) {
@@ -121,36 +140,15 @@ Task<> StreamRoute::authorise(http::Request const& request, Scope scope, Uuid co
   }
 }
 
-Task<> StreamRoute::read_history(Opening const& opening, Teller& teller, http::Stream& stream) {
-  auto position = *opening.after;
-  auto const deadline = Clock::now() + longest_catching_up;
-  while (!stream.closed()) {
-    auto const held_from = sources_.recent.held_from(position.partition);
-    if (!held_from || position.offset >= *held_from) co_return;
-    if (Clock::now() >= deadline) throw Refusal::unavailable("The stream could not catch up");
-    auto reading = sources_.history.read(opening.conversation_id, position, *held_from);
-    auto const stretch = co_await std::move(reading);
-    for (auto const& reply : stretch.replies) teller.tell(reply);
-    position.offset = stretch.next;
-    auto text = teller.take();
-    // An id without an event moves the client past records of other conversations, for its next resume.
-    text += "id: " + to_string(Cursor{position.partition, position.offset - 1}) + "\n\n";
-    auto writing = stream.write(text);
-    co_await std::move(writing);
-  }
-}
-
 Task<> StreamRoute::serve(http::Request const& request, Opening opening, http::Stream& stream) {
   auto starting = stream.start(200, event_stream_headers());
   co_await std::move(starting);
-  auto greeting = stream.write(stream_prologue);
+  std::string prologue{stream_prologue};
+  if (opening.gap) append_gap(prologue, opening.conversation_id);
+  auto greeting = stream.write(prologue);
   co_await std::move(greeting);
 
   Teller teller(opening.after);
-  if (opening.after) {
-    auto reading = read_history(opening, teller, stream);
-    co_await std::move(reading);
-  }
   auto const executor = co_await asio::this_coro::executor;
   auto const timer = std::make_shared<asio::steady_timer>(executor);
   // From here to the subscription nothing may suspend: otherwise replies between memory and feed would be missed.

@@ -7,7 +7,6 @@
 #include "workers/gateway/door/admission.hpp"
 #include "workers/gateway/replies/recent_replies.hpp"
 #include "workers/gateway/replies/reply_feed.hpp"
-#include "workers/gateway/replies/reply_tail.hpp"
 #include "workers/gateway/replies/turn_filter.hpp"
 #include "workers/gateway/replies/unseen_replies.hpp"
 #include "workers/gateway/routes/stream_places.hpp"
@@ -23,7 +22,6 @@ struct ReplySources {
   RecentReplies& recent;
   ReplyFeed& feed;
   UnseenReplies& unseen;
-  ReplyHistory& history;
 };
 
 /// Collects a stream's unsent parts: each part of a reply once.
@@ -44,10 +42,11 @@ class Teller {
 
 /// The replies of a conversation as server-sent events: `delta`, `reply`, `failed`, `suppressed`.
 ///
-/// With `Last-Event-ID` (or `?last_event_id=`) it continues right after that event, on any gateway. Without, it begins
-/// with the unread replies to a message posted here, else a moment ago. A conversation that is not
-/// stored yet is the caller's when it was posted to here, or when `?session_id=` names its session; else the
-/// stream waits a short time for it to be stored. A person's reading is logged in `access_log`.
+/// With `Last-Event-ID` (or `?last_event_id=`) it continues right after that event, on any gateway; from memory alone,
+/// so that resuming costs nothing. If the event is older than what is in memory, the stream begins with `gap`. Without,
+/// it begins with the unread replies to a message posted here, else a moment ago. A conversation that is not stored yet
+/// is the caller's when it was posted to here, or when `?session_id=` names its session; else the stream waits a short
+/// time for it to be stored. A person's reading is logged in `access_log`.
 class StreamRoute {
  public:
   static constexpr Needs needs = service_or(Role::agent);
@@ -63,13 +62,13 @@ class StreamRoute {
     Uuid conversation_id;
     std::optional<Cursor> after;  ///< the last event the client has
     std::uint64_t since = 0;      ///< the first reply to send, when it names none
+    bool gap = false;             ///< events may be missing after the client's last
   };
   Task<Opening> open(http::Request const& request);
-  /// Drops a cursor that cannot be of this log.
+  /// Drops a cursor that cannot be of this log, and notes a gap.
   Task<> check_cursor(Opening& opening);
   Task<> authorise(http::Request const& request, Scope scope, Uuid conversation_id);
   Task<> serve(http::Request const& request, Opening opening, http::Stream& stream);
-  Task<> read_history(Opening const& opening, Teller& teller, http::Stream& stream);
 
   Admission& admission_;
   AccessLog& access_log_;

@@ -75,6 +75,7 @@ TEST_CASE("recent replies are found by where they stand and by when they came") 
   RecentReplies recent(1 << 20);
   recent.begin({0, 5});
   recent.begin({1, 0});
+  recent.complete();
   recent.add(delta({0, 5}, "m1", 0), start);
   recent.add(delta({1, 0}, "x1", 0, 2), start + 1s);
   auto const third = recent.add(delta({0, 7}, "m1", 1), start + 2s);
@@ -91,6 +92,30 @@ TEST_CASE("recent replies are found by where they stand and by when they came") 
   CHECK(recent.sequence_at(start + 3s) == recent.next_sequence());
 }
 
+TEST_CASE("what was on the topic before the tail is there to resume from, and no stream looks back to it") {
+  RecentReplies recent(1 << 20);
+  recent.begin({0, 3});
+  recent.add(delta({0, 3}, "m1", 0), start);
+  CHECK_FALSE(recent.is_complete());
+  recent.complete();
+  auto const live = recent.add(delta({0, 4}, "m1", 1), start);
+  CHECK(recent.is_complete());
+  CHECK(recent.from(conversation(1), {0, 3}).size() == 2);
+  CHECK(recent.sequence_at(start - 1s) == live->sequence);
+}
+
+TEST_CASE("a conversation that moved to an added partition is resumed there") {
+  RecentReplies recent(1 << 20);
+  recent.begin({0, 0});
+  recent.complete();
+  recent.begin({1, 0});
+  recent.add(delta({0, 0}, "m1", 0), start);
+  recent.add(end({0, 1}, "m1"), start);
+  recent.add(delta({1, 0}, "m2", 0), start);
+  CHECK(recent.from(conversation(1), {0, 1}).size() == 2);
+  CHECK(recent.from(conversation(1), {1, 0}).size() == 1);
+}
+
 TEST_CASE("the oldest replies go when there are too many bytes, and it is known from where on all are held") {
   auto const one = delta({0, 0}, "m1", 0).bytes();
   RecentReplies recent(3 * one + 3);
@@ -99,6 +124,9 @@ TEST_CASE("the oldest replies go when there are too many bytes, and it is known 
   CHECK(recent.bytes() <= 3 * one + 3);
   CHECK(recent.held_from(0) == 2);
   CHECK(recent.from(conversation(1), {0, 0}).size() == 3);
+  for (std::int64_t offset = 5; offset < 9; ++offset) recent.add(delta({0, offset}, "m2", offset, 2), start);
+  CHECK(recent.from(conversation(1), {0, 0}).empty());
+  CHECK(recent.since(conversation(1), 0).empty());
 }
 
 TEST_CASE("the feed wakes the streams of a conversation and no others") {
