@@ -189,10 +189,15 @@ void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& 
       pqxx::params{replay});
 }
 
+// The rows that everybody adds to come last, and so are locked for the shortest time: a worker that waits for a row of
+// one tenant keeps no other from its own. The tables are locked before, in the order of pipeline.rebuild_telemetry.
 void add_rollups(pqxx::transaction_base& transaction, Rollups const& rollups) {
-  add_rollup(transaction, "chat_telemetry_rollups", "", rollups.all());
-  add_rollup(transaction, "chat_telemetry_domain_rollups", ", domain", rollups.by_domain());
+  transaction.exec(
+      "LOCK TABLE chat_telemetry_rollups, chat_telemetry_domain_rollups, chat_telemetry_model_rollups"
+      " IN ROW EXCLUSIVE MODE");
   add_rollup(transaction, "chat_telemetry_model_rollups", ", domain, provider, model", rollups.by_model());
+  add_rollup(transaction, "chat_telemetry_domain_rollups", ", domain", rollups.by_domain());
+  add_rollup(transaction, "chat_telemetry_rollups", "", rollups.all());
 }
 
 }  // namespace omnibus::telemetry

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <future>
 #include <map>
 #include <random>
+#include <thread>
 #include <tuple>
 
 #include <doctest/doctest.h>
@@ -36,6 +38,30 @@ TEST_CASE("a rebuild that meets a worker in the middle of a batch loses nothing 
   done = true;
   CHECK(rebuilding.get() >= 1);
   CHECK(database.value("SELECT count(*) FROM chat_telemetry") == "1200");
+  check_sums(database);
+}
+
+TEST_CASE("a worker that waits for one tenant's row keeps no other worker from adding another tenant's calls") {
+  TelemetryDatabase const database;
+  auto const call_of = [](std::string domain) {
+    auto call = a_call();
+    call.domain = std::move(domain);
+    return std::vector<Item>{item_of(call, "2026-11-18T10:00:00Z")};
+  };
+  for (auto const* const domain : {"shop.example", "bank.example"}) TelemetrySession{database}.apply(call_of(domain));
+  pqxx::connection connection{database.url()};
+  pqxx::work holding{connection};
+  holding.exec("SELECT FROM chat_telemetry_domain_rollups WHERE domain = 'shop.example' FOR UPDATE");
+  auto waiting = std::async(std::launch::async, [&] { TelemetrySession{database}.apply(call_of("shop.example")); });
+  while (database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname ="
+                        " current_database()") != "1")
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  auto other = std::async(std::launch::async, [&] { TelemetrySession{database}.apply(call_of("bank.example")); });
+  auto const is_free = other.wait_for(std::chrono::seconds{20}) == std::future_status::ready;
+  holding.commit();
+  other.get();
+  waiting.get();
+  CHECK(is_free);
   check_sums(database);
 }
 
