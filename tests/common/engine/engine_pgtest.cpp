@@ -203,6 +203,25 @@ TEST_CASE("a poison event is parked once, however often it is delivered") {
   CHECK(header_of(parked[1], "error.class") == "invalid_event");
 }
 
+TEST_CASE("a record without an id at the same place of a topic that was made anew is another letter") {
+  EffectDatabase const database;
+  std::string topic;
+  for (int made = 1; made <= 2; ++made) {
+    Broker broker;  // has nothing of the one before
+    REQUIRE(broker.embedded() != nullptr);
+    if (made == 1) topic = broker.topic(1);
+    if (made == 2)
+      for (auto const& each : {topic, kafka::dead_letter_topic(topic)}) broker.embedded()->create_topic(each, 1);
+    REQUIRE(publish(broker, {kafka::Record{topic, "key", "not an event", {}, {}}}));
+    DatabaseEngine engine{broker, database.url_as("chat"), topic, "anew-" + topic, each(write_and_reply)};
+    CHECK(read_until(broker, kafka::dead_letter_topic(topic), [](auto const& found) {
+            return !found.empty();
+          }).size() == 1);
+    engine.stop();
+    CHECK(database.inbox() == made);
+  }
+}
+
 TEST_CASE("a dead letter and its inbox row are written together or not at all") {
   Broker broker;
   EffectDatabase const database;
