@@ -104,13 +104,21 @@ void Engine::on(Arrived& arrived) {
   passing_.arrived = begun;
   std::uint64_t handled = 0;
   for (auto& message : arrived.messages) {
-    auto* const partition = find(*message);
+    auto* partition = find(*message);
     if (partition == nullptr || partition->draining()) continue;
+    if (message->offset != partition->expected) {
+      notice_jump(*partition, *message);
+      partition = find(*message);
+    }
+    partition->expected = message->offset + 1;
     if (message->offset >= partition->end) {
       read_to_end(*partition);
       continue;
     }
-    if (!partition->done_ahead.empty() && partition->done_ahead.contains(message->offset)) {
+    auto const epoch = rd_kafka_message_leader_epoch(message.get());
+    partition->leader_epoch = std::max(partition->leader_epoch, epoch);
+    auto const done = !partition->done_ahead.empty() && partition->done_ahead.contains(message->offset, epoch);
+    if (done) {
       partition->frontier.pass(message->offset);
       continue;
     }
@@ -265,18 +273,28 @@ void Engine::commit_positions() {
       continue;
     partition->sent = position;
     partition->sent_ahead = frontier.ahead();
-    positions.push_back({partition->where, position, partition->done_ahead.text(frontier, position, most_metadata_)});
+    positions.push_back(position_of(*partition));
   }
   if (positions.empty()) return;
   OMNIBUS_FAILPOINT("offsets.commit");
-  ++commits_in_flight_;
+  send_commit(positions);
+}
+
+kafka::Position Engine::position_of(Partition const& partition) const {
+  auto const offset = partition.frontier.next_offset();
+  auto const epoch = partition.leader_epoch;
+  return {partition.where, offset, partition.done_ahead.text(partition.frontier, offset, most_metadata_, epoch), epoch};
+}
+
+void Engine::send_commit(std::vector<kafka::Position> const& positions) {
+  ++commits_sent_;
   poll_.consumer().commit(positions);
 }
 
 /// Much may be finished soon behind a stuck record, and all of it would be delivered again after a crash.
 void Engine::commit_ahead(Partition const& partition) {
   auto const unsaid = partition.frontier.ahead() > partition.sent_ahead + most_unsaid;
-  if (unsaid && commits_in_flight_ == 0) commit_positions();
+  if (unsaid && commits_answered_ == commits_sent_) commit_positions();
 }
 
 Task<> Engine::housekeeping() {
@@ -290,7 +308,8 @@ Task<> Engine::housekeeping() {
     look_whether_sated();
     dispatch_->pump();  // records that could not be read are asked for again
     for (auto const& [key, partition] : partitions_) {
-      if (partition->confirming && partition->wanted()) ask_whether_ours(*partition);
+      auto const unanswered = commits_answered_ < partition->first_answer;
+      if (partition->confirming && partition->wanted() && !unanswered) ask_whether_ours(*partition);
       hold_back_over_share(*partition);
     }
     std::erase_if(leaving_, [](auto const& each) { return each->alive == 0; });

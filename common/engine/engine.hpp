@@ -184,8 +184,13 @@ class Engine : private Processor, private BatchProcessor {
   Task<> housekeeping();
   Partition* find(rd_kafka_message_t const& message);
   void read_to_end(Partition& partition);
+  void notice_jump(Partition& partition, rd_kafka_message_t const& message);
+  void start_again(Partition& partition, rd_kafka_message_t const& message);
+  void count_missed(Partition const& partition, std::int64_t offset, std::int64_t records);
+  kafka::Position position_of(Partition const& partition) const;
+  void send_commit(std::vector<kafka::Position> const& positions);
   void commit_positions();
-  void ask_whether_ours(Partition const& partition);
+  void ask_whether_ours(Partition& partition);
   void commit_ahead(Partition const& partition);
   void refresh_counters();
   void look_whether_sated();
@@ -223,7 +228,9 @@ class Engine : private Processor, private BatchProcessor {
   } last_;
   boost::asio::steady_timer housekeeping_timer_;
   std::mt19937_64 random_{std::random_device{}()};
-  std::size_t commits_in_flight_ = 0;
+  // Every commit is answered once.
+  std::uint64_t commits_sent_ = 0;
+  std::uint64_t commits_answered_ = 0;
   // The broker's default limit for an offset's metadata (offset.metadata.max.bytes), with some room.
   std::size_t most_metadata_ = 3'800;
   Counters counters_;

@@ -29,24 +29,41 @@ constexpr std::chrono::seconds erasures_interval{1};
 void Engine::on(Assigned& assigned) {
   bump(counters_.rebalances);
   std::vector<std::shared_ptr<Partition>> fresh;
-  for (auto const& [where, offset, metadata] : assigned.partitions) {
+  for (auto const& position : assigned.partitions) {
+    auto const& where = position.where;
     auto partition = std::make_shared<Partition>();
     partition->where = where;
     partition->salt = lane_salt(where);
     poll_.consumer().resume(where);
-    partition->done_ahead = DoneAhead::parse(metadata, offset);
+    partition->done_ahead = DoneAhead::parse(position.metadata, position.offset);
+    partition->expected = std::max<std::int64_t>(position.offset, -1);
+    partition->leader_epoch = position.leader_epoch;
+    partition->first_answer = commits_sent_ + 1;
     if (ports_.replay != nullptr) partition->end = ports_.replay->end_of(where);
     partition->erased_before = erased_.end_of(where);
     if (stopping_) partition->drain_limit = 0;  // came too late: none of its deliveries start
     auto& owned = partitions_[{where.topic, where.partition}];
-    if (owned) leaving_.push_back(std::move(owned));
-    owned = partition;
+    if (auto const before = std::exchange(owned, partition)) {
+      leaving_.push_back(before);
+      dispatch_->drop(*before);
+    }
     fresh.push_back(std::move(partition));
   }
   last_ = {};
   if (fresh.empty() && !stopping_) set_ready(true);  // a standby is ready to take over
   log::info("partitions assigned", {{"count", fresh.size()}, {"owned", partitions_.size()}});
   boost::asio::co_spawn(loop_, open(std::move(fresh)), boost::asio::detached);
+}
+
+/// The log was cut off, or the topic made anew: these are other records, as of a partition that is assigned anew.
+void Engine::start_again(Partition& partition, rd_kafka_message_t const& message) {
+  log::error("a partition begins again before the position that was read: its log was cut off, or its topic made anew",
+             {{"topic", partition.where.topic},
+              {"partition", partition.where.partition},
+              {"expected", partition.expected},
+              {"offset", message.offset}});
+  Assigned again{{{partition.where, message.offset}}};
+  on(again);
 }
 
 void Engine::on(Revoked& revoked) {
@@ -80,28 +97,40 @@ void Engine::on(Lost& lost) {
 
 void Engine::on(Committed& committed) {
   OMNIBUS_FAILPOINT("offsets.committed");
-  if (commits_in_flight_ > 0) --commits_in_flight_;
-  if (committed.error == RD_KAFKA_RESP_ERR_NO_ERROR) bump(counters_.commits);
-  if (committed.error == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE) most_metadata_ /= 2;
-  if (committed.error != RD_KAFKA_RESP_ERR_NO_ERROR && committed.error != RD_KAFKA_RESP_ERR__NO_OFFSET) {
-    log::warn("offsets could not be committed", {{"reason", rd_kafka_err2str(committed.error)}});
-    for (auto& [key, partition] : partitions_) {
-      partition->sent = partition->committed;
-      partition->sent_ahead = 0;
-    }
-    return;
+  ++commits_answered_;
+  auto failed = committed.error;
+  if (failed == RD_KAFKA_RESP_ERR__NO_OFFSET) failed = RD_KAFKA_RESP_ERR_NO_ERROR;
+  auto const send_again = [](Partition& partition) {
+    partition.sent = partition.committed;
+    partition.sent_ahead = 0;
+  };
+  if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    committed.positions.clear();
+    for (auto const& [key, partition] : partitions_) send_again(*partition);
   }
   std::vector<std::shared_ptr<Partition>> confirmed;
   for (auto const& position : committed.positions) {
     auto const found = partitions_.find({position.where.topic, position.where.partition});
     if (found == partitions_.end()) continue;
     auto& partition = *found->second;
+    if (commits_answered_ < partition.first_answer) continue;
+    if (position.error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      failed = position.error;
+      send_again(partition);
+      continue;
+    }
     partition.committed = std::max(partition.committed, position.offset);
     if (!partition.wanted() || !std::exchange(partition.confirming, false)) continue;
     partition.taking_over = true;
     confirmed.push_back(found->second);
   }
-  for (auto const& [key, partition] : partitions_) commit_ahead(*partition);
+  if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    bump(counters_.commits);
+    for (auto const& [key, partition] : partitions_) commit_ahead(*partition);
+  } else {
+    if (failed == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE) most_metadata_ /= 2;
+    log::warn("offsets could not be committed", {{"reason", rd_kafka_err2str(failed)}});
+  }
   if (!confirmed.empty()) boost::asio::co_spawn(loop_, open(std::move(confirmed)), boost::asio::detached);
 }
 
@@ -246,13 +275,11 @@ void Engine::confirm_membership(Delivery const& delivery) {
   ask_whether_ours(partition);
 }
 
-void Engine::ask_whether_ours(Partition const& partition) {
+void Engine::ask_whether_ours(Partition& partition) {
   // The broker rejects the commit of a member that is not of the group's current generation; a member that was removed
   // and comes back first gets the loss of its partitions.
-  auto const position = partition.frontier.next_offset();
-  poll_.consumer().commit(
-      {{partition.where, position, partition.done_ahead.text(partition.frontier, position, most_metadata_)}});
-  ++commits_in_flight_;
+  send_commit({position_of(partition)});
+  partition.first_answer = commits_sent_;
 }
 
 }  // namespace omnibus::engine

@@ -83,12 +83,23 @@ void Engine::read_again(std::span<Delivery* const> run) {
 
 void Engine::missed(Delivery& delivery) {
   auto const& partition = *delivery.partition;
-  bump(counters_.records_missed);
-  Metrics::process().counter<Metric::records_missed>(partition.where.topic).add();
-  if (ports_.replay != nullptr) {
-    ports_.replay->count(Replay::Outcome::skipped, "removed");
-    delivery.not_handled = true;
-  }
+  count_missed(partition, partition.frontier.offset_of(delivery.sequence), 1);
+  delivery.not_handled = ports_.replay != nullptr;
+}
+
+/// Offsets are missing in compacted topics and after transactions, too. Those before the first one kept were removed.
+void Engine::notice_jump(Partition& partition, rd_kafka_message_t const& message) {
+  if (partition.expected < 0) return;
+  if (message.offset < partition.expected) return start_again(partition, message);
+  auto const kept = std::min({poll_.consumer().first_kept(partition.where), message.offset, partition.end});
+  if (kept > partition.expected) count_missed(partition, partition.expected, kept - partition.expected);
+}
+
+void Engine::count_missed(Partition const& partition, std::int64_t offset, std::int64_t records) {
+  bump(counters_.records_missed, static_cast<std::uint64_t>(records));
+  Metrics::process().counter<Metric::records_missed>(partition.where.topic).add(static_cast<double>(records));
+  if (ports_.replay != nullptr)
+    ports_.replay->count(Replay::Outcome::skipped, "removed", static_cast<std::uint64_t>(records));
   // Retention removes them in long runs: one line says where it begins.
   auto const now = Clock::now();
   if (now < missed_logged_ + missed_interval) return;
@@ -97,7 +108,7 @@ void Engine::missed(Delivery& delivery) {
       "records were removed from their topic before they were handled: raise its retention.ms or retention.bytes",
       {{"topic", partition.where.topic},
        {"partition", partition.where.partition},
-       {"offset", partition.frontier.offset_of(delivery.sequence)},
+       {"offset", offset},
        {"missed", counters_.records_missed.load()}});
 }
 

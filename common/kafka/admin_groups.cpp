@@ -62,9 +62,10 @@ std::vector<PartitionLag> Admin::group_lag(std::string const& group, std::vector
     add_all_partitions(asked.get(), topic, static_cast<std::int32_t>(known.size()), RD_KAFKA_OFFSET_INVALID);
   }
   std::vector<PartitionLag> lags;
-  for (auto& [where, offset, _] : offsets_of(client_.get(), timeout_, group, asked.get())) {
+  for (auto& each : offsets_of(client_.get(), timeout_, group, asked.get())) {
+    auto& where = each.where;
     auto const& mark = marks.at(where.topic).at(static_cast<std::size_t>(where.partition));
-    lags.push_back({std::move(where.topic), where.partition, std::max<std::int64_t>(offset, -1), mark});
+    lags.push_back({std::move(where.topic), where.partition, std::max<std::int64_t>(each.offset, -1), mark});
   }
   return lags;
 }

@@ -27,8 +27,10 @@ std::vector<Position> positions_from(rd_kafka_topic_partition_list_t const& list
   std::vector<Position> positions;
   positions.reserve(static_cast<std::size_t>(list.cnt));
   for (auto const& each : std::span{list.elems, static_cast<std::size_t>(list.cnt)})
-    positions.push_back(
-        {{each.topic, each.partition}, each.offset, {static_cast<char const*>(each.metadata), each.metadata_size}});
+    positions.push_back({{each.topic, each.partition},
+                         each.offset,
+                         {static_cast<char const*>(each.metadata), each.metadata_size},
+                         rd_kafka_topic_partition_get_leader_epoch(&each)});
   return positions;
 }
 
@@ -198,6 +200,7 @@ void Consumer::commit(std::vector<Position> const& positions) {
   for (auto const& each : positions) {
     auto& added = *rd_kafka_topic_partition_list_add(list.get(), each.where.topic.c_str(), each.where.partition);
     added.offset = each.offset;
+    rd_kafka_topic_partition_set_leader_epoch(&added, each.leader_epoch);
     if (each.metadata.empty()) continue;
     added.metadata = strndup(each.metadata.data(), each.metadata.size());  // the list frees it
     added.metadata_size = each.metadata.size();
@@ -206,14 +209,21 @@ void Consumer::commit(std::vector<Position> const& positions) {
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) listener_.on_committed(error, {});
 }
 
+std::int64_t Consumer::first_kept(TopicPartition const& where) const {
+  std::int64_t first = Position::none;
+  std::int64_t end = Position::none;
+  rd_kafka_get_watermark_offsets(client_.get(), where.topic.c_str(), where.partition, &first, &end);
+  return first;
+}
+
 void Consumer::on_commit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list, void* opaque) {
   std::vector<Position> positions;
   if (list != nullptr) {
+    // If the broker refused one of them, librdkafka gives its error to all of this commit.
     for (auto const& each : std::span{list->elems, static_cast<std::size_t>(list->cnt)}) {
-      if (each.err == RD_KAFKA_RESP_ERR_NO_ERROR && error == RD_KAFKA_RESP_ERR_NO_ERROR)
-        positions.push_back({{each.topic, each.partition}, each.offset});
-      else if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
-        error = each.err;
+      if (each.err != RD_KAFKA_RESP_ERR_NO_ERROR) error = RD_KAFKA_RESP_ERR_NO_ERROR;
+      positions.push_back({{each.topic, each.partition}, each.offset});
+      positions.back().error = each.err;
     }
   }
   static_cast<Consumer*>(opaque)->listener_.on_committed(error, std::move(positions));

@@ -33,7 +33,9 @@ struct Position {
 
   TopicPartition where;
   std::int64_t offset = none;
-  std::string metadata = {};  ///< text stored with the commit, for the partition's next owner
+  std::string metadata = {};       ///< text stored with the commit, for the partition's next owner
+  std::int32_t leader_epoch = -1;  ///< of the newest record that was read; -1 if unknown
+  rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;  ///< of the commit; none, if it was done
 };
 
 /// How one member joins and fetches.
@@ -70,7 +72,8 @@ class ConsumerListener {
   virtual void on_revoked(std::vector<TopicPartition> partitions) = 0;
   /// Partitions that already belong to another member: nothing can be committed any more.
   virtual void on_lost(std::vector<TopicPartition> partitions) = 0;
-  /// The broker's answer to Consumer::commit.
+  /// The answer to Consumer::commit, one for each call. Positions that the broker was asked to commit have their error;
+  /// if one was refused, all of them may have. `error` is set if the broker was not asked.
   virtual void on_committed(rd_kafka_resp_err_t error, std::vector<Position> positions) = 0;
   /// The end of a partition, for now, with the offset of the next record. Needs `tell_ends`.
   virtual void on_end(Position /*position*/) {}
@@ -102,6 +105,8 @@ class Consumer {
 
   /// Commits asynchronously; the answer comes to ConsumerListener::on_committed.
   void commit(std::vector<Position> const& positions);
+  /// The first offset that the broker had kept when it last answered a fetch; negative if unknown. Does not wait.
+  std::int64_t first_kept(TopicPartition const& where) const;
   /// Ends the revocation of these partitions. Earlier commits are sent before the partitions are handed over.
   void release(std::vector<TopicPartition> const& partitions);
   /// Leaves the group; blocks until the broker knows. Do not call poll() after it.

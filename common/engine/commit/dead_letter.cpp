@@ -206,8 +206,9 @@ kafka::Record redriven(DeadLetter const& letter) {
   std::erase_if(record.headers,
                 [](Header const& header) { return header.name == redrive_header || header.name == origin_header; });
   record.headers.push_back({std::string{redrive_header}, std::to_string(letter.redrives + 1)});
-  auto const [where, offset, metadata] = origin_of(letter);
-  record.headers.push_back({std::string{origin_header}, fmt::format("{}/{}/{}", where.topic, where.partition, offset)});
+  auto const origin = origin_of(letter);
+  record.headers.push_back(
+      {std::string{origin_header}, fmt::format("{}/{}/{}", origin.where.topic, origin.where.partition, origin.offset)});
   return record;
 }
 

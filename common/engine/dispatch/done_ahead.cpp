@@ -31,6 +31,11 @@ DoneAhead DoneAhead::parse(std::string_view metadata, std::int64_t position) {
   done.position_ = position;
   if (!metadata.starts_with(prefix) || position < 0) return done;
   metadata.remove_prefix(prefix.size());
+  if (metadata.find('/') != metadata.npos) {
+    auto const epoch = take_number(metadata, '/');
+    if (!epoch || *epoch > std::numeric_limits<std::int32_t>::max()) return done;
+    done.epoch_ = static_cast<std::int32_t>(*epoch);
+  }
   for (auto end = position; !metadata.empty();) {
     auto const skip = take_number(metadata, '+');
     auto const length = skip ? take_number(metadata, ',') : std::nullopt;
@@ -42,19 +47,23 @@ DoneAhead DoneAhead::parse(std::string_view metadata, std::int64_t position) {
   return done;
 }
 
-bool DoneAhead::contains(std::int64_t offset) {
-  // An older record: the log is not the one that the position was committed for.
-  if (offset < position_) next_ = runs_.size();
+bool DoneAhead::contains(std::int64_t offset, std::int32_t leader_epoch) {
+  // An older record, or one of a later epoch: the log is not the one that the position was committed for.
+  if (offset < position_ || (epoch_ != unknown_epoch && leader_epoch > epoch_)) next_ = runs_.size();
   while (!empty() && runs_[next_].last < offset) ++next_;
   return !empty() && runs_[next_].first <= offset;
 }
 
-std::string DoneAhead::text(OffsetFrontier const& frontier, std::int64_t position, std::size_t most) const {
+std::string DoneAhead::text(OffsetFrontier const& frontier, std::int64_t position, std::size_t most,
+                            std::int32_t leader_epoch) const {
+  leader_epoch = std::max(leader_epoch, epoch_);
+  auto const beginning =
+      leader_epoch == unknown_epoch ? std::string{prefix} : fmt::format("{}{}/", prefix, leader_epoch);
   std::string text;
   auto end = position;
   auto const add = [&](std::int64_t first, std::int64_t last) {
-    auto const run =
-        fmt::format("{}{}+{}", text.empty() ? prefix : std::string_view{","}, first - end, last - first + 1);
+    auto const run = fmt::format("{}{}+{}", text.empty() ? std::string_view{beginning} : std::string_view{","},
+                                 first - end, last - first + 1);
     if (text.size() + run.size() > most) return false;
     text += run;
     end = last + 1;

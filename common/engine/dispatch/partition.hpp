@@ -20,6 +20,10 @@ struct Partition {
 
   kafka::TopicPartition where;
   OffsetFrontier frontier;
+  /// The offset of the next record to arrive, if its topic has one there; -1 if that is unknown.
+  std::int64_t expected = -1;
+  /// The latest of its records' leader epochs, the committed ones included; -1 if unknown.
+  std::int32_t leader_epoch = -1;
   /// lane_salt() of `where`.
   std::uint64_t salt = 0;
 
@@ -31,6 +35,8 @@ struct Partition {
   bool lost = false;
   /// The last commit was made to find out whether the group still counts us as a member.
   bool confirming = false;
+  /// The number of that commit, or of the first one since the assignment: older ones are answers to something else.
+  std::uint64_t first_answer = 0;
   /// It still does. The fence is being raised again; writes rejected until then were begun before.
   bool taking_over = false;
 

@@ -89,10 +89,10 @@ void save(pqxx::transaction_base& transaction, std::string_view run, ReplayRepor
   std::vector<std::string> topics;
   std::vector<std::int32_t> partitions;
   std::vector<std::int64_t> positions;
-  for (auto const& [where, offset, metadata] : report.positions) {
-    topics.push_back(where.topic);
-    partitions.push_back(where.partition);
-    positions.push_back(offset);
+  for (auto const& each : report.positions) {
+    topics.push_back(each.where.topic);
+    partitions.push_back(each.where.partition);
+    positions.push_back(each.offset);
   }
   // Never back: after a change of owner, the last owner may report later than the next.
   transaction.exec(R"(

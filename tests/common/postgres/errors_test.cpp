@@ -29,6 +29,11 @@ TEST_CASE("libpqxx's exceptions are sorted by what they mean") {
   CHECK(classify_database_error(pqxx::broken_connection{"gone"}) == DatabaseError::outage);
   CHECK(classify_database_error(pqxx::too_many_connections{"full"}) == DatabaseError::outage);
   CHECK(classify_database_error(pqxx::disk_full{"full", "q", "53100"}) == DatabaseError::outage);
+  // As libpqxx throws it, without its SQLSTATE.
+  CHECK(classify_database_error(pqxx::insufficient_privilege{"ERROR:  permission denied for table t", "q"}) ==
+        DatabaseError::outage);
+  CHECK(classify_database_error(pqxx::insufficient_privilege{
+            "ERROR:  new row violates row-level security policy for table \"t\"", "q"}) == DatabaseError::permanent);
   CHECK(classify_database_error(pqxx::in_doubt_error{"?"}) == DatabaseError::in_doubt);
   CHECK(classify_database_error(pqxx::deadlock_detected{"x", "q", "40P01"}) == DatabaseError::transient);
   CHECK(classify_database_error(pqxx::serialization_failure{"x", "q", "40001"}) == DatabaseError::transient);

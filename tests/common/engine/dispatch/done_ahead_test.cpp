@@ -129,3 +129,37 @@ TEST_CASE("any pattern of finished records survives the text and back") {
     if (runs > 0) CHECK_FALSE(done.contains(offset + 1));
   }
 }
+
+TEST_CASE("runs are forgotten at a record of a later leader epoch: the log was cut off and written anew") {
+  OffsetFrontier frontier;
+  frontier.begin(10);
+  for (int offset = 11; offset <= 15; ++offset) frontier.finish(frontier.begin(offset));
+  auto const text = DoneAhead{}.text(frontier, 10, plenty, 7);
+  CHECK(text == "done:7/1+5");
+  auto same = DoneAhead::parse(text, 10);
+  CHECK_FALSE(same.contains(10, 6));
+  CHECK(same.contains(11, 7));
+  CHECK(same.contains(15, 5));
+  auto anew = DoneAhead::parse(text, 10);
+  CHECK_FALSE(anew.contains(10, 7));
+  CHECK_FALSE(anew.contains(11, 8));
+  CHECK_FALSE(anew.contains(12, 7));
+  CHECK(anew.empty());
+}
+
+TEST_CASE("runs that are still to be read keep their leader epoch, if it is later than that of what was read") {
+  OffsetFrontier frontier;
+  frontier.begin(10);
+  CHECK(DoneAhead::parse("done:7/5+5", 10).text(frontier, 10, plenty, 6) == "done:7/5+5");
+  CHECK(DoneAhead::parse("done:7/5+5", 10).text(frontier, 10, plenty, 7) == "done:7/5+5");
+  CHECK(DoneAhead::parse("done:5+5", 10).text(frontier, 10, plenty, 8) == "done:8/5+5");
+  CHECK(DoneAhead::parse("done:5+5", 10).text(frontier, 10, plenty) == "done:5+5");
+}
+
+TEST_CASE("an epoch that is no number is another format") {
+  for (auto const* const text :
+       {"done:/1+5", "done:-1/1+5", "done:x/1+5", "done:7/", "done:7//1+5", "done:99999999999/1+5"}) {
+    CAPTURE(text);
+    CHECK(DoneAhead::parse(text, 10).empty());
+  }
+}
