@@ -118,7 +118,8 @@ void Engine::on(Arrived& arrived) {
     auto const epoch = rd_kafka_message_leader_epoch(message.get());
     partition->leader_epoch = std::max(partition->leader_epoch, epoch);
     auto const done = !partition->done_ahead.empty() && partition->done_ahead.contains(message->offset, epoch);
-    if (done) {
+    if (done || message->payload == nullptr) {
+      if (!done) pass_tombstone();
       partition->frontier.pass(message->offset);
       continue;
     }
@@ -179,6 +180,12 @@ Partition* Engine::find(rd_kafka_message_t const& message) {
   if (found == partitions_.end()) return nullptr;
   last_ = {message.rkt, message.partition, found->second.get()};
   return last_.found;
+}
+
+/// It means nothing to handlers; a compacted topic keeps it for a while in place of what it deletes.
+void Engine::pass_tombstone() {
+  bump(counters_.tombstones);
+  if (ports_.replay != nullptr) ports_.replay->count(Replay::Outcome::skipped, "tombstone");
 }
 
 void Engine::on(Ended& ended) {

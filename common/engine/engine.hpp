@@ -88,6 +88,7 @@ struct Counters {
   std::atomic<std::uint64_t> erased{0};          ///< refused because of whom they are about
   std::atomic<std::uint64_t> records_missed{0};  ///< removed from their topic before they were handled
   std::atomic<std::uint64_t> records_reread{0};  ///< dropped from memory and read again
+  std::atomic<std::uint64_t> tombstones{0};      ///< records without a value, passed over
   std::atomic<std::uint64_t> fenced{0};
   std::atomic<std::uint64_t> outages{0};  ///< attempts that failed because of an outage
   std::atomic<std::uint64_t> commits{0};  ///< offset commits acknowledged
@@ -187,6 +188,7 @@ class Engine : private Processor, private BatchProcessor {
   void notice_jump(Partition& partition, rd_kafka_message_t const& message);
   void start_again(Partition& partition, rd_kafka_message_t const& message);
   void count_missed(Partition const& partition, std::int64_t offset, std::int64_t records);
+  void pass_tombstone();
   kafka::Position position_of(Partition const& partition) const;
   void send_commit(std::vector<kafka::Position> const& positions);
   void commit_positions();

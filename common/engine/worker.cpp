@@ -93,6 +93,7 @@ class EngineMetrics {
     auto const erased = counters_.erased.load();
     raise(handled_, minus(counters_.handled.load(), dead + erased));
     raise(erased_, erased);
+    raise(tombstones_, counters_.tombstones.load());
     raise(dead_lettered_, dead);
     raise(fenced_, counters_.fenced.load());
     raise(retries_, counters_.retried.load());
@@ -117,6 +118,7 @@ class EngineMetrics {
   Counter handled_ = metrics_.counter<Metric::events>("handled");
   Counter dead_lettered_ = metrics_.counter<Metric::events>("dead_lettered");
   Counter erased_ = metrics_.counter<Metric::events>("erased");
+  Counter tombstones_ = metrics_.counter<Metric::tombstones>();
   Counter fenced_ = metrics_.counter<Metric::events>("fenced");
   Counter retries_ = metrics_.counter<Metric::retries>();
   Counter deferrals_ = metrics_.counter<Metric::deferrals>();

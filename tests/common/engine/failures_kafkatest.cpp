@@ -84,8 +84,8 @@ TEST_CASE("what is absent of a record, and what is empty, is so in its dead lett
   Broker broker;
   auto const topic = broker.topic(1);
   std::vector<kafka::Record> const records{{topic, std::nullopt, "", {}, {}},
-                                           {topic, "", std::nullopt, {{"empty", ""}, {"absent", std::nullopt}}, {}},
-                                           {topic, std::nullopt, std::nullopt, {{"", "nameless"}}, {}},
+                                           {topic, "", "", {{"empty", ""}, {"absent", std::nullopt}}, {}},
+                                           {topic, std::nullopt, " ", {{"", "nameless"}}, {}},
                                            {topic, std::string(3'000, '\0'), std::string(200'000, '\xff'), {}, {}}};
   {
     kafka::Producer producer{broker.client};
@@ -107,6 +107,31 @@ TEST_CASE("what is absent of a record, and what is empty, is so in its dead lett
     CHECK(letter.value == original.value);
     CHECK(std::equal(original.headers.begin(), original.headers.end(), letter.headers.begin()));
   }
+}
+
+TEST_CASE("a record without a value is passed over and counted, and the next of its key is handled") {
+  Broker broker;
+  auto const topic = broker.topic(1);
+  auto tombstone = event(topic, "key", 0);
+  tombstone.value.reset();
+  auto const group = "tombstones-" + topic;
+  REQUIRE(publish(broker, {tombstone, {topic, "key", std::nullopt, {}, {}}, event(topic, "key", 1)}));
+  Journal journal;
+  auto const handle = [&](Context& context) -> Task<> {
+    journal.add(std::string{context.key()}, std::string{context.data()});
+    co_return;
+  };
+  {
+    RunningEngine engine{broker, topic, group, handle};
+    REQUIRE(journal.wait_for_count(1));
+    engine.stop();
+    CHECK(engine.counters().tombstones == 2);
+    CHECK(engine.counters().dead_lettered == 0);
+  }
+  REQUIRE(publish(broker, {event(topic, "key", 2)}));
+  RunningEngine engine{broker, topic, group, handle};
+  REQUIRE(journal.wait_for_count(2));
+  CHECK(journal.by_key().at("key") == std::vector<std::string>{"1", "2"});
 }
 
 TEST_CASE("an outage pauses everything, counts no attempt and loses nothing") {
