@@ -193,11 +193,13 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
     std::exception_ptr failed;
     try {
       // An event that failed, or met a database outage, may delay others; a deferred event counts as new.
-      auto const failed_before = delivery_.first_failed != Clock::time_point{} && delivery_.deferrals == 0;
+      auto const failed_before =
+          delivery_.first_failed != Clock::time_point{} && (delivery_.deferrals == 0 || delivery_.outages > 0);
       auto const alone = failed_before || doubtful;
       auto committing = alone ? committer.commit_alone(unit) : committer.commit(unit);
       auto result = co_await std::move(committing);
       observe(timings.committed);
+      engine_.note_answer(delivery_);
       if (result.outcome == postgres::CommitOutcome::fenced) throw Fenced{};
       if (result.outcome == postgres::CommitOutcome::erased) throw Erased{};
       if (result.outcome == postgres::CommitOutcome::erasing)

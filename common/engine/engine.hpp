@@ -9,6 +9,7 @@
 #include "engine/dispatch/delivery.hpp"
 #include "engine/dispatch/dispatcher.hpp"
 #include "engine/dispatch/erased_filter.hpp"
+#include "engine/dispatch/outage_scope.hpp"
 #include "engine/dispatch/partition.hpp"
 #include "engine/dispatch/recoverability.hpp"
 #include "engine/identity.hpp"
@@ -133,6 +134,8 @@ class Engine : private Processor, private BatchProcessor {
   postgres::GatheredReads& reads();
   Ports& ports() { return ports_; }
   ErasedFilter const& erased() const { return erased_; }
+  /// The database has answered a transaction of this event.
+  void note_answer(Delivery const& delivery) { outages_.succeeded(event_of(delivery), Clock::now()); }
   /// Whom to leave out from now on. With a database the engine reads this once a second.
   void learn(postgres::ErasureNews news);
   /// Begins to bring a key into memory.
@@ -169,6 +172,10 @@ class Engine : private Processor, private BatchProcessor {
   std::unique_ptr<Dispatch> make_dispatch();
 
   bool handled_now(Partition& partition, std::uint64_t key_hash, kafka::Message& message);
+  /// Names an event among those in memory.
+  static std::uint64_t event_of(Delivery const& delivery) { return reinterpret_cast<std::uintptr_t>(&delivery); }
+  /// What the exception means for this event; nothing if it was fenced.
+  std::optional<Failure> judge(Delivery& delivery, std::exception_ptr const& error);
   Task<Verdict> resolve(Delivery& delivery, Attempt& attempt, std::exception_ptr error);
   /// Brings keys into memory that a KeysNeeded names.
   Task<> load_keys(std::exception_ptr needed);
@@ -217,6 +224,7 @@ class Engine : private Processor, private BatchProcessor {
   DeliveryPool deliveries_;
   Delivery passing_;  // for an event that is handled on arrival
   RetryBudget budget_;
+  OutageScope outages_;
   ErasedFilter erased_;
   Clock::time_point erasures_polled_;
   bool polling_erasures_ = false;

@@ -3,6 +3,7 @@
 #include "faults/failpoint.hpp"
 #include "handler/classify.hpp"
 #include "observability/log.hpp"
+#include "postgres/errors.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -11,10 +12,49 @@
 #include <utility>
 
 namespace omnibus::engine {
+namespace {
+
+constexpr std::chrono::seconds own_outage_delay{1};
+constexpr std::chrono::seconds longest_own_outage_delay{30};
+constexpr std::chrono::seconds just_before{2};  // longer than a wait for a lock
+
+bool holds(std::exception_ptr const& error, bool (*says)(std::exception const&) noexcept) {
+  try {
+    std::rethrow_exception(error);
+  } catch (std::exception const& failed) {
+    return says(failed);
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // namespace
+
+std::optional<Failure> Engine::judge(Delivery& delivery, std::exception_ptr const& error) {
+  auto failure = classify(error);
+  if (!failure) return failure;
+  auto const event = event_of(delivery);
+  if (holds(error, postgres::is_time_out)) {
+    outages_.timed_out(event);
+    if (outages_.is_slow()) failure = Failure::outage("the database is slow: most transactions time out");
+  }
+  if (failure->kind() != Failure::Kind::outage) {
+    delivery.outages = 0;
+    return failure;
+  }
+  // Others that the database answers meanwhile prove that it is this event's own: a lock on its row, a missing right.
+  auto const again = std::exchange(delivery.outages, delivery.outages + 1) > 0;
+  auto const now = Clock::now();
+  auto const since = again ? delivery.last_outage : now - just_before;
+  auto const may_be_its_own = again || holds(error, postgres::may_concern_one_event);
+  delivery.last_outage = now;
+  if (!may_be_its_own || !outages_.others_succeeded_since(event, since)) return failure;
+  return Failure::deferred(failure->what(), own_outage_delay, longest_own_outage_delay);
+}
 
 Task<Verdict> Engine::resolve(Delivery& delivery, Attempt& attempt, std::exception_ptr error) {
   if (delivery.resolved) co_return Verdict{Verdict::Kind::done};  // committed; the failure came after it
-  auto const failure = classify(error);
+  auto const failure = judge(delivery, error);
   if (!failure) {
     confirm_membership(delivery);
     co_return Verdict{Verdict::Kind::hold};

@@ -2,9 +2,31 @@
 
 #include "postgres/pool.hpp"
 
+#include <new>
+
 #include <pqxx/except>
 
 namespace omnibus::postgres {
+namespace {
+
+/// Empty if the database did not fail.
+std::string_view sqlstate_of(std::exception const& error) noexcept {
+  if (dynamic_cast<pqxx::insufficient_privilege const*>(&error) != nullptr) {
+    // libpqxx leaves it out. A row that a policy refuses has the same one, but is not refused for a missing grant.
+    auto const by_policy = std::string_view{error.what()}.find("row-level security") != std::string_view::npos;
+    return by_policy ? "" : "42501";
+  }
+  auto const* const sql = dynamic_cast<pqxx::sql_error const*>(&error);
+  return sql != nullptr ? std::string_view{sql->sqlstate()} : std::string_view{};
+}
+
+/// A table, column, function, schema or grant is missing.
+bool is_missing(std::string_view sqlstate) noexcept {
+  return sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "42883" || sqlstate == "42501" ||
+         sqlstate == "3F000";
+}
+
+}  // namespace
 
 DatabaseError classify_sqlstate(std::string_view sqlstate) noexcept {
   if (sqlstate.size() != 5) return DatabaseError::permanent;
@@ -19,9 +41,8 @@ DatabaseError classify_sqlstate(std::string_view sqlstate) noexcept {
   if (starts("40") || sqlstate == "57014" || sqlstate == "25P03") return DatabaseError::transient;
   // 28: wrong password or no such role, 3D000: no such database. Wrong configuration affects every event.
   if (starts("28") || sqlstate == "3D000") return DatabaseError::outage;
-  // A table, column, function or grant is missing: a migration was not applied; the event is not the cause.
-  if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "42883" || sqlstate == "42501" || sqlstate == "3F000")
-    return DatabaseError::outage;
+  // A migration was not applied; the event is not the cause.
+  if (is_missing(sqlstate)) return DatabaseError::outage;
   return DatabaseError::permanent;
 }
 
@@ -31,7 +52,7 @@ DatabaseError classify_database_error(std::exception const& error) noexcept {
   if (dynamic_cast<pqxx::protocol_violation const*>(&error) != nullptr) return DatabaseError::permanent;
   if (dynamic_cast<pqxx::broken_connection const*>(&error) != nullptr) return DatabaseError::outage;
   if (dynamic_cast<pqxx::transaction_rollback const*>(&error) != nullptr) return DatabaseError::transient;
-  if (auto const* sql = dynamic_cast<pqxx::sql_error const*>(&error)) return classify_sqlstate(sql->sqlstate());
+  if (dynamic_cast<pqxx::sql_error const*>(&error) != nullptr) return classify_sqlstate(sqlstate_of(error));
   if (dynamic_cast<PoolUnavailable const*>(&error) != nullptr) return DatabaseError::transient;
   return DatabaseError::permanent;
 }
@@ -39,6 +60,15 @@ DatabaseError classify_database_error(std::exception const& error) noexcept {
 bool is_database_error(std::exception const& error) noexcept {
   return dynamic_cast<pqxx::failure const*>(&error) != nullptr ||
          dynamic_cast<PoolUnavailable const*>(&error) != nullptr;
+}
+
+bool is_time_out(std::exception const& error) noexcept {
+  return sqlstate_of(error) == "57014";
+}
+
+bool may_concern_one_event(std::exception const& error) noexcept {
+  auto const sqlstate = sqlstate_of(error);
+  return sqlstate == "55P03" || is_missing(sqlstate) || dynamic_cast<std::bad_alloc const*>(&error) != nullptr;
 }
 
 std::string_view to_string(DatabaseError error) noexcept {

@@ -21,6 +21,12 @@ DatabaseError classify_database_error(std::exception const& error) noexcept;
 /// Whether an exception comes from the database, and not from the work done between its calls.
 bool is_database_error(std::exception const& error) noexcept;
 
+/// Whether a statement took too long: because of what it does, or because the database is slow.
+bool is_time_out(std::exception const& error) noexcept;
+
+/// Whether an outage may be one event's alone: a lock on its row, a table or grant that only it needs, or its size.
+bool may_concern_one_event(std::exception const& error) noexcept;
+
 /// Classifies an SQLSTATE, five characters as in the PostgreSQL manual, appendix A.
 DatabaseError classify_sqlstate(std::string_view sqlstate) noexcept;
 

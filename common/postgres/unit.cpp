@@ -57,9 +57,11 @@ void append_people(std::string& sql, pqxx::connection const& connection, std::sp
 }  // namespace
 
 CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(OpenUnit&)> const& work,
-                      std::vector<OutboxRow>* attempted) {
+                      std::vector<OutboxRow>* attempted, std::chrono::milliseconds lock_wait) {
   AdmittedTransaction transaction{connection};
-  std::string sql = "SELECT pipeline.admit(";
+  std::string sql;
+  if (lock_wait.count() > 0) sql = "SET LOCAL lock_timeout = " + std::to_string(lock_wait.count()) + "; ";
+  sql += "SELECT pipeline.admit(";
   sql += connection.quote(key.consumer);
   sql += ',';
   append_uuid(sql, key.run_id);

@@ -7,6 +7,7 @@
 #include "postgres/outbox.hpp"
 #include "uuid/uuid.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -78,8 +79,9 @@ class OpenUnit {
 /// @throws pqxx::in_doubt_error when the connection was lost during COMMIT. Then run the same unit again: either it
 /// commits now, or the outcome is `duplicate` and the rows in `attempted` are in the outbox and must be
 /// published. Other exceptions are those of libpqxx.
+/// @param lock_wait the longest wait for a lock; 0 for the session's
 CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::function<void(OpenUnit&)> const& work,
-                      std::vector<OutboxRow>* attempted = nullptr);
+                      std::vector<OutboxRow>* attempted = nullptr, std::chrono::milliseconds lock_wait = {});
 
 /// One event's unit of work, as run_unit() takes it.
 struct Unit {

@@ -1,6 +1,7 @@
 #include "engine/commit/unit_committer.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,8 @@ namespace omnibus::engine {
 namespace {
 
 constexpr std::size_t most_together = 64;
+/// Meanwhile its session serves no other event.
+constexpr std::chrono::seconds longest_lock_wait{1};
 
 /// Transactions at once: enough to run one while another waits for the disk, and not so many that units no
 /// longer share one, or that no session is left for reading.
@@ -23,7 +26,7 @@ std::vector<std::optional<postgres::CommitResult>> commit_all(pqxx::connection& 
   std::vector<std::optional<postgres::CommitResult>> results(units.size());
   if (units.size() == 1) {
     auto const& unit = *units.front();
-    results.front() = postgres::run_unit(connection, unit.key, unit.work, unit.attempted);
+    results.front() = postgres::run_unit(connection, unit.key, unit.work, unit.attempted, longest_lock_wait);
     return results;
   }
   try {
@@ -51,7 +54,7 @@ Task<postgres::CommitResult> UnitCommitter::commit(postgres::Unit const& unit) {
 
 Task<postgres::CommitResult> UnitCommitter::commit_alone(postgres::Unit const& unit) {
   auto job = pool_.run([&unit](pqxx::connection& connection) {
-    return postgres::run_unit(connection, unit.key, unit.work, unit.attempted);
+    return postgres::run_unit(connection, unit.key, unit.work, unit.attempted, longest_lock_wait);
   });
   co_return co_await std::move(job);
 }

@@ -39,6 +39,8 @@ struct Delivery {
   std::int64_t epoch = 0;          ///< the partition's epoch when this attempt began
   std::uint32_t attempts = 0;      ///< failed attempts, without outages and deferrals
   std::uint32_t deferrals = 0;     ///< deferrals in a row
+  std::uint32_t outages = 0;       ///< attempts in a row that met an outage
+  Clock::time_point last_outage;   ///< of these
   Clock::time_point arrived;       ///< in this process
   Clock::time_point first_failed;  ///< time of the first failed attempt; undefined before
   std::uint32_t bytes = 0;         ///< what its record takes in memory
