@@ -184,7 +184,7 @@ void Model::record(UnitOfWork& unit, Context& context, Turn const& turn, Recorde
 }
 
 Task<> Model::record(Context& context, Turn const& turn, RecordedAnswer const& answer) {
-  auto recording = context.checkpoint(series_of(turn), [&](UnitOfWork& unit) { record(unit, context, turn, answer); });
+  auto recording = context.keep(series_of(turn), [&](UnitOfWork& unit) { record(unit, context, turn, answer); });
   co_await std::move(recording);
 }
 

@@ -173,11 +173,11 @@ postgres::GatheredReads& Attempt::reads() {
 
 Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(postgres::OpenUnit&)> work) {
   auto const& partition = *delivery_.partition;
-  if (partition.lost) throw Fenced{};
+  if (partition.lost && !owners_epoch_) throw Fenced{};
   auto const& identity = engine_.identity();
   std::vector<postgres::OutboxRow> attempted;
   postgres::Unit const unit{{identity.worker, identity.run_id, event_id, identity.claimed(partition.where.topic),
-                             partition.where.partition, partition.epoch, about()},
+                             partition.where.partition, owners_epoch_.value_or(partition.epoch), about()},
                             std::move(work),
                             &attempted};
   auto& committer = engine_.committer();
@@ -272,60 +272,6 @@ Task<> Attempt::skip() {
     co_await std::move(running);
   } catch (Erased const&) {
   }
-}
-
-Task<bool> Attempt::commit_unit(std::function<void(UnitOfWork&)> work) {
-  auto committing = write(event_key(), {}, {}, [&work](UnitOfWork& unit, UnitOfWork&) { work(unit); });
-  auto const committed = co_await std::move(committing);
-  delivery_.resolved = true;
-  co_return committed;
-}
-
-Task<bool> Attempt::commit_step(std::string step, std::function<void(UnitOfWork&)> work) {
-  auto const id = name_uuid(event_key(), step);
-  auto committing = write(id, std::move(step), {}, [&work](UnitOfWork& unit, UnitOfWork&) { work(unit); });
-  co_return co_await std::move(committing);
-}
-
-Task<bool> Attempt::commit_unit_with_step(std::string step, std::function<void(UnitOfWork&)> alone,
-                                          std::function<void(UnitOfWork&, UnitOfWork&)> together) {
-  std::exception_ptr failed;
-  try {
-    auto committing = write(event_key(), {}, step, [&](UnitOfWork& unit, UnitOfWork& first) { together(first, unit); });
-    auto const committed = co_await std::move(committing);
-    delivery_.resolved = true;
-    co_return committed;
-  } catch (Fenced const&) {
-    throw;
-  } catch (Erased const&) {
-    throw;
-  } catch (pqxx::in_doubt_error const&) {  // the partition was given up: its next owner finds out
-    throw;
-  } catch (...) {
-    failed = std::current_exception();
-  }
-  auto keeping = commit_step(std::move(step), std::move(alone));
-  co_await std::move(keeping);
-  std::rethrow_exception(failed);
-}
-
-Task<bool> Attempt::write(Uuid id, std::string series, std::string step,
-                          std::function<void(UnitOfWork&, UnitOfWork&)> work) {
-  std::uint64_t suppressed = 0;
-  std::optional<HandlerUnit> mine;  // the work's, until its transaction ends
-  std::optional<HandlerUnit> of_step;
-  auto running = run(id, [&, this](postgres::OpenUnit& unit) {
-    suppressed = 0;
-    auto* const counted = replaying() ? &suppressed : nullptr;
-    mine.emplace(unit, EventMaker{envelope(), worker(), series, sealing(&unit.transaction())}, counted);
-    if (step.empty()) return work(*mine, *mine);
-    of_step.emplace(unit, EventMaker{envelope(), worker(), step, sealing(&unit.transaction())}, counted);
-    work(*mine, *of_step);
-  });
-  auto const result = co_await std::move(running);
-  auto const committed = result.outcome == postgres::CommitOutcome::committed;
-  if (replaying() && committed) engine_.ports().replay->count(Replay::Outcome::suppressed, {}, suppressed);
-  co_return committed;
 }
 
 bool Attempt::replaying() const {

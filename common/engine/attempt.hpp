@@ -62,6 +62,7 @@ class Attempt final : public Context {
  private:
   Task<bool> commit_unit(std::function<void(UnitOfWork&)> work) override;
   Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work) override;
+  Task<bool> keep_step(std::string step, std::function<void(UnitOfWork&)> work) override;
   Task<bool> commit_unit_with_step(std::string step, std::function<void(UnitOfWork&)> alone,
                                    std::function<void(UnitOfWork&, UnitOfWork&)> together) override;
   postgres::TransactionPool& pool() override;
@@ -92,6 +93,7 @@ class Attempt final : public Context {
   std::unique_ptr<sealing::OpenedEvent> opened_;  // only of a sealed event
   std::optional<Uuid> event_key_;
   std::string trace_id_;
+  std::optional<std::int64_t> owners_epoch_;  // while something is kept for another owner of the partition
 };
 
 }  // namespace omnibus::engine

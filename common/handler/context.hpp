@@ -92,9 +92,16 @@ class Context {
     return commit_step(std::move(step), std::function<void(UnitOfWork&)>{std::move(work)});
   }
 
+  /// As checkpoint(), for something that was paid for. If the partition has another owner by now, it is committed all
+  /// the same, for that owner to find, before Fenced is thrown.
+  template <class Work>
+  Task<bool> keep(std::string step, Work work) {
+    return keep_step(std::move(step), std::function<void(UnitOfWork&)>{std::move(work)});
+  }
+
   /// Commits `together(UnitOfWork& step, UnitOfWork& unit)` as commit() does, with an intermediate step in the same
   /// transaction: what `step` publishes has the ids that a checkpoint of this name would give it. If nothing is
-  /// committed, `alone(UnitOfWork& step)` is committed as a checkpoint before the failure is passed on, so that what
+  /// committed, `alone(UnitOfWork& step)` is committed as keep() does before the failure is passed on, so that what
   /// was paid for is kept. An event whose checkpoint was committed takes commit() at its next attempt.
   /// @return and @throws as commit()
   template <class Alone, class Together>
@@ -126,6 +133,7 @@ class Context {
  private:
   virtual Task<bool> commit_unit(std::function<void(UnitOfWork&)> work) = 0;
   virtual Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work) = 0;
+  virtual Task<bool> keep_step(std::string step, std::function<void(UnitOfWork&)> work) = 0;
   virtual Task<bool> commit_unit_with_step(std::string step, std::function<void(UnitOfWork&)> alone,
                                            std::function<void(UnitOfWork&, UnitOfWork&)> together) = 0;
   /// @throws Failure (outage) in a worker without a database.

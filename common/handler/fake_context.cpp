@@ -186,20 +186,29 @@ Task<bool> FakeContext::commit_step(std::string step, std::function<void(UnitOfW
   co_return write(name_uuid(event_key_, step), step, work, std::exchange(next_checkpoint_, nullptr));
 }
 
+Task<bool> FakeContext::keep_step(std::string step, std::function<void(UnitOfWork&)> work) {
+  auto const id = name_uuid(event_key_, step);
+  try {
+    co_return write(id, step, work, std::exchange(next_checkpoint_, nullptr));
+  } catch (Fenced const&) {
+    write(id, step, work);
+    throw;
+  }
+}
+
 Task<bool> FakeContext::commit_unit_with_step(std::string step, std::function<void(UnitOfWork&)> alone,
                                               std::function<void(UnitOfWork&, UnitOfWork&)> together) {
   std::exception_ptr failed;
   try {
     auto const both = [&](UnitOfWork& unit, UnitOfWork& first) { together(first, unit); };
     co_return write(event_key_, {}, step, both, std::exchange(next_commit_, nullptr));
-  } catch (Fenced const&) {
-    throw;
   } catch (std::logic_error const&) {  // the test's own mistake
     throw;
   } catch (...) {
     failed = std::current_exception();
   }
-  write(name_uuid(event_key_, step), step, alone, std::exchange(next_checkpoint_, nullptr));
+  auto keeping = keep_step(std::move(step), std::move(alone));
+  co_await std::move(keeping);
   std::rethrow_exception(failed);
 }
 

@@ -187,6 +187,7 @@ class FakeContext final : public Context {
 
   Task<bool> commit_unit(std::function<void(UnitOfWork&)> work) override;
   Task<bool> commit_step(std::string step, std::function<void(UnitOfWork&)> work) override;
+  Task<bool> keep_step(std::string step, std::function<void(UnitOfWork&)> work) override;
   Task<bool> commit_unit_with_step(std::string step, std::function<void(UnitOfWork&)> alone,
                                    std::function<void(UnitOfWork&, UnitOfWork&)> together) override;
   postgres::TransactionPool& pool() override;

@@ -27,4 +27,12 @@ std::vector<std::int64_t> take_over(pqxx::connection& connection, std::string_vi
   return epochs;
 }
 
+std::optional<std::int64_t> epoch_of(pqxx::connection& connection, std::string_view consumer,
+                                     FencedPartition const& partition) {
+  pqxx::nontransaction query{connection};
+  return read_optional<std::int64_t>(
+      query, "SELECT epoch FROM pipeline.fence WHERE consumer = $1 AND topic = $2 AND partition = $3",
+      pqxx::params{consumer, partition.topic, partition.partition});
+}
+
 }  // namespace omnibus::postgres

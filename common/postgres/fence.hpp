@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,5 +26,9 @@ struct FencedPartition {
 /// @throws as libpqxx, also when a partition's transactions do not end within the statement time-out.
 std::vector<std::int64_t> take_over(pqxx::connection& connection, std::string_view consumer,
                                     std::vector<FencedPartition> const& partitions, std::string_view owner);
+
+/// The epoch of a partition's present owner; nothing if nobody ever took it over.
+std::optional<std::int64_t> epoch_of(pqxx::connection& connection, std::string_view consumer,
+                                     FencedPartition const& partition);
 
 }  // namespace omnibus::postgres

@@ -13,6 +13,54 @@ using namespace omnibus;
 using namespace omnibus::engine;
 using namespace omnibus::engine::test;
 
+TEST_CASE("what was paid for is kept although its partition has another owner, who finds it") {
+  Broker broker;
+  EffectDatabase const database;
+  auto const topic = broker.topic(2);
+  auto const group = "disowned-" + topic;
+  auto const kept = [&](Context& context) {
+    return database.number("SELECT count(*) FROM effects WHERE key = '" + std::string{context.key()} + "'");
+  };
+  std::atomic<int> asking{0};
+  std::atomic<bool> answered{false};
+  std::atomic<std::int64_t> found{-1};
+  auto const ask = [&](Context& context) -> Task<> {
+    ++asking;
+    while (!answered) {
+      auto waiting = pause(std::chrono::milliseconds{1});
+      co_await std::move(waiting);
+    }
+    auto keeping = context.keep("answer", effect_of(context));
+    co_await std::move(keeping);
+  };
+  auto const look = [&](Context& context) -> Task<> {
+    answered = true;
+    for (int i = 0; i < 1'000 && kept(context) == 0; ++i) {
+      auto waiting = pause(std::chrono::milliseconds{10});
+      co_await std::move(waiting);
+    }
+    found = kept(context);
+    auto keeping = context.keep("answer", effect_of(context));
+    co_await std::move(keeping);
+    auto committing = context.commit([](UnitOfWork&) {});
+    co_await std::move(committing);
+  };
+  EngineSettings settings;
+  settings.drain_deadline = std::chrono::milliseconds{10};
+  std::vector<kafka::Record> events{event(topic, "one", 0), event(topic, "other", 0)};
+  for (std::int32_t partition : {0, 1}) events.at(static_cast<std::size_t>(partition)).partition = partition;
+  REQUIRE(publish(broker, events));
+  DatabaseEngine owner{broker, database.url_as("chat"), topic, group, each(ask), settings};
+  REQUIRE(eventually([&] { return asking == 2; }));
+  DatabaseEngine next{broker, database.url_as("chat"), topic, group, each(look), settings};
+  REQUIRE(eventually([&] { return found >= 0; }));
+  CHECK(found == 1);
+  CHECK(eventually([&] { return next.counters().handled == 1; }));
+  next.stop();
+  owner.stop();
+  CHECK(database.effects() == 2);
+}
+
 TEST_CASE("the answer to a commit that was sent before does not tell whether a partition is still ours") {
   Broker broker;
   if (broker.embedded() == nullptr) return;

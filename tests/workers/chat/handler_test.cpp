@@ -241,14 +241,28 @@ TEST_CASE("an answer that was paid for is kept when the commit fails, and not as
   CHECK(chat.context.published<ChatReplyGenerated>().size() == 1);
 }
 
-TEST_CASE("an answer that could not be kept is asked for again") {
+TEST_CASE("an answer that outlives its partition is kept for the next owner, who asks nobody") {
   Chat chat;
   chat.model.script.say("On its way.");
   chat.context.fail_next_commit(Fenced{});
   CHECK(chat.hand() == Kind::fenced);
+  CHECK(chat.said().empty());
+  CHECK(chat.context.published_types() == std::vector<std::string>{"omnibus.llm.call.completed.v1"});
+  CHECK(chat.context.come_again() == Kind::handled);  // at the partition's next owner
+  CHECK(chat.model.asked() == 1);
+  CHECK(chat.said() == question_and_answer);
+  CHECK(chat.context.published<LlmCallCompleted>().size() == 1);
+}
+
+TEST_CASE("an answer that could not be kept is asked for again") {
+  Chat chat;
+  chat.model.script.say("On its way.");
+  chat.context.fail_next_commit(Fenced{});
+  chat.context.fail_next_checkpoint(Failure::outage("the database is away"));
+  CHECK(chat.hand() == Kind::outage);
   CHECK(chat.context.published_types().empty());
   chat.model.script.say("On its way.");
-  CHECK(chat.context.come_again() == Kind::handled);  // at the partition's next owner
+  CHECK(chat.context.come_again() == Kind::handled);
   CHECK(chat.model.asked() == 2);
   CHECK(chat.said() == question_and_answer);
 }
