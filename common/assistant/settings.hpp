@@ -47,6 +47,8 @@ struct ModelSettings {
                   1000},
   };
 
+  /// See engine::Work::longest_call().
+  std::chrono::milliseconds longest_call() const { return llm_deadline; }
   /// The bearer token to use.
   Secret const& api_key() const { return llm_api_key.empty() ? openai_api_key : llm_api_key; }
 };

@@ -21,8 +21,15 @@ namespace {
 
 constexpr std::chrono::milliseconds stop_poll{10};
 constexpr std::int64_t most_ahead_of_waiting = 2 << 20;
-constexpr std::size_t most_unsaid = 500;    // records finished ahead of the frontier before that is committed
-constexpr std::size_t own_key_commits = 3;  // batches at once, if their order does not matter
+constexpr std::size_t most_unsaid = 500;           // records finished ahead of the frontier before that is committed
+constexpr std::chrono::seconds time_to_commit{5};  // after a call
+constexpr std::size_t own_key_commits = 3;         // batches at once, if their order does not matter
+
+EngineSettings settings_for(Work const& work, EngineSettings settings) {
+  if (auto const call = work.longest_call(); call.count() > 0)
+    settings.drain_deadline = std::max<std::chrono::milliseconds>(settings.drain_deadline, call + time_to_commit);
+  return settings;
+}
 
 /// librdkafka takes more than twice its limit, which counts payloads only. That much ahead serves work that is done
 /// in a microsecond per record; work that waits needs far less.
@@ -42,7 +49,7 @@ Engine::Engine(boost::asio::io_context& loop, Identity identity, EngineSettings 
                kafka::ConsumerSettings consumer, Ports ports, Work& work)
     : loop_{loop},
       identity_{std::move(identity)},
-      settings_{settings},
+      settings_{settings_for(work, settings)},
       ports_{ports},
       work_{work},
       topics_{consumer.topics},

@@ -124,6 +124,8 @@ class Engine : private Processor, private BatchProcessor {
   Task<bool> stop();
 
   Counters const& counters() const { return counters_; }
+  /// How long running events are awaited: the setting, or what the work's longest call takes with its commit.
+  std::chrono::milliseconds drain_deadline() const { return settings_.drain_deadline; }
   Identity const& identity() const { return identity_; }
   /// The position of each assigned partition: everything before it is finished.
   std::vector<kafka::Position> positions() const;

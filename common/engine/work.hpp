@@ -7,6 +7,7 @@
 #include "handler/failure.hpp"
 #include "handler/unit_of_work.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -34,6 +35,9 @@ class Work {
   /// The rows and events that the handler adds when this event is parked; runs in the transaction that parks it. Empty
   /// when the handler adds none, or when the event does not decode. The function must not outlive the context.
   virtual std::function<void(UnitOfWork&)> giving_up(Context&, Failure const&) { return {}; }
+  /// The longest call to an outside party that costs money: it is awaited before a partition is given up, because
+  /// whoever handles the event next would pay for it again.
+  virtual std::chrono::milliseconds longest_call() const { return {}; }
   virtual BatchTraits batches() const { return {}; }
   /// The batch to decode into; for work that takes batches.
   virtual std::unique_ptr<BatchItems> new_items() { return nullptr; }

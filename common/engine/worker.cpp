@@ -312,7 +312,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   std::optional<Watchdog> watchdog;
   auto const leave = [&] {
     if (watchdog) return;
-    watchdog.emplace(settings.drain_deadline + std::chrono::seconds{10});
+    watchdog.emplace(engine.drain_deadline() + std::chrono::seconds{10});
     boost::asio::co_spawn(loop, engine.stop(), [&](std::exception_ptr const&, bool clean) {
       // Running handlers still use the objects that would be destroyed now.
       if (!clean) std::_Exit(replay ? ReplaySession::not_ended : 0);

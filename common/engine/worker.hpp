@@ -7,6 +7,7 @@
 #include "engine/work.hpp"
 #include "handler/resources.hpp"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,13 +32,16 @@ template <class H>
 class OwningWork : public Work {
  public:
   OwningWork(Resources& resources, typename H::Settings const& settings)
-      : handler_{resources, settings}, adapter_{handler_} {}
+      : handler_{resources, settings}, adapter_{handler_} {
+    if constexpr (requires { settings.longest_call(); }) longest_call_ = settings.longest_call();
+  }
   Task<> handle(Context& context) override { return adapter_.handle(context); }
   bool never_waits() const override { return adapter_.never_waits(); }
   void handle_now(Context& context) override { adapter_.handle_now(context); }
   std::function<void(UnitOfWork&)> giving_up(Context& context, Failure const& failure) override {
     return adapter_.giving_up(context, failure);
   }
+  std::chrono::milliseconds longest_call() const override { return longest_call_; }
   BatchTraits batches() const override { return adapter_.batches(); }
   std::unique_ptr<BatchItems> new_items() override { return adapter_.new_items(); }
 
@@ -46,14 +50,16 @@ class OwningWork : public Work {
 
   H handler_;
   Adapter adapter_;
+  std::chrono::milliseconds longest_call_{0};
 };
 
 }  // namespace engine
 
 /// The main function of a worker. `H` is a handler (see handler/handler.hpp) with
 /// `static constexpr std::string_view name, summary`, `using Settings` (a described struct) and a constructor
-/// `H(Resources&, Settings const&)`; or a batch handler (see handler/batch_handler.hpp) with the same. The topics are
-/// those of topics.yaml that list `name` among their consumers.
+/// `H(Resources&, Settings const&)`; settings with `longest_call()` set Work::longest_call(). Or a batch handler (see
+/// handler/batch_handler.hpp) with the same. The topics are those of topics.yaml that list `name` among their
+/// consumers.
 template <class H>
 int run_worker(int argc, char** argv) {
   typename H::Settings settings;

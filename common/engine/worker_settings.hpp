@@ -53,8 +53,10 @@ struct WorkerSettings : config::ProcessSettings {
       config::Doc{"retry_base_delay", "Upper end of the first back-off; doubles with each attempt", 0.001, 3600},
       config::Doc{"retry_longest_delay", "Upper end of every back-off", 0.001, 86400},
       config::Doc{"commit_interval", "Time between offset commits", 0.01, 60},
-      config::Doc{"drain_deadline", "Time that running events have when the worker stops or loses a partition", 0,
-                  3600},
+      config::Doc{"drain_deadline",
+                  "Time that running events have when the worker stops or loses a partition; if it asks a model, 5 s "
+                  "longer than LLM_DEADLINE at least",
+                  0, 3600},
   };
 };
 BOOST_DESCRIBE_STRUCT(WorkerSettings, (config::ProcessSettings),

@@ -207,3 +207,27 @@ TEST_CASE("behind a record that does not end much is done, and after a crash lit
   CHECK(second.by_key()["key-0"] == numbers(2));
   CHECK(second.count() <= 1'002);
 }
+
+TEST_CASE("a call that costs money is awaited, although it takes longer than the drain deadline") {
+  struct CallingWork : FunctionWork {
+    using FunctionWork::FunctionWork;
+    std::chrono::milliseconds longest_call() const override { return std::chrono::seconds{2}; }
+  };
+  Broker broker;
+  auto const topic = broker.topic(1);
+  REQUIRE(publish(broker, numbered_events(topic, 1, 1)));
+  Journal journal;
+  std::atomic<bool> asked{false};
+  EngineSettings settings;
+  settings.drain_deadline = std::chrono::milliseconds{10};
+  auto const handle = [&](Context& context) -> Task<> {
+    asked = true;
+    auto waiting = pause(std::chrono::milliseconds{500});
+    co_await std::move(waiting);
+    journal.add(std::string{context.key()}, "");
+  };
+  RunningEngine engine{broker, topic, "calling-" + topic, std::make_unique<CallingWork>(handle), settings};
+  REQUIRE(eventually([&] { return asked.load(); }));
+  engine.stop();
+  CHECK(journal.count() == 1);
+}
