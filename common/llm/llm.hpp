@@ -106,11 +106,21 @@ class LlmError : public std::runtime_error {
   /// What came of an answer that is none, without its text: usage, ending and oddities. Null when the endpoint did not
   /// begin to answer.
   ChatCompletion const* remains() const noexcept { return remains_.get(); }
+  /// Whether the request may have reached the endpoint, or could not because of it. Otherwise we had no connection free
+  /// for it in time.
+  bool sent() const noexcept { return sent_; }
+  /// The same error of a request that found no connection free.
+  LlmError unsent() const {
+    auto error = *this;
+    error.sent_ = false;
+    return error;
+  }
 
  private:
   Kind kind_;
   std::optional<std::chrono::milliseconds> retry_after_;
   std::shared_ptr<ChatCompletion const> remains_;
+  bool sent_ = true;
 };
 
 /// The kind as a short stable word, as for `error.type`.

@@ -128,6 +128,7 @@ LlmError translated(http::ClientError const& error, AnswerResponse const& respon
   using From = http::ClientError::Kind;
   switch (error.kind()) {
     case From::timeout:
+      if (!error.sent()) return LlmError(Kind::timeout, error.what()).unsent();
       return response.failure(LlmError(Kind::timeout, error.what()), response.oddity_at_deadline());
     case From::too_large:
       return response.failure(LlmError(Kind::protocol, error.what()), Oddity::too_large);

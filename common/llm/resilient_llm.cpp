@@ -17,7 +17,8 @@ constexpr std::chrono::milliseconds fair_time{1'000};
 /// read this one answer: the breaker is everybody's. One that begins to answer and falls silent does not work.
 bool counts_against_endpoint(LlmError const& error, bool had_fair_time) {
   auto const began = error.remains() != nullptr && !error.remains()->oddities.has(Oddity::silent);
-  return !began && (error.kind() == Kind::unavailable || (error.kind() == Kind::timeout && had_fair_time));
+  auto const was_slow = error.kind() == Kind::timeout && had_fair_time && error.sent();
+  return !began && (error.kind() == Kind::unavailable || was_slow);
 }
 
 /// Whether the endpoint did its work and the request was at fault. What is neither leaves the breaker as it is.

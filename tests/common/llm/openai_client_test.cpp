@@ -310,6 +310,34 @@ TEST_CASE("the deadline covers the whole answer") {
   CHECK(ask(peer.url("/v1"), std::move(request)).error == "timeout");
 }
 
+TEST_CASE("a request that finds no connection free within its deadline was not sent") {
+  ScriptedPeer peer([](ScriptedConnection& connection, int) {
+    connection.read_request();
+    connection.await_close();
+  });
+  boost::asio::io_context context;
+  http::HttpClientSettings settings;
+  settings.max_connections_per_host = 1;
+  http::Client client(context, settings);
+  OpenAiClient model(client, {peer.url("/v1"), "key-1", 100'000, "max_completion_tokens"});
+  std::vector<bool> sent;
+  for (auto const deadline : {400, 200}) {  // the second one waits for the first one's connection
+    auto request = question();
+    request.deadline = std::chrono::milliseconds(deadline);
+    boost::asio::co_spawn(context, model.complete(std::move(request), {}),
+                          [&](std::exception_ptr error, ChatCompletion const&) {
+                            try {
+                              if (error) std::rethrow_exception(error);
+                            } catch (LlmError const& failure) {
+                              CHECK(failure.kind() == LlmError::Kind::timeout);
+                              sent.push_back(failure.sent());
+                            }
+                          });
+  }
+  while (sent.size() < 2) context.run_one();
+  CHECK(sent == std::vector<bool>{false, true});
+}
+
 TEST_CASE("an address that is none is refused, and the setting named") {
   boost::asio::io_context context;
   http::Client client(context);

@@ -22,6 +22,7 @@ class FakeLlm final : public LlmPort {
   void fail_next(Kind kind, std::string piece = {}, std::shared_ptr<ChatCompletion const> remains = {}) {
     script_.push_back({kind, std::move(piece), std::move(remains), {}});
   }
+  void find_no_connection() { script_.push_back({Kind::timeout, {}, {}, {}, false}); }
   void say_next(std::string text) { script_.push_back({{}, {}, {}, std::move(text)}); }
   Task<ChatCompletion> complete(ChatRequest request, DeltaSink sink) override {
     asked.push_back(request.model);
@@ -36,7 +37,8 @@ class FakeLlm final : public LlmPort {
         co_return completion;
       }
       if (!step.piece.empty()) sink(step.piece);
-      throw LlmError(step.kind, "scripted", {}, step.remains);
+      LlmError const error(step.kind, "scripted", {}, step.remains);
+      throw step.sent ? error : error.unsent();
     }
     if (sink) sink(request.model);
     ChatCompletion completion;
@@ -53,6 +55,7 @@ class FakeLlm final : public LlmPort {
     std::string piece;
     std::shared_ptr<ChatCompletion const> remains;
     std::optional<std::string> text;
+    bool sent = true;
   };
   std::deque<Step> script_;
 };
@@ -212,6 +215,12 @@ TEST_CASE_FIXTURE(Fixture, "with every breaker open nobody is asked") {
   CHECK(ask() == "breaker_open");
   CHECK(fake.asked.empty());
   CHECK(attempts.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "requests that find no connection of ours free open no breaker") {
+  for (auto i = 0; i < 40; ++i) fake.find_no_connection();
+  for (auto i = 0; i < 20; ++i) CHECK(ask() == "timeout");
+  CHECK(ask() == "main: hello");
 }
 
 TEST_CASE_FIXTURE(Fixture, "a rate limit opens no breaker") {
