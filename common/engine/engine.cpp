@@ -140,7 +140,7 @@ void Engine::on(Arrived& arrived) {
     delivery.key_hash = key_hash;
     delivery.arrived = begun;
     delivery.sequence = partition->frontier.begin(message->offset, kafka::timestamp_ms(*message));
-    delivery.bytes = static_cast<std::uint32_t>(dispatcher_ == nullptr ? held_bytes(*message) : record_bytes(*message));
+    delivery.bytes = static_cast<std::uint32_t>(record_bytes(*message));
     delivery.record = ReceivedRecord{std::move(message)};
     dispatch_->submit(delivery);
   }

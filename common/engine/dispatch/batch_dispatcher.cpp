@@ -8,6 +8,11 @@
 #include <boost/asio/post.hpp>
 
 namespace omnibus::engine {
+namespace {
+
+constexpr std::size_t beside = sizeof(Delivery) + 384;  // its message is kept
+
+}  // namespace
 
 BatchDispatcher::BatchDispatcher(boost::asio::io_context& loop, std::size_t most,
                                  std::vector<std::unique_ptr<BatchItems>> items, BatchProcessor& processor)
@@ -21,7 +26,7 @@ BatchDispatcher::BatchDispatcher(boost::asio::io_context& loop, std::size_t most
 void BatchDispatcher::submit(Delivery& delivery) {
   ++alive_;
   ++delivery.partition->alive;
-  held_bytes_ += delivery.bytes;
+  held_bytes_ += delivery.bytes + beside;
   place(delivery);
 }
 
@@ -133,7 +138,7 @@ std::deque<Delivery*> BatchDispatcher::take_back(Partition const& partition) {
 void BatchDispatcher::leave(Delivery& delivery, bool finished) {
   --alive_;
   --delivery.partition->alive;
-  held_bytes_ -= delivery.bytes;
+  held_bytes_ -= delivery.bytes + beside;
   processor_.left(delivery, finished);
 }
 

@@ -58,6 +58,13 @@ struct Delivery {
   std::int64_t offset() const { return record.offset(); }
 };
 
+/// What a message on its way counts against the byte limit, with the memory that librdkafka or we use beside its key
+/// and value. Its headers do not count yet: to read them costs more than the rest of the way.
+inline std::size_t held_bytes(rd_kafka_message_t const& message) {
+  constexpr std::size_t beside = 384;  // about what librdkafka 2.14 allocates for a message with headers
+  return message.key_len + message.len + sizeof(Delivery) + beside;
+}
+
 /// What a record's key, value and headers take.
 inline std::size_t record_bytes(rd_kafka_message_t const& message) {
   auto bytes = message.key_len + message.len;
@@ -65,12 +72,6 @@ inline std::size_t record_bytes(rd_kafka_message_t const& message) {
     bytes += name.size() + (value ? value->size() : 0);
   });
   return bytes;
-}
-
-/// What a message counts against the byte limit, with the memory that librdkafka or we use beside its record.
-inline std::size_t held_bytes(rd_kafka_message_t const& message) {
-  constexpr std::size_t beside = 384;  // about what librdkafka 2.14 allocates for a message with headers
-  return record_bytes(message) + sizeof(Delivery) + beside;
 }
 
 /// Reuses deliveries: an event costs no allocation once the pool has reached the number in flight.
