@@ -15,7 +15,6 @@ namespace {
 constexpr std::size_t batch_size = 4096;
 constexpr std::size_t most_undelivered = 2 * batch_size;  // messages that the event loop has not processed yet
 constexpr std::chrono::milliseconds longest_wait{200};
-constexpr std::size_t slow_batch_size = 256;
 constexpr std::chrono::milliseconds slow_interval{10};
 
 }  // namespace
@@ -75,14 +74,14 @@ void PollThread::loop() {
     auto longest = longest_wait;
     auto want = fetching_.load(std::memory_order_relaxed) && held_back_.load(std::memory_order_relaxed) == 0 &&
                 undelivered_.load(std::memory_order_relaxed) < most_undelivered && queued_bytes() < max_queued_bytes_;
-    if (slow_.load(std::memory_order_relaxed)) {
+    if (auto const slow = slow_.load(std::memory_order_relaxed); slow > 0) {
       auto const now = std::chrono::steady_clock::now();
       auto const left = std::chrono::ceil<std::chrono::milliseconds>(next_slow - now);
       if (left.count() > 0) {
         want = false;
         longest = std::min(longest, left);
       } else {
-        most = slow_batch_size;
+        most = std::min(slow, batch_size);
         next_slow = now + slow_interval;
       }
     }

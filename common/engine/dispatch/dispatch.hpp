@@ -46,6 +46,8 @@ class Dispatch {
   virtual std::size_t held_bytes() const = 0;
   /// Whether there are so many deliveries that no more should be fetched, however small they are.
   virtual bool crowded() const { return false; }
+  /// Whether deliveries of several tenants have been seen, who take turns.
+  virtual bool is_shared() const { return false; }
   /// Whether an outage prevents deliveries from starting.
   virtual bool paused() const = 0;
 };

@@ -93,6 +93,7 @@ class Dispatcher : public Dispatch {
   std::size_t ready() const override { return ready_.size() + residency_.wanted(); }
   std::size_t waiting_for_retry() const override { return retries_.size(); }
   std::size_t held_bytes() const override { return residency_.held_bytes(); }
+  bool is_shared() const override { return ready_.is_shared(); }
   bool crowded() const override { return residency_.crowded(); }
   bool paused() const override { return !gate_.open(); }
 

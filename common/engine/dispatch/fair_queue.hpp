@@ -38,6 +38,8 @@ class FairQueue {
   /// Removes those of a partition, of each tenant in their order.
   std::vector<Delivery*> take_back(Partition const& partition);
 
+  /// Whether deliveries of several tenants have been seen.
+  bool is_shared() const { return other_.when != Clock::time_point::min(); }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 

@@ -121,6 +121,16 @@ TEST_CASE("a tenant that had all its places goes on when one becomes free") {
   CHECK(queue.queue.size() == 6);
 }
 
+TEST_CASE("a queue is shared once deliveries of two tenants have come") {
+  Queue queue;
+  queue.push(7, 3);
+  CHECK_FALSE(queue.queue.is_shared());
+  queue.push(0, 1);
+  CHECK(queue.queue.is_shared());
+  queue.start();
+  CHECK(queue.queue.is_shared());
+}
+
 TEST_CASE("one place is enough for all") {
   Queue queue{1};
   queue.push(1, 3);
