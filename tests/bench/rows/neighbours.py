@@ -1,0 +1,124 @@
+"""A tenant that sends little beside one that floods the chat worker."""
+import json
+import statistics
+import subprocess
+import threading
+import time
+import uuid
+
+from rows.database import PATIENCE, outcomes
+from rows.measure import Failed, Result, alternate, values
+from rows.stage import new_group
+
+import harness
+
+LATENCY = 100
+FLOOD, NEIGHBOUR = "flood.example", "neighbour.example"
+SMALL = "My card was declined twice while I was abroad, and nobody at the desk knew why. "
+LARGEST = 16_000  # characters of a message
+TABLES = "conversations, messages, pipeline.llm_responses, pipeline.inbox, pipeline.outbox"
+TYPE = "omnibus.chat.message.received.v1"
+
+
+def message(domain, session, text, id=None):
+    event = harness.structured_event(TYPE, {"domain": domain, "session_id": session, "text": text}, id=id)
+    return f"{session}\t{json.dumps(event, ensure_ascii=False)}\n".encode()
+
+
+class Writer:
+    """A producer that stays connected, so that its start is in no figure. Compressed, for the embedded broker keeps 5 MiB
+    of a partition."""
+
+    def __init__(self, brokers):
+        command = ["kcat", "-P", "-b", brokers, "-t", "chat.messages", "-K", "\t", "-z", "lz4", "-X", "topic.partitioner=murmur2_random",
+                   "-X", "linger.ms=0", "-H", "content-type=application/cloudevents+json"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+
+    def write(self, lines):
+        self.process.stdin.write(lines)
+
+    def close(self):
+        self.process.stdin.close()
+        if self.process.wait(PATIENCE) != 0:
+            raise Failed("kcat did not write all of its records")
+
+
+def flood(brokers, small, large):
+    """Sessions with a message each, and one session of messages as long as may be, mixed."""
+    writer = Writer(brokers)
+    every = max(1, small // max(1, large))
+    for number in range(small):
+        lines = message(FLOOD, str(uuid.uuid4()), SMALL)
+        if number % every == 0 and number // every < large:
+            lines += message(FLOOD, "one long session", "\U0001F4B3" * LARGEST)
+        writer.write(lines)
+    writer.close()
+
+
+def run(stage, broker, seconds, small, large):
+    """The neighbour's times in ms from a message to its answer, one message a second, while the worker has the flood."""
+    database = stage.database()
+    database.execute(f"TRUNCATE {TABLES} CASCADE")
+    brokers = stage.broker(broker)
+    environment = {"KAFKA_BROKERS": brokers, "DATABASE_URL": stage.database_url("chat"), "KAFKA_GROUP": new_group(),
+                   "METRICS_LISTEN": "127.0.0.1:0", "LLM_BASE_URL": stage.simulator(LATENCY), "LLM_API_KEY": "any",
+                   "KAFKA_OPTIONS": "auto.offset.reset=latest"}
+    worker = stage.start("chat", [harness.binary("omnibus-chat")], environment, harness.Worker)
+    writer = Writer(brokers)
+    sent = {}
+
+    def send():
+        id = str(uuid.uuid4())
+        sent[id] = time.time()
+        writer.write(message(NEIGHBOUR, f"session {id}", SMALL, id))
+
+    def answered():
+        rows = database.execute("SELECT q.source_event_id, extract(epoch FROM a.created_at) FROM messages a JOIN messages q"
+                                " ON q.id = a.in_reply_to JOIN conversations c ON c.id = q.conversation_id"
+                                f" WHERE a.role = 'assistant' AND c.domain = '{NEIGHBOUR}'")
+        return {id: float(when) for id, when in rows}
+
+    def warm():
+        send()
+        return len(answered()) > 0
+
+    harness.eventually(warm, PATIENCE, "the chat worker's first answer")
+    sent.clear()
+    background = threading.Thread(target=flood, args=(brokers, small, large)) if small else None
+    if background:
+        background.start()
+        harness.eventually(lambda: outcomes(worker).get("handled", 0) > 100, PATIENCE, "the flood's first answers")
+    begun = time.monotonic()
+    for number in range(seconds):
+        time.sleep(max(0, begun + number - time.monotonic()))
+        send()
+    if background:
+        background.join()
+    harness.eventually(lambda: set(sent) <= set(answered()), PATIENCE, "all of the neighbour's answers")
+    when = answered()
+    times = [1000 * (when[id] - at) for id, at in sent.items()]
+    left = small + large + len(when) - outcomes(worker).get("handled", 0)
+    writer.close()
+    stage.stop(worker)
+    if background and left < small / 10:
+        raise Failed(f"the flood was over too soon: only {left} of {small + large} messages were left")
+    return {"p99": statistics.quantiles(times, n=100, method="inclusive")[98], "p50": statistics.median(times), "left": left}
+
+
+def neighbours(stage, broker, keys, progress):
+    """One tenant posts 100,000 messages and in one session 2,000 of 64 KB, another one message a second."""
+    quick = stage.options.quick
+    seconds, small, large = (10, 3_000, 40) if quick else (60, stage.options.records or 100_000, 2_000)
+    stage.database()
+    for domain in (FLOOD, NEIGHBOUR):
+        if not int(stage.database().value(f"SELECT count(*) FROM tenants WHERE domain = '{domain}'")):
+            stage.omnibus("tenant", "add", domain)
+    if broker == "apache":
+        stage.omnibus("topics", "apply", "--brokers", stage.broker(broker))
+    figures = alternate(stage.options.repeats, {
+        "alone": lambda: run(stage, broker, seconds, 0, 0),
+        "beside": lambda: run(stage, broker, seconds, small, large)}, progress)
+    row = f"a message a second beside a flood of {small:,} and {large:,} of 64 KB"
+    for quantile, target, reach in (("p50", "", None), ("p99", "≤ 1.2 × alone", 1 / 1.2)):
+        yield Result(row, broker, keys, f"ms, {quantile} from message to answer", values(figures["alone"], quantile),
+                     values(figures["beside"], quantile), target, reach, smaller=True, note="limit: without the flood")
