@@ -74,6 +74,7 @@ std::unique_ptr<Dispatch> Engine::make_dispatch() {
   Dispatcher::Settings settings;
   settings.max_in_flight = settings_.max_in_flight;
   settings.max_bytes = settings_.max_queued_bytes;
+  settings.has_routes = !work_.route_member().empty();
   auto dispatcher = std::make_unique<Dispatcher>(loop_, settings, static_cast<Processor&>(*this));
   dispatcher_ = dispatcher.get();
   return dispatcher;

@@ -142,6 +142,9 @@ class Engine : private Processor, private BatchProcessor {
   void learn(postgres::ErasureNews news);
   /// Begins to bring a key into memory.
   void fetch_key(sealing::SealingPlan plan);
+  /// Dispatcher::step_aside() and step_back() of an event that is being handled.
+  void step_aside(Delivery& delivery);
+  void step_back(Delivery& delivery);
   /// After a rejected commit: asks the group whether the partition is still ours and, if so, takes it over again.
   void confirm_membership(Delivery const& delivery);
 
@@ -160,7 +163,7 @@ class Engine : private Processor, private BatchProcessor {
   // Calls from both processors.
   void left(Delivery& delivery, bool finished) override;
   Task<Verdict> process(Delivery& delivery) override;
-  std::uint64_t tenant_of(Delivery const& delivery) override;
+  Owner owner_of(Delivery const& delivery) override;
   void read_again(std::span<Delivery* const> run) override;
   void missed(Delivery& delivery) override;
   void decode(Batch& batch, Delivery& delivery) override;

@@ -58,8 +58,24 @@ void Engine::hold_back_over_share(Partition& partition) {
     poll_.consumer().resume(partition.where);
 }
 
-std::uint64_t Engine::tenant_of(Delivery const& delivery) {
-  return engine::tenant_of(delivery.value());
+Owner Engine::owner_of(Delivery const& delivery) {
+  return engine::owner_of(delivery.value(), work_.route_member());
+}
+
+void Engine::step_aside(Delivery& delivery) {
+  if (dispatcher_ != nullptr && &delivery != &passing_) dispatcher_->step_aside(delivery);
+}
+
+void Engine::step_back(Delivery& delivery) {
+  if (dispatcher_ != nullptr && &delivery != &passing_) dispatcher_->step_back(delivery);
+}
+
+void Attempt::step_aside() {
+  engine_.step_aside(delivery_);
+}
+
+void Attempt::step_back() {
+  engine_.step_back(delivery_);
 }
 
 void Engine::read_again(std::span<Delivery* const> run) {

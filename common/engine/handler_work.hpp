@@ -19,7 +19,8 @@ void check_carried(Context& context, std::string_view type);
 /// `using Events = EventList<...>` and for each of them `Task<> handle(Context&, Event const&)`; a handler that never
 /// waits has `void handle(Context&, Event const&)` for all of them, which costs no coroutine. An event of the topic
 /// that the handler does not list is skipped; one that no topic knows, or that does not decode, is dead-lettered
-/// with a reason that names the field.
+/// with a reason that names the field. A handler whose events take different routes names their member:
+/// `static constexpr std::string_view route_member`.
 template <class H>
 class HandlerWork : public Work {
  public:
@@ -28,6 +29,12 @@ class HandlerWork : public Work {
   Task<> handle(Context& context) override { return start(context, typename H::Events{}); }
   bool never_waits() const override { return at_once(typename H::Events{}); }
   void handle_now(Context& context) override { finish(context, typename H::Events{}); }
+  std::string_view route_member() const override {
+    if constexpr (requires { H::route_member; })
+      return H::route_member;
+    else
+      return {};
+  }
   std::function<void(UnitOfWork&)> giving_up(Context& context, Failure const& failure) override {
     return find_hook(context, failure, typename H::Events{});
   }

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string_view>
 
 namespace omnibus::engine {
 
@@ -38,6 +39,9 @@ class Work {
   /// The longest call to an outside party that costs money: it is awaited before a partition is given up, because
   /// whoever handles the event next would pay for it again.
   virtual std::chrono::milliseconds longest_call() const { return {}; }
+  /// The member of an event's data that says what its work goes through, such as a channel. Events of one route cannot
+  /// take all places or all memory from those of another. Empty for work without routes.
+  virtual std::string_view route_member() const { return {}; }
   virtual BatchTraits batches() const { return {}; }
   /// The batch to decode into; for work that takes batches.
   virtual std::unique_ptr<BatchItems> new_items() { return nullptr; }

@@ -69,6 +69,12 @@ class Context {
   /// For log lines about this event. Never throws.
   virtual log::EventFields log_fields() = 0;
 
+  /// Gives the event's place in flight back while the handler waits for its turn at something outside, so that another
+  /// event starts meanwhile. Its place on its route stays taken, which bounds how many wait so. Before the handler goes
+  /// on, it steps back.
+  virtual void step_aside() {}
+  virtual void step_back() {}
+
   /// Whether the engine wants to know whom the event is about. decode() asks, and tells it with is_about().
   virtual bool is_guarded() const { return false; }
   /// @throws to end this attempt when the event may be about somebody who was erased.

@@ -122,6 +122,9 @@ class FakeContext final : public Context {
   std::optional<Failure> const& parked() const { return parked_; }
   /// Why a replay left the event without effect; else empty.
   std::string const& passed_over() const { return passed_over_; }
+  /// Whether the handler has given its place in flight back, and how often it did.
+  bool aside() const { return aside_; }
+  std::size_t asides() const { return asides_; }
   /// Commits that took effect, checkpoints included.
   std::size_t commits() const { return commits_; }
   /// The event loop of the handler's timers and clients.
@@ -136,6 +139,11 @@ class FakeContext final : public Context {
   std::uint32_t attempt() const override { return attempts_ + 1; }
   bool deferred() const override { return deferred_; }
   std::int64_t timestamp_ms() const override { return time_ms_; }
+  void step_aside() override {
+    aside_ = true;
+    ++asides_;
+  }
+  void step_back() override { aside_ = false; }
   std::chrono::milliseconds failing_for() const override { return failed_ ? now_ - *failed_ : now_ - now_; }
   std::chrono::milliseconds waiting_for() const override { return now_ - begun_; }
   std::string_view worker() const override { return worker_; }
@@ -219,6 +227,8 @@ class FakeContext final : public Context {
   std::vector<Record> published_now_;
   std::optional<Failure> parked_;
   std::string passed_over_;
+  std::size_t asides_ = 0;
+  bool aside_ = false;
   std::size_t commits_ = 0;
   bool replaying_ = false;
 };

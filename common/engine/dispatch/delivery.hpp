@@ -44,9 +44,11 @@ struct Delivery {
   Clock::time_point arrived;       ///< in this process
   Clock::time_point first_failed;  ///< time of the first failed attempt; undefined before
   std::uint32_t bytes = 0;         ///< what its record takes in memory
+  std::uint32_t route = 0;         ///< what its work goes through, such as a channel; 0 for none
   Residence residence = Residence::loaded;
   bool stalled = false;      ///< the first of its key, and waits for its record
   bool waiting = false;      ///< waits for its retry time
+  bool aside = false;        ///< runs, and holds no place in flight
   bool resolved = false;     ///< its inbox row is committed: it must not be handled again
   bool not_handled = false;  ///< in a replay: skipped or failed
   bool unfiltered = false;   ///< the filter for erased people is not asked; admission is
@@ -56,6 +58,8 @@ struct Delivery {
   std::string_view value() const { return record.value(); }
   bool has_value() const { return record.value().data() != nullptr; }
   std::int64_t offset() const { return record.offset(); }
+  /// Of its tenant and its route.
+  std::uint64_t account() const { return tenant ^ (route * 0x9e3779b97f4a7c15U); }
 };
 
 /// What a message on its way counts against the byte limit, with the memory that librdkafka or we use beside its key

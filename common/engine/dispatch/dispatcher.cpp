@@ -29,7 +29,10 @@ void Dispatcher::submit(Delivery& delivery) {
   ++delivery.partition->alive;
   auto const is_head = lanes_.push(delivery);
   // A key belongs to one tenant.
-  delivery.tenant = is_head ? processor_.tenant_of(delivery) : lanes_.of(delivery).head->tenant;
+  auto const& head = *lanes_.of(delivery).head;
+  auto const owner = is_head || settings_.has_routes ? processor_.owner_of(delivery) : Owner{head.tenant, head.route};
+  delivery.tenant = owner.tenant;
+  delivery.route = owner.route;
   residency_.admit(delivery);
   if (is_head) make_ready(delivery);
 }
@@ -90,7 +93,7 @@ void Dispatcher::drop(Partition& partition) {
 }
 
 bool Dispatcher::may_start() {
-  return runners_ < settings_.max_in_flight && ready_.next(Clock::now) != nullptr;
+  return runners_ < settings_.max_in_flight + aside_ && ready_.next(Clock::now) != nullptr;
 }
 
 void Dispatcher::pump() {
@@ -109,16 +112,32 @@ void Dispatcher::pump() {
 }
 
 Task<> Dispatcher::run() {
-  while (auto* const delivery = next()) {
+  while (runners_ <= settings_.max_in_flight + aside_) {
+    auto* const delivery = next();
+    if (delivery == nullptr) break;
     pump();
     ++in_flight_;
     auto attempt = processor_.process(*delivery);
     auto const verdict = co_await std::move(attempt);
     --in_flight_;
+    step_back(*delivery);
     ready_.ended(*delivery);
     settle(*delivery, verdict);
   }
   --runners_;
+}
+
+void Dispatcher::step_aside(Delivery& delivery) {
+  if (std::exchange(delivery.aside, true)) return;
+  ++aside_;
+  ready_.step_aside(delivery);
+  pump();
+}
+
+void Dispatcher::step_back(Delivery& delivery) {
+  if (!std::exchange(delivery.aside, false)) return;
+  --aside_;
+  ready_.step_back(delivery);
 }
 
 Delivery* Dispatcher::next() {
@@ -126,7 +145,7 @@ Delivery* Dispatcher::next() {
     auto& delivery = *first;
     auto& partition = *delivery.partition;
     if (!partition.open || partition.gives_back(delivery.sequence)) {
-      ready_.take();
+      ready_.drop();
       make_ready(delivery);
       continue;
     }

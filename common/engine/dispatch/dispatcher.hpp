@@ -9,6 +9,7 @@
 #include "engine/dispatch/outage_gate.hpp"
 #include "engine/dispatch/partition.hpp"
 #include "engine/dispatch/residency.hpp"
+#include "engine/dispatch/tenant.hpp"
 #include "engine/dispatch/timer_queue.hpp"
 
 #include <chrono>
@@ -50,8 +51,9 @@ struct Reread {
 /// The processor that the dispatcher calls. Called on the event loop.
 class Processor : public Leaving {
  public:
-  /// The tenant of the first delivery of a key, whose record is in memory.
-  virtual std::uint64_t tenant_of(Delivery const& delivery) { return delivery.tenant; }
+  /// Whose a delivery is whose record is in memory, and what it goes through. Called for the first of a key, and for
+  /// all where `has_routes` is set.
+  virtual Owner owner_of(Delivery const& delivery) { return {delivery.tenant, delivery.route}; }
   /// Starts to read the records of these deliveries; the answer comes by Dispatcher::reread(), in the order of the
   /// calls.
   virtual void read_again(std::span<Delivery* const> /*run*/) {}
@@ -62,9 +64,9 @@ class Processor : public Leaving {
 };
 
 /// Deliveries of one key run one after the other in the order of submit(); up to `max_in_flight` keys run at once, and
-/// tenants take turns (FairQueue). A delivery that waits for a retry blocks only its key and does not count as in
-/// flight. Records beyond their tenant's share of memory are dropped and read again (Residency). Everything is O(1) per
-/// event, except a retry's timer, which is O(log n).
+/// routes and tenants take turns (FairQueue). A delivery that waits for a retry blocks only its key and does not count
+/// as in flight. Records beyond their tenant's share of memory are dropped and read again (Residency). Everything is
+/// O(1) per event, except a retry's timer, which is O(log n).
 class Dispatcher : public Dispatch {
  public:
   struct Settings {
@@ -72,6 +74,7 @@ class Dispatcher : public Dispatch {
     std::chrono::milliseconds first_outage_delay{200};
     std::chrono::milliseconds longest_outage_delay{2'000};
     std::size_t max_bytes = std::numeric_limits<std::size_t>::max();
+    bool has_routes = false;  ///< deliveries of one key may take different routes
   };
 
   Dispatcher(boost::asio::io_context& loop, Settings settings, Processor& processor);
@@ -80,6 +83,10 @@ class Dispatcher : public Dispatch {
   void pump() override;
   /// The records of the oldest run that Processor::read_again() was called for, in its order.
   void reread(std::vector<Reread> records);
+  /// A running delivery gives its place in flight back, so that another starts, until it steps back. Then it has one
+  /// again even if all are taken; the next ones start once there are free ones. Its end steps back as well.
+  void step_aside(Delivery& delivery);
+  void step_back(Delivery& delivery);
   bool is_free(Partition const& partition, std::uint64_t key_hash) const override {
     return partition.open && partition.wanted() && gate_.open() && (lanes_.empty() || !lanes_.holds(key_hash));
   }
@@ -121,6 +128,7 @@ class Dispatcher : public Dispatch {
   Clock::time_point armed_for_ = Clock::time_point::max();
   std::size_t in_flight_ = 0;
   std::size_t runners_ = 0;
+  std::size_t aside_ = 0;
   bool pump_posted_ = false;
 };
 

@@ -5,96 +5,150 @@
 
 namespace omnibus::engine {
 
-FairQueue::Tenant& FairQueue::of(Delivery const& delivery) {
+FairQueue::Line& FairQueue::of(Delivery const& delivery) {
   auto& tenant = tenants_[delivery.tenant];
-  tenant.id = delivery.tenant;
-  return tenant;
+  auto const [found, is_new] = tenant.lines.try_emplace(delivery.route);
+  auto& line = found->second;
+  if (is_new) {
+    auto& route = routes_[delivery.route];
+    tenant.id = delivery.tenant;
+    route.id = delivery.route;
+    ++route.lines;
+    line.tenant = &tenant;
+    line.route = &route;
+  }
+  return line;
 }
 
 void FairQueue::push(Delivery& delivery) {
-  note_arrival(delivery);
-  auto& tenant = of(delivery);
-  tenant.ready.push_back(delivery);
+  tenants_seen_.note(delivery.tenant, delivery.arrived);
+  routes_seen_.note(delivery.route, delivery.arrived);
+  auto& line = of(delivery);
+  line.ready.push_back(delivery);
   ++size_;
-  join(tenant);
+  join(line);
 }
 
 void FairQueue::push_front(Delivery& delivery) {
-  auto& tenant = of(delivery);
-  tenant.ready.push_front(delivery);
+  auto& line = of(delivery);
+  line.ready.push_front(delivery);
   ++size_;
-  join(tenant);
+  join(line);
 }
 
 Delivery* FairQueue::next(Now now) {
-  while (ring_front_ != nullptr) {
-    auto& tenant = *ring_front_;
-    if (!tenant.ready.empty()) {
-      auto const free = tenant.in_flight < max_in_flight_ - max_in_flight_ / 4 ||
-                        (tenant.in_flight < max_in_flight_ && is_alone(tenant, now));
-      if (free) return tenant.ready.front();
+  while (auto* const route = ring_.front) {
+    // What leaves a ring comes back with what is pushed, or with a place that becomes free.
+    while (route->ring.front != nullptr && has_place(*route, now)) {
+      auto& line = *route->ring.front;
+      if (!line.ready.empty() && has_place(*line.tenant, now)) return line.ready.front();
+      route->ring.pop();
+      forget_if_idle(line);
     }
-    // It comes back with what is pushed, or with a place that becomes free.
-    pop_ring();
-    forget_if_idle(tenant);
+    ring_.pop();
+    forget_if_idle(*route);
   }
   return nullptr;
 }
 
 void FairQueue::take() {
-  auto& tenant = pop_ring();
-  tenant.ready.pop_front();
+  auto& route = ring_.pop();
+  auto& line = route.ring.pop();
+  line.ready.pop_front();
   --size_;
-  if (!tenant.ready.empty()) join(tenant);
+  if (!line.ready.empty())
+    join(line);
+  else if (route.ring.front != nullptr)
+    ring_.join(route);
+}
+
+void FairQueue::drop() {
+  auto& line = *ring_.front->ring.front;
+  take();
+  forget_if_idle(line);
 }
 
 void FairQueue::started(Delivery const& delivery) {
-  ++of(delivery).in_flight;
+  auto& line = of(delivery);
+  ++line.in_flight;
+  ++line.tenant->in_flight;
+  ++line.route->in_flight;
 }
 
 void FairQueue::ended(Delivery const& delivery) {
-  auto& tenant = of(delivery);
+  auto& line = of(delivery);
+  --line.in_flight;
+  --line.tenant->in_flight;
+  --line.route->in_flight;
+  if (line.route->ring.front != nullptr) ring_.join(*line.route);
+  rejoin(*line.tenant);
+  forget_if_idle(line);
+}
+
+void FairQueue::step_aside(Delivery const& delivery) {
+  auto& tenant = *of(delivery).tenant;
   --tenant.in_flight;
-  if (!tenant.ready.empty())
-    join(tenant);
-  else
-    forget_if_idle(tenant);
+  rejoin(tenant);
+}
+
+void FairQueue::step_back(Delivery const& delivery) {
+  ++of(delivery).tenant->in_flight;
 }
 
 std::vector<Delivery*> FairQueue::take_back(Partition const& partition) {
   std::vector<Delivery*> taken;
   for (auto& [id, tenant] : tenants_)
-    tenant.ready.take_if([&](Delivery const& each) { return each.partition == &partition; }, taken);
+    for (auto& [route, line] : tenant.lines) {
+      auto const before = taken.size();
+      line.ready.take_if([&](Delivery const& each) { return each.partition == &partition; }, taken);
+      if (taken.size() != before) join(line);  // next() forgets it if it is idle now
+    }
   size_ -= taken.size();
   return taken;
 }
 
-void FairQueue::join(Tenant& tenant) {
-  if (std::exchange(tenant.in_ring, true)) return;
-  tenant.next = nullptr;
-  (ring_front_ == nullptr ? ring_front_ : ring_back_->next) = &tenant;
-  ring_back_ = &tenant;
+void FairQueue::join(Line& line) {
+  line.route->ring.join(line);
+  ring_.join(*line.route);
 }
 
-FairQueue::Tenant& FairQueue::pop_ring() {
-  auto& tenant = *std::exchange(ring_front_, ring_front_->next);
-  tenant.in_ring = false;
-  return tenant;
+void FairQueue::rejoin(Tenant& tenant) {
+  for (auto& [route, line] : tenant.lines)
+    if (!line.ready.empty()) join(line);
 }
 
-void FairQueue::forget_if_idle(Tenant& tenant) {
-  if (tenant.ready.empty() && tenant.in_flight == 0 && !tenant.in_ring) tenants_.erase(tenant.id);
+bool FairQueue::has_place(Tenant const& tenant, Now now) const {
+  if (tenant.in_flight < max_in_flight_ - max_in_flight_ / 4) return true;
+  return tenant.in_flight < max_in_flight_ && tenants_.size() == 1 && tenants_seen_.alone(tenant.id, now);
 }
 
-bool FairQueue::is_alone(Tenant const& tenant, Now now) const {
-  if (tenants_.size() > 1) return false;
-  auto const& other = tenant.id == newest_.tenant ? other_ : newest_;
+bool FairQueue::has_place(Route const& route, Now now) const {
+  if (route.in_flight < max_in_flight_ - max_in_flight_ / 4) return true;
+  return route.in_flight < max_in_flight_ && routes_.size() == 1 && routes_seen_.alone(route.id, now);
+}
+
+void FairQueue::forget_if_idle(Line& line) {
+  if (!line.ready.empty() || line.in_flight > 0 || line.in_ring) return;
+  auto& tenant = *line.tenant;
+  auto& route = *line.route;
+  tenant.lines.erase(route.id);
+  --route.lines;
+  if (tenant.lines.empty()) tenants_.erase(tenant.id);
+  forget_if_idle(route);
+}
+
+void FairQueue::forget_if_idle(Route& route) {
+  if (route.lines == 0 && !route.in_ring) routes_.erase(route.id);
+}
+
+void FairQueue::Seen::note(std::uint64_t id, Clock::time_point when) {
+  if (id != newest_.id) other_ = std::exchange(newest_, {id});
+  newest_.when = std::max(newest_.when, when);
+}
+
+bool FairQueue::Seen::alone(std::uint64_t id, Now now) const {
+  auto const& other = id == newest_.id ? other_ : newest_;
   return other.when == Clock::time_point::min() || now() >= other.when + memory;
-}
-
-void FairQueue::note_arrival(Delivery const& delivery) {
-  if (delivery.tenant != newest_.tenant) other_ = std::exchange(newest_, {delivery.tenant});
-  newest_.when = std::max(newest_.when, delivery.arrived);
 }
 
 }  // namespace omnibus::engine

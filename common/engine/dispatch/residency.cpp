@@ -6,8 +6,8 @@
 namespace omnibus::engine {
 
 Residency::Tenant& Residency::of(Delivery const& delivery) {
-  auto& tenant = tenants_[delivery.tenant];
-  tenant.id = delivery.tenant;
+  auto& tenant = tenants_[delivery.account()];
+  tenant.id = delivery.account();
   return tenant;
 }
 
@@ -98,7 +98,7 @@ void Residency::release(Delivery& delivery) {
       return forget_if_idle(tenant);
     }
     default:
-      if (auto const found = tenants_.find(delivery.tenant); found != tenants_.end()) forget_if_idle(found->second);
+      if (auto const found = tenants_.find(delivery.account()); found != tenants_.end()) forget_if_idle(found->second);
   }
 }
 
@@ -167,7 +167,7 @@ std::span<Delivery* const> Residency::next_run(Clock::time_point now) {
 void Residency::fill(Tenant& tenant, std::vector<Delivery*>& run) {
   std::size_t bytes = 0;
   auto const add = [&](Delivery& delivery) {
-    charge(tenant, delivery, Residence::loading);
+    charge(of(delivery), delivery, Residence::loading);  // of a key, each has its own route
     run.push_back(&delivery);
     bytes += delivery.bytes;
   };

@@ -20,8 +20,8 @@ namespace omnibus::engine {
 ///
 /// A tenant may hold as many bytes of records as are free: alone half of the budget, beside another a third, and a
 /// newcomer always finds room. Only half of that is for records that are not the first of their key, and of these a key
-/// has at most 64 or 1 MiB once its tenant holds an eighth of what is free. Every delivery, loaded or not, counts with
-/// its own size. Pure; use it on the event loop only.
+/// has at most 64 or 1 MiB once its tenant holds an eighth of what is free. What a tenant has on another route counts
+/// as another tenant's. Every delivery, loaded or not, counts with its own size. Pure; use it on the event loop only.
 class Residency {
  public:
   /// Beside its record: the delivery, and its entries in the frontier and the lanes.
@@ -72,7 +72,7 @@ class Residency {
 
  private:
   struct Tenant {
-    std::uint64_t id = 0;
+    std::uint64_t id = 0;  // its account
     std::size_t loaded_bytes = 0;
     DeliveryList wanted;
     Clock::time_point not_before = Clock::time_point::min();

@@ -1,4 +1,4 @@
-/// Whose event a record is.
+/// Whose event a record is, and what it goes through.
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,16 @@
 
 namespace omnibus::engine {
 
-/// A number for the tenant that an event's data names as its `domain`, or that of the data in a structured event. 0 for
-/// an event that names none in its first 4 KiB: such events share one turn. The field is never sealed. Never throws.
-std::uint64_t tenant_of(std::string_view value) noexcept;
+struct Owner {
+  /// A number for the tenant that an event's data names as its `domain`; 0 for none: such events share one turn.
+  std::uint64_t tenant = 0;
+  /// A number for the value of the member that says what its work goes through, such as a channel; 0 for none.
+  std::uint32_t route = 0;
+};
+
+/// Of an event's data, or of the data in a structured event, of which the first 4 KiB are read. The fields are never
+/// sealed. Never throws.
+/// @param route_member empty: routes are not asked for
+Owner owner_of(std::string_view value, std::string_view route_member = {}) noexcept;
 
 }  // namespace omnibus::engine

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <random>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -119,6 +120,12 @@ struct FunctionWork : Work {
 
  private:
   Handle handle_;
+};
+
+/// Work whose events take the routes that their data name as their channels.
+struct RoutedWork : FunctionWork {
+  using FunctionWork::FunctionWork;
+  std::string_view route_member() const override { return "channels"; }
 };
 
 /// Work that never waits.

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <random>
 #include <string>
 
@@ -103,6 +104,56 @@ TEST_CASE("a backlog of one tenant does not delay another tenant's event, althou
   REQUIRE(eventually([&] { return !journal.by_key()["neighbour"].empty(); }));
   CHECK(journal.count() < 3'000);
   engine.stop();
+}
+
+TEST_CASE("events of a slow channel delay neither another channel's nor those without one") {
+  Broker broker;
+  auto const topic = broker.topic(1);
+  auto const publish_all = [&](std::string const& channel, int count) {
+    kafka::Producer producer{broker.client};
+    for (int number = 0; number < count; ++number)
+      producer.produce(
+          to_binary_record(originate("/test", "omnibus.test.v1"),
+                           fmt::format(R"({{"domain":"shop.example","channels":["{}"],"number":0,"x":0}})", channel),
+                           topic, fmt::format("{}-{}", channel, number)),
+          {});
+    REQUIRE(producer.flush(30s));
+  };
+  publish_all("slow", 400);
+  Journal journal;
+  std::atomic<bool> hold{true};
+  std::atomic<int> slow{0};
+  EngineSettings settings;
+  settings.max_in_flight = 8;
+  auto const wait_aside = [&](Context& context) -> Task<> {
+    ++slow;
+    context.step_aside();
+    while (hold) {
+      auto waiting = pause(1ms);
+      co_await std::move(waiting);
+    }
+    context.step_back();
+    --slow;
+  };
+  RunningEngine engine{broker, topic, "channels-" + topic,
+                       std::make_unique<RoutedWork>([&](Context& context) -> Task<> {
+                         if (context.key().starts_with("slow")) {
+                           auto waiting = wait_aside(context);
+                           co_await std::move(waiting);
+                         }
+                         journal.add(std::string{context.key()}, "0");
+                       }),
+                       settings};
+  REQUIRE(eventually([&] { return slow == 8; }));
+  publish_all("fast", 40);
+  REQUIRE(publish(broker, {event_of(topic, "shop.example", "receipt", 0)}));
+  REQUIRE(journal.wait_for_count(41));
+  CHECK(slow == 8);  // all that one route may have
+  CHECK(journal.by_key()["receipt"].size() == 1);
+  hold = false;
+  REQUIRE(journal.wait_for_count(441));
+  engine.stop();
+  CHECK(journal.count() == 441);
 }
 
 TEST_CASE("events that are dropped from memory and read again are handled once and in order, by changing members") {

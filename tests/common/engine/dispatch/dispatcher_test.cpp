@@ -57,6 +57,50 @@ TEST_CASE("no more keys than max_in_flight run at once, and a place that comes f
   CHECK(bench.processor.finished().size() == 10);
 }
 
+TEST_CASE("a delivery that steps aside leaves its place to another, and the next waits once it has stepped back") {
+  DispatcherBench bench{1};
+  bench.processor.route_by_key();
+  for (std::uint64_t key = 1; key <= 3; ++key) bench.processor.keep(key);
+  bench.arrive({1, 2, 3});
+  bench.settle();
+  auto& first = bench.deliveries.front();
+  bench.dispatcher.step_aside(first);
+  bench.dispatcher.step_aside(first);
+  bench.settle();
+  CHECK(bench.processor.started() == up_to(2));
+  bench.dispatcher.step_back(first);
+  bench.processor.end(2);
+  bench.settle();
+  CHECK(bench.processor.started() == up_to(2));
+  CHECK(bench.dispatcher.in_flight() == 1);
+  bench.processor.end(1);
+  bench.settle();
+  CHECK(bench.processor.started() == up_to(3));
+  bench.processor.end(3);
+  bench.finish();
+}
+
+TEST_CASE("the end of a delivery that has stepped aside gives back no more than it had") {
+  DispatcherBench bench{1};
+  bench.processor.route_by_key();
+  for (std::uint64_t key = 1; key <= 4; ++key) bench.processor.keep(key);
+  bench.arrive({1, 2, 3, 4});
+  bench.settle();
+  bench.dispatcher.step_aside(bench.deliveries.front());
+  bench.settle();
+  bench.processor.end(1);
+  bench.settle();
+  CHECK(bench.processor.started() == up_to(2));
+  bench.processor.end(2);
+  bench.settle();
+  CHECK(bench.processor.started() == up_to(3));
+  bench.processor.end(3);
+  bench.settle();
+  bench.processor.end(4);
+  bench.finish();
+  CHECK(bench.processor.most_at_once() == 2);
+}
+
 TEST_CASE("a retry blocks its own key only, keeps its order and takes no place") {
   DispatcherBench bench{1};
   bench.processor.answer(1, {retry_after(3ms), retry_after(3ms)});

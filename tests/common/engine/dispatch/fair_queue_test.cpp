@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <random>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -23,17 +26,18 @@ Clock::time_point now() {
 struct Queue {
   explicit Queue(std::size_t max_in_flight = 8) : queue{max_in_flight} { time_now = Clock::time_point{} + 1h; }
 
-  Delivery& push(std::uint64_t tenant, Partition* partition = nullptr) {
+  Delivery& push(std::uint64_t tenant, Partition* partition = nullptr, std::uint32_t route = 0) {
     auto& delivery = deliveries.emplace_back();
     delivery.tenant = tenant;
+    delivery.route = route;
     delivery.partition = partition;
     delivery.arrived = time_now;
     delivery.sequence = next_sequence++;
     queue.push(delivery);
     return delivery;
   }
-  void push(std::uint64_t tenant, int count) {
-    for (; count > 0; --count) push(tenant);
+  void push(std::uint64_t tenant, int count, std::uint32_t route = 0) {
+    for (; count > 0; --count) push(tenant, nullptr, route);
   }
   /// Starts what may start, `most` at most, and returns the tenants.
   std::vector<std::uint64_t> start(std::size_t most = 1'000) {
@@ -48,6 +52,8 @@ struct Queue {
     }
     return tenants;
   }
+  /// How many of a route are running.
+  std::ptrdiff_t on_route(std::uint32_t route) const { return std::ranges::count(running, route, &Delivery::route); }
   void end(std::uint64_t tenant, std::size_t count = 1) {
     for (; count > 0; --count) {
       auto const found = std::ranges::find(running, tenant, &Delivery::tenant);
@@ -129,6 +135,142 @@ TEST_CASE("a queue is shared once deliveries of two tenants have come") {
   CHECK(queue.queue.is_shared());
   queue.start();
   CHECK(queue.queue.is_shared());
+}
+
+TEST_CASE("routes take turns, and on each of them its tenants") {
+  Queue queue{100};
+  queue.push(1, 10, 7);
+  queue.push(2, 10, 7);
+  queue.push(3, 2, 8);
+  CHECK(queue.start(6) == Tenants{1, 3, 2, 3, 1, 2});
+}
+
+TEST_CASE("a route with all its places does not keep a tenant's deliveries from another route") {
+  Queue queue{8};
+  queue.push(1, 100, 7);
+  CHECK(queue.start().size() == 8);
+  queue.end(1, 8);
+  queue.push(2, 100, 7);
+  queue.push(1, 2, 8);
+  queue.start();
+  CHECK(queue.on_route(7) == 6);
+  CHECK(queue.on_route(8) == 2);
+  queue.push(3, 1, 8);
+  CHECK(queue.start() == Tenants{3});
+}
+
+TEST_CASE("a route that had all its places goes on when one becomes free, whichever tenant's turn it is") {
+  Queue queue{8};
+  queue.push(9, 1, 8);
+  queue.push(1, 4, 7);
+  queue.push(2, 4, 7);
+  queue.start();
+  CHECK(queue.on_route(7) == 6);
+  queue.end(9);
+  CHECK(queue.start().empty());  // the other route was there a moment ago
+  queue.end(2);
+  CHECK(queue.start().size() == 1);
+  CHECK(queue.on_route(7) == 6);
+  queue.end(1);
+  CHECK(queue.start().size() == 1);
+  CHECK(queue.queue.empty());
+}
+
+TEST_CASE("a delivery that steps aside leaves its tenant's place to another and keeps its route's") {
+  Queue queue{4};
+  queue.push(9, 1, 8);
+  queue.start();
+  queue.push(1, 20, 7);
+  queue.push(1, 20, 8);
+  auto const before = queue.start();
+  CHECK(before.size() == 3);  // three quarters for a tenant
+  std::vector<Delivery*> const running{queue.running.begin() + 1, queue.running.end()};
+  for (auto* const each : running) queue.queue.step_aside(*each);
+  auto const since = queue.start();
+  CHECK(since.size() == 2);
+  CHECK(queue.on_route(7) == 3);  // and for a route
+  CHECK(queue.on_route(8) == 3);
+  for (auto* const each : running) queue.queue.step_back(*each);
+  CHECK(queue.start().empty());
+  queue.end(9);
+  queue.end(1, 5);
+  CHECK(queue.start().size() == 3);
+}
+
+TEST_CASE("a tenant is forgotten although what it had on another route was taken back while it had all its places") {
+  Queue queue{4};
+  Partition partition;
+  queue.push(1, 1, 7);
+  queue.push(2, 3, 7);
+  CHECK(queue.start().size() == 4);
+  queue.push(2, &partition, 8);
+  CHECK(queue.start().empty());
+  CHECK(queue.queue.take_back(partition).size() == 1);
+  queue.end(2, 3);
+  CHECK(queue.start().empty());
+  time_now += 61s;
+  queue.push(1, 10, 7);
+  CHECK(queue.start().size() == 3);  // all places, as if no other had been there
+}
+
+TEST_CASE("whatever starts, steps aside and ends, a delivery waits only for a place of its tenant or its route") {
+  std::mt19937 random{7};
+  auto const pick = [&](std::size_t below) { return random() % below; };
+  for (int round = 0; round < 50; ++round) {
+    Queue queue{8};
+    std::vector<Delivery*> aside;
+    std::map<std::pair<std::uint64_t, std::uint32_t>, OffsetFrontier::Sequence> newest;
+    std::size_t pushed = 0;
+    std::size_t started = 0;
+    auto const start = [&](std::size_t most) {
+      auto const before = queue.running.size();
+      queue.start(most);
+      for (auto i = before; i < queue.running.size(); ++i, ++started) {
+        auto const& each = *queue.running[i];
+        auto const [last, first] = newest.try_emplace({each.tenant, each.route}, each.sequence);
+        CHECK((first || last->second < each.sequence));
+        last->second = each.sequence;
+      }
+    };
+    for (int step = 0; step < 400; ++step) {
+      switch (pick(4)) {
+        case 0:
+          queue.push(1 + pick(3), static_cast<int>(1 + pick(4)), static_cast<std::uint32_t>(pick(3)));
+          break;
+        case 1:
+          start(pick(6));
+          break;
+        case 2:
+          if (queue.running.empty()) break;
+          if (auto* const each = queue.running[pick(queue.running.size())]; std::erase(aside, each) > 0) {
+            queue.queue.step_back(*each);
+          } else {
+            aside.push_back(each);
+            queue.queue.step_aside(*each);
+          }
+          break;
+        default:
+          if (queue.running.empty()) break;
+          auto const each = queue.running.begin() + static_cast<std::ptrdiff_t>(pick(queue.running.size()));
+          if (std::erase(aside, *each) > 0) queue.queue.step_back(**each);
+          queue.queue.ended(**each);
+          queue.running.erase(each);
+      }
+      if (pick(8) != 0) continue;
+      start(1'000);
+      pushed = queue.deliveries.size();
+      CHECK(pushed - started == queue.queue.size());
+      std::map<std::uint64_t, std::size_t> of_tenant;
+      std::map<std::uint32_t, std::size_t> of_route;
+      for (auto const* const each : queue.running) {
+        ++of_route[each->route];
+        if (std::ranges::find(aside, each) == aside.end()) ++of_tenant[each->tenant];
+      }
+      for (auto const& each : queue.deliveries)
+        if (newest.find({each.tenant, each.route}) == newest.end() || newest[{each.tenant, each.route}] < each.sequence)
+          CHECK((of_tenant[each.tenant] >= 6 || of_route[each.route] >= 6));
+    }
+  }
 }
 
 TEST_CASE("one place is enough for all") {

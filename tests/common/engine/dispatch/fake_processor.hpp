@@ -49,6 +49,9 @@ class FakeProcessor : public Processor {
     running.timer.cancel();
   }
 
+  /// From now on each key takes a route of its own.
+  void route_by_key() { routed_ = true; }
+
   bool runs(std::uint64_t key) const { return running_.contains(key); }
   Sequences const& started() const { return started_; }
   Sequences const& finished() const { return finished_; }
@@ -60,6 +63,10 @@ class FakeProcessor : public Processor {
     boost::asio::steady_timer timer;
     Verdict verdict{Verdict::Kind::abandon};
   };
+
+  Owner owner_of(Delivery const& delivery) override {
+    return {0, routed_ ? static_cast<std::uint32_t>(delivery.key_hash) : 0};
+  }
 
   Task<Verdict> process(Delivery& delivery) override {
     started_.push_back(delivery.sequence);
@@ -96,6 +103,7 @@ class FakeProcessor : public Processor {
   Sequences finished_;
   Sequences given_back_;
   std::size_t most_at_once_ = 0;
+  bool routed_ = false;
 };
 
 }  // namespace omnibus::engine

@@ -15,9 +15,10 @@ constexpr std::size_t budget = 16 << 20;
 
 /// Lanes and the records of their deliveries.
 struct Memory {
-  Delivery& arrive(std::uint64_t tenant, std::uint64_t key, std::uint32_t bytes) {
+  Delivery& arrive(std::uint64_t tenant, std::uint64_t key, std::uint32_t bytes, std::uint32_t route = 0) {
     auto& delivery = deliveries.emplace_back();
     delivery.tenant = tenant;
+    delivery.route = route;
     delivery.key_hash = key;
     delivery.bytes = bytes;
     auto const is_head = lanes.push(delivery);
@@ -76,6 +77,29 @@ TEST_CASE("a tenant alone keeps half of the budget, and the next one still finds
   CHECK(memory.loaded_of(2) > budget / 5);
   CHECK(memory.arrive(3, 9'999, 64'000).residence == Residence::loaded);
   CHECK(memory.residency.loaded_bytes() <= budget);
+}
+
+TEST_CASE("what a tenant has on one route leaves room for what it has on another") {
+  Memory memory;
+  for (std::uint64_t key = 0; key < 2'000; ++key) memory.arrive(1, key, 64'000, 7);
+  auto const first = memory.loaded_of(1);
+  for (std::uint64_t key = 5'000; key < 7'000; ++key) memory.arrive(1, key, 64'000, 8);
+  CHECK(memory.loaded_of(1) - first > budget / 5);
+  CHECK(memory.residency.loaded_bytes() <= budget);
+}
+
+TEST_CASE("deliveries of one key on different routes are counted where they belong") {
+  Memory memory;
+  for (std::uint32_t i = 0; i < 2'000; ++i) memory.arrive(1, 7, 4'000, 7 + i % 2);
+  for (auto& each : memory.deliveries) {
+    while (memory.read() > 0) continue;
+    REQUIRE(each.residence == Residence::loaded);
+    memory.leave(each);
+  }
+  CHECK(memory.residency.loaded_bytes() == 0);
+  CHECK(memory.residency.held_bytes() == 0);
+  for (std::uint64_t key = 0; key < 2'000; ++key) memory.arrive(1, key, 64'000, 7);
+  CHECK(memory.loaded_of(1) > budget / 2 - 500'000);
 }
 
 TEST_CASE("a long queue of one key leaves most of its tenant's share to other keys") {
