@@ -140,7 +140,7 @@ Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uin
   if (message) skip = limit_of(settings_, order.plan.channel, opened.kind, message->recipient, opened.sent_today);
   if (!skip.empty()) co_return ended(order, attempt, "skipped", std::string{skip});
 
-  auto waiting = order.provider->await_turn(*message);
+  auto waiting = order.provider->await_turn(*message, order.pause);
   auto const no_turn = co_await std::move(waiting);
   if (no_turn) co_return refused(order, attempt, tries, *no_turn, false);
 

@@ -25,6 +25,7 @@ struct Order {
   Provider* provider = nullptr;  ///< null: the channel has no provider
   std::string text;
   std::string template_parameter;
+  Pause pause{};  ///< how it waits for its turn; not empty when there is a provider
   std::optional<std::int64_t> expires_ms{};
   std::optional<std::int64_t> asked_ms{};  ///< when it was requested
 };

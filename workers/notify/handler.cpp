@@ -7,6 +7,7 @@
 #include "messaging/whatsapp_text.hpp"
 #include "observability/metrics.hpp"
 #include "time/time.hpp"
+#include "workers/notify/request_turns.hpp"
 #include "workers/notify/results.hpp"
 
 #include <algorithm>
@@ -95,13 +96,15 @@ Task<> NotifyHandler::handle(Context& context, NotificationRequested const& requ
   co_await std::move(refreshing);
   std::vector<Order> orders;
   for (auto const& channel : request.channels) orders.push_back(make_order(context, request, channel));
+  RequestTurns turns{context, orders.size()};
+  for (auto& order : orders) order.pause = [&turns](auto duration) { return turns.pause(duration); };
   auto const dual = orders.size() > 1;
   if (dual && context.attempt() == 1 && context.failing_for().count() == 0)
     log::info(context.log_fields(), "sending over two channels",
               {{"event", "DUAL_CHANNEL_SEND_START"}, {"kind", request.kind}});
 
   std::exception_ptr failed;
-  auto delivering = deliver_all(orders, context.attempt(), failed);
+  auto delivering = deliver_all(orders, context.attempt(), turns, failed);
   auto const outcomes = co_await std::move(delivering);
   auto const* const waiting = waiting_for(outcomes);
   auto fenced = false;
@@ -162,7 +165,7 @@ Order NotifyHandler::make_order(Context& context, NotificationRequested const& r
 }
 
 Task<std::vector<Outcome>> NotifyHandler::deliver_all(std::vector<Order> const& orders, std::uint32_t tries,
-                                                      std::exception_ptr& failed) {
+                                                      RequestTurns& turns, std::exception_ptr& failed) {
   std::vector<Outcome> outcomes(orders.size());
   Signal all_ended;
   auto left = orders.size() - 1;
@@ -170,6 +173,7 @@ Task<std::vector<Outcome>> NotifyHandler::deliver_all(std::vector<Order> const& 
   for (std::size_t i = 1; i < orders.size(); ++i) {
     boost::asio::co_spawn(executor, deliverer_.deliver(orders[i], tries),
                           [&, i](std::exception_ptr error, Outcome outcome) {
+                            turns.ended();
                             if (error) keep(failed, error);
                             outcomes[i] = std::move(outcome);
                             if (--left == 0) all_ended.raise();
@@ -181,6 +185,7 @@ Task<std::vector<Outcome>> NotifyHandler::deliver_all(std::vector<Order> const& 
   } catch (...) {
     keep(failed, std::current_exception());
   }
+  turns.ended();
   if (left > 0) {
     auto waiting = all_ended.wait();
     co_await std::move(waiting);

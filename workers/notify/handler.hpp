@@ -17,6 +17,8 @@
 
 namespace omnibus::notify {
 
+class RequestTurns;
+
 /// One delivery per channel of a request, all at once and independent of each other. An event is
 /// handled when each of its deliveries has ended; a delivery that has ended is not repeated in a later attempt. A
 /// replay sends nothing.
@@ -25,6 +27,8 @@ class NotifyHandler {
   static constexpr std::string_view name = "notify";
   static constexpr std::string_view summary =
       "Sends SMS and WhatsApp messages, each at most once unless set otherwise.";
+  /// One channel's messages, if it is slow, do not keep another's or receipts from being handled.
+  static constexpr std::string_view route_member = "channels";
   using Settings = NotifySettings;
   using Events = EventList<NotificationRequested, DeliveryReceiptReceived>;
 
@@ -42,7 +46,7 @@ class NotifyHandler {
  private:
   Order make_order(Context& context, NotificationRequested const& request, std::string const& channel) const;
   /// @param failed the exception of one of them, which then has no outcome
-  Task<std::vector<Outcome>> deliver_all(std::vector<Order> const& orders, std::uint32_t tries,
+  Task<std::vector<Outcome>> deliver_all(std::vector<Order> const& orders, std::uint32_t tries, RequestTurns& turns,
                                          std::exception_ptr& failed);
   Task<> write_down(Context& context, std::vector<Order> const& orders, std::vector<Outcome> const& outcomes,
                     bool last);

@@ -4,6 +4,7 @@
 #include "workers/notify/providers/provider.hpp"
 #include "workers/notify/providers/providers.hpp"
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,10 +19,12 @@ namespace omnibus::notify::test {
 struct ProviderScript {
   Capabilities abilities{};
   std::int64_t price_micros = 0;
-  std::optional<Refused> no_turn;    ///< while set, no message gets its turn
-  std::optional<SendResult> answer;  ///< to every message; without it each is accepted under the next id
-  LookUp found{};                    ///< what became of a message, to whoever asks
-  std::function<void()> on_turn;     ///< called while a message, which is claimed, waits for its turn; may be empty
+  std::optional<Refused> no_turn;     ///< while set, no message gets its turn
+  std::optional<SendResult> answer;   ///< to every message; without it each is accepted under the next id
+  LookUp found{};                     ///< what became of a message, to whoever asks
+  std::chrono::milliseconds wait{0};  ///< until each message's turn
+  std::function<void()> on_turn;      ///< called while a message, which is claimed, waits for its turn; may be empty
+  std::function<void()> on_send;      ///< may be empty
   std::vector<OutboundMessage> sent;
 };
 
@@ -34,11 +37,16 @@ class FakeProvider final : public Provider {
   Capabilities capabilities() const override { return script_.abilities; }
   std::int64_t unit_price_micros() const override { return script_.price_micros; }
 
-  Task<std::optional<Refused>> await_turn(OutboundMessage const&) override {
+  Task<std::optional<Refused>> await_turn(OutboundMessage const&, Pause const& pause) override {
     if (script_.on_turn) script_.on_turn();
+    if (script_.wait.count() > 0) {
+      auto pausing = pause(script_.wait);
+      co_await std::move(pausing);
+    }
     co_return script_.no_turn;
   }
   Task<SendResult> send(OutboundMessage const& message) override {
+    if (script_.on_send) script_.on_send();
     script_.sent.push_back(message);
     if (script_.answer) co_return *script_.answer;
     co_return Accepted{channel_ + std::to_string(script_.sent.size())};

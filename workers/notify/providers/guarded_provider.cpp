@@ -3,21 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
 namespace omnibus::notify {
 namespace {
 
 using std::chrono::milliseconds;
-
-Task<> sleep(SendLimits::Clock::duration duration) {
-  auto const executor = co_await boost::asio::this_coro::executor;
-  boost::asio::steady_timer timer(executor, duration);
-  auto waiting = timer.async_wait(boost::asio::use_awaitable);
-  co_await std::move(waiting);
-}
 
 Refused throttled(std::string_view code, std::string reason, SendLimits::Clock::duration after) {
   Refused refused;
@@ -47,12 +36,8 @@ void settle(CircuitBreaker::Permit& permit, SendResult const& result, CircuitBre
 }  // namespace
 
 GuardedProvider::GuardedProvider(std::unique_ptr<Provider> inner, SendLimitSettings limits, CircuitBreaker& breaker,
-                                 Now now, Pause pause)
-    : inner_(std::move(inner)),
-      limits_(limits),
-      breaker_(breaker),
-      now_(std::move(now)),
-      pause_(pause ? std::move(pause) : Pause(&sleep)) {}
+                                 Now now)
+    : inner_(std::move(inner)), limits_(limits), breaker_(breaker), now_(std::move(now)) {}
 
 Refused GuardedProvider::left_alone() const {
   // A half-open breaker gives no time: its probe is running.
@@ -60,9 +45,9 @@ Refused GuardedProvider::left_alone() const {
   return {Refused::Kind::transient, std::string(refusal::breaker_open), "the circuit breaker is open", wait, true};
 }
 
-Task<std::optional<Refused>> GuardedProvider::await_turn(OutboundMessage const& message) {
+Task<std::optional<Refused>> GuardedProvider::await_turn(OutboundMessage const& message, Pause const& pause) {
   if (breaker_.wait_time(now_()).count() > 0) co_return left_alone();
-  auto preparing = inner_->await_turn(message);
+  auto preparing = inner_->await_turn(message, pause);
   auto unready = co_await std::move(preparing);
   if (unready) {
     auto permit = is_counted(*unready) ? breaker_.acquire(now_()) : std::nullopt;
@@ -72,13 +57,13 @@ Task<std::optional<Refused>> GuardedProvider::await_turn(OutboundMessage const& 
   auto const own = limits_.of_recipient(message.recipient, now_());
   if (!own.given) co_return throttled(refusal::recipient_limited, "too many messages to one person", own.wait);
   if (own.wait.count() > 0) {
-    auto pausing = pause_(own.wait);
+    auto pausing = pause(own.wait);
     co_await std::move(pausing);
   }
   auto const among_all = limits_.of_provider(now_());
   if (!among_all.given) co_return throttled(refusal::rate_limited, "too many messages at once", among_all.wait);
   if (among_all.wait.count() > 0) {
-    auto pausing = pause_(among_all.wait);
+    auto pausing = pause(among_all.wait);
     co_await std::move(pausing);
   }
   co_return std::nullopt;

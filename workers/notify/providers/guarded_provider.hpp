@@ -16,17 +16,16 @@ class GuardedProvider final : public Provider {
  public:
   using Clock = SendLimits::Clock;
   using Now = std::function<Clock::time_point()>;
-  using Pause = std::function<Task<>(Clock::duration)>;
 
   GuardedProvider(std::unique_ptr<Provider> inner, SendLimitSettings limits, CircuitBreaker& breaker,
-                  Now now = &Clock::now, Pause pause = {});
+                  Now now = &Clock::now);
 
   std::string_view name() const override { return inner_->name(); }
   std::string_view channel() const override { return inner_->channel(); }
   Capabilities capabilities() const override { return inner_->capabilities(); }
   std::int64_t unit_price_micros() const override { return inner_->unit_price_micros(); }
   std::optional<Uuid> sender_id() const override { return inner_->sender_id(); }
-  Task<std::optional<Refused>> await_turn(OutboundMessage const& message) override;
+  Task<std::optional<Refused>> await_turn(OutboundMessage const& message, Pause const& pause) override;
   /// Call it when await_turn() has admitted the message; it does not wait itself.
   Task<SendResult> send(OutboundMessage const& message) override;
   /// Not subject to the limits; unknown while the breaker is open.
@@ -39,7 +38,6 @@ class GuardedProvider final : public Provider {
   SendLimits limits_;
   CircuitBreaker& breaker_;
   Now now_;
-  Pause pause_;
 };
 
 }  // namespace omnibus::notify

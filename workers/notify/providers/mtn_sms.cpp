@@ -99,7 +99,7 @@ Task<CallOutcome> MtnSms::post(std::string body, std::string const& token, std::
   return call(client_, std::move(request));
 }
 
-Task<std::optional<Refused>> MtnSms::await_turn(OutboundMessage const&) {
+Task<std::optional<Refused>> MtnSms::await_turn(OutboundMessage const&, Pause const&) {
   auto getting = token_.get();
   auto granted = co_await std::move(getting);
   co_return std::move(granted.refused);

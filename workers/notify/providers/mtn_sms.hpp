@@ -34,7 +34,7 @@ class MtnSms final : public Provider {
   Capabilities capabilities() const override { return {settings_.honours_key, false}; }
   std::int64_t unit_price_micros() const override { return price_; }
   /// Gets a token first, so that a failure to get one leaves no message in doubt.
-  Task<std::optional<Refused>> await_turn(OutboundMessage const& message) override;
+  Task<std::optional<Refused>> await_turn(OutboundMessage const& message, Pause const& pause) override;
   Task<SendResult> send(OutboundMessage const& message) override;
   Task<LookUp> look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) override;
 

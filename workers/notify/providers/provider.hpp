@@ -5,6 +5,7 @@
 #include "uuid/uuid.hpp"
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,6 +61,9 @@ struct Unknown {
   bool spares_breaker = false;  ///< as in Refused
 };
 
+/// Waits so long.
+using Pause = std::function<Task<>(std::chrono::steady_clock::duration)>;
+
 using SendResult = std::variant<Accepted, Refused, Unknown>;
 
 /// Codes of refusals that do not come from the provider.
@@ -110,9 +114,11 @@ class Provider {
   /// The price of one message, or of one segment of an SMS, in millionths of the spend cap's currency.
   virtual std::int64_t unit_price_micros() const = 0;
 
-  /// Waits until the provider's limits allow the message; returns why not, if that takes too long. Call it before
-  /// the sending is recorded: nothing is sent while it waits.
-  virtual Task<std::optional<Refused>> await_turn(OutboundMessage const&) { co_return std::nullopt; }
+  /// Waits by `pause` until the provider's limits allow the message; returns why not, if that takes too long. Call it
+  /// before the sending is recorded: nothing is sent while it waits.
+  virtual Task<std::optional<Refused>> await_turn(OutboundMessage const&, Pause const& /*pause*/) {
+    co_return std::nullopt;
+  }
 
   /// Sends a message once. Does not throw: every outcome is a SendResult. If the coroutine is
   /// destroyed while it waits, the outcome is unknown.

@@ -22,7 +22,7 @@ Refused UnusableSender::refusal() const {
           true};
 }
 
-Task<std::optional<Refused>> UnusableSender::await_turn(OutboundMessage const&) {
+Task<std::optional<Refused>> UnusableSender::await_turn(OutboundMessage const&, Pause const&) {
   co_return refusal();
 }
 

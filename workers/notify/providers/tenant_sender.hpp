@@ -25,8 +25,8 @@ class TenantSender final : public Provider {
   Capabilities capabilities() const override { return inner_->capabilities(); }
   std::optional<Uuid> sender_id() const override { return id_; }
   std::int64_t unit_price_micros() const override { return inner_->unit_price_micros(); }
-  Task<std::optional<Refused>> await_turn(OutboundMessage const& message) override {
-    return inner_->await_turn(message);
+  Task<std::optional<Refused>> await_turn(OutboundMessage const& message, Pause const& pause) override {
+    return inner_->await_turn(message, pause);
   }
   Task<SendResult> send(OutboundMessage const& message) override { return inner_->send(message); }
   Task<LookUp> look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) override {
@@ -51,7 +51,7 @@ class UnusableSender final : public Provider {
   Capabilities capabilities() const override { return {}; }
   std::optional<Uuid> sender_id() const override { return id_; }
   std::int64_t unit_price_micros() const override { return 0; }
-  Task<std::optional<Refused>> await_turn(OutboundMessage const& message) override;
+  Task<std::optional<Refused>> await_turn(OutboundMessage const& message, Pause const& pause) override;
   Task<SendResult> send(OutboundMessage const& message) override;
   Task<LookUp> look_up(OutboundMessage const& message, std::chrono::system_clock::time_point sent_at) override;
 

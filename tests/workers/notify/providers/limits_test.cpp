@@ -18,7 +18,7 @@ struct ToldProvider final : Provider {
   std::string_view channel() const override { return "sms"; }
   Capabilities capabilities() const override { return {}; }
   std::int64_t unit_price_micros() const override { return 0; }
-  Task<std::optional<Refused>> await_turn(OutboundMessage const&) override { co_return unready; }
+  Task<std::optional<Refused>> await_turn(OutboundMessage const&, Pause const&) override { co_return unready; }
   Task<SendResult> send(OutboundMessage const&) override {
     asked.push_back(now);
     co_return answer;
@@ -36,16 +36,15 @@ struct Guarded {
   explicit Guarded(SendLimitSettings limits, BreakerSettings breaking = {})
       : breaker(breaking),
         inner(new ToldProvider(now)),
-        provider(
-            std::unique_ptr<Provider>(inner), limits, breaker, [this] { return now; },
-            [this](Clock::duration wait) { return pause(wait); }) {}
+        provider(std::unique_ptr<Provider>(inner), limits, breaker, [this] { return now; }) {}
   Task<> pause(Clock::duration wait) {
     now += wait;
     co_return;
   }
   SendResult send(std::string recipient = "+250788000001") {
     auto const message = a_message(std::move(recipient));
-    if (auto refused = run(context, provider.await_turn(message))) return std::move(*refused);
+    if (auto refused = run(context, provider.await_turn(message, [this](auto wait) { return pause(wait); })))
+      return std::move(*refused);
     return run(context, provider.send(message));
   }
 

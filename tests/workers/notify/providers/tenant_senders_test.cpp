@@ -58,7 +58,7 @@ struct Desk {
     auto* const provider = providers->find(domain, "sms");
     REQUIRE(provider != nullptr);
     auto const message = a_message();
-    if (auto refused = run(context, provider->await_turn(message))) return std::move(*refused);
+    if (auto refused = run(context, provider->await_turn(message, &wait_in_place))) return std::move(*refused);
     return run(context, provider->send(message));
   }
 

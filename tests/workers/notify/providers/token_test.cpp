@@ -55,8 +55,8 @@ TEST_CASE("a token is had before a message counts as on its way") {
   ProviderPeer peer("error:provider=mtn_token,times=1");
   Mtn mtn(peer);
   auto const message = a_message();
-  CHECK(run(peer.context, mtn.provider.await_turn(message)).value().code == refusal::no_token);
-  CHECK_FALSE(run(peer.context, mtn.provider.await_turn(message)));
+  CHECK(run(peer.context, mtn.provider.await_turn(message, {})).value().code == refusal::no_token);
+  CHECK_FALSE(run(peer.context, mtn.provider.await_turn(message, {})));
   CHECK(mtn.send() == "accepted");
   CHECK(mtn.tokens() == 1);
 }
