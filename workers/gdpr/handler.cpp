@@ -39,7 +39,7 @@ GdprHandler::GdprHandler(GdprStores stores)
 Task<bool> GdprHandler::open(Context& context, GdprRequest const& request, std::string_view kind) {
   auto receiving = context.checkpoint("received", [&](UnitOfWork& unit) {
     if (!stores_.requests->receive(unit, request, kind))
-      throw Failure::permanent("the domain is no tenant, or the request another tenant's", "unknown_tenant");
+      throw Failure::permanent("the domain is no tenant, or the request's id or person is another's", "unknown_tenant");
     stores_.audit->record(unit, audit_of(request, action_of(kind, "received"), "started"));
   });
   co_await std::move(receiving);

@@ -4,7 +4,10 @@
 #include "tests/workers/gdpr/gdpr_tables.hpp"
 #include "workers/gdpr/erasure/erasure_store.hpp"
 
+#include <array>
+#include <cctype>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -263,4 +266,118 @@ TEST_CASE_FIXTURE(ErasureTables, "the report of another person tells nothing of 
   erase({alias_text(anna.user), maker.sender(shop, anna.phone)[0], alias_text(anna.conversation)});
   CHECK(tables_with(anna.word).empty());
   CHECK(database.value("SELECT count(*) FROM omniscient_reports") == "1");
+}
+
+TEST_CASE_FIXTURE(ErasureTables, "a legal hold on the other half of a match keeps it") {
+  auto const anna = add_person("anna", "+250788000001");
+  auto const bob = add_person("bob", "+250788000002");
+  database.execute(
+      "INSERT INTO omniscient_matches (user_a_id, user_b_id, status, domain) VALUES (LEAST($1::uuid, $2), "
+      "GREATEST($1::uuid, $2), 'completed', 'shop.example')",
+      pqxx::params{to_string(anna.user), to_string(bob.user)});
+  auto const found = find({alias_text(anna.user)});
+  auto const held = [&] {
+    std::optional<std::string> until;
+    database.in_unit([&](UnitOfWork& unit) { until = store.hold_until(unit, shop, found.concerned()); });
+    return until.has_value();
+  };
+  CHECK(!held());
+  database.execute("INSERT INTO legal_holds (domain, subject_key) VALUES ($1, $2)",
+                   pqxx::params{shop, maker.user(shop, bob.user).front()});
+  CHECK(held());
+  CHECK(!found.all().contains(alias_text(bob.user)));
+}
+
+TEST_CASE_FIXTURE(ErasureTables, "who leaves the team is disabled and blanked, and what they did for others stays") {
+  constexpr char const* ada = "00000000-0000-4000-8000-0000000000ad";
+  constexpr char const* eve = "00000000-0000-4000-8000-0000000000ee";
+  for (auto const& [id, name, domain] : {std::array{ada, "canaryada", shop}, std::array{eve, "eve", "other.example"}}) {
+    database.execute(
+        "INSERT INTO principals (id, domain, role, kind, name, email, password_hash) VALUES ($1, $3, 'agent', "
+        "'person', $2, $2 || '@mail.example', $2)",
+        pqxx::params{id, name, domain});
+    database.execute(
+        "INSERT INTO api_tokens (token_sha256, principal_id, name) VALUES (sha256($2::bytea), $1, $2::text || ' "
+        "laptop')",
+        pqxx::params{id, name});
+  }
+  auto const open = add_chat("open", "hello", 1);
+  auto const resolved = add_chat("resolved", "hello", 1);
+  database.execute("UPDATE conversations SET owner_id = $1, status = 'escalated'", pqxx::params{ada});
+  database.execute("UPDATE conversations SET status = 'resolved' WHERE session_id = 'resolved'");
+  auto const owner = [&](Uuid const& id) {
+    return database.value(
+        fmt::format("SELECT COALESCE(owner_id::text, 'none') || ' ' || takeover_epoch || ' ' || status FROM "
+                    "conversations WHERE id = '{}'",
+                    to_string(id)));
+  };
+  auto const state = [&](char const* id) {
+    return database.value(fmt::format(
+        "SELECT concat_ws(' ', name, email IS NULL, password_hash IS NULL, disabled_at IS NOT NULL) FROM principals "
+        "WHERE id = '{}'",
+        id));
+  };
+  auto const found = find({alias_text(*parse_uuid(ada))}).found;
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].name == "principals");
+
+  CHECK(erase({alias_text(*parse_uuid(ada))}).at("principals") == 1);
+  CHECK(tables_with("canaryada").empty());
+  CHECK(state(ada) == "a former colleague t t t");
+  CHECK(owner(open) == "none 1 escalated");
+  CHECK(owner(resolved) == fmt::format("{} 0 resolved", ada));
+  CHECK(erase({alias_text(*parse_uuid(ada))}).at("principals") == 0);
+
+  // Another tenant's person stays, whoever asks with their id.
+  erase({alias_text(*parse_uuid(eve))});
+  CHECK(state(eve) == "eve f f f");
+  CHECK(database.value("SELECT count(*) FROM api_tokens") == "1");
+}
+
+TEST_CASE_FIXTURE(ErasureTables, "a person of the matches who is of the team as well leaves no login") {
+  auto const anna = add_person("canaryanna", "+250788000001");
+  database.execute("UPDATE principals SET role = 'admin' WHERE id = $1", pqxx::params{to_string(anna.principal)});
+  erase({alias_text(anna.user), maker.sender(shop, anna.phone)[0], alias_text(anna.conversation)});
+  CHECK(tables_with(anna.word).empty());
+  CHECK(database.value("SELECT name FROM principals") == "a former colleague");
+}
+
+TEST_CASE_FIXTURE(ErasureTables, "who looked at what stays in the access log, without the erased person's ids") {
+  auto const anna = add_person("anna", "+250788000001");
+  auto const bob = add_person("bob", "+250788000002");
+  auto const add = [&](std::string const& object) {
+    database.execute("INSERT INTO access_log (domain, action, object, result) VALUES ($1, 'read', $2, 'allowed')",
+                     pqxx::params{shop, object});
+  };
+  auto upper = to_string(anna.conversation);
+  for (auto& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  for (auto const& object : {to_string(anna.conversation), "GET /v1/conversations/" + upper + "/events",
+                             to_string(anna.user) + " whole", "key " + maker.sender(shop, anna.phone)[0]})
+    add(object);
+  add(to_string(bob.conversation));
+  add("GET /v1/gdpr/requests");
+  erase({alias_text(anna.user), maker.sender(shop, anna.phone)[0], alias_text(anna.conversation)});
+  CHECK(database.value("SELECT count(*) || ' ' || count(object) FROM access_log") == "6 2");
+  CHECK(database.value(fmt::format("SELECT count(*) FROM access_log WHERE object IN ('{}', 'GET /v1/gdpr/requests')",
+                                   to_string(bob.conversation))) == "2");
+}
+
+TEST_CASE_FIXTURE(ErasureTables, "what was blanked is nobody's, whoever is erased") {
+  auto const anna = add_person("anna", "+250788000001");
+  erase({maker.sender(shop, anna.phone)[0]});
+  CHECK(database.value("SELECT count(*) FROM pipeline.delivery WHERE profile_id = "
+                       "'00000000-0000-0000-0000-000000000000'") == "2");
+  CHECK(erase({alias_text(Uuid{})}).at("pipeline.delivery") == 0);
+}
+
+TEST_CASE_FIXTURE(ErasureTables, "whatever id is named, nothing of another tenant is erased") {
+  auto const bob = add_person("canarybob", "+250788000002");
+  for (auto const* table : {"conversations", "profiles", "users", "omnichannel_sessions", "message_delivery_log",
+                            "pipeline.delivery", "principals"})
+    database.execute(fmt::format("UPDATE {} SET domain = 'other.example'", table));
+  auto const kept = tables_with(bob.word);
+  auto const rows = erase({alias_text(bob.conversation), alias_text(bob.profile), alias_text(bob.user)});
+  CHECK(rows.at("messages") == 0);
+  CHECK(rows.at("users") == 0);
+  CHECK(tables_with(bob.word) == kept);
 }

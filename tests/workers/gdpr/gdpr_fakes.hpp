@@ -61,7 +61,7 @@ struct FakeRequests final : RequestStore {
     co_return RequestState{row.status, row.waits_for};
   }
   void begin(UnitOfWork&, Uuid const& request) override { stored.requests.at(request).status = "running"; }
-  void hold(UnitOfWork&, Uuid const& request, std::string const&) override {
+  void hold(UnitOfWork&, Uuid const& request, std::string const&, std::set<std::string> const&) override {
     stored.requests.at(request).status = "held";
   }
   void count(UnitOfWork&, Uuid const& request, std::vector<GdprCount> const& counts) override {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace omnibus;
 using namespace omnibus::gdpr;
@@ -86,7 +87,7 @@ TEST_CASE_FIXTURE(RequestTables, "a held deletion is released when the last hold
   receive(request, deletion_kind);
   database.execute("INSERT INTO legal_holds (domain, subject_key, until) VALUES ('shop.example', '" + annas_session +
                    "', now() + interval '1 day')");
-  database.in_unit([&](UnitOfWork& unit) { store.hold(unit, request.request_id, "2026-12-06T00:00:00Z"); });
+  database.in_unit([&](UnitOfWork& unit) { store.hold(unit, request.request_id, "2026-12-06T00:00:00Z", {anna}); });
   auto released = [&] {
     std::vector<GdprDeletionRequested> requests;
     database.in_unit([&](UnitOfWork& unit) { requests = store.release(unit); });
@@ -100,6 +101,17 @@ TEST_CASE_FIXTURE(RequestTables, "a held deletion is released when the last hold
   CHECK(requests[0].subject_key == anna);
   CHECK(requests[0].identities == request.identities);
   CHECK(database.value("SELECT status || COALESCE(held_until::text, '') FROM gdpr_requests") == "received");
+}
+
+TEST_CASE_FIXTURE(RequestTables, "a deletion that a hold on another identity stops waits for the end of that hold") {
+  auto const request = request_about(anna);
+  receive(request, deletion_kind);
+  database.execute("INSERT INTO legal_holds (domain, subject_key) VALUES ('shop.example', '" + annas_session + "')");
+  database.execute("INSERT INTO legal_holds (domain, subject_key) VALUES ('shop.example', '" + bob + "')");
+  database.in_unit([&](UnitOfWork& unit) { store.hold(unit, request.request_id, "infinity", {anna, annas_session}); });
+  database.in_unit([&](UnitOfWork& unit) { CHECK(store.release(unit).empty()); });
+  database.execute("UPDATE legal_holds SET released_at = now() WHERE subject_key = '" + annas_session + "'");
+  database.in_unit([&](UnitOfWork& unit) { CHECK(store.release(unit).size() == 1); });
 }
 
 TEST_CASE_FIXTURE(RequestTables,
@@ -142,13 +154,17 @@ TEST_CASE_FIXTURE(RequestTables, "each step of a request is audited once") {
 }
 
 TEST_CASE_FIXTURE(RequestTables,
-                  "a request for a domain that is no tenant, or with another tenant's id, is not received") {
+                  "a request for a domain that is no tenant, or with the id of another request, is not received") {
   auto request = request_about(anna);
   receive(request, deletion_kind);
   for (auto const* domain : {"nobody.example", "other.example"}) {
     request.domain = domain;
     database.in_unit([&](UnitOfWork& unit) { CHECK(!store.receive(unit, request, deletion_kind)); });
   }
+  request.domain = "shop.example";
+  database.in_unit([&](UnitOfWork& unit) { CHECK(!store.receive(unit, request, export_kind)); });
+  request.subject_key = bob;
+  database.in_unit([&](UnitOfWork& unit) { CHECK(!store.receive(unit, request, deletion_kind)); });
 }
 
 TEST_CASE_FIXTURE(RequestTables, "a request of an unknown principal is received") {
@@ -156,4 +172,28 @@ TEST_CASE_FIXTURE(RequestTables, "a request of an unknown principal is received"
   request.requested_by = random_uuid();
   receive(request, deletion_kind);
   CHECK(database.value("SELECT requested_by FROM gdpr_requests") == "null");
+}
+
+TEST_CASE_FIXTURE(RequestTables, "a request that names what is stored about another tenant's person is not received") {
+  constexpr char const* id = "00000000-0000-4000-8000-00000000000f";
+  auto const key = std::string{"000000000000400080000000000000"} + "0f";
+  for (auto const* row :
+       {"INSERT INTO conversations (id, domain, session_id) VALUES ($1, 'other.example', 's')",
+        "INSERT INTO profiles (id, domain, phone_number) VALUES ($1, 'other.example', '+250788000001')",
+        "INSERT INTO users (id, domain, handle, status) VALUES ($1, 'other.example', 'eve', 'APPROVED')",
+        "INSERT INTO principals (id, domain, role, kind, name) VALUES ($1, 'other.example', 'agent', 'person', 'eve')",
+        "INSERT INTO identity_links (domain, customer_id, kind, subject_key, external_id) VALUES ('other.example', $1, "
+        "'phone', '0123456789abcdef0123456789abcdef', 'x')"}) {
+    CAPTURE(row);
+    database.execute(row, pqxx::params{id});
+    for (auto const& request : {request_about(key), request_about(anna, {annas_session, key})})
+      database.in_unit([&](UnitOfWork& unit) { CHECK(!store.receive(unit, request, deletion_kind)); });
+    CHECK(database.value("SELECT count(*) FROM gdpr_requests") == "0");
+    for (auto const* table : {"conversations", "profiles", "users", "principals", "identity_links"})
+      database.execute(fmt::format("DELETE FROM {}", table));
+  }
+  database.execute("INSERT INTO conversations (id, domain, session_id) VALUES ($1, 'shop.example', 's')",
+                   pqxx::params{id});
+  auto const own = request_about(key);
+  database.in_unit([&](UnitOfWork& unit) { CHECK(store.receive(unit, own, deletion_kind)); });
 }

@@ -40,6 +40,8 @@ PlannedCommand plan(PrivacyOptions const& options, RequestKind kind) {
   with_privacy(options, [&](pqxx::transaction_base& transaction) {
     auto domain = find_tenant(transaction, options.domain);
     auto const rules = subject_rules(options, domain);
+    if (is_of_another_tenant(transaction, domain, name_subject(rules, options.identity)))
+      throw std::runtime_error("the person of this id belongs to another tenant");
     planned = PlannedCommand{
         plan_request(transaction, rules, options.identity, {kind, std::nullopt, options.reason, options.dry_run}),
         std::move(domain),

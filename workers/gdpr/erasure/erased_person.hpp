@@ -22,12 +22,19 @@ struct OptOut {
 struct ErasedPerson {
   std::set<std::string> keys;      ///< of a person who may come back: numbers, sessions, conversations, users
   std::set<std::string> for_good;  ///< aliases that never come back, such as a profile's
+  std::set<std::string> others;    ///< keys of the other halves of matches, which go with the person's
   std::vector<OptOut> opt_outs;
   std::vector<GdprCount> found;  ///< rows that stand for the person, by table
 
   std::set<std::string> all() const {
     auto every = keys;
     every.insert(for_good.begin(), for_good.end());
+    return every;
+  }
+  /// The keys of everybody of whom something goes.
+  std::set<std::string> concerned() const {
+    auto every = all();
+    every.insert(others.begin(), others.end());
     return every;
   }
 };

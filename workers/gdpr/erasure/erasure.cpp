@@ -102,9 +102,9 @@ Task<> Erasure::count(Context& context, GdprDeletionRequested const& request, Er
 Task<bool> Erasure::begin(Context& context, GdprDeletionRequested const& request, ErasedPerson const& person) {
   std::optional<std::string> held;
   auto beginning = context.checkpoint("begin", [&](UnitOfWork& unit) {
-    held = store_.hold_until(unit, request.domain, person.all());
+    held = store_.hold_until(unit, request.domain, person.concerned());
     if (held) {
-      requests_.hold(unit, request.request_id, *held);
+      requests_.hold(unit, request.request_id, *held, person.concerned());
       audit_.record(unit, audit_of(request, "erasure.held", "held"));
       return;
     }

@@ -17,11 +17,18 @@ struct RowStep {
   std::string_view sql;
 };
 
+// The UUID of zeros stands for nobody in rows that were blanked: they would be blanked again and again.
 constexpr std::string_view given =
-    "WITH given AS (SELECT $1::uuid[] AS ids, $2::text[] AS keys, $3::text AS domain, $4::bigint AS most) ";
+    "WITH given AS (SELECT array_remove($1::uuid[], '00000000-0000-0000-0000-000000000000') AS ids, $2::text[] AS "
+    "keys, $3::text AS domain, $4::bigint AS most) ";
 
-// What others refer to comes last: until then it is found by it.
+// What others refer to comes last: until then it is found by it. The tenant is asked for even where an id would do:
+// whoever asks for an erasure may name any id.
 constexpr std::array row_steps{
+    // Whoever leaves the team must not sign in while the rest is erased. Their conversations go back to the queue.
+    RowStep{"principals", "SELECT FROM generate_series(1, pipeline.blank_colleagues(DOMAIN, IDS))"},
+    RowStep{"conversations.owner_id",
+            "SELECT FROM generate_series(1, pipeline.release_conversations(DOMAIN, IDS, MOST))"},
     RowStep{"pipeline.llm_responses", R"(
         DELETE FROM pipeline.llm_responses WHERE request_key = ANY (ARRAY(
           SELECT request_key FROM pipeline.llm_responses
@@ -41,18 +48,19 @@ constexpr std::array row_steps{
           SELECT letter_id FROM pipeline.parked_records WHERE subjects && KEYS LIMIT MOST)))"},
     RowStep{"messages", R"(
         DELETE FROM messages WHERE id = ANY (ARRAY(
-          SELECT id FROM messages WHERE conversation_id = ANY (IDS) LIMIT MOST)))"},
+          SELECT m.id FROM conversations c JOIN messages m ON m.conversation_id = c.id
+          WHERE c.id = ANY (IDS) AND c.domain = DOMAIN LIMIT MOST)))"},
     RowStep{"conversations", R"(
         DELETE FROM conversations WHERE id = ANY (ARRAY(
-          SELECT id FROM conversations WHERE id = ANY (IDS) LIMIT MOST)))"},
+          SELECT id FROM conversations WHERE id = ANY (IDS) AND domain = DOMAIN LIMIT MOST)))"},
     RowStep{"call_summaries", R"(
         DELETE FROM call_summaries c USING omnichannel_sessions s
-        WHERE s.profile_id = ANY (IDS) AND c.domain = s.domain AND c.call_id = ANY (s.call_ids))"},
+        WHERE s.profile_id = ANY (IDS) AND s.domain = DOMAIN AND c.domain = s.domain AND c.call_id = ANY (s.call_ids))"},
     RowStep{"pipeline.delivery_receipt", R"(
         DELETE FROM pipeline.delivery_receipt WHERE ctid = ANY (ARRAY(
           SELECT r.ctid FROM pipeline.delivery d
           JOIN pipeline.delivery_receipt r USING (provider, provider_message_id)
-          WHERE d.profile_id = ANY (IDS) LIMIT MOST)))"},
+          WHERE d.profile_id = ANY (IDS) AND d.domain = DOMAIN LIMIT MOST)))"},
     RowStep{"pipeline.delivery", R"(
         UPDATE pipeline.delivery
         SET profile_id = '00000000-0000-0000-0000-000000000000', session_id = NULL, provider_message_id = NULL,
@@ -60,22 +68,20 @@ constexpr std::array row_steps{
             state = CASE WHEN state IN ('planned', 'claimed') THEN 'skipped' ELSE state END,
             error_code = CASE WHEN state IN ('planned', 'claimed') THEN 'erased' ELSE error_code END
         WHERE effect_key = ANY (ARRAY(
-          SELECT effect_key FROM pipeline.delivery WHERE profile_id = ANY (IDS) LIMIT MOST)))"},
+          SELECT effect_key FROM pipeline.delivery WHERE profile_id = ANY (IDS) AND domain = DOMAIN LIMIT MOST)))"},
     RowStep{"message_delivery_log", R"(
         DELETE FROM message_delivery_log WHERE id = ANY (ARRAY(
-          SELECT id FROM message_delivery_log WHERE profile_id = ANY (IDS) LIMIT MOST)))"},
+          SELECT id FROM message_delivery_log WHERE profile_id = ANY (IDS) AND domain = DOMAIN LIMIT MOST)))"},
     RowStep{"omnichannel_sessions", R"(
         DELETE FROM omnichannel_sessions WHERE id = ANY (ARRAY(
-          SELECT id FROM omnichannel_sessions WHERE profile_id = ANY (IDS) LIMIT MOST)))"},
-    RowStep{"profiles", "DELETE FROM profiles WHERE id = ANY (IDS)"},
+          SELECT id FROM omnichannel_sessions WHERE profile_id = ANY (IDS) AND domain = DOMAIN LIMIT MOST)))"},
+    RowStep{"profiles", "DELETE FROM profiles WHERE id = ANY (IDS) AND domain = DOMAIN"},
     RowStep{"consents", "DELETE FROM consents WHERE domain = DOMAIN AND subject_key = ANY (KEYS)"},
     RowStep{"identity_links", "DELETE FROM identity_links WHERE domain = DOMAIN AND subject_key = ANY (KEYS)"},
     RowStep{"access_log", R"(
         UPDATE access_log SET object = NULL WHERE id = ANY (ARRAY(
           SELECT a.id FROM access_log a
-          WHERE a.domain = DOMAIN AND a.object IS NOT NULL
-            AND EXISTS (SELECT FROM unnest(KEYS) AS k WHERE position(k IN replace(a.object, '-', '')) > 0)
-          LIMIT MOST)))"},
+          WHERE a.domain = DOMAIN AND a.object IS NOT NULL AND pipeline.ids_in(a.object) && KEYS LIMIT MOST)))"},
     // The report of another person, which tells of a conversation with this one.
     RowStep{"omniscient_reports", R"(
         UPDATE omniscient_reports SET text = '', html = '' WHERE id = ANY (ARRAY(
@@ -83,21 +89,24 @@ constexpr std::array row_steps{
           JOIN omniscient_outcomes o ON o.match_id = m.id
           JOIN omniscient_report_outcomes h ON h.outcome_id = o.id
           JOIN omniscient_reports r ON r.id = h.report_id
-          WHERE (m.user_a_id = ANY (IDS) OR m.user_b_id = ANY (IDS)) AND NOT r.user_id = ANY (IDS) AND r.text <> ''
-          LIMIT MOST)))"},
+          WHERE (m.user_a_id = ANY (IDS) OR m.user_b_id = ANY (IDS)) AND m.domain = DOMAIN AND NOT r.user_id = ANY (IDS)
+            AND r.text <> '' LIMIT MOST)))"},
     RowStep{"omniscient_processing_logs", R"(
         UPDATE omniscient_processing_logs SET target_id = NULL, metadata = '{}' WHERE id = ANY (ARRAY(
-          SELECT id FROM omniscient_processing_logs WHERE target_id = ANY (IDS) LIMIT MOST)))"},
+          SELECT id FROM omniscient_processing_logs WHERE target_id = ANY (IDS) AND domain = DOMAIN LIMIT MOST)))"},
     RowStep{"omniscient_turns", R"(
         DELETE FROM omniscient_turns WHERE id = ANY (ARRAY(
-          SELECT id FROM omniscient_turns WHERE conversation_id = ANY (IDS) LIMIT MOST)))"},
+          SELECT t.id FROM omniscient_conversations c JOIN omniscient_turns t ON t.conversation_id = c.id
+          WHERE c.id = ANY (IDS) AND c.domain = DOMAIN LIMIT MOST)))"},
     RowStep{"omniscient_matches", R"(
         DELETE FROM omniscient_matches WHERE id = ANY (ARRAY(
-          SELECT id FROM omniscient_matches WHERE user_a_id = ANY (IDS) OR user_b_id = ANY (IDS) LIMIT MOST)))"},
+          SELECT id FROM omniscient_matches WHERE (user_a_id = ANY (IDS) OR user_b_id = ANY (IDS)) AND domain = DOMAIN
+          LIMIT MOST)))"},
     RowStep{"principals", R"(
         DELETE FROM principals p USING users u
-        WHERE u.id = ANY (IDS) AND p.id = u.auth_user_id AND p.kind = 'person' AND p.role = 'visitor')"},
-    RowStep{"users", "DELETE FROM users WHERE id = ANY (IDS)"},
+        WHERE u.id = ANY (IDS) AND u.domain = DOMAIN AND p.id = u.auth_user_id AND p.kind = 'person'
+          AND p.role = 'visitor')"},
+    RowStep{"users", "DELETE FROM users WHERE id = ANY (IDS) AND domain = DOMAIN"},
     RowStep{"users.blocked_user_ids", R"(
         UPDATE users SET blocked_user_ids = ARRAY(SELECT unnest(blocked_user_ids) EXCEPT SELECT unnest(IDS))
         WHERE domain = DOMAIN AND blocked_user_ids && IDS)"},

@@ -80,6 +80,19 @@ void add_opt_outs(pqxx::transaction_base& query, KeyMaker const& maker, privacy:
   }
 }
 
+/// A legal hold on the other half of a match keeps the match.
+void add_others(pqxx::transaction_base& query, KeyMaker const& maker, privacy::KnownPerson const& known,
+                ErasedPerson& person) {
+  for (auto const& id : postgres::read<Uuid>(
+           query,
+           "SELECT DISTINCT u FROM omniscient_matches m, unnest(ARRAY[m.user_a_id, m.user_b_id]) AS u WHERE m.id = ANY "
+           "($1::uuid[]) AND NOT u = ANY ($2::uuid[])",
+           pqxx::params{texts_of(known.matches), texts_of(known.users)})) {
+    for (auto& key : maker.user(known.domain, id)) person.others.insert(std::move(key));
+    person.others.insert(alias_text(id));
+  }
+}
+
 void count(ErasedPerson& person, std::string table, std::vector<Uuid> const& rows) {
   if (!rows.empty()) person.found.push_back({std::move(table), std::ssize(rows)});
 }
@@ -97,9 +110,11 @@ ErasedPerson PostgresErasure::find_over(pqxx::connection& connection, std::strin
        {&known.profiles, &known.sessions, &known.calls, &known.matches, &known.agent_conversations})
     for (auto const& id : *ids) person.for_good.insert(alias_text(id));
   add_opt_outs(query, keys_, known, person);
+  add_others(query, keys_, known, person);
   count(person, "profiles", known.profiles);
   count(person, "conversations", known.conversations);
   count(person, "users", known.users);
+  count(person, "principals", known.principals);
   return person;
 }
 

@@ -45,11 +45,13 @@ bool PostgresRequests::receive(UnitOfWork& unit, GdprRequest const& request, std
   unit.transaction().exec(
       "INSERT INTO gdpr_requests (id, domain, kind, subject_key, identities, reason, dry_run, requested_by) "
       "SELECT $1, $2, $3, $4, $5, $6, $7, (SELECT id FROM principals WHERE id = $8) FROM tenants WHERE domain = $2 "
+      "AND NOT EXISTS (SELECT FROM unnest($5::text[]) AS k WHERE is_of_another_tenant($2, k::uuid, NULL)) "
       "ON CONFLICT DO NOTHING",
       pqxx::params{to_string(request.request_id), request.domain, kind, request.subject_key, named_keys(request),
                    request.reason, request.dry_run, by});
-  return unit.transaction().query_value<bool>("SELECT EXISTS (SELECT FROM gdpr_requests WHERE id = $1 AND domain = $2)",
-                                              pqxx::params{to_string(request.request_id), request.domain});
+  return unit.transaction().query_value<bool>(
+      "SELECT EXISTS (SELECT FROM gdpr_requests WHERE id = $1 AND domain = $2 AND kind = $3 AND subject_key = $4)",
+      pqxx::params{to_string(request.request_id), request.domain, kind, request.subject_key});
 }
 
 RequestState PostgresRequests::look_over(pqxx::connection& connection, Uuid const& request) {
@@ -69,9 +71,14 @@ void PostgresRequests::begin(UnitOfWork& unit, Uuid const& request) {
       pqxx::params{to_string(request)});
 }
 
-void PostgresRequests::hold(UnitOfWork& unit, Uuid const& request, std::string const& until) {
-  unit.transaction().exec("UPDATE gdpr_requests SET status = 'held', held_until = $2, updated_at = now() WHERE id = $1",
-                          pqxx::params{to_string(request), until});
+void PostgresRequests::hold(UnitOfWork& unit, Uuid const& request, std::string const& until,
+                            std::set<std::string> const& keys) {
+  unit.transaction().exec(
+      "UPDATE gdpr_requests r SET status = 'held', held_until = $2, updated_at = now(), identities = r.identities || "
+      "ARRAY(SELECT DISTINCT h.subject_key::text FROM legal_holds h WHERE h.domain = r.domain AND h.released_at IS "
+      "NULL AND (h.until IS NULL OR h.until > now()) AND h.subject_key = ANY ($3::text[]) AND NOT h.subject_key = ANY "
+      "(r.identities)) WHERE id = $1",
+      pqxx::params{to_string(request), until, std::vector<std::string>{keys.begin(), keys.end()}});
 }
 
 void PostgresRequests::count(UnitOfWork& unit, Uuid const& request, std::vector<GdprCount> const& counts) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,8 +49,10 @@ class RequestStore {
   /// that runs.
   virtual Task<RequestState> look(Context& context, GdprRequest const& request) = 0;
   virtual void begin(UnitOfWork& unit, Uuid const& request) = 0;
-  /// Sets a deletion aside until a legal hold ends. @param until RFC 3339 or `infinity`
-  virtual void hold(UnitOfWork& unit, Uuid const& request, std::string const& until) = 0;
+  /// Sets a deletion aside until the legal holds end. @param until RFC 3339 or `infinity`
+  /// @param keys all of the person's: the request waits for holds on those that it did not name, too
+  virtual void hold(UnitOfWork& unit, Uuid const& request, std::string const& until,
+                    std::set<std::string> const& keys) = 0;
   /// Adds to the request's counts.
   virtual void count(UnitOfWork& unit, Uuid const& request, std::vector<GdprCount> const& counts) = 0;
   /// @param log_clear_ms when the topics hold nothing of the person any more, in ms since 1970
@@ -71,7 +74,8 @@ class PostgresRequests final : public RequestStore {
   Task<RequestState> look(Context& context, GdprRequest const& request) override;
   static RequestState look_over(pqxx::connection& connection, Uuid const& request);
   void begin(UnitOfWork& unit, Uuid const& request) override;
-  void hold(UnitOfWork& unit, Uuid const& request, std::string const& until) override;
+  void hold(UnitOfWork& unit, Uuid const& request, std::string const& until,
+            std::set<std::string> const& keys) override;
   void count(UnitOfWork& unit, Uuid const& request, std::vector<GdprCount> const& counts) override;
   void complete(UnitOfWork& unit, Uuid const& request, std::optional<std::int64_t> log_clear_ms) override;
   void fail(UnitOfWork& unit, Uuid const& request, std::string_view error_class) override;

@@ -127,10 +127,20 @@ TEST_CASE_FIXTURE(PrivacyWorld, "a person who is not there is no different, and 
       " 'phone', '0123456789abcdef0123456789abcdef', 'x')",
       pqxx::params{customer});
   CHECK(post("admin", exports, body_of("customer_id", customer)).status == 404);
+  // Any id is a subject key: those of another tenant's conversations and profiles are no way to them, either.
+  for (auto const* const row :
+       {"INSERT INTO conversations (id, domain, session_id) VALUES ($1, 'bank.example', 's')",
+        "INSERT INTO profiles (id, domain, phone_number) VALUES ($1, 'bank.example', '+250788000001')"}) {
+    auto const id = to_string(random_uuid());
+    execute(row, pqxx::params{id});
+    CHECK(post("admin", deletions, body_of("user_id", id)).status == 404);
+    CHECK(post("admin", exports, body_of("customer_id", id)).status == 404);
+    CHECK(post("banker", exports, body_of("customer_id", id)).status == 202);
+  }
   CHECK(accepted(post("banker", exports, body_of("customer_id", customer))).request_id != Uuid{});
   CHECK(json::decode<GdprExportRequested>(published.back().data).value().identities ==
         std::vector<std::string>{"0123456789abcdef0123456789abcdef"});
-  CHECK(published.size() == sent + 1);
+  CHECK(published.size() == sent + 3);
 }
 
 TEST_CASE_FIXTURE(PrivacyWorld, "who prefers to wait gets the request as it is then") {
