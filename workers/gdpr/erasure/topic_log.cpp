@@ -11,14 +11,17 @@
 #include "workers/gdpr/erasure/log_clearing.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <cstddef>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace omnibus::gdpr {
 namespace {
+
+constexpr std::size_t most_together = 256;
 
 std::string header(RecordView const& record, std::string_view name) {
   std::string found;
@@ -36,9 +39,12 @@ PersonLetter letter_of(rd_kafka_message_t const& message, RecordView const& reco
   return letter;
 }
 
-bool is_about(RecordView const& record, std::set<std::string> const& keys) {
-  auto const subjects = subjects_of_record(record);
-  return std::ranges::any_of(subjects, [&](SubjectKey const& subject) { return keys.contains(subject.text()); });
+/// Which of the people have which keys.
+std::unordered_map<std::string, std::set<std::size_t>> people_by_key(std::vector<std::set<std::string>> const& people) {
+  std::unordered_map<std::string, std::set<std::size_t>> found;
+  for (std::size_t i = 0; i < people.size(); ++i)
+    for (auto const& key : people[i]) found[key].insert(i);
+  return found;
 }
 
 /// Runs `read` and turns a broker that does not answer into an outage: no attempt is counted.
@@ -63,12 +69,27 @@ void append_offsets(std::string& object, std::string const& topic, std::vector<k
 
 }  // namespace
 
-std::vector<PersonLetter> KafkaTopicLog::read_letters(kafka::ClientSettings const& settings,
-                                                      std::set<std::string> const& keys) {
+KafkaTopicLog::KafkaTopicLog(Resources& resources)
+    : resources_{resources},
+      letters_{resources.loop, resources.pool,
+               [&settings = resources.kafka](pqxx::connection&, std::vector<std::set<std::string>> const& people) {
+                 return or_outage([&] { return read_letters(settings, people); });
+               },
+               most_together, 1},
+      ends_{resources.loop, resources.pool,
+            [&settings = resources.kafka](pqxx::connection&, std::vector<EndItem> const& asked) {
+              return std::vector<LogEnds>(asked.size(),
+                                          or_outage([&] { return read_ends(settings, wall_clock_ms()); }));
+            },
+            most_together, 1} {}
+
+std::vector<std::vector<PersonLetter>> KafkaTopicLog::read_letters(kafka::ClientSettings const& settings,
+                                                                   std::vector<std::set<std::string>> const& people) {
   kafka::Admin const admin{settings};
   kafka::PartitionReader reader{settings};
   auto const cluster = admin.cluster();
-  std::vector<PersonLetter> letters;
+  auto const by_key = people_by_key(people);
+  std::vector<std::vector<PersonLetter>> letters(people.size());
   for (auto const& topic : kafka::TopicCatalog::built_in().topics()) {
     if (!topic.dead_letter || cluster.find(topic.name) == nullptr) continue;
     auto const marks = admin.watermarks(topic.name);
@@ -77,7 +98,11 @@ std::vector<PersonLetter> KafkaTopicLog::read_letters(kafka::ClientSettings cons
       reader.read({topic.name, static_cast<std::int32_t>(partition)}, mark.low, mark.high,
                   [&](rd_kafka_message_t const& message) {
                     kafka::MessageView const view{message};
-                    if (is_about(view.record(), keys)) letters.push_back(letter_of(message, view.record()));
+                    std::set<std::size_t> about;
+                    for (auto const& subject : subjects_of_record(view.record()))
+                      if (auto const found = by_key.find(subject.text()); found != by_key.end())
+                        about.insert(found->second.begin(), found->second.end());
+                    for (auto const person : about) letters[person].push_back(letter_of(message, view.record()));
                     return true;
                   });
     }
@@ -115,16 +140,12 @@ LogEnds KafkaTopicLog::read_ends(kafka::ClientSettings const& settings, std::int
 }
 
 Task<std::vector<PersonLetter>> KafkaTopicLog::letters(std::set<std::string> keys) {
-  auto reading = resources_.pool.run([&settings = resources_.kafka, keys = std::move(keys)](pqxx::connection&) {
-    return or_outage([&] { return read_letters(settings, keys); });
-  });
+  auto reading = letters_.submit(std::move(keys));
   co_return co_await std::move(reading);
 }
 
 Task<LogEnds> KafkaTopicLog::ends() {
-  auto reading = resources_.pool.run([&settings = resources_.kafka](pqxx::connection&) {
-    return or_outage([&] { return read_ends(settings, wall_clock_ms()); });
-  });
+  auto reading = ends_.submit({});
   co_return co_await std::move(reading);
 }
 

@@ -4,6 +4,7 @@
 #include "handler/context.hpp"
 #include "handler/resources.hpp"
 #include "kafka/client_settings.hpp"
+#include "postgres/group_commit.hpp"
 #include "uuid/uuid.hpp"
 
 #include <cstdint>
@@ -39,21 +40,29 @@ class TopicLog {
   virtual Task<std::string> starts() = 0;
 };
 
-/// The cluster's. Blocks threads of the pool while it reads. @throws Failure (outage) while no broker answers.
+/// The cluster's. Blocks threads of the pool while it reads. One person's reading is at once; those who are asked for
+/// meanwhile share the next one, so that many erasures read the topics a few times. Use it on the event loop only.
+/// @throws Failure (outage) while no broker answers.
 class KafkaTopicLog final : public TopicLog {
  public:
   /// `resources` outlives it.
-  explicit KafkaTopicLog(Resources& resources) : resources_{resources} {}
+  explicit KafkaTopicLog(Resources& resources);
   Task<std::vector<PersonLetter>> letters(std::set<std::string> keys) override;
   Task<LogEnds> ends() override;
   Task<std::string> starts() override;
-  static std::vector<PersonLetter> read_letters(kafka::ClientSettings const& settings,
-                                                std::set<std::string> const& keys);
+  /// The letters of each of these people.
+  static std::vector<std::vector<PersonLetter>> read_letters(kafka::ClientSettings const& settings,
+                                                             std::vector<std::set<std::string>> const& people);
   static LogEnds read_ends(kafka::ClientSettings const& settings, std::int64_t now_ms);
   static std::string read_starts(kafka::ClientSettings const& settings);
 
  private:
+  /// There is nothing to say of an end.
+  struct EndItem {};
+
   Resources& resources_;
+  postgres::GroupCommit<std::set<std::string>, std::vector<PersonLetter>> letters_;
+  postgres::GroupCommit<EndItem, LogEnds> ends_;
 };
 
 }  // namespace omnibus::gdpr
