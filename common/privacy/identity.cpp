@@ -13,7 +13,8 @@ constexpr std::size_t longest_session_id = 255;
 
 Uuid read_uuid(std::string_view field, std::string_view text) {
   auto const id = parse_uuid(text);
-  if (!id) throw InvalidIdentity{std::string{field}, std::string{field} + " must be a UUID"};
+  // The UUID of zeros stands for nobody in rows that were blanked.
+  if (!id || *id == Uuid{}) throw InvalidIdentity{std::string{field}, std::string{field} + " must be somebody's UUID"};
   return *id;
 }
 

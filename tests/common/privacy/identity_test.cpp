@@ -51,6 +51,8 @@ TEST_CASE("what cannot be read is refused without repeating it") {
   CHECK_THROWS_AS(name_subject(rules, {{}, {}, std::string(256, 's'), {}, {}}), InvalidIdentity);
   CHECK_THROWS_AS(name_subject(rules, {{}, {}, {}, "no-uuid", {}}), InvalidIdentity);
   CHECK_THROWS_AS(name_subject(rules, {{}, {}, {}, {}, "4410"}), InvalidIdentity);
+  CHECK_THROWS_AS(name_subject(rules, {{}, {}, {}, to_string(Uuid{}), {}}), InvalidIdentity);
+  CHECK_THROWS_AS(name_subject(rules, {{}, {}, {}, {}, to_string(Uuid{})}), InvalidIdentity);
 }
 
 TEST_CASE("a person is named by exactly one identity") {

@@ -1,5 +1,6 @@
 #include "json/encode.hpp"
 #include "postgres/rows.hpp"
+#include "time/time.hpp"
 #include "workers/cli/database/database.hpp"
 #include "workers/cli/gdpr/audited_opener.hpp"
 #include "workers/cli/gdpr/gdpr_commands.hpp"
@@ -10,6 +11,9 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -45,6 +49,23 @@ void print_holds(PrivacyOptions const& options, std::vector<ShownHold> const& ho
   fmt::print("{}", table.text());
 }
 
+bool names_somebody(privacy::NamedIdentity const& identity) {
+  return identity.phone_number || identity.whatsapp_user_id || identity.session_id || identity.user_id ||
+         identity.customer_id;
+}
+
+/// All keys by which a person's rows may be found, their own first. Each is a row of legal_holds, all of one time.
+std::vector<std::optional<std::string>> keys_to_hold(pqxx::transaction_base& transaction, std::string const& domain,
+                                                     privacy::NamedSubject const& subject) {
+  std::vector<std::optional<std::string>> keys{subject.key.text()};
+  for (auto const& each : subject.aliases) keys.emplace_back(each.text());
+  if (subject.sender)
+    for (auto const& id :
+         postgres::read<Uuid>(transaction, "SELECT profiles_of_sender($1, $2)", pqxx::params{domain, *subject.sender}))
+      keys.emplace_back(alias(id).text());
+  return keys;
+}
+
 /// Who the audit rows of this transaction name.
 void name_actor(pqxx::transaction_base& transaction) {
   transaction.exec("SELECT set_config('omnibus.actor', $1, true)", pqxx::params{audit_actor()});
@@ -52,17 +73,22 @@ void name_actor(pqxx::transaction_base& transaction) {
 
 void add_hold(PrivacyOptions const& options) {
   auto const until = read_moment("--until", options.until);
+  if (until && *until <= wall_clock_ms()) throw std::runtime_error("--until must be in the future");
+  if (options.all && names_somebody(options.identity))
+    throw std::runtime_error("give either --all or a person: a hold on everybody outlasts one on a person");
   with_privacy(options, [&](pqxx::transaction_base& transaction) {
     name_actor(transaction);
     auto const domain = find_tenant(transaction, options.domain);
-    std::optional<std::string> key;
-    if (!options.all) key = name_subject(subject_rules(options, domain), options.identity).key.text();
-    print_holds(options,
-                postgres::read<ShownHold>(transaction,
-                                          "INSERT INTO legal_holds (domain, subject_key, until) VALUES ($1, $2,"
-                                          " to_timestamp($3::bigint / 1000.0)) RETURNING" +
-                                              std::string{hold_columns},
-                                          pqxx::params{domain, key, until}));
+    auto keys = options.all
+                    ? std::vector<std::optional<std::string>>{std::nullopt}
+                    : keys_to_hold(transaction, domain, name_subject(subject_rules(options, domain), options.identity));
+    auto holds = postgres::read<ShownHold>(transaction,
+                                           "INSERT INTO legal_holds (domain, subject_key, until) SELECT $1, k,"
+                                           " to_timestamp($3::bigint / 1000.0) FROM unnest($2::text[]) AS k RETURNING" +
+                                               std::string{hold_columns},
+                                           pqxx::params{domain, std::move(keys), until});
+    holds.resize(1);
+    print_holds(options, holds);
   });
 }
 
@@ -71,9 +97,9 @@ void list_holds(PrivacyOptions const& options) {
     print_holds(options,
                 postgres::read<ShownHold>(
                     transaction,
-                    "SELECT" + std::string{hold_columns} +
+                    "SELECT DISTINCT ON (h.created_at, h.domain)" + std::string{hold_columns} +
                         " FROM legal_holds h WHERE released_at IS NULL AND (h.until IS NULL OR h.until > now())"
-                        " AND ($1::text IS NULL OR domain = $1) ORDER BY h.created_at, id",
+                        " AND ($1::text IS NULL OR domain = $1) ORDER BY h.created_at, h.domain, id",
                     pqxx::params{options.domain}));
   });
 }
@@ -82,12 +108,14 @@ void remove_hold(PrivacyOptions const& options) {
   auto const id = read_id("the id", options.id);
   with_privacy(options, [&](pqxx::transaction_base& transaction) {
     name_actor(transaction);
-    auto const removed = postgres::read<ShownHold>(
+    auto removed = postgres::read<ShownHold>(
         transaction,
-        "UPDATE legal_holds SET released_at = now() WHERE id = $1::uuid AND released_at IS NULL RETURNING" +
+        "UPDATE legal_holds SET released_at = now() WHERE released_at IS NULL AND (domain, created_at) ="
+        " (SELECT n.domain, n.created_at FROM legal_holds n WHERE n.id = $1::uuid) RETURNING" +
             std::string{hold_columns},
         pqxx::params{to_string(id)});
     if (removed.empty()) throw std::runtime_error("there is no such hold: omnibus gdpr hold ls shows them");
+    removed.resize(1);
     print_holds(options, removed);
   });
 }

@@ -70,8 +70,10 @@ void add_identity_options(CLI::App& command, PrivacyOptions& options) {
 
 privacy::SubjectRules subject_rules(PrivacyOptions const& options, std::string domain) {
   auto const secrets = config::load<PrivacySecrets>();
-  if (secrets.profile_key_secret.empty())
-    throw std::runtime_error("set PROFILE_KEY_SECRET to that of the gateway, by which people are recognised");
+  constexpr std::size_t shortest = 16;  // as gateway and gdpr require it: with another secret nobody is found
+  if (secrets.profile_key_secret.reveal().size() < shortest)
+    throw std::runtime_error(
+        "set PROFILE_KEY_SECRET, at least 16 bytes, to that of the gateway, by which people are recognised");
   return {std::move(domain), options.region, secrets.profile_key_secret.reveal(),
           secrets.profile_key_secret_previous.reveal()};
 }

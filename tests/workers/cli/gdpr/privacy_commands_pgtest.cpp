@@ -114,6 +114,12 @@ TEST_CASE_FIXTURE(PrivacyCommands, "holds are added, listed and removed by an ad
   setenv("PROFILE_KEY_SECRET", "a secret of sixteen bytes", 1);
   CHECK(run_tool("admin", {"gdpr", "hold", "add", "--phone", "+250788123456", "--until", "2099-01-01", "--json"}) == 0);
   CHECK(run_tool("admin", {"gdpr", "hold", "add", "--all"}) == 0);
+  // What would hold nobody, or everybody by mistake, is refused.
+  CHECK(run_tool("admin", {"gdpr", "hold", "add", "--phone", "+250788123456", "--until", "2020-01-01"}) == 1);
+  CHECK(run_tool("admin", {"gdpr", "hold", "add", "--phone", "+250788123456", "--all"}) == 1);
+  setenv("PROFILE_KEY_SECRET", "short", 1);
+  CHECK(run_tool("admin", {"gdpr", "hold", "add", "--phone", "+250788123456"}) == 1);
+  setenv("PROFILE_KEY_SECRET", "a secret of sixteen bytes", 1);
   CHECK(run_tool("admin", {"gdpr", "hold", "add"}) == 1);
   CHECK(run_tool("admin", {"gdpr", "hold", "add", "--phone", "hello"}) == 1);
   CHECK(value("SELECT count(*) FROM legal_holds WHERE subject_key IS NULL AND until IS NULL") == "1");
@@ -123,6 +129,26 @@ TEST_CASE_FIXTURE(PrivacyCommands, "holds are added, listed and removed by an ad
   CHECK(run_tool("admin", {"gdpr", "hold", "rm", id}) == 0);
   CHECK(run_tool("admin", {"gdpr", "hold", "rm", id}) == 1);
   CHECK(value("SELECT count(*) FROM legal_holds WHERE released_at IS NULL") == "1");
+}
+
+TEST_CASE_FIXTURE(PrivacyCommands,
+                  "a hold is on all keys by which retention and erasure find the person, and ends with all") {
+  setenv("PROFILE_KEY_SECRET", "a secret of sixteen bytes", 1);
+  constexpr char const* id = "00000000-0000-4000-8000-00000000000f";
+  auto const held = [&](std::string const& key) {
+    return value("SELECT hold_on('shop.example', ARRAY['" + key + "']) IS NOT NULL");
+  };
+  // Retention knows a person of the matches by their id, and a number's profile perhaps by its WhatsApp id.
+  CHECK(run_tool("admin", {"gdpr", "hold", "add", "--user", id}) == 0);
+  CHECK(held("0000000000004000800000000000000f") == "t");
+  auto const hold = value("SELECT id FROM legal_holds ORDER BY id LIMIT 1");
+  CHECK(run_tool("admin", {"gdpr", "hold", "rm", hold}) == 0);
+  CHECK(held("0000000000004000800000000000000f") == "f");
+  CHECK(value("SELECT count(*) FROM legal_holds WHERE released_at IS NULL") == "0");
+  execute("INSERT INTO profiles (id, domain, phone_number, whatsapp_user_id) VALUES ('" + std::string{id} +
+          "', 'shop.example', '+250788123456', 'RW.1A2b3C')");
+  CHECK(run_tool("admin", {"gdpr", "hold", "add", "--whatsapp", "RW.1A2b3C"}) == 0);
+  CHECK(held("0000000000004000800000000000000f") == "t");
 }
 
 TEST_CASE_FIXTURE(PrivacyCommands, "a hold that is set or lifted is in the audit log, with who did it") {
