@@ -1,6 +1,7 @@
 #include "fill.hpp"
 
 #include "bench_event.hpp"
+#include "config/config.hpp"
 #include "events/chat.hpp"
 #include "events/conversation.hpp"
 #include "events/llm.hpp"
@@ -9,6 +10,7 @@
 #include "kafka/cloud_event.hpp"
 #include "kafka/producer.hpp"
 #include "key_sequence.hpp"
+#include "sealing/sealer.hpp"
 
 #include <atomic>
 #include <memory>
@@ -18,6 +20,7 @@
 #include <thread>
 
 #include <fmt/core.h>
+#include <pqxx/pqxx>
 
 namespace omnibus::bench {
 namespace {
@@ -81,6 +84,26 @@ std::string_view type_of(Kind kind) {
   return kind == Kind::calls ? LlmCallCompleted::type : BenchEvent::type;
 }
 
+/// Seals events as the gateway does, with keys of the database and the master key of the environment.
+class DatabaseSealer {
+ public:
+  explicit DatabaseSealer(Secret const& url)
+      : connection_{url.reveal()}, sealer_{sealing::MasterKeys{config::load<sealing::MasterKeySettings>()}} {
+    sealer_.require_keys(connection_);
+  }
+  void seal(Envelope& envelope, std::string& data, std::string_view record_key) {
+    auto const plan = sealer_.plan(envelope.type, data, record_key, {});
+    if (!plan) throw std::runtime_error("the tenant's log is clear: omnibus tenant privacy shop.example --log sealed");
+    auto cipher = sealer_.at_hand(*plan);
+    if (!cipher) cipher = sealer_.take(*plan, connection_);
+    sealing::Sealer::seal(*plan, *cipher, envelope, data);
+  }
+
+ private:
+  pqxx::connection connection_;
+  sealing::Sealer sealer_;
+};
+
 /// How many records a topic holds; waits for one that was only just made to have its leaders.
 std::int64_t held(kafka::Admin const& admin, std::string const& topic) {
   for (auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds{15};;) {
@@ -132,19 +155,22 @@ std::int64_t fill(FillSettings const& settings, std::function<void(std::uint64_t
   std::mt19937_64 random{settings.seed};
   std::vector<std::string> texts;
   for (auto i = 0; i < 64; ++i) texts.push_back(make_text(settings.bytes, random));
+  std::unique_ptr<DatabaseSealer> sealer;
+  if (!settings.database_url.reveal().empty()) sealer = std::make_unique<DatabaseSealer>(settings.database_url);
   auto envelope = originate("/bench", type_of(settings.kind));
   auto const begun = std::chrono::steady_clock::now();
   for (std::uint64_t i = 0; i < settings.records; ++i) {
     if (settings.rate > 0)
       std::this_thread::sleep_until(begun + std::chrono::microseconds{i * 1'000'000 / settings.rate});
     auto const [key, number] = keys.next();
-    auto const data = settings.kind == Kind::messages ? message_of(key)
-                      : settings.kind == Kind::calls  ? call_of(key, random)
-                                                      : data_of(number, settings.bytes, texts[i % texts.size()]);
+    auto data = settings.kind == Kind::messages ? message_of(key)
+                : settings.kind == Kind::calls  ? call_of(key, random)
+                                                : data_of(number, settings.bytes, texts[i % texts.size()]);
     auto const name = settings.kind == Kind::messages
                           ? to_string(conversation_id_of("shop.example", fmt::format("visitor-{}", key)))
                           : name_of(key);
     envelope.id = fmt::format("{}-{}", settings.seed, i);
+    if (sealer) sealer->seal(envelope, data, name);
     auto const record = to_binary_record(envelope, data, settings.topic, name);
     for (;;) {
       try {

@@ -1,6 +1,8 @@
 /// Topics for the engine to be run on.
 #pragma once
 
+#include "config/types.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -33,6 +35,7 @@ struct FillSettings {
   std::string compression = "none";
   std::uint64_t rate = 0;  ///< events a second; 0: as fast as it can
   std::uint64_t seed = 1;
+  Secret database_url;  ///< messages are sealed where this database says so; none: they are not
   /// What the order check is to find: so many pairs of one key the wrong way round, events twice, and events left out.
   std::uint64_t swapped = 0;
   std::uint64_t repeated = 0;

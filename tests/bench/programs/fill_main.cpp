@@ -2,6 +2,7 @@
 #include "fill.hpp"
 #include "observability/log.hpp"
 
+#include <cstdlib>
 #include <exception>
 #include <map>
 
@@ -55,7 +56,18 @@ int main(int argc, char** argv) {
   application.add_option("--swapped", settings.swapped, "So many pairs of one key the wrong way round");
   application.add_option("--repeated", settings.repeated, "So many events twice");
   application.add_option("--omitted", settings.omitted, "So many events left out");
+  auto seals = false;
+  application.add_flag("--seal", seals,
+                       "Seal messages with the keys of the environment's DATABASE_URL, wrapped by its PII_MASTER_KEY");
   CLI11_PARSE(application, argc, argv);
+  if (seals) {
+    auto const* const url = std::getenv("DATABASE_URL");
+    if (url == nullptr || settings.kind != bench::Kind::messages) {
+      fmt::print(stderr, "--seal needs DATABASE_URL and --events messages\n");
+      return 2;
+    }
+    settings.database_url = Secret{url};
+  }
   log::configure("bench-fill", log::Level::off);
   auto const watched = isatty(STDERR_FILENO) != 0;
   std::int64_t held = 0;

@@ -20,7 +20,8 @@ from rows.measure import Failed, run_program, say  # noqa: E402
 EVENT = "omnibus.bench.recorded.v1"
 WORKER_TOPICS = [name + suffix for suffix in ("", ".dlq") for name in
                  ("chat.messages", "chat.replies", "llm.calls", "notifications.requested", "notifications.results", "delivery.receipts",
-                  "people", "match.requests", "match.results", "agent.turns", "conversations.completed", "ops.ticks")]
+                  "people", "match.requests", "match.results", "agent.turns", "conversations.completed", "gdpr.requests", "gdpr.audit",
+                  "ops.ticks")]
 EMBEDDED_PARTITIONS = 256
 EMBEDDED_CALLS = 48  # partitions of llm.calls on the embedded broker, of which each holds 5 MiB
 
@@ -68,7 +69,7 @@ class Stage:
         say("setting up and building the release preset")
         log = self.folder / "build.log"
         self.build.mkdir(parents=True, exist_ok=True)
-        targets = ["bench_engine", "bench_fill", "bench_limit", "bench_responder", "omnibus"]
+        targets = ["bench_engine", "bench_fill", "bench_limit", "bench_responder", "bench_sealing", "omnibus"]
         targets += [f"omnibus-{name}" for name in (ROOT / "workers/list.txt").read_text().split()]
         environment = {**os.environ, "CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
         with open(self.build / ".lock", "w") as lock, open(log, "wb") as output:
