@@ -64,7 +64,7 @@ class Person:
 class GdprTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.stack = Stack()
+        cls.stack = Stack("apache")  # whose ends and timestamps count; other suites erase on the embedded broker
         cls.addClassCleanup(cls.stack.close)
         cls.stack.add_tenant(SHOP)
         cls.simulator = cls.stack.start_simulator(latency=1, latency_jitter=0, send_latency=1)

@@ -117,6 +117,7 @@ class SealingTest(unittest.TestCase):
                     self.assertEqual((record.json["domain"], record.json["session_id"]), (SHOP, session))
                 schema = ROOT / "schemas" / (record.headers["ce_type"].removeprefix("omnibus.") + ".json")
                 Draft202012Validator(json.loads(schema.read_text()), format_checker=FormatChecker()).validate(record.json)
+        self.assertRegex(self.omnibus("lag", "--group", "omnibus-chat"), r"chat\.messages")
 
     def test_a_clear_tenant_stays_readable_beside_it(self):
         _, conversation, _ = self.chat_once(BANK)
