@@ -19,7 +19,7 @@ class Gathered {
  public:
   /// `Write` is a function `std::vector<Result>(pqxx::transaction_base&, std::vector<Item> const&)` that writes items
   /// in one statement and returns a result for each, in their order. Then `then(Result)` is called; it may
-  /// publish. Objects that it refers to must live until the transaction ends.
+  /// publish, and add what is to be written after this. Objects that it refers to must live until the transaction ends.
   template <auto Write, class Item, class Then>
   void add(Item item, Then then) {
     using Mine = Rows<Write, Item>;
@@ -32,7 +32,8 @@ class Gathered {
 
   /// Writes the collected items. @throws what the writes throw.
   void write(pqxx::transaction_base& transaction) {
-    for (auto& [type, statement] : std::exchange(statements_, {})) statement->write(transaction);
+    while (!statements_.empty())
+      for (auto& [type, statement] : std::exchange(statements_, {})) statement->write(transaction);
   }
 
  private:
