@@ -138,6 +138,12 @@ Task<bool> Model::commit_with_answer(Context& context, Turn turn, RecordedAnswer
   co_return co_await std::move(committing);
 }
 
+Task<bool> Model::commit_with_answer(Context& context, std::optional<UnrecordedAnswer> const& unrecorded,
+                                     std::function<void(UnitOfWork&)> work) {
+  return unrecorded ? commit_with_answer(context, unrecorded->turn, unrecorded->answer, std::move(work))
+                    : context.commit(std::move(work));
+}
+
 Task<> Model::complete(Context& context, Turn const& turn, llm::ChatRequest request, llm::DeltaSink sink,
                        RecordedAnswer& answer) {
   request.model = settings_.llm_model;

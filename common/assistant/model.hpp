@@ -23,14 +23,6 @@
 
 namespace omnibus::assistant {
 
-/// The tenant, conversation and step for which a model is asked.
-struct Turn {
-  std::string domain;
-  Uuid conversation;      ///< also the key of the events about its calls
-  std::string step = {};  ///< distinguishes the answers of one event; empty when it takes one
-  bool follows = false;   ///< whether an answer to the same event came before
-};
-
 /// Owns the connection to the model. Use it on the event loop only.
 class Model {
  public:
@@ -54,6 +46,14 @@ class Model {
   /// is recorded alone, and kept for the next attempt. @return and @throws as Context::commit().
   Task<bool> commit_with_answer(Context& context, Turn turn, RecordedAnswer const& answer,
                                 std::function<void(UnitOfWork&)> work);
+  /// The same for what ask_for() left to be recorded, which must live until then; if it left nothing, commits `work`
+  /// alone.
+  Task<bool> commit_with_answer(Context& context, std::optional<UnrecordedAnswer> const& unrecorded,
+                                std::function<void(UnitOfWork&)> work);
+  /// Records an answer in the unit of commit_with_answer().
+  void record_answer(UnitOfWork& unit, Uuid const& event_key, UnrecordedAnswer const& unrecorded) {
+    answers_->record(unit, event_key, unrecorded.turn.step, unrecorded.answer);
+  }
 
   /// Asks for a structured answer. What is unambiguous is accepted (see read_structured); otherwise the model is asked
   /// once more, with what was wrong, at most 500 characters of its first answer, and twice the longest answer if the
@@ -111,12 +111,18 @@ class Model {
   /// As ask_for(), with a function that reads the answer's document.
   Task<Asked> ask_for_document(Context& context, Turn turn, StructuredQuestion question, AnswerForm const& form,
                                ReadDocument const& read);
+  /// The answer to one of the two questions.
+  struct FoundAnswer {
+    RecordedAnswer answer;
+    bool is_recorded = true;
+  };
   /// One of the two questions: its recorded answer, or a new one. Nothing when it is not asked, then `asked` says why.
+  /// @param looked_up what was found of it before, if it was looked for
   /// @param asked gets what it took, and the model. @throws llm::LlmError when no model answers, and Failure to retry.
-  Task<std::optional<RecordedAnswer>> find_or_ask(Context& context, Turn const& turn,
-                                                  StructuredQuestion const& question, llm::ChatRequest request,
-                                                  Asked& asked);
-  Task<RecordedAnswer> ask_and_record(Context& context, Turn const& turn, llm::ChatRequest request, Asked& asked);
+  Task<std::optional<FoundAnswer>> find_or_ask(Context& context, Turn const& turn, StructuredQuestion const& question,
+                                               std::optional<LookedUpAnswer> looked_up, llm::ChatRequest request,
+                                               Asked& asked);
+  Task<RecordedAnswer> ask_once(Context& context, Turn const& turn, llm::ChatRequest request, Asked& asked);
   /// The most that a call can take.
   PlannedCall plan(llm::ChatRequest const& request) const;
   /// Decides what follows when no model answered a structured question. @throws Failure to retry.

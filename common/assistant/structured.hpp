@@ -13,6 +13,7 @@
 #pragma once
 
 #include "assistant/answer_form.hpp"
+#include "assistant/recorded_answer.hpp"
 #include "assistant/spent.hpp"
 #include "handler/failure.hpp"
 #include "json/decode.hpp"
@@ -28,11 +29,30 @@
 
 namespace omnibus::assistant {
 
+/// The tenant, conversation and step for which a model is asked.
+struct Turn {
+  std::string domain;
+  Uuid conversation;      ///< also the key of the events about its calls
+  std::string step = {};  ///< distinguishes the answers of one event; empty when it takes one
+  bool follows = false;   ///< whether an answer to the same event came before
+};
+
 /// The most that one call can take.
 struct PlannedCall {
   std::int64_t prompt_tokens = 0;  ///< our estimate
   std::int64_t max_tokens = 0;     ///< its longest answer
   std::int64_t cost_nano_usd = 0;  ///< by the price of the dearer of the two models; 0 when neither has one
+};
+
+/// What a handler found that looked for the answer to its question, together with what else it read.
+struct LookedUpAnswer {
+  std::optional<RecordedAnswer> recorded;
+};
+
+/// A usable answer that is to be recorded with what comes of it.
+struct UnrecordedAnswer {
+  Turn turn;
+  RecordedAnswer answer;
 };
 
 /// A question that wants a structured answer.
@@ -42,6 +62,9 @@ struct StructuredQuestion {
   /// Whether a call may be made, such as within a limit of money: called before each question that is not answered yet,
   /// with what the questions before it took. May be empty.
   std::function<bool(PlannedCall const& call, Spent const& before)> allows = {};
+  std::optional<LookedUpAnswer> looked_up = {};  ///< without it, a recorded answer is looked for
+  /// Whether a usable answer is left in Asked::unrecorded, to be committed with what comes of it.
+  bool records_later = false;
 };
 
 /// What came of a structured question.
@@ -63,6 +86,7 @@ struct Asked {
   std::string detail = {};  ///< why there is no answer. Safe to log and store: it has no text of prompt or answer
   std::string model = {};   ///< the one that answered last; empty when none did
   Spent spent = {};         ///< of all questions, also of earlier attempts whose answers were recorded
+  std::optional<UnrecordedAnswer> unrecorded = {};  ///< if it is to be recorded later and was not before
 
   /// @throws Failure (permanent) without an answer: class `model_output` when it is unusable or refused, else
   /// `model_failed`.

@@ -85,12 +85,13 @@ Task<Asked> Model::ask_for_document(Context& context, Turn turn, StructuredQuest
   request.response_format = form.response_format();
   request.max_tokens = question.max_tokens > 0 ? question.max_tokens : settings_.llm_max_tokens;
   std::string wrong;  // with the first answer
+  auto looked_up = std::move(question.looked_up);
   for (auto is_second = false;; is_second = true) {
     if (is_second) turn = second(std::move(turn));
-    std::optional<RecordedAnswer> answer;
+    std::optional<FoundAnswer> found;
     try {
-      auto asking = find_or_ask(context, turn, question, request, asked);
-      answer = co_await std::move(asking);
+      auto asking = find_or_ask(context, turn, question, std::exchange(looked_up, std::nullopt), request, asked);
+      found = co_await std::move(asking);
     } catch (llm::LlmError const& error) {
       asked.fate = fate_after(error);
       asked.detail = to_string(error.kind());
@@ -100,8 +101,16 @@ Task<Asked> Model::ask_for_document(Context& context, Turn turn, StructuredQuest
         asked.detail = wrong;
       }
     }
-    if (!answer) co_return asked;
-    auto text = read_structured(finish_reason(*answer), answer->text, form.shape(), read);
+    if (!found) co_return asked;
+    auto& [answer, is_recorded] = *found;
+    auto text = read_structured(finish_reason(answer), answer.text, form.shape(), read);
+    if (!is_recorded && text.wrong.empty() && question.records_later) {
+      asked.unrecorded = UnrecordedAnswer{turn, std::move(answer)};
+    } else if (!is_recorded) {
+      auto recording = record(context, turn, answer);
+      co_await std::move(recording);
+      looked_up.emplace();  // before this question was answered, none followed it
+    }
     if (text.wrong.empty()) {
       asked.fate = AnswerFate::answered;
       co_return asked;
@@ -111,36 +120,43 @@ Task<Asked> Model::ask_for_document(Context& context, Turn turn, StructuredQuest
     if (text.refused || is_second) co_return asked;
     log::info(context.log_fields(), "a model's answer cannot be used, and is asked for once more",
               {{"form", form.name()}, {"reason", text.wrong}});
-    ask_again(request, answer->text, text);
+    ask_again(request, answer.text, text);
     wrong = std::move(text.wrong);
   }
 }
 
-Task<std::optional<RecordedAnswer>> Model::find_or_ask(Context& context, Turn const& turn,
-                                                       StructuredQuestion const& question, llm::ChatRequest request,
-                                                       Asked& asked) {
-  auto finding = find_answer(context, turn.step);
-  auto answer = co_await std::move(finding);
-  if (!answer && context.replaying()) {
+Task<std::optional<Model::FoundAnswer>> Model::find_or_ask(Context& context, Turn const& turn,
+                                                           StructuredQuestion const& question,
+                                                           std::optional<LookedUpAnswer> looked_up,
+                                                           llm::ChatRequest request, Asked& asked) {
+  if (!looked_up) {
+    auto finding = find_answer(context, turn.step);
+    auto recorded = co_await std::move(finding);
+    looked_up = LookedUpAnswer{std::move(recorded)};
+  }
+  std::optional<FoundAnswer> found;
+  if (looked_up->recorded) found = FoundAnswer{*std::move(looked_up->recorded)};
+  if (!found && context.replaying()) {
     asked.fate = AnswerFate::unanswered;
     asked.detail = "nothing is asked in a replay";
-    co_return answer;
+    co_return found;
   }
-  if (!answer && question.allows && !question.allows(plan(request), asked.spent)) {
+  if (!found && question.allows && !question.allows(plan(request), asked.spent)) {
     asked.fate = AnswerFate::denied;
     asked.detail = "the call was not allowed";
-    co_return answer;
+    co_return found;
   }
-  if (!answer) {
-    auto asking = ask_and_record(context, turn, std::move(request), asked);
-    answer = co_await std::move(asking);
+  if (!found) {
+    auto asking = ask_once(context, turn, std::move(request), asked);
+    auto answer = co_await std::move(asking);
+    found = FoundAnswer{std::move(answer), false};
   }
-  add_calls(asked.spent, *answer);
-  asked.model = answer->model;
-  co_return answer;
+  add_calls(asked.spent, found->answer);
+  asked.model = found->answer.model;
+  co_return found;
 }
 
-Task<RecordedAnswer> Model::ask_and_record(Context& context, Turn const& turn, llm::ChatRequest request, Asked& asked) {
+Task<RecordedAnswer> Model::ask_once(Context& context, Turn const& turn, llm::ChatRequest request, Asked& asked) {
   RecordedAnswer answer;
   try {
     auto asking = complete(context, turn, std::move(request), {}, answer);
@@ -153,8 +169,6 @@ Task<RecordedAnswer> Model::ask_and_record(Context& context, Turn const& turn, l
       throw;
     }
   }
-  auto recording = record(context, turn, answer);
-  co_await std::move(recording);
   co_return answer;
 }
 

@@ -1,4 +1,5 @@
 #include "assistant/structured.hpp"
+#include "events/llm.hpp"
 #include "events/tick.hpp"
 #include "tests/common/assistant/fake_answers.hpp"
 
@@ -47,11 +48,16 @@ struct Judging {
 
   Task<> handle(Context& context, TickMonitor const&) {
     assistant::StructuredQuestion question{{{"system", "Judge."}, {"user", "These two."}}, max_tokens, allows};
+    question.looked_up = looked_up;
+    question.records_later = records_later;
     auto asking = model->ask_for<Judgement>(context, {"shop.example", Uuid{}, step}, std::move(question), check,
                                             judgement_form());
     result = co_await std::move(asking);
     if (after) after();
-    auto committing = context.commit([&](UnitOfWork&) { result.check(); });
+    auto committing = model->commit_with_answer(context, result.unrecorded, [&](UnitOfWork& unit) {
+      if (result.unrecorded) model->record_answer(unit, context.event_key(), *result.unrecorded);
+      result.check();
+    });
     co_await std::move(committing);
   }
 
@@ -61,6 +67,8 @@ struct Judging {
   std::function<bool(assistant::PlannedCall const&, assistant::Spent const&)> allows;
   std::function<std::optional<InvalidField>(Judgement const&)> check;
   std::function<void()> after;
+  std::optional<assistant::LookedUpAnswer> looked_up;
+  bool records_later = false;
   Structured<Judgement> result;
 };
 
@@ -381,4 +389,77 @@ TEST_CASE("in a replay a recorded answer is used and no model is asked") {
   bench.context.come_again();
   CHECK(bench.judging.result.fate == AnswerFate::unanswered);
   CHECK(bench.model.asked() == 1);
+}
+
+TEST_CASE("a usable answer may be recorded together with what comes of it") {
+  Bench bench;
+  bench.judging.records_later = true;
+  bench.say(right);
+  CHECK(bench.tick() == FakeContext::Kind::handled);
+  CHECK(bench.context.commits() == 1);
+  CHECK(bench.model.answers.size() == 1);
+  CHECK(bench.context.published<LlmCallCompleted>().size() == 1);
+}
+
+TEST_CASE("an answer that was to be recorded with what comes of it is recorded alone if that fails") {
+  Bench bench;
+  bench.judging.records_later = true;
+  bench.say(right);
+  bench.context.fail_next_commit(Failure::outage("the database is away"));
+  CHECK(bench.tick() == FakeContext::Kind::outage);
+  CHECK(bench.model.answers.size() == 1);
+  CHECK(bench.context.published<LlmCallCompleted>().size() == 1);
+  CHECK(bench.context.try_again() == FakeContext::Kind::handled);
+  CHECK(bench.judging.result.value().score == 0.7);
+  CHECK(bench.model.asked() == 1);
+  CHECK(bench.context.published<LlmCallCompleted>().size() == 1);
+}
+
+TEST_CASE("an answer that cannot be used is recorded before the model is asked once more") {
+  Bench bench;
+  bench.judging.records_later = true;
+  bench.say("Not JSON.");
+  bench.model.script.on_asked = [&] {
+    if (bench.model.asked() == 2) CHECK(bench.model.answers.size() == 1);
+  };
+  SUBCASE("and the second one with what comes of it") {
+    bench.say(right);
+    CHECK(bench.tick() == FakeContext::Kind::handled);
+    CHECK(bench.context.commits() == 2);
+  }
+  SUBCASE("and the second one, too, if it is no better") {
+    bench.say("Nor this.");
+    CHECK(bench.tick().error_class == "model_output");
+  }
+  CHECK(bench.model.answers.size() == 2);
+  CHECK(bench.model.asked() == 2);
+}
+
+TEST_CASE("an answer that was looked up is not looked for again") {
+  Bench bench;
+  bench.say(right);
+  REQUIRE(bench.tick() == FakeContext::Kind::handled);
+  auto const recorded = bench.model.answers.begin()->second;
+  SUBCASE("and is used") {
+    bench.judging.looked_up = assistant::LookedUpAnswer{recorded};
+    bench.model.answers.clear();
+    CHECK(bench.context.come_again() == FakeContext::Kind::handled);
+    CHECK(bench.model.asked() == 1);
+    CHECK(bench.judging.result.value().score == 0.7);
+  }
+  SUBCASE("and if there was none, the model is asked") {
+    bench.judging.looked_up.emplace();
+    bench.say(right);
+    CHECK(bench.context.come_again() == FakeContext::Kind::handled);
+    CHECK(bench.model.asked() == 2);
+  }
+  SUBCASE("but the one to the second question is") {
+    auto first = recorded;
+    first.text = "Not JSON.";
+    bench.judging.looked_up = assistant::LookedUpAnswer{first};
+    auto const event = bench.model.answers.begin()->first.first;
+    bench.model.answers[{event, assistant::request_key(event, "judge-again")}] = recorded;
+    CHECK(bench.context.come_again() == FakeContext::Kind::handled);
+    CHECK(bench.model.asked() == 1);
+  }
 }
