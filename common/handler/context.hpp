@@ -122,6 +122,13 @@ class Context {
     return reads().template read<Read>(std::move(item));
   }
 
+  /// Writes `item` at once, together with what other events write at the same time, and without an inbox row: for rows
+  /// that are the same whoever writes them and however often, such as that work has begun.
+  template <auto Write, class Item>
+  auto note_together(Item item) {
+    return reads().template read<Write>(std::move(item));
+  }
+
   /// Runs `query(pqxx::connection&)` on the pool and returns its result. Only for reading: writes are not protected
   /// against repetition.
   template <class Query>

@@ -2,6 +2,7 @@
 
 #include "observability/metrics.hpp"
 #include "postgres/column.hpp"
+#include "postgres/prepared.hpp"
 
 #include <chrono>
 #include <utility>
@@ -28,8 +29,8 @@ struct LogRow {
   std::string notes = "{}";
 };
 
-// An event may name a tenant that is none.
-constexpr auto start_statement = R"(
+// An event may name a tenant that is none. The row is the same whoever writes it, so that it needs no inbox row.
+constexpr postgres::Prepared start_work{"start_work", R"(
   INSERT INTO omniscient_processing_logs (process_type, event_id, domain, action, target_id, target_type, metadata)
   SELECT r.process, r.event_id, t.domain, r.action, r.target, r.target_type,
          jsonb_strip_nulls(jsonb_build_object('actor', r.actor))
@@ -37,7 +38,7 @@ constexpr auto start_statement = R"(
     AS r (process, event_id, domain, action, target, target_type, actor)
   JOIN tenants t ON t.domain = r.domain
   ORDER BY r.event_id
-  ON CONFLICT DO NOTHING)";
+  ON CONFLICT DO NOTHING)"};
 
 // Inserts where no row was started, so that work that needs no checkpoint has its row, too; its time is not known. Of
 // several ends of one event the last counts.
@@ -70,8 +71,9 @@ pqxx::params columns_of(std::vector<LogRow> const& rows) {
           column(rows, [](LogRow const& row) { return text_of(row.work.actor); })};
 }
 
-std::vector<std::monostate> write_starts(pqxx::transaction_base& transaction, std::vector<LogRow> const& rows) {
-  transaction.exec(start_statement, columns_of(rows));
+std::vector<std::monostate> write_starts(pqxx::connection& connection, std::vector<LogRow> const& rows) {
+  pqxx::nontransaction statement{connection};
+  postgres::run_prepared(statement, start_work, columns_of(rows));
   return std::vector<std::monostate>(rows.size());
 }
 
@@ -106,9 +108,7 @@ void end(UnitOfWork& unit, Context& context, LoggedWork const& work, std::string
 
 Task<> start(Context& context, LoggedWork work) {
   if (context.replaying()) co_return;
-  auto const row = row_of(context, std::move(work));
-  auto starting = context.checkpoint(
-      "started", [&](UnitOfWork& unit) { unit.write_together<write_starts>(row, [](std::monostate) {}); });
+  auto starting = context.note_together<write_starts>(row_of(context, std::move(work)));
   co_await std::move(starting);
 }
 

@@ -29,8 +29,8 @@ struct LoggedCost {
   std::string cost_usd = "0";  ///< a decimal
 };
 
-/// Writes the row of the context's event, `started`, in a checkpoint, unless there is one. Call it before the slow
-/// work; use it on the event loop. A replay writes nothing here, nor below.
+/// Writes the row of the context's event, `started`, and commits it at once, unless there is one. Call it before the
+/// slow work; use it on the event loop. A replay writes nothing here, nor below.
 Task<> start(Context& context, LoggedWork work);
 
 /// Ends the row in the transaction of the effect. @param notes a JSON object of ids and counts
