@@ -41,6 +41,25 @@ void publish_end(UnitOfWork& unit, std::string const& domain, Uuid const& match_
                to_string(match_id));
 }
 
+/// @throws Failure (permanent) when the conversation cannot begin.
+void publish_beginning(UnitOfWork& unit, AgentConversationRequested const& event, Beginning beginning) {
+  switch (beginning) {
+    case Beginning::begun:
+      return unit.publish(AgentTurnRequested{event.domain, event.conversation_id, event.match_id, 1},
+                          to_string(event.conversation_id));
+    case Beginning::erased:
+      return publish_end(unit, event.domain, event.match_id, event.conversation_id, StopReason::erased, 0);
+    case Beginning::unknown_tenant:
+      throw Failure::permanent("domain is no tenant", "unknown_tenant");
+    case Beginning::inactive_tenant:
+      throw Failure::permanent("the tenant is not active", "inactive_tenant");
+    case Beginning::unknown_match:
+      throw Failure::permanent("there is no such match", "unknown_match");
+    case Beginning::not_open:
+      throw Failure::permanent("the match is not active, or has a conversation", "illegal_transition");
+  }
+}
+
 /// A conversation that cannot be held for this failure of its event.
 ConversationEnd end_of(Failure const& failure) {
   auto const reason = failure.error_class() == "inactive_tenant" ? StopReason::withdrawn : StopReason::model_failed;
@@ -74,24 +93,10 @@ Task<> ConversationHandler::handle(Context& context, AgentConversationRequested 
       beginning = store_->begin_again(unit, event, context.event_key());
       return;
     }
-    beginning = store_->begin(unit, event);
-    switch (beginning) {
-      case Beginning::begun:
-        unit.publish(AgentTurnRequested{event.domain, event.conversation_id, event.match_id, 1},
-                     to_string(event.conversation_id));
-        break;
-      case Beginning::erased:
-        publish_end(unit, event.domain, event.match_id, event.conversation_id, StopReason::erased, 0);
-        break;
-      case Beginning::unknown_tenant:
-        throw Failure::permanent("domain is no tenant", "unknown_tenant");
-      case Beginning::inactive_tenant:
-        throw Failure::permanent("the tenant is not active", "inactive_tenant");
-      case Beginning::unknown_match:
-        throw Failure::permanent("there is no such match", "unknown_match");
-      case Beginning::not_open:
-        throw Failure::permanent("the match is not active, or has a conversation", "illegal_transition");
-    }
+    store_->begin(unit, event, [&](Beginning became) {
+      beginning = became;
+      publish_beginning(unit, event, became);
+    });
     store_->log_end(unit, context, work_of(event), {});
   });
   auto const first = co_await std::move(committing);
@@ -120,6 +125,8 @@ Task<> ConversationHandler::handle(Context& context, AgentTurnRequested const& e
   }
   auto const match_id = open.match_id;
   Result result;
+  result.turn.conversation_id = event.conversation_id;
+  result.turn.turn_number = event.turn_number;
   if (!context.replaying()) {
     if (is_next && !open.tenant_active) throw Failure::permanent("the tenant is not active", "inactive_tenant");
     result.end = end_before(event, open);
@@ -129,7 +136,7 @@ Task<> ConversationHandler::handle(Context& context, AgentTurnRequested const& e
     co_await std::move(starting);
     auto asking = ask(context, event, std::move(open), settings_.conversation_history_tokens);
     result = co_await std::move(asking);
-    if (!result.turn && context.replaying()) co_return context.pass_over("no recorded answer");
+    if (result.end && context.replaying()) co_return context.pass_over("no recorded answer");
   }
   auto settling = settle(context, event, match_id, result);
   auto const first = co_await std::move(settling);
@@ -154,10 +161,14 @@ Task<ConversationHandler::Result> ConversationHandler::ask(Context& context, Age
   auto const totals = open.totals;
   Speaker const own{role_of(event.turn_number), std::move(open.own_handle)};
   Speaker const other{role_of(event.turn_number + 1), std::move(open.other_handle)};
-  NewTurn turn{event.conversation_id, event.turn_number, open.speaker_id, own.role, {}, false, {}, {}};
+  Result result;
+  auto& turn = result.turn;
+  turn = {event.conversation_id, event.turn_number, open.speaker_id, own.role};
   std::optional<StopReason> exceeded;
   assistant::StructuredQuestion question;
   question.max_tokens = settings_.conversation_turn_tokens;
+  question.looked_up = std::move(open.answer);
+  question.records_later = true;
   question.allows = [&](assistant::PlannedCall const& call, assistant::Spent const& before) {
     exceeded = limit_before(limits, totals, before, call);
     return !exceeded;
@@ -176,10 +187,11 @@ Task<ConversationHandler::Result> ConversationHandler::ask(Context& context, Age
   open = {};  // many turns wait for the model at once: hold only what they still need
 
   auto asking = model_->ask_for<TurnAnswer>(
-      context, {event.domain, event.conversation_id, "turn"}, std::move(question),
+      context, {event.domain, event.conversation_id, std::string{turn_step}}, std::move(question),
       [&](TurnAnswer const& answer) -> std::optional<InvalidField> {
         if (auto invalid = take_extents(answer, turn.insights)) return invalid;
-        if (is_visible(own_words(answer.message, own, other))) return std::nullopt;
+        turn.message = own_words(answer.message, own, other);
+        if (is_visible(turn.message)) return std::nullopt;
         return InvalidField{"message", "has no words of the speaker's own"};
       },
       turn_form(turn.insights));
@@ -192,15 +204,13 @@ Task<ConversationHandler::Result> ConversationHandler::ask(Context& context, Age
     auto asking_again = ask(context, event, std::move(again), shorter);
     co_return co_await std::move(asking_again);
   }
-  Result result;
-  result.spent = asked.spent;
-  result.model = asked.model;
+  if (asked.fate != AnswerFate::answered) turn.message.clear();
+  turn.spent = asked.spent;
+  turn.model = asked.model;
+  result.unrecorded = std::move(asked.unrecorded);
   switch (asked.fate) {
     case AnswerFate::answered:
-      turn.message = own_words(asked.answer->message, own, other);
       turn.wants_to_end = asked.answer->end;
-      turn.spent = asked.spent;
-      result.turn = std::move(turn);
       break;
     case AnswerFate::denied:
       result.end = ConversationEnd{exceeded.value(), {}};
@@ -219,7 +229,8 @@ Task<ConversationHandler::Result> ConversationHandler::ask(Context& context, Age
 
 Task<bool> ConversationHandler::settle(Context& context, AgentTurnRequested const& event, Uuid const& match_id,
                                        Result const& result) {
-  auto committing = context.commit([&](UnitOfWork& unit) {
+  auto const store = [&](UnitOfWork& unit) {
+    if (result.unrecorded) model_->record_answer(unit, context.event_key(), *result.unrecorded);
     store_result(unit, context, event, match_id, result);
     auto const failed =
         result.end && (result.end->reason == StopReason::model_failed || result.end->reason == StopReason::refused);
@@ -227,32 +238,32 @@ Task<bool> ConversationHandler::settle(Context& context, AgentTurnRequested cons
       store_->log_failure(unit, context, work_of(event),
                           Failure::permanent(result.end->error, std::string{to_string(result.end->reason)}));
     else
-      store_->log_end(unit, context, work_of(event), result.spent);
-  });
+      store_->log_end(unit, context, work_of(event), result.turn.spent);
+  };
+  auto committing = model_->commit_with_answer(context, result.unrecorded, store);
   co_return co_await std::move(committing);
 }
 
 void ConversationHandler::store_result(UnitOfWork& unit, Context& context, AgentTurnRequested const& event,
                                        Uuid const& match_id, Result const& result) {
-  auto const& id = event.conversation_id;
-  auto turns = store_->lock(unit, id);
-  if (!turns) {
-    if (store_->was_erased(unit, id)) publish_end(unit, event.domain, match_id, id, StopReason::erased, 0);
-    return;
-  }
-  if (std::ssize(*turns) + 1 != event.turn_number) return;  // stored by another request for the same turn
-  auto end = result.end;
-  if (result.turn) {
-    if (!store_->append(unit, context.event_key(), *result.turn)) return;
-    turns->push_back({result.turn->message, result.turn->wants_to_end});
-    unit.publish(AgentTurnCompleted{event.domain, id, event.turn_number, result.turn->speaker_role}, to_string(id));
-    if (auto const stop = stop_after(*turns, static_cast<std::size_t>(settings_.conversation_max_turns)))
-      end = ConversationEnd{*stop, {}};
-  }
-  store_->add_totals(unit, id, result.spent, result.model);
-  if (!end) return unit.publish(AgentTurnRequested{event.domain, id, match_id, event.turn_number + 1}, to_string(id));
-  store_->end(unit, id, *end);
-  publish_end(unit, event.domain, match_id, id, end->reason, turns->size());
+  // By value: an event that is given up is gone when its turn is stored.
+  auto publish = [this, &unit, match_id, domain = event.domain, turn = result.turn,
+                  end = result.end](StoredTurn stored) mutable {
+    auto const& id = turn.conversation_id;
+    if (stored.storage == TurnStorage::erased) publish_end(unit, domain, match_id, id, StopReason::erased, 0);
+    if (stored.storage != TurnStorage::stored) return;
+    auto& turns = stored.earlier;
+    if (!turn.message.empty()) {
+      turns.push_back({std::move(turn.message), turn.wants_to_end});
+      unit.publish(AgentTurnCompleted{domain, id, turn.turn_number, turn.speaker_role}, to_string(id));
+      if (auto const stop = stop_after(turns, static_cast<std::size_t>(settings_.conversation_max_turns)))
+        end = ConversationEnd{*stop, {}};
+    }
+    if (!end) return unit.publish(AgentTurnRequested{domain, id, match_id, turn.turn_number + 1}, to_string(id));
+    store_->end(unit, id, *end);
+    publish_end(unit, domain, match_id, id, end->reason, turns.size());
+  };
+  store_->store_turn(unit, context.event_key(), result.turn, std::move(publish));
 }
 
 void ConversationHandler::gave_up(Context& context, AgentConversationRequested const& event, Failure const& failure,
@@ -271,6 +282,8 @@ void ConversationHandler::gave_up(Context& context, AgentTurnRequested const& ev
   store_->log_failure(unit, context, work_of(event), failure);
   if (is_misplaced(failure)) return;
   Result result;
+  result.turn.conversation_id = event.conversation_id;
+  result.turn.turn_number = event.turn_number;
   result.end = end_of(failure);
   store_result(unit, context, event, event.match_id, result);
 }

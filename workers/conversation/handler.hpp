@@ -42,10 +42,9 @@ class ConversationHandler {
  private:
   /// What came of a turn: a message to store, or why the conversation ends without one.
   struct Result {
-    std::optional<NewTurn> turn = {};
+    NewTurn turn = {};
     std::optional<ConversationEnd> end = {};
-    assistant::Spent spent = {};
-    std::string model = {};
+    std::optional<assistant::UnrecordedAnswer> unrecorded = {};
   };
 
   /// Why the conversation ends before the turn is asked for, if it does.

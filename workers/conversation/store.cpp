@@ -1,5 +1,6 @@
 #include "workers/conversation/store.hpp"
 
+#include "assistant/recorded_answer.hpp"
 #include "json/decode.hpp"
 #include "postgres/column.hpp"
 #include "postgres/prepared.hpp"
@@ -7,6 +8,7 @@
 
 #include <stdexcept>
 #include <utility>
+#include <variant>
 
 #include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
@@ -40,9 +42,10 @@ constexpr postgres::Prepared open_conversations{"open_conversations", R"(
           FROM (SELECT turn_number, speaker_role, message,
                        sum(octet_length(message)) OVER (ORDER BY turn_number DESC) AS bytes
                 FROM omniscient_turns WHERE conversation_id = c.id AND turn_number < a.turn_number) AS t
-          WHERE t.bytes <= 4 * a.history_tokens OR t.turn_number = a.turn_number - 1)::text AS history
-  FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
-    AS a (domain, conversation_id, turn_number, history_tokens, ordinal)
+          WHERE t.bytes <= 4 * a.history_tokens OR t.turn_number = a.turn_number - 1)::text AS history,
+         (SELECT response::text FROM pipeline.llm_responses WHERE request_key = a.request_key) AS answer
+  FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[]) WITH ORDINALITY
+    AS a (domain, conversation_id, turn_number, history_tokens, request_key, ordinal)
   LEFT JOIN LATERAL (
     SELECT * FROM omniscient_conversations WHERE id = a.conversation_id AND domain = a.domain LIMIT 1) AS c ON true
   LEFT JOIN LATERAL (SELECT * FROM omniscient_matches WHERE id = c.match_id LIMIT 1) AS m ON true
@@ -68,10 +71,11 @@ struct OpenConversationRow {
   std::optional<bool> may_go_on;
   std::optional<std::string> story;
   std::string insights, history;
+  std::optional<std::string> answer;
 };
 BOOST_DESCRIBE_STRUCT(OpenConversationRow, (),
                       (tenant_status, erased, status, match_id, tokens, cost_nano_usd, age_ms, turns, speaker_id,
-                       own_handle, other_handle, may_go_on, story, insights, history))
+                       own_handle, other_handle, may_go_on, story, insights, history, answer))
 
 /// A turn that is to be opened.
 struct AgentTurnKey {
@@ -79,6 +83,7 @@ struct AgentTurnKey {
   Uuid conversation_id{};
   std::int64_t turn_number = 0;
   std::int64_t history_tokens = 0;
+  Uuid request_key{};
 };
 
 std::vector<OpenConversationRow> read_agent_turns(pqxx::connection& connection,
@@ -90,7 +95,8 @@ std::vector<OpenConversationRow> read_agent_turns(pqxx::connection& connection,
                              {column(turns, [](AgentTurnKey const& turn) { return turn.domain; }),
                               column(turns, [](AgentTurnKey const& turn) { return to_string(turn.conversation_id); }),
                               column(turns, [](AgentTurnKey const& turn) { return turn.turn_number; }),
-                              column(turns, [](AgentTurnKey const& turn) { return turn.history_tokens; })}));
+                              column(turns, [](AgentTurnKey const& turn) { return turn.history_tokens; }),
+                              column(turns, [](AgentTurnKey const& turn) { return to_string(turn.request_key); })}));
 }
 
 struct InsightList {
@@ -111,8 +117,9 @@ T written(std::string const& text) {
   return *std::move(decoded);
 }
 
-AgentTurnKey key_of(AgentTurnRequested const& event, std::int32_t history_tokens) {
-  return {event.domain, event.conversation_id, event.turn_number, history_tokens};
+AgentTurnKey key_of(AgentTurnRequested const& event, Uuid const& event_key, std::int32_t history_tokens) {
+  return {event.domain, event.conversation_id, event.turn_number, history_tokens,
+          assistant::request_key(event_key, turn_step)};
 }
 
 /// @throws Failure (permanent) for an unknown tenant.
@@ -137,6 +144,11 @@ OpenConversation opened(OpenConversationRow row, AgentTurnRequested const& event
   if (row.story) open.story = written<Story>(*row.story);
   open.insights = written<InsightList>(row.insights).insights;
   open.history = written<TurnList>(row.history).turns;
+  open.answer.emplace();
+  if (row.answer) {
+    if (auto recorded = json::decode<assistant::RecordedAnswer>(*row.answer))
+      open.answer->recorded = *std::move(recorded);
+  }
   return open;
 }
 
@@ -183,30 +195,107 @@ std::optional<std::string> unless_empty(std::string const& text) {
   return text.empty() ? std::nullopt : std::optional{text};
 }
 
+std::vector<Beginning> begin_all(pqxx::transaction_base& transaction,
+                                 std::vector<AgentConversationRequested> const& events) {
+  using postgres::column;
+  return postgres::read<Beginning>(
+      transaction,
+      "SELECT beginning FROM begin_agent_conversations($1::uuid[], $2::uuid[], $3::text[]) ORDER BY ordinal",
+      pqxx::params{column(events, [](auto const& event) { return to_string(event.conversation_id); }),
+                   column(events, [](auto const& event) { return to_string(event.match_id); }),
+                   column(events, [](auto const& event) { return event.domain; })});
+}
+
+/// A turn with its event.
+struct KeyedTurn {
+  NewTurn turn;
+  Uuid event_key{};
+};
+
+/// What is told of a stored turn.
+struct StoredTurnRow {
+  TurnStorage storage = TurnStorage::not_next;
+  std::vector<std::string> messages;
+  std::vector<bool> wants_to_end;
+};
+BOOST_DESCRIBE_STRUCT(StoredTurnRow, (), (storage, messages, wants_to_end))
+
+std::vector<StoredTurn> store_all(pqxx::transaction_base& transaction, std::vector<KeyedTurn> const& turns) {
+  auto const of_each = [&](auto get) {
+    return postgres::column(turns, [&](KeyedTurn const& each) { return get(each.turn); });
+  };
+  auto rows = postgres::read<StoredTurnRow>(
+      transaction,
+      "SELECT storage, messages, wants_to_end FROM store_agent_turns($1::uuid[], $2::int[], $3::uuid[], $4::uuid[],"
+      " $5::uuid[], $6::text[], $7::text[], $8::boolean[], $9::text[], $10::text[], $11::numeric[], $12::int[],"
+      " $13::int[], $14::int[], $15::numeric[], $16::text[]) ORDER BY ordinal",
+      pqxx::params{
+          of_each([](NewTurn const& turn) { return to_string(turn.conversation_id); }),
+          of_each([](NewTurn const& turn) { return turn.turn_number; }),
+          postgres::column(turns, [](KeyedTurn const& each) { return to_string(each.event_key); }),
+          postgres::column(turns, [](KeyedTurn const& each) { return to_string(name_uuid(each.event_key, "turn")); }),
+          of_each([](NewTurn const& turn) { return to_string(turn.speaker_id); }),
+          of_each([](NewTurn const& turn) { return turn.speaker_role; }),
+          of_each([](NewTurn const& turn) { return unless_empty(turn.message); }),
+          of_each([](NewTurn const& turn) { return turn.wants_to_end; }),
+          of_each([](NewTurn const& turn) { return ids(turn.insights, Extent::touched); }),
+          of_each([](NewTurn const& turn) { return ids(turn.insights, Extent::advanced); }),
+          of_each([](NewTurn const& turn) { return alignment(turn.insights); }),
+          of_each([](NewTurn const& turn) { return turn.spent.prompt_tokens; }),
+          of_each([](NewTurn const& turn) { return turn.spent.completion_tokens; }),
+          of_each([](NewTurn const& turn) { return turn.spent.duration_ms; }),
+          of_each([](NewTurn const& turn) { return turn.spent.cost_usd(); }),
+          of_each([](NewTurn const& turn) { return unless_empty(turn.model); })});
+  std::vector<StoredTurn> stored;
+  stored.reserve(rows.size());
+  for (auto& row : rows) {
+    auto& each = stored.emplace_back(StoredTurn{row.storage, {}});
+    for (std::size_t i = 0; i < row.messages.size(); ++i)
+      each.earlier.push_back({std::move(row.messages[i]), row.wants_to_end.at(i)});
+  }
+  return stored;
+}
+
+/// A conversation that ends.
+struct EndedConversation {
+  Uuid id{};
+  ConversationEnd end;
+};
+
+std::vector<std::monostate> end_all(pqxx::transaction_base& transaction, std::vector<EndedConversation> const& ended) {
+  using postgres::column;
+  transaction.exec(
+      R"(
+      UPDATE omniscient_conversations c
+      SET status = e.status, stop_reason = e.reason, error = e.error, completed_at = clock_timestamp()
+      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS e (id, status, reason, error) WHERE c.id = e.id)",
+      pqxx::params{column(ended, [](EndedConversation const& each) { return to_string(each.id); }),
+                   column(ended,
+                          [](EndedConversation const& each) {
+                            return std::string{is_failure(each.end.reason) ? "failed" : "completed"};
+                          }),
+                   column(ended, [](EndedConversation const& each) { return std::string{to_string(each.end.reason)}; }),
+                   column(ended, [](EndedConversation const& each) { return unless_empty(each.end.error); })});
+  return std::vector<std::monostate>(ended.size());
+}
+
 }  // namespace
 
 Task<OpenConversation> PostgresAgentConversations::open(Context& context, AgentTurnRequested const& event,
                                                         std::int32_t history_tokens) {
-  auto reading = context.read_together<read_agent_turns>(key_of(event, history_tokens));
+  auto reading = context.read_together<read_agent_turns>(key_of(event, context.event_key(), history_tokens));
   auto row = co_await std::move(reading);
   co_return opened(std::move(row), event);
 }
 
 OpenConversation PostgresAgentConversations::read(pqxx::connection& connection, AgentTurnRequested const& event,
-                                                  std::int32_t history_tokens) {
-  return opened(std::move(read_agent_turns(connection, {key_of(event, history_tokens)}).at(0)), event);
+                                                  Uuid const& event_key, std::int32_t history_tokens) {
+  return opened(std::move(read_agent_turns(connection, {key_of(event, event_key, history_tokens)}).at(0)), event);
 }
 
-Beginning PostgresAgentConversations::begin(UnitOfWork& unit, AgentConversationRequested const& event) {
-  auto& transaction = unit.transaction();
-  if (auto const obstacle = find_obstacle(transaction, event)) return *obstacle;
-  auto const made = transaction.exec(std::string{R"(
-      INSERT INTO omniscient_conversations (id, match_id, domain, status, started_at)
-      SELECT $1, open.id, open.domain, 'active', clock_timestamp() FROM ()"} +
-                                         open_match + R"() AS open
-      ON CONFLICT (id) DO NOTHING)",
-                                     params_of(event));
-  return made.affected_rows() == 1 ? Beginning::begun : Beginning::not_open;
+void PostgresAgentConversations::begin(UnitOfWork& unit, AgentConversationRequested const& event,
+                                       std::function<void(Beginning)> then) {
+  unit.write_together<begin_all>(event, std::move(then));
 }
 
 Beginning PostgresAgentConversations::begin_again(UnitOfWork& unit, AgentConversationRequested const& event,
@@ -239,60 +328,13 @@ bool PostgresAgentConversations::fail_to_begin(UnitOfWork& unit, AgentConversati
   return made.affected_rows() == 1;
 }
 
-std::optional<std::vector<SaidTurn>> PostgresAgentConversations::lock(UnitOfWork& unit, Uuid const& conversation_id) {
-  auto& transaction = unit.transaction();
-  auto const status = postgres::read_optional<std::string>(
-      transaction, "SELECT status FROM omniscient_conversations WHERE id = $1 FOR UPDATE",
-      pqxx::params{to_string(conversation_id)});
-  if (status != "active") return std::nullopt;
-  // A statement of its own, so that it sees what was committed while the lock was waited for.
-  return postgres::read<SaidTurn>(
-      transaction, "SELECT message, wants_to_end FROM omniscient_turns WHERE conversation_id = $1 ORDER BY turn_number",
-      pqxx::params{to_string(conversation_id)});
+void PostgresAgentConversations::store_turn(UnitOfWork& unit, Uuid const& event_key, NewTurn turn,
+                                            std::function<void(StoredTurn)> then) {
+  unit.write_together<store_all>(KeyedTurn{std::move(turn), event_key}, std::move(then));
 }
 
-bool PostgresAgentConversations::was_erased(UnitOfWork& unit, Uuid const& conversation_id) {
-  return unit.transaction().query_value<bool>("SELECT EXISTS (SELECT FROM pipeline.forgotten WHERE id = $1)",
-                                              pqxx::params{to_string(conversation_id)});
-}
-
-// The row depends only on the event and on what was recorded for it, id and time included: when a replay stores it
-// again, it is the same as before.
-bool PostgresAgentConversations::append(UnitOfWork& unit, Uuid const& event_key, NewTurn const& turn) {
-  auto const stored = unit.transaction().exec(
-      R"(
-      INSERT INTO omniscient_turns (id, conversation_id, turn_number, speaker_user_id, speaker_role, message,
-        guided_by_insights, advanced_insights, opportunity_alignment_score, wants_to_end, prompt_tokens,
-        completion_tokens, response_time_ms, created_at)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, coalesce(
-        (SELECT max(created_at) FROM pipeline.llm_responses WHERE event_id = $14), clock_timestamp()))
-      ON CONFLICT (conversation_id, turn_number) DO NOTHING)",
-      pqxx::params{to_string(name_uuid(event_key, "turn")), to_string(turn.conversation_id), turn.turn_number,
-                   to_string(turn.speaker_id), turn.speaker_role, turn.message, ids(turn.insights, Extent::touched),
-                   ids(turn.insights, Extent::advanced), alignment(turn.insights), turn.wants_to_end,
-                   turn.spent.prompt_tokens, turn.spent.completion_tokens, turn.spent.duration_ms,
-                   to_string(event_key)});
-  return stored.affected_rows() == 1;
-}
-
-void PostgresAgentConversations::add_totals(UnitOfWork& unit, Uuid const& conversation_id,
-                                            assistant::Spent const& spent, std::string const& model) {
-  unit.transaction().exec(
-      R"(
-      UPDATE omniscient_conversations
-      SET total_tokens = total_tokens + $2, spent_usd = spent_usd + $3, total_cost = round(spent_usd + $3, 4),
-          model_used = coalesce($4, model_used)
-      WHERE id = $1)",
-      pqxx::params{to_string(conversation_id), spent.prompt_tokens + spent.completion_tokens, spent.cost_usd(),
-                   unless_empty(model)});
-}
-
-void PostgresAgentConversations::end(UnitOfWork& unit, Uuid const& conversation_id, ConversationEnd const& end) {
-  unit.transaction().exec(R"(
-      UPDATE omniscient_conversations SET status = $2, stop_reason = $3, error = $4, completed_at = clock_timestamp()
-      WHERE id = $1)",
-                          pqxx::params{to_string(conversation_id), is_failure(end.reason) ? "failed" : "completed",
-                                       to_string(end.reason), unless_empty(end.error)});
+void PostgresAgentConversations::end(UnitOfWork& unit, Uuid const& conversation_id, ConversationEnd end) {
+  unit.write_together<end_all>(EndedConversation{conversation_id, std::move(end)}, [](std::monostate) {});
 }
 
 std::int64_t count_active(pqxx::connection& connection) {

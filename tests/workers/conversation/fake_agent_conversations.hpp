@@ -3,6 +3,7 @@
 
 #include "workers/conversation/store.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -76,14 +77,10 @@ class FakeAgentConversations final : public AgentConversations {
     for (auto const& turn : row.turns) open.history.push_back({turn.speaker_role, turn.message});
     co_return open;
   }
-  Beginning begin(UnitOfWork&, AgentConversationRequested const& event) override {
-    if (!around_.tenant_known) return Beginning::unknown_tenant;
-    if (stored_.erased.contains(event.conversation_id)) return Beginning::erased;
-    if (!around_.match_known) return Beginning::unknown_match;
-    if (!around_.tenant_active) return Beginning::inactive_tenant;
-    if (!around_.match_open || stored_.rows.contains(event.conversation_id)) return Beginning::not_open;
-    stored_.rows[event.conversation_id] = {};
-    return Beginning::begun;
+  void begin(UnitOfWork&, AgentConversationRequested const& event, std::function<void(Beginning)> then) override {
+    auto const beginning = obstacle(event);
+    if (beginning == Beginning::begun) stored_.rows[event.conversation_id] = {};
+    then(beginning);
   }
   Beginning begin_again(UnitOfWork&, AgentConversationRequested const& event, Uuid const& event_key) override {
     if (stored_.erased.contains(event.conversation_id)) return Beginning::erased;
@@ -96,28 +93,26 @@ class FakeAgentConversations final : public AgentConversations {
     stored_.rows[event.conversation_id] = {"failed", std::string{to_string(end.reason)}, end.error};
     return true;
   }
-  std::optional<std::vector<SaidTurn>> lock(UnitOfWork&, Uuid const& id) override {
-    auto const found = stored_.rows.find(id);
-    if (found == stored_.rows.end() || found->second.status != "active") return std::nullopt;
-    std::vector<SaidTurn> turns;
-    for (auto const& turn : found->second.turns) turns.push_back({turn.message, turn.wants_to_end});
-    return turns;
+  void store_turn(UnitOfWork&, Uuid const&, NewTurn turn, std::function<void(StoredTurn)> then) override {
+    auto const found = stored_.rows.find(turn.conversation_id);
+    if (found == stored_.rows.end())
+      return then({stored_.erased.contains(turn.conversation_id) ? TurnStorage::erased : TurnStorage::not_next});
+    auto& row = found->second;
+    StoredTurn stored{TurnStorage::not_next};
+    for (auto const& each : row.turns) stored.earlier.push_back({each.message, each.wants_to_end});
+    if (row.status == "active" && std::ssize(row.turns) + 1 == turn.turn_number) {
+      stored.storage = TurnStorage::stored;
+      row.spent.add(turn.spent);
+      if (!turn.model.empty()) row.model = turn.model;
+      if (!turn.message.empty()) row.turns.push_back(std::move(turn));
+    }
+    then(std::move(stored));
   }
-  bool was_erased(UnitOfWork&, Uuid const& id) override { return stored_.erased.contains(id); }
-  bool append(UnitOfWork&, Uuid const&, NewTurn const& turn) override {
-    stored_.rows.at(turn.conversation_id).turns.push_back(turn);
-    return true;
-  }
-  void add_totals(UnitOfWork&, Uuid const& id, assistant::Spent const& spent, std::string const& model) override {
-    auto& row = stored_.rows.at(id);
-    row.spent.add(spent);
-    if (!model.empty()) row.model = model;
-  }
-  void end(UnitOfWork&, Uuid const& id, ConversationEnd const& end) override {
+  void end(UnitOfWork&, Uuid const& id, ConversationEnd end) override {
     auto& row = stored_.rows.at(id);
     row.status = is_failure(end.reason) ? "failed" : "completed";
     row.stop_reason = to_string(end.reason);
-    row.error = end.error;
+    row.error = std::move(end.error);
   }
   Task<> log_start(Context& context, processing::LoggedWork work) override {
     auto starting =
@@ -133,6 +128,15 @@ class FakeAgentConversations final : public AgentConversations {
   }
 
  private:
+  Beginning obstacle(AgentConversationRequested const& event) const {
+    if (!around_.tenant_known) return Beginning::unknown_tenant;
+    if (stored_.erased.contains(event.conversation_id)) return Beginning::erased;
+    if (!around_.match_known) return Beginning::unknown_match;
+    if (!around_.tenant_active) return Beginning::inactive_tenant;
+    if (!around_.match_open || stored_.rows.contains(event.conversation_id)) return Beginning::not_open;
+    return Beginning::begun;
+  }
+
   StoredConversations& stored_;
   Surroundings const& around_;
 };
