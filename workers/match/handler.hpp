@@ -96,10 +96,9 @@ class MatchHandler {
   Task<> leave(Context& context, processing::LoggedWork work);
   /// Completes the event of a pair that may not meet by now, and cancels its match if it waits for an analysis.
   Task<> withdraw(Context& context, PairRequest const& request);
-  /// The match of the request: the pair's live one, or a new one. Nothing when one of the two is gone.
-  Task<std::optional<OpenMatch>> open(Context& context, PairRequest const& request, PairState const& before);
-  Task<assistant::Structured<PairAnalysis>> ask(Context& context, PairRequest const& request, PairState const& state,
-                                                Uuid const& match);
+  assistant::StructuredQuestion question_about(PairState state) const;
+  Task<assistant::Structured<PairAnalysis>> ask(Context& context, PairRequest const& request,
+                                                assistant::StructuredQuestion question, Uuid match);
   Task<> store(Context& context, PairRequest const& request, OpenMatch const& match,
                assistant::Structured<PairAnalysis> const& asked);
   Task<> restore(Context& context, PairRequest const& request);

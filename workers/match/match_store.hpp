@@ -1,6 +1,7 @@
 /// The SQL of the match worker about matches: nobody else writes them.
 #pragma once
 
+#include "assistant/structured.hpp"
 #include "concurrency/task.hpp"
 #include "events/match.hpp"
 #include "handler/context.hpp"
@@ -11,10 +12,13 @@
 #include "workers/match/pair.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/describe/enum.hpp>
 
 namespace pqxx {
 class connection;
@@ -33,10 +37,14 @@ struct PairState {
   std::optional<std::string> tenant_status{};
   bool both_known = false;  ///< both are people of the tenant
   bool may_meet = false;
-  std::int64_t ended = 0;              ///< their matches that were completed or cancelled
-  std::optional<OpenMatch> live{};     ///< the one that is neither completed nor cancelled
-  PersonalStory story_a{}, story_b{};  ///< empty without a story
+  std::int64_t ended = 0;                             ///< their matches that were completed or cancelled
+  std::optional<OpenMatch> live{};                    ///< the one that is neither completed nor cancelled
+  PersonalStory story_a{}, story_b{};                 ///< empty without a story
+  std::optional<assistant::LookedUpAnswer> answer{};  ///< the recorded one to this event, where it was looked for
 };
+
+/// The step of an event under which its analysis is recorded.
+inline constexpr std::string_view analysis_step = "analysis";
 
 /// A match that waits for its midnight.
 struct Schedule {
@@ -60,6 +68,13 @@ enum class Stored : std::uint8_t {
   stored,
   withdrawn,  ///< the two may not meet any more: the match is cancelled
   moved_on,   ///< the match was scheduled, ended or deleted meanwhile
+};
+BOOST_DESCRIBE_ENUM(Stored, stored, withdrawn, moved_on)
+
+/// The same with the match's midnight, if it was scheduled at once.
+struct StoredAnalysis {
+  Stored stored = Stored::moved_on;
+  std::optional<Schedule> schedule{};
 };
 
 /// Which matches to activate.
@@ -97,6 +112,7 @@ class MatchStore {
 
   /// The status of a tenant; nothing when there is none.
   virtual Task<std::optional<std::string>> read_tenant(Context& context, std::string domain) = 0;
+  /// Reads a pair in one round trip with others.
   virtual Task<PairState> read(Context& context, std::string domain, Pair pair) = 0;
   /// Adds a match that waits for its analysis for each pair without a live one. @return those pairs, in the given
   /// order: nobody else has asked for their analysis.
@@ -106,8 +122,14 @@ class MatchStore {
   /// @param batch the one that asked; its pairs have the same match id from add()
   virtual std::optional<OpenMatch> open(UnitOfWork& unit, Uuid const& event_key, std::optional<Uuid> const& batch,
                                         std::string_view domain, Pair const& pair) = 0;
-  /// Stores an analysis and replaces the match's insights, while the match waits for it or for a better one.
-  virtual Stored store(UnitOfWork& unit, Uuid const& match, AnalysedMatch const& analysed) = 0;
+  /// The same at once, for a pair as it was read, in one round trip with others; nothing also if it changed since.
+  virtual Task<std::optional<OpenMatch>> open_now(Context& context, std::optional<Uuid> const& batch,
+                                                  std::string domain, Pair pair, std::int64_t ended) = 0;
+  /// Stores an analysis and replaces the match's insights, while the match waits for it or for a better one; in one
+  /// statement with those of other events. Then calls `then`.
+  /// @param schedule whether the match then waits for the later of both people's next midnights
+  virtual void store(UnitOfWork& unit, Uuid const& match, AnalysedMatch analysed, bool schedule,
+                     std::function<void(StoredAnalysis)> then) = 0;
   /// Has an analysed match wait for the later of both people's next midnights.
   virtual Schedule schedule(UnitOfWork& unit, Uuid const& match) = 0;
   /// Cancels the pair's live match if it waits for its first analysis. @return the live match; its status is
@@ -149,13 +171,17 @@ class PostgresMatches final : public MatchStore {
  public:
   Task<std::optional<std::string>> read_tenant(Context& context, std::string domain) override;
   Task<PairState> read(Context& context, std::string domain, Pair pair) override;
-  /// read() over a connection.
-  static PairState read_over(pqxx::connection& connection, std::string const& domain, Pair const& pair);
+  /// read() over a connection, for an event of this key.
+  static PairState read_over(pqxx::connection& connection, std::string const& domain, Pair const& pair,
+                             Uuid const& event_key = {});
   std::vector<Pair> add(UnitOfWork& unit, std::string_view domain, Uuid const& batch,
                         std::vector<Pair> const& pairs) override;
   std::optional<OpenMatch> open(UnitOfWork& unit, Uuid const& event_key, std::optional<Uuid> const& batch,
                                 std::string_view domain, Pair const& pair) override;
-  Stored store(UnitOfWork& unit, Uuid const& match, AnalysedMatch const& analysed) override;
+  Task<std::optional<OpenMatch>> open_now(Context& context, std::optional<Uuid> const& batch, std::string domain,
+                                          Pair pair, std::int64_t ended) override;
+  void store(UnitOfWork& unit, Uuid const& match, AnalysedMatch analysed, bool schedule,
+             std::function<void(StoredAnalysis)> then) override;
   Schedule schedule(UnitOfWork& unit, Uuid const& match) override;
   std::optional<OpenMatch> give_up(UnitOfWork& unit, std::string_view domain, Pair const& pair,
                                    std::string_view reason) override;

@@ -67,7 +67,7 @@ Task<> MatchHandler::analyze(Context& context, PairRequest request) {
     co_return co_await std::move(restoring);
   }
   auto reading = matches_->read(context, request.domain, request.pair);
-  auto const state = co_await std::move(reading);
+  auto state = co_await std::move(reading);
   check_tenant(state.tenant_status);
   auto const found_by_batch = request.batch.has_value();
   // A batch cannot know what changes before its pairs are handled.
@@ -87,13 +87,17 @@ Task<> MatchHandler::analyze(Context& context, PairRequest request) {
   }
   auto starting = matches_->log_start(context, pair_work(request));
   co_await std::move(starting);
-  auto opening = open(context, request, state);
-  auto const match = co_await std::move(opening);
+  auto match = state.live;
+  if (!match) {
+    // An event that is redriven after its match was cancelled opens another one.
+    auto opening = matches_->open_now(context, request.batch, request.domain, request.pair, state.ended);
+    match = co_await std::move(opening);
+  }
   if (!match) {
     auto leaving = leave(context, pair_work(request));
     co_return co_await std::move(leaving);
   }
-  auto asking = ask(context, request, state, match->id);
+  auto asking = ask(context, request, question_about(std::move(state)), match->id);
   auto const asked = co_await std::move(asking);
   auto storing = store(context, request, *match, asked);
   co_await std::move(storing);
@@ -117,26 +121,19 @@ Task<> MatchHandler::withdraw(Context& context, PairRequest const& request) {
   co_await std::move(committing);
 }
 
-Task<std::optional<OpenMatch>> MatchHandler::open(Context& context, PairRequest const& request,
-                                                  PairState const& before) {
-  std::optional<OpenMatch> match;
-  // An event that is redriven after its match was cancelled opens another one.
-  auto opening = context.checkpoint("opened-" + std::to_string(before.ended), [&](UnitOfWork& unit) {
-    match = matches_->open(unit, context.event_key(), request.batch, request.domain, request.pair);
-  });
-  auto const first = co_await std::move(opening);
-  if (first) co_return match;
-  auto reading = matches_->read(context, request.domain, request.pair);
-  auto const state = co_await std::move(reading);
-  co_return state.live;
-}
-
-Task<assistant::Structured<PairAnalysis>> MatchHandler::ask(Context& context, PairRequest const& request,
-                                                            PairState const& state, Uuid const& match) {
+// Takes the pair's state: many pairs wait for the model at once, and hold only what they still need.
+assistant::StructuredQuestion MatchHandler::question_about(PairState state) const {
   assistant::StructuredQuestion question;
   question.prompt = analysis_prompt(state.story_a, state.story_b);
   question.max_tokens = settings_.match_answer_tokens;
-  assistant::Turn turn{request.domain, match, "analysis"};
+  question.looked_up = std::move(state.answer);
+  question.records_later = true;
+  return question;
+}
+
+Task<assistant::Structured<PairAnalysis>> MatchHandler::ask(Context& context, PairRequest const& request,
+                                                            assistant::StructuredQuestion question, Uuid match) {
+  assistant::Turn turn{request.domain, match, std::string{analysis_step}};
   auto asking = model_->ask_for<PairAnalysis>(context, std::move(turn), std::move(question));
   co_return co_await std::move(asking);
 }
@@ -148,50 +145,51 @@ Task<> MatchHandler::store(Context& context, PairRequest const& request, OpenMat
   auto const score = hundredths / 100.0;
   auto work = pair_work(request);
   work.target = match.id;
-  auto stored = Stored::moved_on;
-  std::optional<Schedule> schedule;
-  auto committing = context.commit([&](UnitOfWork& unit) {
+  // Compared as it is stored.
+  auto const schedules = request.manual || reaches(hundredths, settings_.match_schedule_threshold);
+  StoredAnalysis became;
+  auto const publish = [&](UnitOfWork& unit) {
     auto const key = to_string(match.id);
-    schedule.reset();
-    stored = matches_->store(unit, match.id, analysis);
-    if (stored == Stored::withdrawn) unit.publish(MatchCancelled{request.domain, match.id, "withdrawn"}, key);
-    if (stored == Stored::stored) {
-      unit.publish(
-          MatchAnalyzed{request.domain, match.id, request.pair.a, request.pair.b, score, analysis.predicted_outcome,
-                        static_cast<std::int64_t>(analysis.insights.size()), request.batch},
-          key);
-      // Compared as it is stored.
-      if (request.manual || reaches(hundredths, settings_.match_schedule_threshold)) {
-        schedule = matches_->schedule(unit, match.id);
-        unit.publish(MatchScheduled{request.domain, match.id, schedule->scheduled_for}, key);
-      }
-    }
-    auto const batch = request.batch ? fmt::format(R"({{"batch_id":"{}"}})", to_string(*request.batch)) : "{}";
+    if (became.stored == Stored::withdrawn) unit.publish(MatchCancelled{request.domain, match.id, "withdrawn"}, key);
+    if (became.stored != Stored::stored) return;
+    unit.publish(
+        MatchAnalyzed{request.domain, match.id, request.pair.a, request.pair.b, score, analysis.predicted_outcome,
+                      static_cast<std::int64_t>(analysis.insights.size()), request.batch},
+        key);
+    if (became.schedule) unit.publish(MatchScheduled{request.domain, match.id, became.schedule->scheduled_for}, key);
+  };
+  auto const batch = request.batch ? fmt::format(R"({{"batch_id":"{}"}})", to_string(*request.batch)) : "{}";
+  auto committing = model_->commit_with_answer(context, asked.unrecorded, [&](UnitOfWork& unit) {
+    if (asked.unrecorded) model_->record_answer(unit, context.event_key(), *asked.unrecorded);
+    matches_->store(unit, match.id, analysis, schedules, [&](StoredAnalysis stored) {
+      became = std::move(stored);
+      publish(unit);
+    });
     matches_->log_end(unit, context, work, spent_of(asked), batch);
   });
   auto const committed = co_await std::move(committing);
   if (!committed) co_return;
   processing::observe_duration(context, work.action);
-  if (schedule && schedule->zone_vanished)
+  if (became.schedule && became.schedule->zone_vanished)
     log::warn(context.log_fields(), "a person's time zone is unknown to PostgreSQL and counts as UTC",
               {{"match", to_string(match.id)}});
-  if (stored != Stored::stored) co_return;
+  if (became.stored != Stored::stored) co_return;
   Metrics::process().counter<Metric::matches_analyzed>(analysis.predicted_outcome).add();
   Metrics::process().histogram<Metric::match_opportunity_score>().observe(score);
 }
 
 Task<> MatchHandler::restore(Context& context, PairRequest const& request) {
   auto reading = matches_->read(context, request.domain, request.pair);
-  auto const state = co_await std::move(reading);
+  auto state = co_await std::move(reading);
   if (state.live || state.ended > 0) co_return context.pass_over("its pair has a match");
   if (!state.both_known || !state.may_meet) co_return context.pass_over("its people may not meet");
-  auto asking = ask(context, request, state, Uuid{});
+  auto asking = ask(context, request, question_about(std::move(state)), Uuid{});
   auto const asked = co_await std::move(asking);
   if (asked.fate != assistant::AnswerFate::answered) co_return context.pass_over("no recorded answer");
   auto const analysis = analysed(context, asked);
   auto committing = context.commit([&](UnitOfWork& unit) {
     if (auto const match = matches_->open(unit, context.event_key(), request.batch, request.domain, request.pair))
-      matches_->store(unit, match->id, analysis);
+      matches_->store(unit, match->id, analysis, false, [](StoredAnalysis const&) {});
   });
   co_await std::move(committing);
 }

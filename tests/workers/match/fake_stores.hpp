@@ -106,22 +106,17 @@ class FakeMatches final : public MatchStore {
   }
   std::optional<OpenMatch> open(UnitOfWork&, Uuid const& event_key, std::optional<Uuid> const&, std::string_view,
                                 Pair const&) override {
-    if (!tables_.both_known) return std::nullopt;
-    if (!tables_.live()) tables_.matches[name_uuid(event_key, std::to_string(tables_.matches.size()))] = {};
-    return find_live();
+    return open_one(event_key);
   }
-  Stored store(UnitOfWork&, Uuid const& id, AnalysedMatch const& analysed) override {
-    auto& match = tables_.matches.at(id);
-    if (match.status != "pending_analysis" && match.status != "analyzed") return Stored::moved_on;
-    if (!tables_.may_meet) {
-      match.status = "cancelled";
-      return Stored::withdrawn;
-    }
-    match.status = "analyzed";
-    match.score = analysed.opportunity_score;
-    match.outcome = analysed.predicted_outcome;
-    match.insights = analysed.insights;
-    return Stored::stored;
+  Task<std::optional<OpenMatch>> open_now(Context& context, std::optional<Uuid> const&, std::string, Pair,
+                                          std::int64_t) override {
+    co_return open_one(context.event_key());
+  }
+  void store(UnitOfWork& unit, Uuid const& id, AnalysedMatch analysed, bool wants_midnight,
+             std::function<void(StoredAnalysis)> then) override {
+    StoredAnalysis became{store_one(tables_.matches.at(id), std::move(analysed))};
+    if (became.stored == Stored::stored && wants_midnight) became.schedule = schedule(unit, id);
+    then(std::move(became));
   }
   Schedule schedule(UnitOfWork&, Uuid const& id) override {
     tables_.matches.at(id).status = "scheduled";
@@ -180,6 +175,24 @@ class FakeMatches final : public MatchStore {
   }
 
  private:
+  std::optional<OpenMatch> open_one(Uuid const& event_key) {
+    if (!tables_.both_known) return std::nullopt;
+    if (!tables_.live()) tables_.matches[name_uuid(event_key, std::to_string(tables_.matches.size()))] = {};
+    return find_live();
+  }
+  template <class Match>
+  Stored store_one(Match& match, AnalysedMatch analysed) const {
+    if (match.status != "pending_analysis" && match.status != "analyzed") return Stored::moved_on;
+    if (!tables_.may_meet) {
+      match.status = "cancelled";
+      return Stored::withdrawn;
+    }
+    match.status = "analyzed";
+    match.score = std::move(analysed.opportunity_score);
+    match.outcome = std::move(analysed.predicted_outcome);
+    match.insights = std::move(analysed.insights);
+    return Stored::stored;
+  }
   std::optional<std::string> tenant_status(std::string const& domain) const {
     return tables_.tenant && domain == "shop.example" ? std::optional<std::string>{"active"} : std::nullopt;
   }

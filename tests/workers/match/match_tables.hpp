@@ -40,6 +40,7 @@ struct MatchTables {
     postgres::OpenUnit inner{transaction, gathered};
     engine::HandlerUnit unit{inner, engine::EventMaker{originate("/test", MatchPairRequested::type), "match"}};
     work(unit);
+    gathered.write(transaction);
     transaction.commit();
   }
 
