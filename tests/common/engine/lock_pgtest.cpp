@@ -101,9 +101,9 @@ TEST_CASE("a database that is slow for every event parks none") {
     co_await std::move(committing);
   };
   EngineSettings settings;
-  settings.recoverability.max_attempts = 3;
-  settings.recoverability.base_delay = std::chrono::milliseconds{1};
-  settings.recoverability.longest_delay = std::chrono::milliseconds{20};
+  settings.recoverability.max_attempts = 10;
+  settings.recoverability.base_delay = std::chrono::milliseconds{20};
+  settings.recoverability.longest_delay = std::chrono::milliseconds{100};
   REQUIRE(publish(broker, numbered_events(topic, 20, 1)));
   DatabaseEngine engine{broker, database.url_as("chat"), topic, "slow-" + topic, each(handle), settings};
   REQUIRE(eventually([&] { return engine.counters().outages >= 10 || engine.counters().dead_lettered != 0; }));
