@@ -71,16 +71,30 @@ class Writer:
             raise Failed("kcat did not write all of its records")
 
 
-def flood(brokers, small, large):
-    """Sessions with a message each, and one session of messages as long as may be, mixed."""
-    writer = Writer(brokers)
-    every = max(1, small // max(1, large))
-    for number in range(small):
-        lines = message(FLOOD, str(uuid.uuid4()), SMALL)
-        if number % every == 0 and number // every < large:
-            lines += message(FLOOD, "one long session", "\U0001F4B3" * LARGEST)
-        writer.write(lines)
-    writer.close()
+class Flood(threading.Thread):
+    """Writes sessions with a message each, and one session of messages as long as may be, mixed."""
+
+    def __init__(self, brokers, small, large):
+        super().__init__(daemon=True)
+        self.writer, self.small, self.large = Writer(brokers), small, large
+        self.failed = None
+
+    def run(self):
+        every = max(1, self.small // max(1, self.large))
+        try:
+            for number in range(self.small):
+                lines = message(FLOOD, str(uuid.uuid4()), SMALL)
+                if number % every == 0 and number // every < self.large:
+                    lines += message(FLOOD, "one long session", "\U0001F4B3" * LARGEST)
+                self.writer.write(lines)
+            self.writer.close()
+        except (OSError, Failed) as error:
+            self.failed = error
+
+    def end(self):
+        self.join()
+        if self.failed:
+            raise Failed(f"the flood was not written: {self.failed}")
 
 
 def run(stage, broker, seconds, small, large):
@@ -105,9 +119,15 @@ def run(stage, broker, seconds, small, large):
         send()
         return answers.times(sent)
 
+    def all_answered():
+        sessions = ", ".join(f"'{id}'" for id in sent)
+        return len(sent) == int(database.value("SELECT count(*) FROM messages m JOIN conversations c ON c.id = m.conversation_id"
+                                               f" WHERE m.role = 'assistant' AND c.domain = '{NEIGHBOUR}'"
+                                               f" AND c.session_id IN ({sessions})"))
+
     harness.eventually(warm, PATIENCE, "the chat worker's first answer")
     sent.clear()
-    background = threading.Thread(target=flood, args=(brokers, small, large)) if small else None
+    background = Flood(brokers, small, large) if small else None
     if background:
         background.start()
         harness.eventually(lambda: outcomes(worker).get("handled", 0) > 100, PATIENCE, "the flood's first answers")
@@ -116,13 +136,14 @@ def run(stage, broker, seconds, small, large):
         time.sleep(max(0, begun + number - time.monotonic()))
         send()
     if background:
-        background.join()
-    harness.eventually(lambda: len(answers.times(sent)) == len(sent), PATIENCE, "all of the neighbour's answers")
+        background.end()
+    harness.eventually(all_answered, PATIENCE, "all of the neighbour's answers")
+    harness.eventually(lambda: len(answers.times(sent)) == len(sent), PATIENCE, "all of them on chat.replies")
     left = small + large + seconds - outcomes(worker).get("handled", 0)
-    writer.close()
-    stage.stop(worker)
     times = [at - 1000 * sent[id] for id, at in answers.times(sent).items()]
+    writer.close()
     answers.close()
+    stage.stop(worker, PATIENCE)
     if background and left < small / 10:
         raise Failed(f"the flood was over too soon: only {left} of {small + large} messages were left")
     return {"p99": statistics.quantiles(times, n=100, method="inclusive")[98], "p50": statistics.median(times), "left": left}

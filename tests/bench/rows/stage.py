@@ -95,8 +95,8 @@ class Stage:
             raise Failed(f"{name} did not start: {process.text()[-1000:]}")
         return process, ready.read_text().strip()
 
-    def stop(self, process):
-        process.stop(20)
+    def stop(self, process, patience=20):
+        process.stop(patience)
         self.processes.remove(process)
 
     def compose(self, script, *arguments):
