@@ -21,6 +21,20 @@ std::vector<Uuid> needed_keys(std::exception_ptr const& error) {
   }
 }
 
+struct EventKeys {
+  sealing::Sealer* sealer = nullptr;
+  std::vector<Uuid> ids;
+};
+struct KeysLoaded {};
+
+/// The keys of many events in one round trip. @throws KeyUnavailable when one of them is.
+std::vector<KeysLoaded> load_all(pqxx::connection& connection, std::vector<EventKeys> const& events) {
+  std::vector<Uuid> ids;
+  for (auto const& each : events) ids.insert(ids.end(), each.ids.begin(), each.ids.end());
+  events.front().sealer->load(connection, ids);
+  return std::vector<KeysLoaded>(events.size());
+}
+
 /// Without the engine, which may be gone by then.
 Task<> take_key(sealing::Sealer& sealer, postgres::TransactionPool& pool, sealing::SealingPlan plan) {
   try {
@@ -34,8 +48,7 @@ Task<> take_key(sealing::Sealer& sealer, postgres::TransactionPool& pool, sealin
 }  // namespace
 
 Task<> Engine::load_keys(std::exception_ptr needed) {
-  auto const ids = needed_keys(needed);
-  auto loading = pool().run([&](pqxx::connection& connection) { ports_.sealer->load(connection, ids); });
+  auto loading = reads().read<load_all>(EventKeys{ports_.sealer, needed_keys(needed)});
   co_await std::move(loading);
 }
 

@@ -36,6 +36,13 @@ CipherContext make_context() {
   return context;
 }
 
+/// Found once: OpenSSL looks EVP_aes_256_gcm() up among its providers each time.
+EVP_CIPHER const* cipher() {
+  static EVP_CIPHER* const found = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
+  require(found != nullptr);
+  return found;
+}
+
 }  // namespace
 
 AesKey random_aes_key() {
@@ -50,7 +57,7 @@ std::string seal(AesKey const& key, GcmNonce const& nonce, std::string_view boun
   auto const context = make_context();
   std::string sealed(clear.size() + gcm_tag_bytes, '\0');
   int size = 0;
-  require(EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.data(), nonce.data()) == 1);
+  require(EVP_EncryptInit_ex(context.get(), cipher(), nullptr, key.data(), nonce.data()) == 1);
   require(EVP_EncryptUpdate(context.get(), nullptr, &size, bytes_of(bound), static_cast<int>(bound.size())) == 1);
   require(EVP_EncryptUpdate(context.get(), bytes_of(sealed), &size, bytes_of(clear), static_cast<int>(clear.size())) ==
           1);
@@ -68,7 +75,7 @@ std::optional<std::string> unseal(AesKey const& key, GcmNonce const& nonce, std:
   std::string clear(clear_size, '\0');
   std::string tag{sealed.substr(clear_size)};
   int size = 0;
-  require(EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key.data(), nonce.data()) == 1);
+  require(EVP_DecryptInit_ex(context.get(), cipher(), nullptr, key.data(), nonce.data()) == 1);
   require(EVP_DecryptUpdate(context.get(), nullptr, &size, bytes_of(bound), static_cast<int>(bound.size())) == 1);
   require(EVP_DecryptUpdate(context.get(), bytes_of(clear), &size, bytes_of(sealed), static_cast<int>(clear_size)) ==
           1);

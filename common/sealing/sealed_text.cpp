@@ -22,20 +22,22 @@ constexpr auto values = [] {
 
 /// Appends the base64url of RFC 4648, section 5, without padding.
 void append_base64(std::string& out, std::string_view bytes) {
+  auto at = out.size();
+  out.resize(at + (bytes.size() * 8 + 5) / 6);
   std::uint32_t bits = 0;
   unsigned held = 0;
   for (auto const byte : bytes) {
     bits = bits << 8U | static_cast<std::uint8_t>(byte);
-    for (held += 8; held >= 6; held -= 6) out += digits[bits >> (held - 6) & 0x3FU];
+    for (held += 8; held >= 6; held -= 6) out[at++] = digits[bits >> (held - 6) & 0x3FU];
   }
-  if (held > 0) out += digits[bits << (6 - held) & 0x3FU];
+  if (held > 0) out[at] = digits[bits << (6 - held) & 0x3FU];
 }
 
 /// Reads what append_base64 writes, and nothing else: no text has two forms.
 std::optional<std::string> read_base64(std::string_view text) {
   if (text.size() % 4 == 1) return std::nullopt;
-  std::string bytes;
-  bytes.reserve(text.size() * 3 / 4);
+  std::string bytes(text.size() * 3 / 4, '\0');
+  auto* out = bytes.data();
   std::uint32_t bits = 0;
   unsigned held = 0;
   for (auto const c : text) {
@@ -45,7 +47,7 @@ std::optional<std::string> read_base64(std::string_view text) {
     held += 6;
     if (held < 8) continue;
     held -= 8;
-    bytes += static_cast<char>(bits >> held & 0xFFU);
+    *out++ = static_cast<char>(bits >> held & 0xFFU);
   }
   if ((bits & ((1U << held) - 1)) != 0) return std::nullopt;
   return bytes;
