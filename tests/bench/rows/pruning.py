@@ -13,7 +13,8 @@ YOUNG = 20_000      # rows that must stay
 MOST_MS = 100       # a batch may take, and a reader or writer may wait
 ROWS = """INSERT INTO gdpr_audit_log (domain, actor, action, status, subject_key, request_id, created_at)
   SELECT 'shop.example', 'worker:gdpr', 'erasure.rows', 'done', md5((n / 7)::text), gen_random_uuid(),
-         now() - interval '{age}' + n * interval '1 second' FROM generate_series(1, {rows}) AS n"""
+         now() - interval '{age}' + n * interval '1 second' FROM generate_series({first}, {last}) AS n"""
+AT_ONCE = 500_000   # rows added by one statement, which may take a minute
 WRITE = "INSERT INTO gdpr_audit_log (domain, actor, action, status) VALUES ('shop.example', 'bench', 'written', 'done')"
 READ = "SELECT action FROM gdpr_audit_log WHERE domain = 'shop.example' ORDER BY created_at DESC LIMIT 50"
 
@@ -76,7 +77,11 @@ def pruning(stage, broker, keys, progress):
     database, url = stage.database(), stage.database_url("gdpr")
     progress(f"{rows} rows to prune")
     database.execute("TRUNCATE gdpr_audit_log, pipeline.maintenance_runs")
-    database.execute(ROWS.format(age="10 years", rows=rows) + ";" + ROWS.format(age="1 year", rows=YOUNG) + "; VACUUM ANALYZE gdpr_audit_log; CHECKPOINT")
+    for first in range(1, rows + 1, AT_ONCE):
+        database.execute(ROWS.format(age="10 years", first=first, last=min(first + AT_ONCE - 1, rows)))
+    database.execute(ROWS.format(age="1 year", first=1, last=YOUNG))
+    for maintenance in ("VACUUM ANALYZE gdpr_audit_log", "CHECKPOINT"):
+        database.execute(maintenance)
     neighbours = [Neighbour(stage.database_url("admin"), sql) for sql in (WRITE, READ)]
     progress("alone")
     time.sleep(5)

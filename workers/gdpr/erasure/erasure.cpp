@@ -34,6 +34,8 @@ std::string table_of(std::string const& step) {
 }  // namespace
 
 Task<> Erasure::run(Context& context, GdprDeletionRequested const& request) {
+  auto waiting = pace_.turn();
+  auto const turn = co_await std::move(waiting);
   auto filling = fill_keys(context, request);
   co_await std::move(filling);
   auto finding = store_.find(context, request.domain, named(request));
@@ -70,6 +72,8 @@ Task<> Erasure::in_batches(Context& context, GdprDeletionRequested const& reques
       if (changed > 0) requests_.count(unit, request.request_id, {{table_of(name), changed}});
     });
     co_await std::move(step);
+    auto resting = ErasurePace::rest();
+    co_await std::move(resting);
   }
 }
 

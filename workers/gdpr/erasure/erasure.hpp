@@ -3,6 +3,7 @@
 
 #include "events/gdpr.hpp"
 #include "handler/context.hpp"
+#include "workers/gdpr/erasure/erasure_pace.hpp"
 #include "workers/gdpr/erasure/erasure_store.hpp"
 #include "workers/gdpr/erasure/topic_log.hpp"
 #include "workers/gdpr/requests/audit_log.hpp"
@@ -53,6 +54,7 @@ class Erasure {
   AuditLog& audit_;
   ErasureStore& store_;
   TopicLog& log_;
+  ErasurePace pace_;
 };
 
 }  // namespace omnibus::gdpr

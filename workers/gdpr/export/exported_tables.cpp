@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include <boost/describe/class.hpp>
 #include <pqxx/pqxx>
 
 namespace omnibus::gdpr {
