@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <span>
 #include <utility>
 
@@ -16,6 +17,7 @@ constexpr std::size_t batch_size = 4096;
 constexpr std::size_t most_undelivered = 2 * batch_size;  // messages that the event loop has not processed yet
 constexpr std::chrono::milliseconds longest_wait{200};
 constexpr std::chrono::milliseconds slow_interval{10};
+constexpr int most_intervals = 16;  // that a late thread makes up for
 
 }  // namespace
 
@@ -68,7 +70,7 @@ void PollThread::wake_if_fallen(std::size_t before) {
 
 void PollThread::loop() {
   std::vector<kafka::Message> buffer(batch_size);
-  std::chrono::steady_clock::time_point next_slow;
+  std::chrono::steady_clock::time_point last_slow;
   while (!stopping_.load(std::memory_order_relaxed)) {
     auto most = batch_size;
     auto longest = longest_wait;
@@ -76,13 +78,13 @@ void PollThread::loop() {
                 undelivered_.load(std::memory_order_relaxed) < most_undelivered && queued_bytes() < max_queued_bytes_;
     if (auto const slow = slow_.load(std::memory_order_relaxed); slow > 0) {
       auto const now = std::chrono::steady_clock::now();
-      auto const left = std::chrono::ceil<std::chrono::milliseconds>(next_slow - now);
-      if (left.count() > 0) {
+      auto const intervals = std::min<std::intmax_t>((now - last_slow) / slow_interval, most_intervals);
+      if (intervals < 1) {
         want = false;
-        longest = std::min(longest, left);
+        longest = std::min(longest, std::chrono::ceil<std::chrono::milliseconds>(last_slow + slow_interval - now));
       } else {
-        most = std::min(slow, batch_size);
-        next_slow = now + slow_interval;
+        most = std::min(slow * static_cast<std::size_t>(intervals), batch_size);
+        last_slow = now;
       }
     }
     auto const count = consumer_->poll(std::span{buffer}.first(most), want);
