@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t at_once = 2;
+constexpr std::size_t at_once = 4;
 constexpr milliseconds between_steps{10};
 constexpr milliseconds between_looks{100};
 
