@@ -22,7 +22,8 @@ namespace {
 // tenant's story is not even read.
 constexpr postgres::Prepared read_pair_states{"read_pair_states", R"(
   SELECT (SELECT status FROM tenants WHERE domain = a.domain) AS tenant_status,
-         one.id IS NOT NULL AND two.id IS NOT NULL AS both_known, omniscient_may_meet(a.user_a_id, a.user_b_id) AS may_meet,
+         one.id IS NOT NULL AND two.id IS NOT NULL AS both_known,
+         omniscient_may_meet(a.user_a_id, a.user_b_id) AS may_meet,
          (SELECT count(*) FROM omniscient_matches WHERE user_a_id = a.user_a_id AND user_b_id = a.user_b_id
           AND status IN ('completed', 'cancelled')) AS ended,
          m.id AS live_id, m.status AS live_status,

@@ -1,7 +1,4 @@
-#include "assistant/structured.hpp"
-#include "events/llm.hpp"
-#include "events/tick.hpp"
-#include "tests/common/assistant/fake_answers.hpp"
+#include "tests/common/assistant/judgement_handler.hpp"
 
 #include <cmath>
 #include <functional>
@@ -9,92 +6,15 @@
 #include <string>
 #include <vector>
 
-#include <boost/describe/class.hpp>
 #include <doctest/doctest.h>
 
 using namespace omnibus;
 using assistant::AnswerFate;
 using assistant::AnswerForm;
 using assistant::Structured;
+using namespace omnibus::assistant::test;
 
 namespace {
-
-struct Judgement {
-  static constexpr std::string_view form = "none";
-  std::string outcome;
-  double score = 0;
-};
-BOOST_DESCRIBE_STRUCT(Judgement, (), (outcome, score))
-
-std::optional<InvalidField> validate(Judgement const& judgement) {
-  if (judgement.outcome == "NO_MATCH" && judgement.score > 0.5)
-    return InvalidField{"score", "must be low without a match"};
-  return std::nullopt;
-}
-
-AnswerForm const& judgement_form() {
-  static AnswerForm const form{"judgement.v1", R"({"type":"object","additionalProperties":false,
-    "required":["outcome","score"],"properties":{"outcome":{"type":"string","enum":["STRONG_MATCH","NO_MATCH"]},
-    "score":{"type":"number","minimum":0,"maximum":1}}})"};
-  return form;
-}
-
-constexpr auto right = R"({"outcome":"STRONG_MATCH","score":0.7})";
-
-/// Asks for a judgement and fails as `value()` does.
-struct Judging {
-  explicit Judging(assistant::test::FakeModel& fake, assistant::ModelSettings const& settings)
-      : model{fake.make(settings)} {}
-
-  Task<> handle(Context& context, TickMonitor const&) {
-    assistant::StructuredQuestion question{{{"system", "Judge."}, {"user", "These two."}}, max_tokens, allows};
-    question.looked_up = looked_up;
-    question.records_later = records_later;
-    auto asking = model->ask_for<Judgement>(context, {"shop.example", Uuid{}, step}, std::move(question), check,
-                                            judgement_form());
-    result = co_await std::move(asking);
-    if (after) after();
-    auto committing = model->commit_with_answer(context, result.unrecorded, [&](UnitOfWork& unit) {
-      if (result.unrecorded) model->record_answer(unit, context.event_key(), *result.unrecorded);
-      result.check();
-    });
-    co_await std::move(committing);
-  }
-
-  std::unique_ptr<assistant::Model> model;
-  std::string step = "judge";
-  std::int64_t max_tokens = 100;
-  std::function<bool(assistant::PlannedCall const&, assistant::Spent const&)> allows;
-  std::function<std::optional<InvalidField>(Judgement const&)> check;
-  std::function<void()> after;
-  std::optional<assistant::LookedUpAnswer> looked_up;
-  bool records_later = false;
-  Structured<Judgement> result;
-};
-
-struct Bench {
-  FakeContext context{"match", 20};
-  assistant::test::FakeModel model{context};
-  assistant::ModelSettings settings;
-  Judging judging{model, settings};
-
-  /// Lets the model say this next, ended so, for this many tokens.
-  void say(std::string text, std::string finish_reason = "stop", std::int64_t input = 1000, std::int64_t output = 10) {
-    model.script.say(std::move(text));
-    auto& answer = model.script.answers.back();
-    answer.finish_reason = std::move(finish_reason);
-    answer.usage.input = input;
-    answer.usage.output = output;
-  }
-  FakeContext::Result tick() { return context.hand(judging, TickMonitor{{"2026-11-29T10:00:00Z"}}); }
-  llm::ChatRequest const& asked(std::size_t place) const { return model.script.asked.at(place); }
-  /// The roles of a request, by their first letters.
-  std::string roles(std::size_t place) const {
-    std::string all;
-    for (auto const& message : asked(place).messages) all += message.role.front();
-    return all;
-  }
-};
 
 llm::LlmError failed(llm::LlmError::Kind kind) {
   return {kind, "as told"};
@@ -105,7 +25,7 @@ using LlmKind = llm::LlmError::Kind;
 }  // namespace
 
 TEST_CASE("a right answer is taken at once, and what it took is known") {
-  Bench bench;
+  JudgingBench bench;
   bench.say("Here it is:\n```json\n{\"outcome\":\"Strong match\",\"score\":0.7,\"why\":\"\"}\n```");
   CHECK(bench.tick() == FakeContext::Kind::handled);
   CHECK(bench.model.asked() == 1);
@@ -124,7 +44,7 @@ TEST_CASE("a right answer is taken at once, and what it took is known") {
 }
 
 TEST_CASE("without a limit of its own a question has that of the setting") {
-  Bench bench;
+  JudgingBench bench;
   bench.judging.max_tokens = 0;
   bench.say(right);
   bench.tick();
@@ -139,7 +59,7 @@ TEST_CASE("an unusable answer is asked for once more, with what was wrong") {
         R"({"outcome":"STRONG_MATCH","score":NaN})", R"({"outcome":"STRONG_MATCH","score":1e400})",
         R"({"outcome":"NO_MATCH","score":0.7})", R"({"outcome":"STRONG_MATCH"})", "I think they match.", "[]"}) {
     CAPTURE(wrong);
-    Bench bench;
+    JudgingBench bench;
     bench.say(wrong);
     bench.say(right);
     CHECK(bench.tick() == FakeContext::Kind::handled);
@@ -155,7 +75,7 @@ TEST_CASE("an unusable answer is asked for once more, with what was wrong") {
 }
 
 TEST_CASE("minus zero is taken, and is zero") {
-  Bench bench;
+  JudgingBench bench;
   bench.say(R"({"outcome":"NO_MATCH","score":-0.0})");
   CHECK(bench.tick() == FakeContext::Kind::handled);
   CHECK(bench.model.asked() == 1);
@@ -163,7 +83,7 @@ TEST_CASE("minus zero is taken, and is zero") {
 }
 
 TEST_CASE("a second unusable answer is a permanent failure that names what was wrong and has none of its text") {
-  Bench bench;
+  JudgingBench bench;
   bench.say("secret words");
   bench.say(R"({"outcome":"STRONG_MATCH","score":85,"note":"secret"})");
   auto const result = bench.tick();
@@ -175,7 +95,7 @@ TEST_CASE("a second unusable answer is a permanent failure that names what was w
 }
 
 TEST_CASE("a cut answer is no answer, whatever it parses to, and the next one may be twice as long") {
-  Bench bench;
+  JudgingBench bench;
   bench.say(right + std::string(2000, 'x'), "length");
   bench.say(right, "length");
   auto const result = bench.tick();
@@ -187,7 +107,7 @@ TEST_CASE("a cut answer is no answer, whatever it parses to, and the next one ma
 }
 
 TEST_CASE("a filtered answer is asked for once more") {
-  Bench bench;
+  JudgingBench bench;
   bench.say(right, "content_filter");
   bench.say(right);
   CHECK(bench.tick() == FakeContext::Kind::handled);
@@ -195,7 +115,7 @@ TEST_CASE("a filtered answer is asked for once more") {
 }
 
 TEST_CASE("a refusal is not asked again, and can be told apart") {
-  Bench bench;
+  JudgingBench bench;
   bench.say("I cannot judge people.", "refusal");
   auto const result = bench.tick();
   CHECK(result.error_class == "model_output");
@@ -205,7 +125,7 @@ TEST_CASE("a refusal is not asked again, and can be told apart") {
 }
 
 TEST_CASE("a provider that refuses the prompt refuses, too") {
-  Bench bench;
+  JudgingBench bench;
   bench.model.script.failure = failed(LlmKind::content_filter);
   bench.tick();
   CHECK(bench.judging.result.fate == AnswerFate::refused);
@@ -213,7 +133,7 @@ TEST_CASE("a provider that refuses the prompt refuses, too") {
 }
 
 TEST_CASE("an answer without words is asked for once more, recorded, and counted") {
-  Bench bench;
+  JudgingBench bench;
   bench.say("", "length", 1000, 100);
   bench.say(right);
   CHECK(bench.tick() == FakeContext::Kind::handled);
@@ -227,7 +147,7 @@ TEST_CASE("an answer without words is asked for once more, recorded, and counted
 }
 
 TEST_CASE("both answers are paid for once, wherever an attempt ends") {
-  Bench bench;
+  JudgingBench bench;
   bench.say("no judgement");
   bench.model.script.on_asked = [&] {
     if (bench.model.asked() == 2) throw Failure::transient("killed between the two questions");
@@ -254,7 +174,7 @@ TEST_CASE("both answers are paid for once, wherever an attempt ends") {
 }
 
 TEST_CASE("an event's only answer has no step of its own") {
-  Bench bench;
+  JudgingBench bench;
   bench.judging.step = {};
   bench.say("no");
   bench.say("no");
@@ -264,7 +184,7 @@ TEST_CASE("an event's only answer has no step of its own") {
 }
 
 TEST_CASE("while a model may answer later the event is tried again, and then it is given up") {
-  Bench bench;
+  JudgingBench bench;
   bench.model.script.failure = failed(LlmKind::rate_limited);
   CHECK(bench.tick() == FakeContext::Kind::waits);
   auto const result = bench.context.try_until_over(std::chrono::minutes{5});
@@ -275,17 +195,17 @@ TEST_CASE("while a model may answer later the event is tried again, and then it 
 }
 
 TEST_CASE("what no attempt mends is given up at once") {
-  Bench bench;
+  JudgingBench bench;
   bench.model.script.failure = failed(LlmKind::quota);
   CHECK(bench.tick().error_class == "model_failed");
-  Bench another;
+  JudgingBench another;
   another.model.script.failure = failed(LlmKind::context_length);
   CHECK(another.tick().error_class == "model_failed");
   CHECK(another.judging.result.fate == AnswerFate::too_long);
 }
 
 TEST_CASE("when the second question gets no answer the first one was unusable") {
-  Bench bench;
+  JudgingBench bench;
   bench.say("{}");
   bench.model.script.on_asked = [&] {
     if (bench.model.asked() == 2) bench.model.script.failure = failed(LlmKind::invalid_request);
@@ -296,7 +216,7 @@ TEST_CASE("when the second question gets no answer the first one was unusable") 
 }
 
 TEST_CASE("when no model answers the second question in all attempts, the model failed") {
-  Bench bench;
+  JudgingBench bench;
   bench.say("{}");
   bench.model.script.on_asked = [&] {
     if (bench.model.asked() == 2) bench.model.script.failure = failed(LlmKind::rate_limited);
@@ -307,7 +227,7 @@ TEST_CASE("when no model answers the second question in all attempts, the model 
 }
 
 TEST_CASE("an open circuit breaker holds back the event alone, for as long as it takes, while nobody waits") {
-  Bench bench;
+  JudgingBench bench;
   bench.model.script.failure = failed(LlmKind::breaker_open);
   CHECK(bench.tick() == FakeContext::Kind::deferred);
   bench.context.pass_time(std::chrono::hours{1});
@@ -316,7 +236,7 @@ TEST_CASE("an open circuit breaker holds back the event alone, for as long as it
 }
 
 TEST_CASE("a structured answer has no latest time: its event is tried again") {
-  Bench bench;
+  JudgingBench bench;
   bench.model.script.failure = failed(LlmKind::timeout);
   CHECK(bench.tick() == FakeContext::Kind::waits);
   CHECK(bench.asked(0).until == std::chrono::steady_clock::time_point::max());
@@ -324,9 +244,9 @@ TEST_CASE("a structured answer has no latest time: its event is tried again") {
 }
 
 TEST_CASE("what a fallback model mends counts with what failed before") {
-  Bench bench;
+  JudgingBench bench;
   bench.settings.llm_fallback_model = "omnibus-large";
-  Judging judging{bench.model, bench.settings};
+  JudgementHandler judging{bench.model, bench.settings};
   llm::ChatCompletion cut;
   cut.usage.input = 500;
   cut.usage.output = 3;
@@ -345,7 +265,7 @@ TEST_CASE("what a fallback model mends counts with what failed before") {
 }
 
 TEST_CASE("each question is allowed first, with the most it can take") {
-  Bench bench;
+  JudgingBench bench;
   std::vector<assistant::PlannedCall> planned;
   bench.judging.allows = [&](assistant::PlannedCall const& call, assistant::Spent const& before) {
     planned.push_back(call);
@@ -365,7 +285,7 @@ TEST_CASE("each question is allowed first, with the most it can take") {
 }
 
 TEST_CASE("what else must hold for one question is asked for once more, too") {
-  Bench bench;
+  JudgingBench bench;
   bench.judging.check = [](Judgement const& judgement) -> std::optional<InvalidField> {
     if (judgement.score > 0.6) return InvalidField{"score", "must be at most 0.6"};
     return std::nullopt;
@@ -378,7 +298,7 @@ TEST_CASE("what else must hold for one question is asked for once more, too") {
 }
 
 TEST_CASE("in a replay a recorded answer is used and no model is asked") {
-  Bench bench;
+  JudgingBench bench;
   bench.say(right);
   bench.tick();
   bench.context.replay();
@@ -389,77 +309,4 @@ TEST_CASE("in a replay a recorded answer is used and no model is asked") {
   bench.context.come_again();
   CHECK(bench.judging.result.fate == AnswerFate::unanswered);
   CHECK(bench.model.asked() == 1);
-}
-
-TEST_CASE("a usable answer may be recorded together with what comes of it") {
-  Bench bench;
-  bench.judging.records_later = true;
-  bench.say(right);
-  CHECK(bench.tick() == FakeContext::Kind::handled);
-  CHECK(bench.context.commits() == 1);
-  CHECK(bench.model.answers.size() == 1);
-  CHECK(bench.context.published<LlmCallCompleted>().size() == 1);
-}
-
-TEST_CASE("an answer that was to be recorded with what comes of it is recorded alone if that fails") {
-  Bench bench;
-  bench.judging.records_later = true;
-  bench.say(right);
-  bench.context.fail_next_commit(Failure::outage("the database is away"));
-  CHECK(bench.tick() == FakeContext::Kind::outage);
-  CHECK(bench.model.answers.size() == 1);
-  CHECK(bench.context.published<LlmCallCompleted>().size() == 1);
-  CHECK(bench.context.try_again() == FakeContext::Kind::handled);
-  CHECK(bench.judging.result.value().score == 0.7);
-  CHECK(bench.model.asked() == 1);
-  CHECK(bench.context.published<LlmCallCompleted>().size() == 1);
-}
-
-TEST_CASE("an answer that cannot be used is recorded before the model is asked once more") {
-  Bench bench;
-  bench.judging.records_later = true;
-  bench.say("Not JSON.");
-  bench.model.script.on_asked = [&] {
-    if (bench.model.asked() == 2) CHECK(bench.model.answers.size() == 1);
-  };
-  SUBCASE("and the second one with what comes of it") {
-    bench.say(right);
-    CHECK(bench.tick() == FakeContext::Kind::handled);
-    CHECK(bench.context.commits() == 2);
-  }
-  SUBCASE("and the second one, too, if it is no better") {
-    bench.say("Nor this.");
-    CHECK(bench.tick().error_class == "model_output");
-  }
-  CHECK(bench.model.answers.size() == 2);
-  CHECK(bench.model.asked() == 2);
-}
-
-TEST_CASE("an answer that was looked up is not looked for again") {
-  Bench bench;
-  bench.say(right);
-  REQUIRE(bench.tick() == FakeContext::Kind::handled);
-  auto const recorded = bench.model.answers.begin()->second;
-  SUBCASE("and is used") {
-    bench.judging.looked_up = assistant::LookedUpAnswer{recorded};
-    bench.model.answers.clear();
-    CHECK(bench.context.come_again() == FakeContext::Kind::handled);
-    CHECK(bench.model.asked() == 1);
-    CHECK(bench.judging.result.value().score == 0.7);
-  }
-  SUBCASE("and if there was none, the model is asked") {
-    bench.judging.looked_up.emplace();
-    bench.say(right);
-    CHECK(bench.context.come_again() == FakeContext::Kind::handled);
-    CHECK(bench.model.asked() == 2);
-  }
-  SUBCASE("but the one to the second question is") {
-    auto first = recorded;
-    first.text = "Not JSON.";
-    bench.judging.looked_up = assistant::LookedUpAnswer{first};
-    auto const event = bench.model.answers.begin()->first.first;
-    bench.model.answers[{event, assistant::request_key(event, "judge-again")}] = recorded;
-    CHECK(bench.context.come_again() == FakeContext::Kind::handled);
-    CHECK(bench.model.asked() == 1);
-  }
 }

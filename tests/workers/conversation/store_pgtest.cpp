@@ -1,15 +1,7 @@
 // What the conversation worker writes, as its own role and as a replay's.
-#include "tests/common/engine/engine_fixture.hpp"
-#include "tests/workers/conversation/matched_pair.hpp"
-#include "workers/conversation/store.hpp"
+#include "tests/workers/conversation/conversation_tables.hpp"
 
-#include <chrono>
-#include <functional>
-#include <future>
 #include <set>
-#include <string>
-#include <utility>
-#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -17,107 +9,8 @@ using namespace omnibus;
 using namespace omnibus::conversation;
 using namespace omnibus::conversation::test;
 
-namespace {
-
-/// A transaction as a handler sees it, without the engine's part.
-class BareUnit final : public UnitOfWork {
- public:
-  explicit BareUnit(pqxx::transaction_base& transaction) : transaction_{transaction} {}
-  pqxx::transaction_base& transaction() override { return transaction_; }
-  Uuid last_key() const override { return {}; }
-  /// Writes what was gathered so far.
-  void write() { gathered_.write(transaction_); }
-
- private:
-  void publish_event(std::string_view, std::string, std::string) override {}
-  postgres::Gathered& gathered() override { return gathered_; }
-
-  pqxx::transaction_base& transaction_;
-  postgres::Gathered gathered_;
-};
-
-struct Store {
-  /// Runs something in a transaction of a role.
-  void as(std::string const& role, std::function<void(BareUnit&)> const& work) const {
-    pqxx::connection connection{database.url_as(role)};
-    pqxx::work transaction{connection};
-    BareUnit unit{transaction};
-    work(unit);
-    unit.write();
-    transaction.commit();
-  }
-  Beginning begin() { return begin_all({request}).at(0); }
-  /// Requests that share a transaction.
-  std::vector<Beginning> begin_all(std::vector<AgentConversationRequested> const& requests) {
-    std::vector<Beginning> results(requests.size(), Beginning::not_open);
-    as("conversation", [&](UnitOfWork& unit) {
-      for (std::size_t i = 0; i < requests.size(); ++i)
-        store.begin(unit, requests[i], [&results, i](Beginning became) { results[i] = became; });
-    });
-    return results;
-  }
-  StoredTurn store_turn(NewTurn turn, std::string const& role = "conversation") {
-    return store_turn(std::move(turn), event, role);
-  }
-  StoredTurn store_turn(NewTurn turn, Uuid const& event_key, std::string const& role = "conversation") {
-    StoredTurn result;
-    as(role, [&](UnitOfWork& unit) {
-      store.store_turn(unit, event_key, std::move(turn), [&](StoredTurn stored) { result = std::move(stored); });
-    });
-    return result;
-  }
-  void end(ConversationEnd end) {
-    as("conversation", [&](UnitOfWork& unit) { store.end(unit, database.conversation, std::move(end)); });
-  }
-  Beginning begin_again() {
-    auto result = Beginning::begun;
-    as("replay", [&](UnitOfWork& unit) { result = store.begin_again(unit, request, event); });
-    return result;
-  }
-  /// Its request was handled.
-  void log_beginning() const {
-    database.execute(
-        "INSERT INTO omniscient_processing_logs (process_type, action, status, target_id, event_id, domain, "
-        "completed_at) "
-        "VALUES ('conversation', 'begin_conversation', 'completed', '" +
-        to_string(database.conversation) + "', '" + to_string(event) + "', 'shop.example', now())");
-  }
-  NewTurn turn(std::int64_t number) const {
-    NewTurn turn{database.conversation, number, database.person_a, "agent_a", "Hello"};
-    turn.insights = {{*parse_uuid("00000000-0000-4000-b000-000000000001"), 90, Extent::advanced},
-                     {*parse_uuid("00000000-0000-4000-b000-000000000003"), 45, Extent::touched}};
-    turn.spent.prompt_tokens = 100;
-    turn.spent.completion_tokens = 20;
-    turn.spent.cost_nano_usd = 31'234;
-    turn.spent.duration_ms = 7;
-    turn.model = "omnibus-small";
-    return turn;
-  }
-  OpenConversation open(std::int64_t number, std::int32_t history_tokens = 1'500) const {
-    pqxx::connection connection{database.url_as("conversation")};
-    return store.read(connection, {database.domain, database.conversation, database.match, number}, event,
-                      history_tokens);
-  }
-  std::string turns() const {
-    return database.text("SELECT string_agg(t::text, ';' ORDER BY id) FROM omniscient_turns t");
-  }
-  /// A dump of what the worker writes.
-  std::string dump() const {
-    return database.text(
-        "SELECT concat((SELECT string_agg(c::text, ';' ORDER BY id) FROM omniscient_conversations c), '|',"
-        " (SELECT string_agg(t::text, ';' ORDER BY id) FROM omniscient_turns t))");
-  }
-
-  MatchedPair database;
-  PostgresAgentConversations store;
-  AgentConversationRequested const request{database.domain, database.conversation, database.match};
-  Uuid const event = name_uuid(Uuid{}, "event");
-};
-
-}  // namespace
-
 TEST_CASE("a conversation begins once, for an active match that has none") {
-  Store at;
+  ConversationTables at;
   CHECK(at.begin() == Beginning::begun);
   CHECK(at.database.text("SELECT status FROM omniscient_conversations") == "active");
   CHECK(at.begin() == Beginning::not_open);
@@ -129,7 +22,7 @@ TEST_CASE("a conversation begins once, for an active match that has none") {
 }
 
 TEST_CASE("of two requests with one conversation id in a transaction the first begins") {
-  Store at;
+  ConversationTables at;
   auto unknown = at.request;
   unknown.conversation_id = name_uuid(Uuid{}, "another");
   unknown.match_id = Uuid{};
@@ -138,7 +31,7 @@ TEST_CASE("of two requests with one conversation id in a transaction the first b
 }
 
 TEST_CASE("two requests of one match in a transaction fail together, and alone one of them begins") {
-  Store at;
+  ConversationTables at;
   auto other = at.request;
   other.conversation_id = name_uuid(Uuid{}, "another");
   CHECK_THROWS_AS(at.begin_all({at.request, other}), pqxx::unique_violation);
@@ -147,7 +40,7 @@ TEST_CASE("two requests of one match in a transaction fail together, and alone o
 }
 
 TEST_CASE("what keeps a conversation from beginning is told apart") {
-  Store at;
+  ConversationTables at;
   SUBCASE("the match is not active") {
     at.database.execute("UPDATE omniscient_matches SET status = 'completed'");
     CHECK(at.begin() == Beginning::not_open);
@@ -176,7 +69,7 @@ TEST_CASE("what keeps a conversation from beginning is told apart") {
 }
 
 TEST_CASE("a turn reads its speaker's story, and the match's insights without risks") {
-  Store at;
+  ConversationTables at;
   REQUIRE(at.begin() == Beginning::begun);
   auto const first = at.open(1);
   CHECK(first.state == OpenConversation::State::running);
@@ -200,7 +93,7 @@ TEST_CASE("a turn reads its speaker's story, and the match's insights without ri
 }
 
 TEST_CASE("a turn reads what the turns before it left") {
-  Store at;
+  ConversationTables at;
   REQUIRE(at.begin() == Beginning::begun);
   at.store_turn(at.turn(1));
   auto const open = at.open(2);
@@ -217,7 +110,7 @@ TEST_CASE("a turn reads what the turns before it left") {
 }
 
 TEST_CASE("of a long history the newest turns are read, and the last one in any case") {
-  Store at;
+  ConversationTables at;
   REQUIRE(at.begin() == Beginning::begun);
   for (int number = 1; number <= 6; ++number) {
     auto turn = at.turn(number);
@@ -243,7 +136,7 @@ TEST_CASE("consent, status, blocks, stories and the match are read anew for each
         "DELETE FROM personal_stories WHERE narrative LIKE '%joints%'",
         "DELETE FROM personal_stories WHERE narrative LIKE '%bridges%'"}) {
     CAPTURE(sql);
-    Store at;
+    ConversationTables at;
     REQUIRE(at.begin() == Beginning::begun);
     at.database.execute(sql);
     CHECK_FALSE(at.open(1).may_go_on);
@@ -252,7 +145,7 @@ TEST_CASE("consent, status, blocks, stories and the match are read anew for each
 }
 
 TEST_CASE("what is not there is told apart from what was erased") {
-  Store at;
+  ConversationTables at;
   CHECK(at.open(1).state == OpenConversation::State::unknown);
   REQUIRE(at.begin() == Beginning::begun);
   pqxx::connection connection{at.database.url_as("conversation")};
@@ -269,111 +162,8 @@ TEST_CASE("what is not there is told apart from what was erased") {
   CHECK(at.open(1).state == OpenConversation::State::erased);
 }
 
-TEST_CASE("a turn is stored once per number, with its scores and what it took") {
-  Store at;
-  REQUIRE(at.begin() == Beginning::begun);
-  auto const first = at.store_turn(at.turn(1));
-  CHECK(first.storage == TurnStorage::stored);
-  CHECK(first.earlier.empty());
-  CHECK(at.store_turn(at.turn(1), name_uuid(Uuid{}, "another event")).storage == TurnStorage::not_next);
-  CHECK(at.store_turn(at.turn(3), name_uuid(Uuid{}, "a later event")).storage == TurnStorage::not_next);
-  CHECK(at.database.text("SELECT concat_ws(' ', turn_number, speaker_role, message, opportunity_alignment_score, "
-                         "cardinality(guided_by_insights), cardinality(advanced_insights), prompt_tokens, "
-                         "completion_tokens, response_time_ms) FROM omniscient_turns") ==
-        "1 agent_a Hello 0.83 2 1 100 20 7");
-  CHECK(at.database.text("SELECT concat_ws(' ', total_tokens, total_cost, spent_usd, model_used, completed_at) "
-                         "FROM omniscient_conversations") == "120 0.0000 0.000031234 omnibus-small");
-}
-
-TEST_CASE("two events of one turn in a transaction store it once") {
-  Store at;
-  REQUIRE(at.begin() == Beginning::begun);
-  std::vector<TurnStorage> outcomes;
-  at.as("conversation", [&](UnitOfWork& unit) {
-    for (auto const* const name : {"one", "other"})
-      at.store.store_turn(unit, name_uuid(Uuid{}, name), at.turn(1),
-                          [&](StoredTurn const& stored) { outcomes.push_back(stored.storage); });
-  });
-  CHECK(outcomes == std::vector{TurnStorage::stored, TurnStorage::not_next});
-  CHECK(at.database.number("SELECT count(*) FROM omniscient_turns") == 1);
-  CHECK(at.database.number("SELECT total_tokens FROM omniscient_conversations") == 120);
-}
-
-TEST_CASE("a stored turn tells the ones before it, in order") {
-  Store at;
-  REQUIRE(at.begin() == Beginning::begun);
-  for (int number = 1; number <= 3; ++number) {
-    auto turn = at.turn(number);
-    turn.message = R"(says "it", \)" + std::to_string(number);
-    turn.wants_to_end = number == 2;
-    auto const stored = at.store_turn(std::move(turn), name_uuid(at.event, std::to_string(number)));
-    REQUIRE(std::ssize(stored.earlier) == number - 1);
-    for (std::size_t i = 0; i < stored.earlier.size(); ++i) {
-      CHECK(stored.earlier[i].message == R"(says "it", \)" + std::to_string(i + 1));
-      CHECK(stored.earlier[i].wants_to_end == (i == 1));
-    }
-  }
-}
-
-TEST_CASE("a turn waits for another one's transaction, and then sees what it stored") {
-  Store at;
-  REQUIRE(at.begin() == Beginning::begun);
-  pqxx::connection connection{at.database.url_as("conversation")};
-  pqxx::work first{connection};
-  BareUnit unit{first};
-  at.store.store_turn(unit, name_uuid(Uuid{}, "another event"), at.turn(1), [](StoredTurn const&) {});
-  unit.write();
-  auto storing = std::async(std::launch::async, [&] { return at.store_turn(at.turn(1)).storage; });
-  CHECK(storing.wait_for(std::chrono::milliseconds{200}) == std::future_status::timeout);
-  first.commit();
-  CHECK(storing.get() == TurnStorage::not_next);
-}
-
-TEST_CASE("without a message only what was spent is stored") {
-  Store at;
-  REQUIRE(at.begin() == Beginning::begun);
-  auto turn = at.turn(1);
-  turn.message.clear();
-  CHECK(at.store_turn(turn).storage == TurnStorage::stored);
-  CHECK(at.database.number("SELECT count(*) FROM omniscient_turns") == 0);
-  CHECK(at.database.number("SELECT total_tokens FROM omniscient_conversations") == 120);
-}
-
-TEST_CASE("the cost of many cheap calls is not lost in rounding") {
-  Store at;
-  REQUIRE(at.begin() == Beginning::begun);
-  auto turn = at.turn(1);
-  turn.message.clear();
-  turn.model.clear();
-  for (int i = 0; i < 4; ++i) at.store_turn(turn, name_uuid(at.event, std::to_string(i)));
-  CHECK(at.database.text("SELECT total_cost FROM omniscient_conversations") == "0.0001");
-}
-
-TEST_CASE("a conversation's row is updated in place") {
-  Store at;
-  REQUIRE(at.begin() == Beginning::begun);
-  for (int number = 1; number <= 2; ++number)
-    at.store_turn(at.turn(number), name_uuid(at.event, std::to_string(number)));
-  CHECK(engine::test::eventually([&] {
-    return at.database.number(
-               "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = "
-               "'omniscient_conversations'") == 2;
-  }));
-}
-
-TEST_CASE("a conversation that has ended takes no more turns, and stays as it is") {
-  Store at;
-  REQUIRE(at.begin() == Beginning::begun);
-  at.end({StopReason::agreed_end, {}});
-  CHECK(at.store_turn(at.turn(1)).storage == TurnStorage::not_next);
-  CHECK(at.database.text(
-            "SELECT concat(status, stop_reason) FROM omniscient_conversations WHERE completed_at IS NOT NULL") ==
-        "completedagreed_end");
-  CHECK_THROWS_AS(at.end({StopReason::refused, {}}), pqxx::check_violation);
-}
-
 TEST_CASE("the worker's role can make exactly the allowed transitions of a conversation") {
-  Store at;
+  ConversationTables at;
   std::vector<std::string> const states{"scheduled", "active", "completed", "failed"};
   std::set<std::pair<std::string, std::string>> allowed;
   for (auto const& from : states)
@@ -396,7 +186,7 @@ TEST_CASE("the worker's role can make exactly the allowed transitions of a conve
 }
 
 TEST_CASE("the worker's role writes nothing but conversations and turns") {
-  Store at;
+  ConversationTables at;
   REQUIRE(at.begin() == Beginning::begun);
   REQUIRE(at.store_turn(at.turn(1)).storage == TurnStorage::stored);
   for (std::string const sql : {"UPDATE omniscient_matches SET status = 'completed'",
@@ -408,7 +198,7 @@ TEST_CASE("the worker's role writes nothing but conversations and turns") {
 }
 
 TEST_CASE("a person who is deleted takes the conversation along, and it is remembered as erased") {
-  Store at;
+  ConversationTables at;
   REQUIRE(at.begin() == Beginning::begun);
   REQUIRE(at.store_turn(at.turn(1)).storage == TurnStorage::stored);
   at.database.execute("DELETE FROM users WHERE handle LIKE 'Zo%'");
@@ -423,7 +213,7 @@ TEST_CASE("a person who is deleted takes the conversation along, and it is remem
 }
 
 TEST_CASE("a replay over complete tables changes nothing; it stores lost rows again as they were") {
-  Store at;
+  ConversationTables at;
   REQUIRE(at.begin() == Beginning::begun);
   at.database.execute(
       "INSERT INTO pipeline.llm_responses (request_key, event_id, model, response, created_at) VALUES "
@@ -447,7 +237,7 @@ TEST_CASE("a replay over complete tables changes nothing; it stores lost rows ag
 }
 
 TEST_CASE("running conversations are counted") {
-  Store at;
+  ConversationTables at;
   pqxx::connection connection{at.database.url_as("conversation")};
   CHECK(count_active(connection) == 0);
   REQUIRE(at.begin() == Beginning::begun);
