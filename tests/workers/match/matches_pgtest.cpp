@@ -52,8 +52,7 @@ TEST_CASE("only the match worker writes people and matches") {
   auto const match = tables.add_match(1, 2, "analyzed");
   for (auto const* role : {"conversation", "outcome", "report", "gateway", "chat"})
     for (auto const* sql : {"UPDATE omniscient_matches SET status = 'scheduled'", "DELETE FROM omniscient_matches",
-                            "INSERT INTO omniscient_matches (domain, user_a_id, user_b_id) SELECT domain, user_a_id, "
-                            "user_b_id FROM omniscient_matches",
+                            "INSERT INTO omniscient_matches SELECT * FROM omniscient_matches",
                             "UPDATE users SET status = 'SUSPENDED'", "UPDATE personal_stories SET narrative = 'x'",
                             "DELETE FROM omniscient_insights", "DELETE FROM omniscient_blocks"}) {
       auto refused = false;
@@ -283,8 +282,7 @@ TEST_CASE("a replay writes no person, block or override, and restores matches") 
                           "UPDATE personal_stories SET narrative = 'x'", "DELETE FROM personal_stories",
                           "DELETE FROM users", "DELETE FROM omniscient_blocks",
                           "INSERT INTO omniscient_blocks SELECT a.id, b.id FROM users a, users b WHERE a.id < b.id",
-                          "INSERT INTO omniscient_insight_overrides (match_id, before, after) SELECT id, '[]', '[]' "
-                          "FROM omniscient_matches"})
+                          "INSERT INTO omniscient_insight_overrides SELECT * FROM omniscient_insight_overrides"})
     CHECK_THROWS_AS_MESSAGE(tables.in_unit([&](UnitOfWork& unit) { unit.transaction().exec(sql); }, "replay"),
                             pqxx::insufficient_privilege, sql);
   AnalysedMatch const analysed{"0.29", "{}", R"({"NO_MATCH":1.0})", "NO_MATCH", "Summary.", "Why.", {}};
