@@ -9,7 +9,7 @@ ALTER TABLE pipeline.llm_responses
   ADD COLUMN outcome text DEFAULT 'answered' CHECK (outcome IN ('answered', 'suppressed', 'fallback', 'parked'));
 COMMENT ON COLUMN pipeline.llm_responses.response IS 'Absent when no model answered.';
 COMMENT ON COLUMN pipeline.llm_responses.outcome IS 'What became of a chat turn, which a replay follows; NULL while it has not ended.';
-GRANT UPDATE (outcome) ON pipeline.llm_responses TO omnibus_chat;
+GRANT UPDATE (outcome, model, response) ON pipeline.llm_responses TO omnibus_chat;
 
 -- Two statements: the second sees what was committed while the first waited for a conversation's lock.
 CREATE FUNCTION store_turns(p_event_ids uuid[], p_conversation_ids uuid[], p_domains text[], p_session_ids text[], p_texts text[],
@@ -47,7 +47,8 @@ BEGIN
     SELECT a.event_id, a.event_id, a.model, a.response::jsonb, a.outcome
     FROM unnest(p_event_ids, p_models, p_responses, v_outcomes) AS a (event_id, model, response, outcome)
     ORDER BY a.event_id
-    ON CONFLICT (request_key) DO UPDATE SET outcome = excluded.outcome;
+    ON CONFLICT (request_key) DO UPDATE -- what was answered counts, and not what a former owner of the partition kept
+    SET outcome = excluded.outcome, model = COALESCE(excluded.model, r.model), response = COALESCE(excluded.response, r.response);
   END IF;
 
   -- A turn depends only on its event and on what was recorded for it, ids and times included: when a replay stores it
@@ -90,6 +91,6 @@ RESET ROLE;
 SET LOCAL ROLE omnibus_owner;
 DROP FUNCTION store_turns;
 DELETE FROM pipeline.llm_responses WHERE response IS NULL OR outcome <> 'answered';
-REVOKE UPDATE (outcome) ON pipeline.llm_responses FROM omnibus_chat;
+REVOKE UPDATE (outcome, model, response) ON pipeline.llm_responses FROM omnibus_chat;
 ALTER TABLE pipeline.llm_responses DROP COLUMN outcome, ALTER COLUMN model SET NOT NULL, ALTER COLUMN response SET NOT NULL;
 RESET ROLE;

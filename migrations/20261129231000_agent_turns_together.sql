@@ -96,12 +96,14 @@ ALTER FUNCTION omniscient_may_meet(uuid, uuid) SET plan_cache_mode = force_gener
 
 REVOKE EXECUTE ON FUNCTION begin_agent_conversations, store_agent_turns FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION begin_agent_conversations TO omnibus_conversation;
+GRANT UPDATE (model, response) ON pipeline.llm_responses TO omnibus_conversation, omnibus_match;
 GRANT EXECUTE ON FUNCTION store_agent_turns TO omnibus_conversation, omnibus_replay;
 
 RESET ROLE;
 
 -- migrate:down
 SET LOCAL ROLE omnibus_owner;
+REVOKE UPDATE (model, response) ON pipeline.llm_responses FROM omnibus_conversation, omnibus_match;
 ALTER FUNCTION omniscient_may_meet(uuid, uuid) RESET plan_cache_mode;
 DROP FUNCTION store_agent_turns;
 DROP FUNCTION begin_agent_conversations;

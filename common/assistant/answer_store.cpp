@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include <fmt/format.h>
 #include <pqxx/pqxx>
 
 namespace omnibus::assistant {
@@ -24,28 +25,45 @@ struct AnswerRow {
 };
 
 // Sorted, so that two transactions with the same answers wait for one another. The outcome is not known yet.
-std::vector<std::monostate> record_answers(pqxx::transaction_base& transaction, std::vector<AnswerRow> const& rows) {
+void store_answers(pqxx::transaction_base& transaction, std::vector<AnswerRow> const& rows, std::string_view conflict) {
   auto const all = [&](auto member) {
     return postgres::column(rows, [&](AnswerRow const& row) { return row.*member; });
   };
-  transaction.exec(R"(
+  transaction.exec(fmt::format(R"(
       INSERT INTO pipeline.llm_responses (request_key, event_id, model, response, outcome)
       SELECT a.request_key, a.event_id, a.model, a.response::jsonb, NULL
       FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS a (request_key, event_id, model, response)
       ORDER BY a.request_key
-      ON CONFLICT (request_key) DO NOTHING)",
+      ON CONFLICT (request_key) DO {})",
+                               conflict),
                    pqxx::params{all(&AnswerRow::request_key), all(&AnswerRow::event_id), all(&AnswerRow::model),
                                 all(&AnswerRow::response)});
+}
+
+std::vector<std::monostate> record_answers(pqxx::transaction_base& transaction, std::vector<AnswerRow> const& rows) {
+  store_answers(transaction, rows, "NOTHING");
   return std::vector<std::monostate>(rows.size());
+}
+
+std::vector<std::monostate> replace_answers(pqxx::transaction_base& transaction, std::vector<AnswerRow> const& rows) {
+  store_answers(transaction, rows, "UPDATE SET model = excluded.model, response = excluded.response");
+  return std::vector<std::monostate>(rows.size());
+}
+
+AnswerRow row_of(Uuid const& event_key, std::string_view step, RecordedAnswer const& answer) {
+  return {to_string(request_key(event_key, step)), to_string(event_key), answer.model, json::encode(answer)};
 }
 
 }  // namespace
 
 void PostgresAnswers::record(UnitOfWork& unit, Uuid const& event_key, std::string_view step,
                              RecordedAnswer const& answer) {
-  unit.write_together<record_answers>(
-      AnswerRow{to_string(request_key(event_key, step)), to_string(event_key), answer.model, json::encode(answer)},
-      [](std::monostate) {});
+  unit.write_together<record_answers>(row_of(event_key, step, answer), [](std::monostate) {});
+}
+
+void PostgresAnswers::replace(UnitOfWork& unit, Uuid const& event_key, std::string_view step,
+                              RecordedAnswer const& answer) {
+  unit.write_together<replace_answers>(row_of(event_key, step, answer), [](std::monostate) {});
 }
 
 void PostgresAnswers::forget(UnitOfWork& unit, Uuid const& event_key) {

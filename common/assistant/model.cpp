@@ -189,9 +189,13 @@ void Model::record(UnitOfWork& unit, Context& context, Turn const& turn, Recorde
   if (answer.call) unit.publish(*answer.call, to_string(turn.conversation));
 }
 
-Task<> Model::record(Context& context, Turn const& turn, RecordedAnswer const& answer) {
+Task<bool> Model::record(Context& context, Turn const& turn, RecordedAnswer& answer) {
   auto recording = context.keep(series_of(turn), [&](UnitOfWork& unit) { record(unit, context, turn, answer); });
-  co_await std::move(recording);
+  if (co_await std::move(recording)) co_return true;
+  auto finding = answers_->find(context, turn.step);
+  auto stored = co_await std::move(finding);
+  if (stored) answer = *std::move(stored);
+  co_return !stored;
 }
 
 std::chrono::steady_clock::time_point Model::latest_answer(Context const& context, Turn const& turn) const {

@@ -52,7 +52,7 @@ class Model {
                                 std::function<void(UnitOfWork&)> work);
   /// Records an answer in the unit of commit_with_answer().
   void record_answer(UnitOfWork& unit, Uuid const& event_key, UnrecordedAnswer const& unrecorded) {
-    answers_->record(unit, event_key, unrecorded.turn.step, unrecorded.answer);
+    answers_->replace(unit, event_key, unrecorded.turn.step, unrecorded.answer);
   }
 
   /// Asks for a structured answer. What is unambiguous is accepted (see read_structured); otherwise the model is asked
@@ -103,8 +103,9 @@ class Model {
                   RecordedAnswer& answer);
   /// Records an answer, and publishes the event of its call.
   void record(UnitOfWork& unit, Context& context, Turn const& turn, RecordedAnswer const& answer);
-  /// The same in a checkpoint.
-  Task<> record(Context& context, Turn const& turn, RecordedAnswer const& answer);
+  /// The same in a checkpoint. @param answer becomes the stored one if another owner of the partition was faster
+  /// @return whether it is as it was
+  Task<bool> record(Context& context, Turn const& turn, RecordedAnswer& answer);
 
   using ReadDocument = std::function<std::optional<json::DecodeError>(std::string const& document)>;
 

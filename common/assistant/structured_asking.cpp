@@ -108,7 +108,8 @@ Task<Asked> Model::ask_for_document(Context& context, Turn turn, StructuredQuest
       asked.unrecorded = UnrecordedAnswer{turn, std::move(answer)};
     } else if (!is_recorded) {
       auto recording = record(context, turn, answer);
-      co_await std::move(recording);
+      if (!co_await std::move(recording))
+        text = read_structured(finish_reason(answer), answer.text, form.shape(), read);
       looked_up.emplace();  // before this question was answered, none followed it
     }
     if (text.wrong.empty()) {

@@ -28,6 +28,9 @@ class FakeAnswers final : public AnswerStore {
   void record(UnitOfWork&, Uuid const& event_key, std::string_view step, RecordedAnswer const& answer) override {
     answers_.emplace(std::pair{event_key, request_key(event_key, step)}, answer);
   }
+  void replace(UnitOfWork&, Uuid const& event_key, std::string_view step, RecordedAnswer const& answer) override {
+    answers_.insert_or_assign(std::pair{event_key, request_key(event_key, step)}, answer);
+  }
   void forget(UnitOfWork&, Uuid const& event_key) override {
     std::erase_if(answers_, [&](auto const& each) { return each.first.first == event_key; });
   }

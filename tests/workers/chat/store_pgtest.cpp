@@ -255,6 +255,27 @@ TEST_CASE("an answer that was recorded is found again by the same event, and by 
   CHECK_FALSE(turn.look(message).first.recorded_answer);
 }
 
+TEST_CASE("of two answers the one that was given is recorded, and not the one that a former owner kept") {
+  Turn turn;
+  auto const step = [](Context& context, ChatMessageReceived const& message) -> Task<> {
+    auto opening = store.open(context, message, 100);
+    auto const conversation = co_await std::move(opening);
+    auto keeping = context.checkpoint(
+        "answer", [&](UnitOfWork& unit) { answers.record(unit, context.event_key(), {}, paid("kept")); });
+    co_await std::move(keeping);
+    auto committing = context.commit([&](UnitOfWork& unit) {
+      auto stored = turn_of(context, message, conversation, "given");
+      stored.paid_for = paid("given");
+      store.store_turn(unit, std::move(stored), ignore);
+    });
+    co_await std::move(committing);
+  };
+  CHECK(turn.run({domain, "s1", "one", {}}, step).empty());
+  CHECK(turn.database.texts("SELECT content FROM messages WHERE role = 'assistant' UNION ALL"
+                            " SELECT response ->> 'text' FROM pipeline.llm_responses") ==
+        std::vector<std::string>{"given", "given"});
+}
+
 TEST_CASE("a turn that was committed is known as handled when its event comes again") {
   Turn turn;
   ChatMessageReceived const message{domain, "s1", "one", {}};
