@@ -11,7 +11,7 @@
 namespace omnibus::gdpr {
 
 /// Lets a few erasures go on at a time, each with rests between its steps: an erasure has hours, and those who write
-/// meanwhile have not. A thousand people take two minutes. Use it on the event loop only.
+/// meanwhile have not. Use it on the event loop only.
 class ErasurePace {
  public:
   /// One of the erasures that go on, for as long as it lives; it may outlive the pace.
