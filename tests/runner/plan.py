@@ -188,7 +188,7 @@ class Plan:
     def on_postgres(self, databases):
         if databases:
             built = self.build("dev", "database", self.targets(databases))
-            self.ctest(databases, "database", 900, [built, self.postgres()], environment=self.database)
+            self.ctest(databases, "database", 1200, [built, self.postgres()], environment=self.database)
 
     def on_brokers(self, brokers):
         """Each on the embedded broker and on Apache Kafka, and the engine's there with classic groups, too."""
@@ -196,7 +196,7 @@ class Plan:
             return
         built = self.build("dev", "broker", self.targets(brokers))
         kafka = self.service("kafka", "broker", ["compose/kafka", "up"])
-        self.ctest(brokers, "broker", 900, [built, kafka], " (apache)", environment=self.apache)
+        self.ctest(brokers, "broker", 1200, [built, kafka], " (apache)", environment=self.apache)
         engine = [program for program in brokers if program.name == "engine_kafkatest"]
         self.ctest(engine, "broker", 300, [built, kafka], " (apache, classic groups)",
                    environment=lambda: {**self.apache(), "OMNIBUS_TEST_PROTOCOL": "classic"})
