@@ -194,8 +194,9 @@ Task<bool> Model::record(Context& context, Turn const& turn, RecordedAnswer& ans
   if (co_await std::move(recording)) co_return true;
   auto finding = answers_->find(context, turn.step);
   auto stored = co_await std::move(finding);
-  if (stored) answer = *std::move(stored);
-  co_return !stored;
+  if (!stored) co_return true;
+  answer = *std::move(stored);
+  co_return false;
 }
 
 std::chrono::steady_clock::time_point Model::latest_answer(Context const& context, Turn const& turn) const {

@@ -105,8 +105,11 @@ Task<Asked> Model::ask_for_document(Context& context, Turn turn, StructuredQuest
     auto& [answer, is_recorded] = *found;
     auto text = read_structured(finish_reason(answer), answer.text, form.shape(), read);
     if (!is_recorded && text.wrong.empty() && question.records_later) {
+      asked.fate = AnswerFate::answered;
       asked.unrecorded = UnrecordedAnswer{turn, std::move(answer)};
-    } else if (!is_recorded) {
+      co_return asked;
+    }
+    if (!is_recorded) {
       auto recording = record(context, turn, answer);
       if (!co_await std::move(recording))
         text = read_structured(finish_reason(answer), answer.text, form.shape(), read);
