@@ -1,15 +1,10 @@
 // Letters that an engine wrote, sent again: each once, in the order of its key, whatever ends in between.
 #include "events/conversation.hpp"
+#include "failing.hpp"
 #include "json/encode.hpp"
 #include "postgres/outbox_publishing.hpp"
-#include "tests/common/engine/database_engine.hpp"
-#include "tests/common/engine/topic_reader.hpp"
-#include "workers/cli/dlq/redrive.hpp"
-#include "workers/cli/dlq/refused_rows.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <map>
 #include <set>
 #include <thread>
 
@@ -19,79 +14,9 @@ using namespace omnibus;
 using namespace omnibus::engine;
 using namespace omnibus::engine::test;
 using namespace std::chrono_literals;
-using cli::Redrive;
-using cli::RedriveReport;
 using cli::RedriveSettings;
+using cli::test::Failing;
 using postgres::LetterAction;
-
-namespace {
-
-/// A topic whose events all fail until they are told not to.
-class Failing {
- public:
-  explicit Failing(Broker& with, int partitions = 2) : broker{with}, topic{with.topic(partitions)} {
-    engine_ = std::make_unique<DatabaseEngine>(broker, database.url_as("chat"), topic, "redrive-" + topic,
-                                               each([this](Context& context) -> Task<> {
-                                                 (void)context.event();
-                                                 if (!fixed) throw Failure::permanent("not yet", "broken");
-                                                 if (context.data().size() > 1 << 20) {  // too large for a reply
-                                                   auto writing = context.commit(effect_of(context));
-                                                   co_await std::move(writing);
-                                                   co_return;
-                                                 }
-                                                 auto writing = write_and_reply(context);
-                                                 co_await std::move(writing);
-                                               }));
-  }
-
-  std::string letters() const { return kafka::dead_letter_topic(topic); }
-  bool await_letters(std::uint64_t count) const {
-    return eventually([&] { return engine_->counters().dead_lettered >= count; }) &&
-           database.await("SELECT CASE count(*) WHEN 0 THEN 1 ELSE 0 END FROM pipeline.outbox", 1);
-  }
-
-  RedriveReport redrive(RedriveSettings settings = {}, kafka::Producer* sender = nullptr) {
-    auto const client = broker.client;
-    kafka::Admin admin{client};
-    kafka::PartitionReader reader{client};
-    auto const connection = std::make_unique<pqxx::connection>(database.url_as("operator"));
-    kafka::Producer producer{client};
-    settings.topic = letters();
-    settings.actor = "tester@here";
-    auto const sends = settings.action == LetterAction::redriven && !settings.dry_run;
-    auto* const chosen = sender != nullptr ? sender : &producer;
-    return Redrive{{admin,
-                    reader,
-                    *connection,
-                    sends ? chosen : nullptr,
-                    [&](DeadLetter const& letter, std::string_view what) {
-                      std::scoped_lock const lock{mutex_};
-                      told[std::to_string(letter.partition) + "/" + std::to_string(letter.offset)] = what;
-                    },
-                    {}},
-                   settings}
-        .run();
-  }
-
-  /// How often each event is on the topic.
-  std::map<std::string, int> published(std::size_t records) {
-    std::map<std::string, int> times;
-    for (auto const& record : read_all(broker, topic, records)) ++times[header_of(record, "ce_id")];
-    return times;
-  }
-
-  Broker& broker;
-  EffectDatabase const database;
-  std::string const topic;
-  std::atomic<bool> fixed{false};
-  std::map<std::string, std::string> told;
-
- private:
-  std::mutex mutex_;
-  std::unique_ptr<DatabaseEngine> engine_;
-};
-
-}  // namespace
 
 TEST_CASE("letters are redriven once, handled once and in the order of their keys; the record is the original") {
   constexpr int keys = 7;
@@ -318,108 +243,4 @@ TEST_CASE("what is no event is sent again as it was; what nobody could send says
   CHECK(failing.told.at("0/2").find("error.worker") != std::string::npos);
   CHECK(failing.told.at("0/3").find("headers") != std::string::npos);
   CHECK(failing.told.at("0/4").find("max.message.bytes") != std::string::npos);
-}
-
-namespace {
-
-/// A client whose own limit is raised: Kafka limits what is left after compression.
-kafka::ProducerSettings sending_large() {
-  kafka::ProducerSettings settings;
-  settings.max_message = postgres::largest_stored_record;
-  return settings;
-}
-
-bool publish_large(Broker const& broker, std::vector<kafka::Record> const& records) {
-  kafka::Producer producer{broker.client, sending_large()};
-  for (auto const& record : records) producer.produce(record, {});
-  return producer.flush(std::chrono::seconds{30});
-}
-
-/// 3 MB, which lz4 makes 12 KB of.
-kafka::Record large_event(std::string const& topic, std::string const& key) {
-  auto record = event(topic, key, 0);
-  record.value = std::string(3 << 20, ' ');
-  return record;
-}
-
-}  // namespace
-
-TEST_CASE("events of 3 MB that compress well are parked beside others, and their letters are read and redriven whole") {
-  constexpr int count = 10;
-  Broker broker;
-  Failing failing{broker, 1};
-  std::vector<kafka::Record> large;
-  for (int i = 0; i < count; ++i) large.push_back(large_event(failing.topic, "large-" + std::to_string(i)));
-  REQUIRE(publish_large(broker, large));
-  REQUIRE(publish(broker, numbered_events(failing.topic, 2, 5)));
-  REQUIRE(failing.await_letters(count + 10));  // all of them published: the outbox is empty
-  CHECK(failing.database.number("SELECT count(*) FROM pipeline.parked_records WHERE length(value) = 3 << 20") == count);
-
-  kafka::PartitionReader reader{broker.client};
-  std::vector<DeadLetter> letters;
-  reader.read({failing.letters(), 0}, 0, count + 10, [&](rd_kafka_message_t const& message) {
-    if (auto letter = read_dead_letter(message); letter.truncated > 0) letters.push_back(std::move(letter));
-    return true;
-  });
-  REQUIRE(letters.size() == count);
-  CHECK(letters[0].truncated > 3 << 20);
-  CHECK(letters[0].event.has_value());  // the headers are there
-  CHECK_FALSE(letters[0].original.value);
-
-  failing.fixed = true;
-  kafka::Producer wide{broker.client, sending_large()};
-  auto const report = failing.redrive({}, &wide);
-  CHECK(report.acted == count + 10);
-  CHECK(report.refused == 0);
-  CHECK(failing.database.number("SELECT count(*) FROM pipeline.parked_records") == 0);
-  REQUIRE(failing.database.await_effects(count + 10));
-  auto const records = read_all(broker, failing.topic, 2 * (count + 10));
-  auto const whole = std::ranges::count_if(records, [&](auto const& record) {
-    return record.value == large[0].value && !header_of(record, "omnibus-redrive").empty();
-  });
-  CHECK(whole == count);
-}
-
-TEST_CASE("a truncated letter whose record is gone says so, and is not taken") {
-  Broker broker;
-  Failing failing{broker, 1};
-  REQUIRE(publish_large(broker, {large_event(failing.topic, "large")}));
-  REQUIRE(failing.await_letters(1));
-  failing.database.execute("DELETE FROM pipeline.parked_records");
-  auto const report = failing.redrive();
-  CHECK(report.refused == 1);
-  CHECK(failing.told.at("0/0").find("pipeline.parked_records") != std::string::npos);
-  CHECK(failing.database.number("SELECT count(*) FROM pipeline.dead_letter_actions") == 0);
-}
-
-TEST_CASE("a redriven letter that the broker refuses is left as a refused row, listed and redriven from there") {
-  Broker broker;
-  Failing failing{broker, 1};
-  REQUIRE(publish_large(broker, {large_event(failing.topic, "large")}));
-  REQUIRE(publish(broker, {event(failing.topic, "small", 1)}));
-  REQUIRE(failing.await_letters(2));
-  failing.fixed = true;
-  kafka::Producer narrow{broker.client};  // takes 2 MiB
-  auto const report = failing.redrive({}, &narrow);
-  CHECK(report.acted == 1);
-  CHECK(report.refused == 1);
-  CHECK(failing.told.at("0/0").find("omnibus dlq redrive --refused --row") != std::string::npos);
-
-  pqxx::connection connection{failing.database.url_as("operator")};
-  auto const rows = cli::refused_rows(connection, {.topic = failing.topic}, true);
-  REQUIRE(rows.size() == 1);
-  CHECK(rows[0].bytes == 3 << 20);
-  CHECK(rows[0].attempts == 1);
-  CHECK(rows[0].record.value == large_event("", "").value);
-  CHECK(cli::refused_rows(connection, {.topic = "another"}, false).empty());
-
-  std::vector<std::int64_t> told;
-  auto const tell = [&](std::int64_t row, std::string_view) { told.push_back(row); };
-  CHECK(cli::redrive_refused(connection, narrow, {}, tell).refused == 1);
-  CHECK(told == std::vector<std::int64_t>{rows[0].row});
-  CHECK(cli::refused_rows(connection, {}, false).at(0).attempts == 2);
-  kafka::Producer producer{broker.client, sending_large()};
-  CHECK(cli::redrive_refused(connection, producer, {.row = rows[0].row}, tell).acted == 1);
-  CHECK(failing.database.outbox() == 0);
-  CHECK(failing.database.await_effects(2));
 }
