@@ -284,6 +284,14 @@ void Attempt::pass_over(std::string_view reason) {
   delivery_.not_handled = true;
 }
 
+void Attempt::step_aside() {
+  engine_.step_aside(delivery_);
+}
+
+void Attempt::step_back() {
+  engine_.step_back(delivery_);
+}
+
 bool Attempt::still_wanted() const {
   return delivery_.partition->wanted();
 }

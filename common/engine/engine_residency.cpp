@@ -70,14 +70,6 @@ void Engine::step_back(Delivery& delivery) {
   if (dispatcher_ != nullptr && &delivery != &passing_) dispatcher_->step_back(delivery);
 }
 
-void Attempt::step_aside() {
-  engine_.step_aside(delivery_);
-}
-
-void Attempt::step_back() {
-  engine_.step_back(delivery_);
-}
-
 void Engine::read_again(std::span<Delivery* const> run) {
   std::vector<RecordPlace> places;
   places.reserve(run.size());

@@ -8,12 +8,6 @@
 #include <boost/asio/post.hpp>
 
 namespace omnibus::engine {
-namespace {
-
-constexpr std::size_t beside = sizeof(Delivery) + 384;  // its message is kept
-
-}  // namespace
-
 BatchDispatcher::BatchDispatcher(boost::asio::io_context& loop, std::size_t most,
                                  std::vector<std::unique_ptr<BatchItems>> items, BatchProcessor& processor)
     : loop_{loop}, most_{most}, processor_{processor}, batches_(items.size()), filling_{&batches_.front()} {
@@ -26,7 +20,7 @@ BatchDispatcher::BatchDispatcher(boost::asio::io_context& loop, std::size_t most
 void BatchDispatcher::submit(Delivery& delivery) {
   ++alive_;
   ++delivery.partition->alive;
-  held_bytes_ += delivery.bytes + beside;
+  held_bytes_ += delivery.bytes + message_bytes;  // its message is kept
   place(delivery);
 }
 
@@ -138,7 +132,7 @@ std::deque<Delivery*> BatchDispatcher::take_back(Partition const& partition) {
 void BatchDispatcher::leave(Delivery& delivery, bool finished) {
   --alive_;
   --delivery.partition->alive;
-  held_bytes_ -= delivery.bytes + beside;
+  held_bytes_ -= delivery.bytes + message_bytes;
   processor_.left(delivery, finished);
 }
 
