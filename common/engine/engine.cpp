@@ -34,8 +34,9 @@ EngineSettings settings_for(Work const& work, EngineSettings settings) {
 /// librdkafka takes more than twice its limit, which counts payloads only. That much ahead serves work that is done
 /// in a microsecond per record; work that waits needs far less.
 kafka::ConsumerSettings fetching_for(Work const& work, kafka::ConsumerSettings settings) {
-  if (!work.never_waits() && work.batches().most == 0)
-    settings.prefetch_bytes = std::min(settings.prefetch_bytes, most_ahead_of_waiting);
+  if (work.never_waits() || work.batches().most > 0) return settings;
+  settings.prefetch_bytes = std::min(settings.prefetch_bytes, most_ahead_of_waiting);
+  settings.fetch_bytes = std::min(settings.fetch_bytes, most_ahead_of_waiting / 2);
   return settings;
 }
 

@@ -206,6 +206,7 @@ kafka::ConsumerSettings consumer_settings(std::string_view worker, WorkerSetting
   consumer.instance_id = settings.kafka_instance_id;
   consumer.session_timeout = settings.kafka_session_timeout;
   consumer.prefetch_bytes = static_cast<std::int64_t>(settings.prefetch_bytes.bytes);
+  consumer.fetch_bytes = 2 * consumer.prefetch_bytes;
   return consumer;
 }
 

@@ -53,8 +53,7 @@ Configuration configure(ClientSettings const& client, ConsumerSettings const& se
   set("check.crcs", "true");
   set("enable.partition.eof", settings.tell_ends ? "true" : "false");
   set("queued.min.messages", "100000");
-  // A response stays in memory as a whole as long as one of its records is used.
-  set("fetch.max.bytes", std::to_string(std::clamp<std::int64_t>(settings.prefetch_bytes / 4, 1 << 20, 50 << 20)));
+  set("fetch.max.bytes", std::to_string(std::clamp<std::int64_t>(settings.fetch_bytes, 1 << 20, 50 << 20)));
   set("queued.max.messages.kbytes", std::to_string(std::max<std::int64_t>(1, settings.prefetch_bytes / 1024)));
   // A consumer that is faster than the fetcher must not make the fetcher sleep for the default second.
   set("fetch.queue.backoff.ms", "5");

@@ -48,6 +48,9 @@ struct ConsumerSettings {
   std::string instance_id;
   std::chrono::milliseconds session_timeout{10'000};  ///< classic protocol only: under KIP-848 the broker sets it
   std::int64_t prefetch_bytes = 8 << 20;              ///< what librdkafka may buffer ahead of us
+  /// What one response of a broker may bring. It stays in memory as a whole as long as one of its records is used; and
+  /// a broker is asked again only when its last response is there, so that small ones make a fast consumer wait.
+  std::int64_t fetch_bytes = 16 << 20;
   bool tell_ends = false;                             ///< call ConsumerListener::on_end
 };
 

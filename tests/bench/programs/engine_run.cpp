@@ -280,6 +280,7 @@ class Bench {
     consumer.topics = {settings.topic};
     consumer.protocol = protocol;
     consumer.prefetch_bytes = settings.prefetch_bytes;
+    consumer.fetch_bytes = 2 * settings.prefetch_bytes;
     engine::EngineSettings engine;
     engine.max_in_flight = settings.max_in_flight;
     engine.max_queued_bytes = settings.max_queued_bytes;
