@@ -51,7 +51,7 @@ struct ConsumerSettings {
   /// What one response of a broker may bring. It stays in memory as a whole as long as one of its records is used; and
   /// a broker is asked again only when its last response is there, so that small ones make a fast consumer wait.
   std::int64_t fetch_bytes = 16 << 20;
-  bool tell_ends = false;                             ///< call ConsumerListener::on_end
+  bool tell_ends = false;  ///< call ConsumerListener::on_end
 };
 
 struct MessageDeleter {

@@ -2,12 +2,16 @@
 
 #include "kafka/client_settings.hpp"
 
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include <librdkafka/rdkafka_mock.h>
 
 namespace omnibus::kafka {
 namespace {
+
+constexpr std::chrono::milliseconds wake_up_pause{2};
 
 struct ClusterDeleter {
   void operator()(rd_kafka_mock_cluster_t* cluster) const noexcept { rd_kafka_mock_cluster_destroy(cluster); }
@@ -75,6 +79,9 @@ void EmbeddedBroker::create_topic(std::string const& name, int partitions) {
   auto const replicas = implementation_->brokers < 3 ? implementation_->brokers : 3;
   auto const code = rd_kafka_mock_topic_create(implementation_->cluster.get(), name.c_str(), partitions, replicas);
   if (code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) check(code, "topic " + name);
+  // librdkafka's cluster empties its wake-up pipe only after it has answered: a call that follows at once loses its
+  // wake-up, and is answered when the cluster's poll times out, a second later.
+  std::this_thread::sleep_for(wake_up_pause);
 }
 
 void EmbeddedBroker::refuse_topic(std::string const& name, int error_code) {
