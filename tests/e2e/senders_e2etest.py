@@ -62,10 +62,10 @@ class SendersTest(unittest.TestCase):
     def text(self, to, token, body="STOP"):
         return self.post_twilio(SMS, token, MessageSid="SM" + uuid.uuid4().hex, From=PERSON, To=to, Body=body)
 
-    def post_whatsapp(self, secret, *numbers, at=None):
+    def post_whatsapp(self, secret, *numbers, at=None, text="Hello"):
         changes = [{"field": "messages", "value": {"metadata": {"phone_number_id": number}, "messages": [
             {"from": PERSON[1:], "id": "wamid." + uuid.uuid4().hex, "timestamp": str(int(at or time.time())), "type": "text",
-             "text": {"body": "Hello"}}]}} for number in numbers]
+             "text": {"body": text}}]}} for number in numbers]
         raw = json.dumps({"object": "whatsapp_business_account", "entry": [{"changes": changes}]})
         return self.client.post(WHATSAPP, raw, {"X-Hub-Signature-256": "sha256=" + hmac.new(
             secret.encode(), raw.encode(), hashlib.sha256).hexdigest()})
@@ -101,6 +101,23 @@ class SendersTest(unittest.TestCase):
         event, = [record for record in self.stack.kafka.consume("whatsapp.inbound")
                   if record.headers["ce_id"] == both.json["event_ids"][0]]
         self.assertEqual((event.json["domain"], event.json["recipient"]), (SHOP, PHONE_IDS[SHOP]))
+
+    def test_half_an_emoji_does_not_hide_whose_number_a_message_came_to(self):
+        half = "Hello \ud83d"
+        self.stack.omnibus("tenant", "add", "mtn.example")
+        self.stack.omnibus("tenant", "sender", "add", "mtn.example", "--provider", "mtn_sms", "--sender", "+250788777777",
+                           "--secret", "api_key=x", "--secret", "api_secret=y")
+        raw = json.dumps({"from": PERSON, "to": "+250788777777", "message": half, "id": uuid.uuid4().hex})
+        signature = hmac.new(b"default", raw.encode(), hashlib.sha256).hexdigest()
+        def taken():
+            return (answer := self.client.post(SMS, raw, {"X-Signature": signature})).status == 200 and answer
+        posts = {"sms.inbound": (eventually(taken, 10, "the SMS"), "mtn.example"),
+                 "whatsapp.inbound": (self.post_whatsapp("bank app", PHONE_IDS[BANK], text=half), BANK)}
+        for topic, (answer, domain) in posts.items():
+            with self.subTest(topic):
+                self.assertEqual(answer.status, 200, answer)
+                event, = [record for record in self.stack.kafka.consume(topic) if record.headers["ce_id"] in answer.json["event_ids"]]
+                self.assertEqual((event.json["domain"], event.json["text"]), (domain, "Hello \ufffd"))
 
     def test_a_number_of_no_tenant_is_refused_until_it_has_one_and_the_log_says_what_to_do(self):
         self.assertEqual(self.text("+15550008888", "default").status, 503)

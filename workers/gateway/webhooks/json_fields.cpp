@@ -1,6 +1,7 @@
 #include "workers/gateway/webhooks/json_fields.hpp"
 
 #include "json/decode.hpp"
+#include "json/repair.hpp"
 #include "workers/gateway/webhooks/inbound_event.hpp"
 
 #include <algorithm>
@@ -28,6 +29,11 @@ JsonFields::JsonFields(std::string_view object) {
     return std::optional<json::DecodeError>{};
   });
   if (error) fields_.clear();
+}
+
+JsonFields JsonFields::read_posted(std::string_view object) {
+  JsonFields fields{object};
+  return fields.empty() ? JsonFields{json::repaired_document(object)} : fields;
 }
 
 JsonFields::Field const* JsonFields::find(std::string_view name) const {

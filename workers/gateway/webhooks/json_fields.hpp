@@ -20,6 +20,8 @@ class JsonFields {
   };
 
   explicit JsonFields(std::string_view object);
+  /// Reads a document that comes from outside: a text in it that is not well-formed Unicode is repaired.
+  static JsonFields read_posted(std::string_view object);
 
   bool empty() const { return fields_.empty(); }
   std::vector<Field> const& all() const { return fields_; }

@@ -2,6 +2,7 @@
 
 #include "events/inbound.hpp"
 #include "json/decode.hpp"
+#include "workers/gateway/webhooks/json_fields.hpp"
 
 #include <algorithm>
 #include <array>
@@ -114,6 +115,10 @@ std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view
                       ? inbound_event_id({mtn_sms, rules.domain, *sms.provider_message_id})
                       : inbound_event_id({mtn_sms, key, sms.recipient, sms.text, minute_of(sms.received_at)});
   return make_inbound(rules, id, std::move(key), sms);
+}
+
+std::string addressee_of_sms(std::string_view body) {
+  return JsonFields::read_posted(body).text("to");
 }
 
 std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::string_view body) {

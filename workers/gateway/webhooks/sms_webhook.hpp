@@ -4,6 +4,7 @@
 #include "workers/gateway/webhooks/inbound_event.hpp"
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace omnibus::gateway {
@@ -16,6 +17,10 @@ inline constexpr std::string_view mtn_sms = "mtn_sms";
 /// without text, or that is so old that it is a replay.
 /// @throws Refusal 400 or 422 naming the field.
 std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view body);
+
+/// Our number that an SMS came to, as it is written; empty if it names none. The tenant and its secret are found by it,
+/// so that it is read of an unsigned request.
+std::string addressee_of_sms(std::string_view body);
 
 /// Reads MTN's delivery receipt into a DeliveryReceiptReceived; nothing for a receipt of another message.
 /// @throws Refusal 400 naming the field.

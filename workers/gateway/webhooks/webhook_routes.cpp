@@ -8,7 +8,6 @@
 #include "text/rules.hpp"
 #include "time/time.hpp"
 #include "workers/gateway/webhooks/calls_webhook.hpp"
-#include "workers/gateway/webhooks/json_fields.hpp"
 #include "workers/gateway/webhooks/sms_webhook.hpp"
 #include "workers/gateway/webhooks/whatsapp_webhook.hpp"
 
@@ -243,7 +242,7 @@ Task<http::Response> WebhookRoutes::post_sms(http::Request const& request) {
   auto const list = co_await std::move(reading);
   auto const form = is_form(request) ? std::optional(read_form(request.body)) : std::nullopt;
   auto const& webhook = form ? twilio_messages : mtn_messages;
-  auto const number = form ? value_of(*form, "To") : JsonFields{request.body}.text("to");
+  auto const number = form ? value_of(*form, "To") : addressee_of_sms(request.body);
   auto const* const sender = form ? sender_of(*list, *form, "To") : sender_of(*list, mtn_sms, number);
   auto const rules =
       form ? admit_form(webhook, sender, request, *form) : admit(webhook, settings_.mtn_webhook, sender, request);

@@ -162,7 +162,7 @@ WhatsappBatch read_whatsapp(InboundRules const& rules, std::string_view phone_nu
 }
 
 std::string first_phone_number_id(std::string_view body) {
-  for (auto const& entry : JsonFields{body}.objects("entry"))
+  for (auto const& entry : JsonFields::read_posted(body).objects("entry"))
     for (auto const& change : entry.objects("changes"))
       if (auto id = change.object("value").object("metadata").text("phone_number_id"); !id.empty()) return id;
   return {};

@@ -1,7 +1,5 @@
 #include "workers/gateway/webhooks/whatsapp_words.hpp"
 
-#include "json/repair.hpp"
-
 #include <initializer_list>
 #include <utility>
 
@@ -136,8 +134,7 @@ std::string document_words(JsonFields const& document) {
 }  // namespace
 
 std::string form_words(std::string_view response_json) {
-  JsonFields form{response_json};
-  if (form.empty()) form = JsonFields{json::repaired_document(response_json)};
+  auto const form = JsonFields::read_posted(response_json);
   if (form.empty() && response_json != "{}") return std::string(response_json);
   return members_words(form, "\n");
 }

@@ -82,10 +82,11 @@ Event event_of(InboundEvent const& inbound) {
 }
 
 WhatsappBatch read_messages(std::string const& messages) {
-  return read_whatsapp(inbound_rules(), "",
-                       R"({"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages",
+  auto const body = R"({"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages",
       "value":{"metadata":{"phone_number_id":"1"},"messages":[)" +
-                           messages + "]}}]}]}");
+                    messages + "]}}]}]}";
+  CHECK(first_phone_number_id(body) == "1");  // by which the app's secret is found
+  return read_whatsapp(inbound_rules(), "", body);
 }
 
 /// A message with the text in a place of it, which is `@`.
@@ -122,6 +123,7 @@ TEST_CASE("any text of an SMS arrives, whatever else in it is odd") {
     auto const body = R"({"from":"+250788123456","to":"8080)" + other.json + R"(","id":")" + other.json +
                       R"(","message":")" + said.json + R"(","more":{"x":[")" + other.json + "\"]}}";
     CAPTURE(body);
+    CHECK(addressee_of_sms(body) == "8080" + other.text);  // by which the tenant is found
     auto const inbound = read_sms(inbound_rules(), body);
     REQUIRE(inbound);
     CHECK(event_of<SmsMessageReceived>(*inbound).text == said.text);

@@ -67,6 +67,19 @@ TEST_CASE("messages and receipts of one payload belong to the tenants of their n
     CHECK(first_phone_number_id(none).empty());
 }
 
+TEST_CASE("the number that a message came to is known although a text beside it is malformed") {
+  for (auto const* const text : {"Hello", "half \\ud83d", "nul \\u0000", "bad \xFF", "line\nbreak"}) {
+    CAPTURE(text);
+    auto const sms = std::string(R"({"from":"+250788123456","message":")") + text + R"(","to":"+250788111111"})";
+    CHECK(addressee_of_sms(sms) == "+250788111111");
+    auto const message = std::string(R"("messages":[{"type":"text","text":{"body":")") + text + R"("}}])";
+    CHECK(first_phone_number_id(whatsapp_payload(whatsapp_change("1", message))) == "1");
+  }
+  CHECK(addressee_of_sms(R"({"to":8080})") == "8080");
+  for (auto const* const none : {"", "{}", "[]", R"({"to":null})", R"({"to":{}})", "{\"to\":"})
+    CHECK(addressee_of_sms(none).empty());
+}
+
 TEST_CASE("a receipt carries its tenant, and no tenant's has the id of another's") {
   auto const mtn = R"({"transactionId":"t1","deliveryStatus":"DELIVERED"})";
   auto const form = read_form("MessageSid=SM1&MessageStatus=delivered&From=%2B15550001111");
