@@ -214,8 +214,8 @@ class WebhooksTest(unittest.TestCase):
         self.assertProblem(self.post_call({"call_id": "c", "phone_number": "anonymous"}), 422, "phone_number")
 
     def test_what_is_no_well_formed_text_costs_no_message(self):
-        """Half an emoji, a NUL, and an event whose sender is a name."""
-        for posted, kept in (("Thank you \ud83d", "Thank you \ufffd"), ("Thanks\0, see you", "Thanks, see you")):
+        """Half an emoji, a NUL, too many words, and an event whose sender is a name."""
+        for posted, kept in (("Thank you \ud83d", "Thank you \ufffd"), ("Thanks\0, see you", "Thanks, see you"), ("x" * 16_001, "x" * 16_000)):
             event_id, = self.taken(self.post_sms(json.dumps(sms(posted))))
             self.assertEqual(self.record("sms.inbound", event_id).json["text"], kept)
         event_id, = self.taken(self.post_sms(sms(sender="EasyMO")))
@@ -233,7 +233,7 @@ class WebhooksTest(unittest.TestCase):
         self.assertEqual((record.json["phone_number"], record.json["wa_id"]), (dialled, wa_id))
 
     def test_hostile_bodies_are_refused(self):
-        for body in ("", "[]", "{", '{"from":"+250788654321"}', "[" * 100_000, json.dumps(sms("x" * 16_001))):
+        for body in ("", "[]", "{", '{"from":"+250788654321"}', "[" * 100_000):
             self.assertProblem(self.post_sms(body), 400)
         self.assertProblem(self.post_sms(json.dumps(sms("x" * 300_000))), 413)
         self.assertEqual(self.client.request("PUT", SMS, "{}").status, 405)

@@ -15,11 +15,13 @@
 namespace omnibus::gateway {
 namespace {
 
-/// Numbers and ids are text, or a whole number of which some senders make none.
+constexpr std::size_t longest_message_id = 255;  // as the event's schema allows
+
+/// Texts are strings, or whole numbers where a sender writes digits so.
 struct PostedSms {
   json::Raw from;
   json::Raw to;
-  std::string message;
+  json::Raw message;
   std::optional<json::Raw> id;
   std::optional<json::Raw> message_id;
   std::optional<json::Raw> timestamp;
@@ -71,21 +73,26 @@ std::string_view minute_of(std::string_view time) {
   return time.substr(0, time.rfind(':'));
 }
 
-/// @throws Refusal 400 naming the field unless it is text or a whole number, not negative.
-std::string text_or_digits(std::string field, json::Raw const& value) {
+/// A string, or a whole number that is not negative as its digits; nothing for any other value.
+std::optional<std::string> text_or_digits(json::Raw const& value) {
   auto const is_digit = [](char c) { return c >= '0' && c <= '9'; };
   if (std::all_of(value.text.begin(), value.text.end(), is_digit)) return value.text;
-  auto const read = json::decode<TextField>(R"({"text":)" + value.text + "}", webhook_limits);
-  if (!read) throw Refusal::invalid(field, field + " must be a string or a whole number");
-  return read->text;
-}
-std::optional<std::string> text_or_digits(std::string field, std::optional<json::Raw> const& value) {
-  return value ? std::optional{text_or_digits(std::move(field), *value)} : std::nullopt;
+  auto read = json::decode<TextField>(R"({"text":)" + value.text + "}", webhook_limits);
+  return read ? std::optional{std::move(read->text)} : std::nullopt;
 }
 
-std::optional<std::string> unless_empty(std::optional<std::string> text) {
-  if (text && text->empty()) text.reset();
-  return text;
+/// @throws Refusal 400 naming the field if it is neither.
+std::string needed_text(std::string field, json::Raw const& value) {
+  auto text = text_or_digits(value);
+  if (!text) throw Refusal::invalid(field, field + " must be a string or a whole number");
+  return *std::move(text);
+}
+
+/// A message's id; nothing if it has no form that we can keep: such a message is known by its content.
+std::optional<std::string> message_id_of(std::optional<json::Raw> const& value) {
+  auto id = value ? text_or_digits(*value) : std::nullopt;
+  auto const fits = id && !id->empty() && cut(*id, longest_message_id) == *id;
+  return fits ? std::move(id) : std::nullopt;
 }
 
 }  // namespace
@@ -93,12 +100,13 @@ std::optional<std::string> unless_empty(std::optional<std::string> text) {
 std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view body) {
   auto posted = read_posted<PostedSms>(body);
   if (!posted) throw Refusal::invalid(posted.error().field, posted.error().message());
-  auto sender = read_sms_sender(rules, "from", text_or_digits("from", posted->from));
-  auto recipient = text_or_digits("to", posted->to);
-  auto message_id = unless_empty(text_or_digits("id", posted->id));
-  if (!message_id) message_id = unless_empty(text_or_digits("message_id", posted->message_id));
+  auto sender = read_sms_sender(rules, "from", needed_text("from", posted->from));
+  auto recipient = needed_text("to", posted->to);
+  auto text = needed_text("message", posted->message);
+  auto message_id = message_id_of(posted->id);
+  if (!message_id) message_id = message_id_of(posted->message_id);
   auto const at = posted->timestamp ? std::string_view{posted->timestamp->text} : std::string_view{};
-  if (posted->message.empty() || is_replayed(rules, at)) return std::nullopt;
+  if (text.empty() || is_replayed(rules, at)) return std::nullopt;
 
   auto key = profile_key(rules, sender.text());
   SmsMessageReceived sms;
@@ -107,7 +115,7 @@ std::optional<InboundEvent> read_sms(InboundRules const& rules, std::string_view
   sms.phone_number = std::move(sender.phone_number);
   sms.sender = std::move(sender.sender);
   sms.recipient = cut(std::move(recipient), most_name);
-  sms.text = std::move(posted->message);
+  sms.text = cut(std::move(text), most_text);
   sms.received_at = moment_or_now(rules, at);
   sms.provider_message_id = std::move(message_id);
   // The key stands for the sender, so that the id cannot be used to guess phone numbers.
@@ -129,7 +137,9 @@ std::optional<InboundEvent> read_sms_receipt(InboundRules const& rules, std::str
   receipt.provider = mtn_sms;
   receipt.status = our_status(posted->deliveryStatus);
   receipt.occurred_at = moment_or_now(rules, posted->completedDate ? posted->completedDate->text : "");
-  receipt.provider_message_id = unless_empty(text_or_digits("transactionId", posted->transactionId));
+  if (posted->transactionId)
+    if (auto id = needed_text("transactionId", *posted->transactionId); !id.empty())
+      receipt.provider_message_id = std::move(id);
   // Our keys are UUIDs: other values belong to other senders of the account, and may be personal.
   if (auto const key = parse_uuid(posted->clientCorrelatorId.value_or(""))) receipt.effect_key = to_string(*key);
   if (!receipt.provider_message_id && !receipt.effect_key) {

@@ -103,7 +103,7 @@ std::optional<InboundEvent> read_twilio_sms(InboundRules const& rules, http::For
   sms.phone_number = std::move(sender.phone_number);
   sms.sender = std::move(sender.sender);
   sms.recipient = cut(needed(form, "To"), most_name);
-  sms.text = std::move(words);
+  sms.text = cut(std::move(words), most_text);
   sms.received_at = format_time_ms(rules.now_ms);
   sms.provider_message_id = needed(form, "MessageSid");
   auto const id = inbound_event_id({twilio_sms, rules.domain, *sms.provider_message_id});

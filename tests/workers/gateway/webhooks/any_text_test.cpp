@@ -118,7 +118,7 @@ constexpr std::array contents{
 TEST_CASE("any text of an SMS arrives, whatever else in it is odd") {
   std::mt19937 random{1};
   for (int round = 0; round < rounds; ++round) {
-    auto const said = any_text(random, most_text / 2);  // longer than any SMS
+    auto const said = any_text(random);
     auto const other = any_text(random, 100);
     auto const body = R"({"from":"+250788123456","to":"8080)" + other.json + R"(","id":")" + other.json +
                       R"(","message":")" + said.json + R"(","more":{"x":[")" + other.json + "\"]}}";
@@ -126,11 +126,11 @@ TEST_CASE("any text of an SMS arrives, whatever else in it is odd") {
     CHECK(addressee_of_sms(body) == "8080" + other.text);  // by which the tenant is found
     auto const inbound = read_sms(inbound_rules(), body);
     REQUIRE(inbound);
-    CHECK(event_of<SmsMessageReceived>(*inbound).text == said.text);
+    CHECK(event_of<SmsMessageReceived>(*inbound).text == cut(said.text, most_text));
     auto const by_form = read_twilio_sms(
         inbound_rules(), read_form("From=%2B250788123456&MessageSid=SM1&To=8080" + other.form + "&Body=" + said.form));
     REQUIRE(by_form);
-    CHECK(event_of<SmsMessageReceived>(*by_form).text == said.text);
+    CHECK(event_of<SmsMessageReceived>(*by_form).text == cut(said.text, most_text));
   }
 }
 
