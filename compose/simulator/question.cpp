@@ -85,8 +85,21 @@ bool shares_a_word(std::string_view question, std::string_view name) {
   return false;
 }
 
-/// The tool to call: the requested one; else, if the question has a fact, the one that stores context; else the first
-/// whose name shares a word with the question. Besides, the first other one.
+/// @throws BadRequest if the tool has no function.
+json::object const& function_of(json::value const& tool) {
+  auto const* const entry = tool.if_object();
+  auto const* const value = entry != nullptr ? entry->if_contains("function") : nullptr;
+  auto const* const function = value != nullptr ? value->if_object() : nullptr;
+  if (function == nullptr) throw BadRequest("a tool needs a function", "tools");
+  return *function;
+}
+
+bool stores_context(json::value const& tool) {
+  return text_of(function_of(tool), "name").find("add_context") != std::string_view::npos;
+}
+
+/// The tool to call: the requested one; else, if the question has a fact and a tool stores context, that one; else the
+/// first whose name shares a word with the question. Besides, the first other one.
 void choose_tool(Question& question, json::object const& request) {
   auto const* const tools = request.if_contains("tools");
   if (tools == nullptr || !tools->is_array() || tools->get_array().empty() || !question.tool_result.empty()) return;
@@ -98,18 +111,16 @@ void choose_tool(Question& question, json::object const& request) {
     auto const* const function = choice->get_object().if_contains("function");
     if (function != nullptr && function->is_object()) named = text_of(function->get_object(), "name");
   }
-  auto const changes = changed_fact(question.text).has_value();
-  for (auto const& tool : tools->get_array()) {
-    auto const* const entry = tool.if_object();
-    auto const* const value = entry != nullptr ? entry->if_contains("function") : nullptr;
-    auto const* const function = value != nullptr ? value->if_object() : nullptr;
-    if (function == nullptr) throw BadRequest("a tool needs a function", "tools");
-    auto const name = text_of(*function, "name");
+  auto const& list = tools->get_array();
+  auto const stores_fact = changed_fact(question.text) && std::any_of(list.begin(), list.end(), stores_context);
+  for (auto const& tool : list) {
+    auto const& function = function_of(tool);
+    auto const name = text_of(function, "name");
     auto const free = (demanded.empty() || demanded == "auto") && named.empty();
-    auto const fits = changes ? name.find("add_context") != std::string_view::npos : shares_a_word(question.text, name);
+    auto const fits = stores_fact ? stores_context(tool) : shares_a_word(question.text, name);
     auto const chosen = demanded == "required" || (!named.empty() && named == name) || (free && fits);
     auto& call = chosen && !question.call ? question.call : question.second_call;
-    if (!call) call = SimulatedCall{{}, std::string{name}, arguments_for(*function, question.text)};
+    if (!call) call = SimulatedCall{{}, std::string{name}, arguments_for(function, question.text)};
   }
   if (!question.second_call) question.second_call = question.call;
 }

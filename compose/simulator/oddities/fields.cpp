@@ -105,7 +105,9 @@ void finish_in_own_words(Documents& documents) {
 void finish_end_turn(Documents& documents) {
   for (auto& document : documents)
     if (auto const reason = finish_of(document); !reason.empty())
-      (*choice_of(document))["finish_reason"] = reason == "stop" ? "end_turn" : "tool_use";
+      (*choice_of(document))["finish_reason"] = reason == "stop"     ? "end_turn"
+                                                : reason == "length" ? "max_tokens"
+                                                                     : "tool_use";
 }
 
 void nulls_everywhere(Documents& documents) {

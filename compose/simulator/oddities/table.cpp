@@ -110,7 +110,7 @@ constexpr std::array table{
            "waybarrios/vllm-mlx#628", &changed_stream<&no_finish>},
     OddWay{"finish-in-own-words", "The finish reason is `eos`", same, "Together", "openai/openai-dotnet#267",
            &changed<&finish_in_own_words>},
-    OddWay{"finish-end-turn", "The finish reason is `end_turn`, or `tool_use`", same,
+    OddWay{"finish-end-turn", "The finish reason is `end_turn`, `max_tokens` or `tool_use`", same,
            "gateways to Bedrock and Anthropic", "aws-samples/bedrock-access-gateway#11", &changed<&finish_end_turn>},
     OddWay{"nulls-everywhere", "Every optional field is there, as null", same, "SGLang, Azure AI with DeepSeek",
            "owndev/Open-WebUI-Functions#54", &changed<&nulls_everywhere>},

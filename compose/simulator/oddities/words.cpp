@@ -102,7 +102,9 @@ void only_blanks(Documents& documents) {
 }
 
 void nothing_said(Documents& documents) {
-  if (!has_calls(documents)) say_nothing(documents);
+  if (has_calls(documents)) return;
+  say_nothing(documents);
+  finish_with(documents, "stop");
 }
 
 void repeated_at_the_end(Documents& documents) {

@@ -121,6 +121,32 @@ TEST_CASE("every completion has its own id, and its tool calls have theirs") {
   CHECK(ids.count(other.ask("weather").response_id) == 1);  // the same requests get the same ids
 }
 
+TEST_CASE("a fact is stored with the tool for facts, or else with the one that the question names") {
+  llm::Tool const set_price{"set_price", "Sets the price.", R"({"type":"object"})"};
+  llm::Tool const add_context{"session_add_context", "Keeps a fact.", R"({"type":"object"})"};
+  Fixture fixture;
+  auto const called = [&](std::vector<llm::Tool> const& tools) {
+    auto const answer = fixture.ask("Please set the price to 250k", true, tools);
+    REQUIRE(answer.tool_calls.size() == 1);
+    return answer.tool_calls[0].name;
+  };
+  CHECK(called({set_price}) == "set_price");
+  CHECK(called({set_price, add_context}) == "session_add_context");
+}
+
+TEST_CASE("an odd ending is that of an answer that was cut, too") {
+  Fixture fixture;
+  auto const ending = [&](std::string const& oddity) {
+    auto const body = R"({"model":"m","max_tokens":5,"messages":[{"role":"user","content":"Where is my card?"}]})";
+    auto const answer = fixture.fetch("POST", "/v1/chat/completions", body, {{"X-Oddity", oddity}}).body;
+    auto const read = boost::json::parse(answer);
+    return std::string(read.at_pointer("/choices/0/finish_reason").as_string());
+  };
+  CHECK(ending("no-id") == "length");
+  CHECK(ending("finish-end-turn") == "max_tokens");
+  CHECK(ending("nothing-said") == "stop");
+}
+
 TEST_CASE("a path that there is not gets an error of the OpenAI wire") {
   Fixture fixture;
   for (auto const& [method, path] :
