@@ -198,6 +198,9 @@ ChatCompletion AnswerTurn::finish(DeltaSink const& sink) {
   if (ending_ == AnswerEnding::error)
     throw failure(LlmError(Kind::unavailable, "the model ended with an error"), Oddity::error);
   flush(sink);
+  if (auto const words = words_behind_thought(completion_.text);
+      !thoughts_.has_thought() && words.size() < completion_.text.size())
+    completion_.text = std::string(words);
   if (mender_.has_mended()) completion_.oddities.add(Oddity::unicode);
   completion_.tool_calls = calls_.finish(messages_, completion_.oddities);
   if (completion_.tool_calls.empty() && !has_words(completion_.text)) {

@@ -11,8 +11,20 @@ struct TagPair {
   std::string_view opening;
   std::string_view closing;
 };
-constexpr std::array<TagPair, 4> thought_tags{
-    {{"<think>", "</think>"}, {"<thinking>", "</thinking>"}, {"<thought>", "</thought>"}, {"[THINK]", "[/THINK]"}}};
+constexpr TagPair usual_tags{"<think>", "</think>"};
+constexpr std::string_view blanks = " \t\r\n";
+/// The channels of gpt-oss are left in the text by servers that do not parse them. A mark without a closing one stands
+/// alone before the words.
+constexpr std::string_view final_channel = "<|channel|>final<|message|>";
+constexpr std::array<TagPair, 9> thought_tags{{usual_tags,
+                                               {"<thinking>", "</thinking>"},
+                                               {"<thought>", "</thought>"},
+                                               {"<seed:think>", "</seed:think>"},
+                                               {"[THINK]", "[/THINK]"},
+                                               {"<|channel|>analysis<|message|>", final_channel},
+                                               {"<|channel|>commentary<|message|>", final_channel},
+                                               {final_channel, ""},
+                                               {"<|start|>assistant", ""}}};
 
 }  // namespace
 
@@ -27,7 +39,7 @@ void ThoughtFilter::append(std::string& out, std::string_view piece) {
 }
 
 bool ThoughtFilter::look_for_word(std::string& out) {
-  auto const first = kept_.find_first_not_of(" \t\r\n");
+  auto const first = kept_.find_first_not_of(blanks);
   if (first == std::string::npos) return false;
   auto const text = std::string_view(kept_).substr(first);
   for (auto const& [opening, closing] : thought_tags) {
@@ -60,8 +72,16 @@ bool ThoughtFilter::look_for_end() {
 
 void ThoughtFilter::finish(std::string& out) {
   if (state_ != State::beginning) return;
-  auto const first = has_thought_ ? std::min(kept_.find_first_not_of(" \t\r\n"), kept_.size()) : 0;
+  auto const first = has_thought_ ? std::min(kept_.find_first_not_of(blanks), kept_.size()) : 0;
   out.append(std::exchange(kept_, {}), first);
+}
+
+std::string_view words_behind_thought(std::string_view text) {
+  auto const end = text.find(usual_tags.closing);
+  if (end == std::string_view::npos || text[text.find_first_not_of(blanks)] == '{') return text;
+  if (text.substr(0, end).find(usual_tags.opening) != std::string_view::npos) return text;
+  text.remove_prefix(end + usual_tags.closing.size());
+  return text.substr(std::min(text.find_first_not_of(blanks), text.size()));
 }
 
 }  // namespace omnibus::llm

@@ -8,8 +8,8 @@
 namespace omnibus::llm {
 
 /// Of an answer that comes in pieces, leaves out the thoughts before its first word: `<think>...</think>`, or in
-/// another pair of tags that models are served with, and the white space around them. Tags anywhere else are text, and
-/// so is a tag that is cut off. The result does not depend on how the answer is cut.
+/// another pair of tags or marks that models are served with, and the white space around them. Tags anywhere else are
+/// text, and so is a tag that is cut off. The result does not depend on how the answer is cut.
 class ThoughtFilter {
  public:
   /// Appends what is certain to be said to the person.
@@ -18,6 +18,8 @@ class ThoughtFilter {
   void finish(std::string& out);
   /// Whether the first word has come: all that follows is text.
   bool speaks() const { return state_ == State::speaking; }
+  /// Whether anything was left out.
+  bool has_thought() const { return has_thought_; }
 
  private:
   enum class State : std::uint8_t { beginning, thinking, speaking };
@@ -30,5 +32,10 @@ class ThoughtFilter {
   std::string kept_;
   std::string_view closing_;  // the tag that ends the thoughts
 };
+
+/// Where a chat template ends the prompt with `<think>`, the answer has only `</think>`. What follows it; all of the
+/// text if it has no such tag, or `<think>` before it, or is JSON, which may quote it. Needs the whole answer: until
+/// the tag comes, thoughts look like words.
+std::string_view words_behind_thought(std::string_view text);
 
 }  // namespace omnibus::llm

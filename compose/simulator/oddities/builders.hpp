@@ -32,6 +32,8 @@ std::optional<OddReply> gzip_unasked(UsualAnswer const&);
 void content_in_parts(Documents&);
 void thought_in_parts(Documents&);
 void thought_in_tags(Documents&);
+void thought_without_opening_tag(Documents&);
+void thought_in_channels(Documents&);
 void thought_in_reasoning_content(Documents&);
 void thought_in_reasoning(Documents&);
 void only_thought(Documents&);

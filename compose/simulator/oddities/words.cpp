@@ -45,6 +45,21 @@ bool has_calls(Documents& documents) {
   return false;
 }
 
+/// Puts markup before the first words.
+void begin_with(Documents& documents, std::string const& markup) {
+  if (has_calls(documents)) return;
+  if (documents.size() == 1) {
+    if (auto* const words = words_in(documents.front())) words->insert(0, markup);
+    return;
+  }
+  auto const first = documents.front();
+  // Cut within the tags, as tokens are.
+  documents.insert(std::next(documents.begin()),
+                   {chunk_like(first, {{"content", markup.substr(0, 4)}}),
+                    chunk_like(first, {{"content", markup.substr(4, markup.size() - 10)}}),
+                    chunk_like(first, {{"content", markup.substr(markup.size() - 6)}})});
+}
+
 }  // namespace
 
 void content_in_parts(Documents& documents) {
@@ -66,18 +81,16 @@ void thought_in_parts(Documents& documents) {
 }
 
 void thought_in_tags(Documents& documents) {
-  auto const tagged = "<think>\n" + std::string(thought) + "\n</think>\n\n";
-  if (has_calls(documents)) return;
-  if (documents.size() == 1) {
-    if (auto* const words = words_in(documents.front())) words->insert(0, tagged);
-    return;
-  }
-  auto const first = documents.front();
-  // Cut within the tags, as tokens are.
-  documents.insert(std::next(documents.begin()),
-                   {chunk_like(first, {{"content", tagged.substr(0, 4)}}),
-                    chunk_like(first, {{"content", tagged.substr(4, tagged.size() - 10)}}),
-                    chunk_like(first, {{"content", tagged.substr(tagged.size() - 6)}})});
+  begin_with(documents, "<think>\n" + std::string(thought) + "\n</think>\n\n");
+}
+
+void thought_without_opening_tag(Documents& documents) {
+  begin_with(documents, std::string(thought) + "\n</think>\n\n");
+}
+
+void thought_in_channels(Documents& documents) {
+  begin_with(documents, "<|channel|>analysis<|message|>" + std::string(thought) +
+                            "<|end|><|start|>assistant<|channel|>final<|message|>");
 }
 
 void thought_in_reasoning_content(Documents& documents) {

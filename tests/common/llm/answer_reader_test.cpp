@@ -151,6 +151,32 @@ TEST_CASE("thoughts in tags reach nobody") {
   CHECK(read_answer(stream(cut)).said() == "Use <think> here.");
 }
 
+TEST_CASE("thoughts whose opening tag stood in the prompt are no part of the answer") {
+  auto const text_of = [](std::string const& json) { return read_answer(stream(words(json))).text(); };
+  CHECK(text_of(R"("The customer is angry.\n</think>\n\nWe ship tomorrow.")") == "We ship tomorrow.");
+  CHECK(text_of(R"("Answer briefly.</think>391")") == "391");
+  CHECK(text_of(R"("</think>We ship tomorrow.")") == "We ship tomorrow.");
+  CHECK(read_answer(stream(words(R"("Only a thought.</th")") + words(R"("ink>\n")"))).error == "no_words");
+  // An answer about the tags, one that quotes them, and one whose thoughts are known.
+  CHECK(text_of(R"("{\"said\": \"a </think> b\"}")") == R"({"said": "a </think> b"})");
+  CHECK(text_of(R"("It writes <think>a</think> b.")") == "It writes <think>a</think> b.");
+  CHECK(text_of(R"("<think>a</think>It ends with </think>.")") == "It ends with </think>.");
+}
+
+TEST_CASE("the channels of a server that does not parse them reach nobody") {
+  auto const said = [](std::string const& text) {
+    std::string chunks;
+    for (auto const c : text) chunks += words(std::string("\"") + c + "\"");
+    return read_answer(stream(chunks)).said();
+  };
+  std::string const final = "<|channel|>final<|message|>We ship tomorrow.";
+  CHECK(said("<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant" + final) == "We ship tomorrow.");
+  CHECK(said("<|start|>assistant<|channel|>commentary<|message|>Hm.<|end|>" + final) == "We ship tomorrow.");
+  CHECK(said(final) == "We ship tomorrow.");
+  CHECK(said("The mark " + final) == "The mark " + final);
+  CHECK(read_answer(stream(words(R"("<|channel|>analysis<|message|>Hm.")"))).error == "no_words");
+}
+
 TEST_CASE("half characters that meet become one, and stay U+FFFD alone") {
   CHECK(read_answer(stream(words(R"("Done ")") + words(R"("\ud83d")") + words(R"("\ude00")") + words(R"(" bye")")))
             .text() == "Done 😀 bye");
