@@ -106,9 +106,10 @@ void check_text(InboundRules const& rules, std::string_view bytes) {
   auto const text = json::repaired_text(bytes);
   if (text.empty() || text.size() > 1'000) return;
   auto const literal = quoted(bytes);
+  auto const sms = R"({"from":"+250788123456","to":"1","message":)" + literal + "}";
+  must(addressee_of_sms(sms) == "1", "the number that a text came to is known");
   arrives<SmsMessageReceived>(events_of([&] {
-                                auto event =
-                                    read_sms(rules, R"({"from":"+250788123456","to":"1","message":)" + literal + "}");
+                                auto event = read_sms(rules, sms);
                                 return event ? std::vector{*std::move(event)} : std::vector<InboundEvent>{};
                               }),
                               text);
@@ -129,7 +130,9 @@ void check_text(InboundRules const& rules, std::string_view bytes) {
             "value":{"metadata":{"phone_number_id":"1"},"messages":[{"from":"250788123456","id":"w",)");
           auto const close =
               std::string_view(content).find("nfm_reply") == std::string_view::npos ? "}}]}}]}]}" : "}}}]}}]}]}";
-          return read_whatsapp(rules, "", open + content + literal + close).events;
+          auto const body = std::string(open).append(content).append(literal).append(close);
+          must(first_phone_number_id(body) == "1", "the number that a text came to is known");
+          return read_whatsapp(rules, "", body).events;
         }),
         text);
 }
