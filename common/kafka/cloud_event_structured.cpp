@@ -61,7 +61,7 @@ std::optional<DecodeError> StructuredReader::read(json::Member const& member) {
     return std::nullopt;
   }
   if (member.name == "data_base64") {
-    if (member.kind == Kind::string) data_base64_ = kafka::decode_base64(member.string);
+    if (member.kind == Kind::string) data_base64_ = decode_base64(member.string);
     if (!data_base64_) return DecodeError{"data_base64", "must be a string of base64"};
     return std::nullopt;
   }

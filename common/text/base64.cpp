@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace omnibus::kafka {
+namespace omnibus {
 namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -31,4 +31,4 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return leftover_is_zero ? std::optional(std::move(bytes)) : std::nullopt;
 }
 
-}  // namespace omnibus::kafka
+}  // namespace omnibus

@@ -1,7 +1,6 @@
 #include "kafka/cloud_event.hpp"
 
 #include "observability/trace_context.hpp"
-#include "text/base64.hpp"
 
 #include <map>
 
@@ -274,14 +273,4 @@ TEST_CASE("a derived event is the same one each time it is derived") {
   parent.traceparent = "nonsense";
   CHECK(TraceContext::parse(derive(parent, "chat", 0, "x").traceparent).has_value());
   CHECK(derive(parent, "chat", 0, "x").tracestate == "");
-}
-
-TEST_CASE("base64 is decoded strictly") {
-  CHECK(kafka::decode_base64("") == "");
-  CHECK(kafka::decode_base64("TQ==") == "M");
-  CHECK(kafka::decode_base64("TWE=") == "Ma");
-  CHECK(kafka::decode_base64("TWFu") == "Man");
-  CHECK(kafka::decode_base64("//79") == "\xFF\xFE\xFD");
-  for (auto const* text : {"T", "TQ", "TQ=", "TR==", "T===", "====", "TWF\n", "TW=u", "TWFu=", "-_79"})
-    CHECK_MESSAGE(!kafka::decode_base64(text), text);
 }

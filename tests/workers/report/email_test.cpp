@@ -89,7 +89,7 @@ TEST_CASE("each encoded word holds whole characters, wherever they fall, and no 
   constexpr std::string_view frame = "=?UTF-8?B?";
   for (auto rest = encode_header(text); !rest.empty();) {
     auto const end = std::min(rest.find("\r\n "), rest.size());
-    auto const word = kafka::decode_base64(rest.substr(frame.size(), end - frame.size() - 2));
+    auto const word = decode_base64(rest.substr(frame.size(), end - frame.size() - 2));
     REQUIRE(word);
     CHECK((static_cast<unsigned char>(word->front()) & 0xC0) != 0x80);
     decoded += *word;

@@ -53,7 +53,7 @@ std::optional<std::string_view> signature_fault(SignatureRule const& rule, http:
   if (!header || header->empty()) return "missing";
   if (!header->starts_with(rule.prefix)) return "malformed";
   auto const written = header->substr(rule.prefix.size());
-  auto const given = rule.encoding == SignatureEncoding::hex ? decode_hex(written) : kafka::decode_base64(written);
+  auto const given = rule.encoding == SignatureEncoding::hex ? decode_hex(written) : decode_base64(written);
   if (!given || given->size() != sizeof(Sha256)) return "malformed";
 
   std::string with_timestamp;

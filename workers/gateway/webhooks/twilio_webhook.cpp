@@ -86,7 +86,7 @@ std::optional<std::string_view> twilio_signature_fault(std::string_view token, s
   for (auto const& [name, values] : fields)
     for (auto const value : values) text.append(name).append(value);
   auto const expected = hmac_sha1(token, text);
-  auto const given = kafka::decode_base64(*header);
+  auto const given = decode_base64(*header);
   auto const good = given && same_secret(*given, {reinterpret_cast<char const*>(expected.data()), expected.size()});
   if (!good) return "wrong";
   return std::nullopt;
