@@ -1,46 +1,45 @@
-/// The part of the WhatsApp Cloud API's webhook payload that is read here. Everything that Meta may omit is optional.
+/// The part of the WhatsApp Cloud API's webhook payload that is read here, as texts in the body. Everything that Meta
+/// may omit is optional. Pure.
 #pragma once
 
-#include "json/raw.hpp"
+#include "json/loose.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
-
-#include <boost/describe/class.hpp>
 
 namespace omnibus::gateway::whatsapp {
 
-/// Entries and changes are read one by one, so that an unreadable one does not affect the others.
 struct Change {
-  std::optional<std::string> field;
-  std::optional<json::Raw> value;
+  std::string field;
+  std::string_view value;
 };
-BOOST_DESCRIBE_STRUCT(Change, (), (field, value))
 
-struct Entry {
-  std::optional<std::vector<json::Raw>> changes;
-};
-BOOST_DESCRIBE_STRUCT(Entry, (), (changes))
-
+/// Split but not read: one unreadable message must not affect the others. The body must outlive it.
 struct Payload {
   std::string object;
-  std::vector<json::Raw> entry;
+  std::vector<Change> changes;
+  std::size_t unreadable = 0;  ///< entries and changes that are none
 };
-BOOST_DESCRIBE_STRUCT(Payload, (), (object, entry))
 
-struct Metadata {
-  std::string phone_number_id;
-};
-BOOST_DESCRIBE_STRUCT(Metadata, (), (phone_number_id))
+/// @return nothing when it is no JSON object with an array `entry`.
+std::optional<Payload> read_payload(std::string_view body);
 
-/// Messages and statuses are read one by one, too.
+/// A change's value: whose messages and statuses they are. The arrays are texts, empty if they are missing.
 struct ChangeValue {
-  Metadata metadata;
-  std::optional<std::vector<json::Raw>> contacts;
-  std::optional<std::vector<json::Raw>> messages;
-  std::optional<std::vector<json::Raw>> statuses;
+  std::string phone_number_id;
+  std::string_view contacts, messages, statuses;
 };
-BOOST_DESCRIBE_STRUCT(ChangeValue, (), (metadata, contacts, messages, statuses))
+
+/// @return nothing when it does not name our number.
+std::optional<ChangeValue> read_change_value(std::string_view text);
+
+/// Calls `take` with the text of each element. False when it is no array.
+bool each_element(std::string_view array, auto const& take) {
+  json::LooseReader reader(array);
+  return reader.array([&] { take(reader.raw()); });
+}
 
 }  // namespace omnibus::gateway::whatsapp

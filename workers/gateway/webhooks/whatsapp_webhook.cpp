@@ -26,15 +26,14 @@ bool is_one_of(auto const& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-/// Reads the payload's entries one after the other.
+/// Reads the payload's changes one after the other.
 class WhatsappReader {
  public:
   explicit WhatsappReader(TenantOfNumber const& tenant_of) : tenant_of_(tenant_of) {}
 
-  void read_entry(json::Raw const& raw) {
-    auto const entry = json::decode<Entry>(raw.text, webhook_limits);
-    if (!entry) return pass_over();
-    for (auto const& change : entry->changes.value_or(std::vector<json::Raw>{})) read_change(change);
+  void read(Payload const& payload) {
+    batch_.passed_over = payload.unreadable;
+    for (auto const& change : payload.changes) read(change);
   }
 
   WhatsappBatch take() { return std::move(batch_); }
@@ -42,33 +41,29 @@ class WhatsappReader {
  private:
   void pass_over() { ++batch_.passed_over; }
 
-  void read_change(json::Raw const& raw) {
-    auto const change = json::decode<Change>(raw.text, webhook_limits);
-    if (!change) return pass_over();
-    read(*change);
-  }
-
   void read(Change const& change) {
-    if (change.field != "messages" || !change.value) return pass_over();
-    auto const value = json::decode<ChangeValue>(change.value->text, webhook_limits);
+    if (change.field != "messages") return pass_over();
+    auto const value = read_change_value(change.value);
     if (!value) return pass_over();
-    auto rules = tenant_of_(value->metadata.phone_number_id);
+    auto rules = tenant_of_(value->phone_number_id);
     if (!rules) return pass_over();
     rules_ = *std::move(rules);
     contacts_.clear();
-    for (auto const& contact : value->contacts.value_or(std::vector<json::Raw>{})) contacts_.emplace_back(contact.text);
-    each(value->messages, [&](json::Raw const& raw) { return message(value->metadata, raw); });
-    each(value->statuses, [&](json::Raw const& raw) { return status(raw); });
+    each_element(value->contacts, [&](std::string_view contact) {
+      if (contacts_.size() < most_events) contacts_.push_back(JsonFields::read_posted(contact));
+    });
+    each(value->messages, [&](JsonFields const& told) { return message(value->phone_number_id, told); });
+    each(value->statuses, [&](JsonFields const& told) { return status(told); });
   }
 
-  void each(std::optional<std::vector<json::Raw>> const& things, auto const& read) {
-    if (!things) return;
-    for (auto const& thing : *things) {
+  void each(std::string_view array, auto const& read) {
+    if (array.empty() || array == "null") return;
+    auto const is_array = each_element(array, [&](std::string_view element) {
       if (batch_.events.size() + batch_.passed_over >= most_events)
         throw Refusal(413, "The payload has too many entries");
       std::optional<InboundEvent> event;
       try {
-        event = read(thing);
+        event = read(JsonFields::read_posted(element));
       } catch (Refusal const&) {
         // Breaks a rule of our schema: skipped like an unknown kind.
       }
@@ -77,11 +72,11 @@ class WhatsappReader {
       } else {
         pass_over();
       }
-    }
+    });
+    if (!is_array) pass_over();
   }
 
-  std::optional<InboundEvent> message(Metadata const& metadata, json::Raw const& raw) {
-    JsonFields const message{raw.text};
+  std::optional<InboundEvent> message(std::string const& our_number, JsonFields const& message) {
     auto const type = message.text("type");
     auto const nothing_said = (type == "text" || type == "reaction") && message.object(type).empty();
     if (is_replayed(rules_, message.text("timestamp"))) return std::nullopt;
@@ -89,7 +84,7 @@ class WhatsappReader {
     WhatsappMessageReceived event;
     event.domain = rules_.domain;
     event.provider_message_id = message.text("id");
-    event.recipient = metadata.phone_number_id;
+    event.recipient = our_number;
     event.kind = cut(type, most_name);
     event.text = cut(whatsapp_words(message, type), most_text);
     event.received_at = moment_or_now(rules_, message.text("timestamp"));
@@ -117,8 +112,7 @@ class WhatsappReader {
     return std::nullopt;
   }
 
-  std::optional<InboundEvent> status(json::Raw const& raw) {
-    JsonFields const told{raw.text};
+  std::optional<InboundEvent> status(JsonFields const& told) {
     DeliveryReceiptReceived event;
     event.provider = whatsapp_cloud;
     event.status = told.text("status");
@@ -144,12 +138,12 @@ class WhatsappReader {
 }  // namespace
 
 WhatsappBatch read_whatsapp(TenantOfNumber const& tenant_of, std::string_view body) {
-  auto const payload = read_posted<Payload>(body);
-  if (!payload) throw Refusal::invalid(payload.error().field, payload.error().message());
+  auto const payload = read_payload(body);
+  if (!payload) throw Refusal::invalid("entry", "The document must be a JSON object with an array, entry");
   if (payload->object != "whatsapp_business_account")
     throw Refusal::invalid("object", "object must be whatsapp_business_account");
   WhatsappReader reader(tenant_of);
-  for (auto const& entry : payload->entry) reader.read_entry(entry);
+  reader.read(*payload);
   return reader.take();
 }
 
@@ -162,9 +156,10 @@ WhatsappBatch read_whatsapp(InboundRules const& rules, std::string_view phone_nu
 }
 
 std::string first_phone_number_id(std::string_view body) {
-  for (auto const& entry : JsonFields::read_posted(body).objects("entry"))
-    for (auto const& change : entry.objects("changes"))
-      if (auto id = change.object("value").object("metadata").text("phone_number_id"); !id.empty()) return id;
+  if (auto const payload = read_payload(body))
+    for (auto const& change : payload->changes)
+      if (auto value = read_change_value(change.value); value && !value->phone_number_id.empty())
+        return std::move(value->phone_number_id);
   return {};
 }
 
