@@ -88,9 +88,11 @@ class AnswerResponse final : public http::ResponseReader {
     if (enough_at_ && Clock::now() >= *enough_at_) completion.oddities.add(Oddity::left_open);
     return completion;
   }
+  /// Whether some of an answer has come, which may be paid for.
+  bool has_begun() const { return is_answer() && last_piece_; }
   /// The error of a response that broke off, with what had come of the answer.
   LlmError failure(LlmError const& error, Oddity oddity) const {
-    return is_answer() && last_piece_ ? reader_->failure(error, oddity) : error;
+    return has_begun() ? reader_->failure(error, oddity) : error;
   }
   /// How an answer without an end failed: it fell silent, or is too long.
   Oddity oddity_at_deadline() const {
@@ -139,7 +141,8 @@ LlmError translated(http::ClientError const& error, AnswerResponse const& respon
     case From::cancelled:
       break;
   }
-  return response.failure(LlmError(Kind::unavailable, error.what()), Oddity::cut);
+  auto const kind = response.has_begun() ? Kind::protocol : Kind::unavailable;
+  return response.failure(LlmError(kind, error.what()), Oddity::cut);
 }
 
 http::Url url_of(OpenAiSettings const& settings) {

@@ -130,6 +130,9 @@ TEST_CASE("a broken answer is a protocol error, however it is broken") {
   CHECK(answered("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>").error == "protocol");
   CHECK(answered(std::string(json_head) + "{\"choi", false).error == "protocol");
   CHECK(answered(stream + std::string(200'000, ':')).error == "protocol");
+  auto const sized = std::string("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n");
+  CHECK(answered(sized).error == "unavailable");
+  CHECK(answered(sized + "data: {\"choices\":[{\"delta\":{\"content\":\"One\"}}]}\n\n").error == "protocol");
   CHECK(answered(stream + "data: " + std::string(60'000, 'x'), true, 50'000).error == "protocol");
 }
 
