@@ -1,5 +1,6 @@
 #include "workers/match/candidate_store.hpp"
 
+#include "flags/feature_flag.hpp"
 #include "postgres/rows.hpp"
 
 #include <boost/describe/class.hpp>
@@ -82,6 +83,15 @@ BOOST_DESCRIBE_STRUCT(CandidateRow, (), (a, b, pairs))
 
 using SnapshotRead = pqxx::transaction<pqxx::isolation_level::repeatable_read, pqxx::write_policy::read_only>;
 
+flags::FeatureFlag read_rollout(pqxx::transaction_base& query, std::string const& domain) {
+  return postgres::read_optional<flags::FeatureFlag>(query,
+                                                     "SELECT name, enabled, (percent * 100)::int AS share, subjects "
+                                                     "FROM feature_flags WHERE domain = $1 AND name "
+                                                     "= $2",
+                                                     pqxx::params{domain, flags::omniscient_matching})
+      .value_or(flags::FeatureFlag{});
+}
+
 void prepare(pqxx::transaction_base& query) {
   query.exec("SET LOCAL jit = off");  // compiling takes longer than it saves
   query.exec("SET LOCAL work_mem = '16MB'");
@@ -98,11 +108,18 @@ Candidates PostgresCandidates::find_over(pqxx::connection& connection, std::stri
       WHERE u.domain = $1 AND u.status = 'APPROVED' AND u.deep_analysis_consent_at <= now())",
                                                      pqxx::params{domain});
   Candidates candidates{count.tenant_status, count.people, 0, {}};
+  auto const rollout = read_rollout(query, domain);
+  auto const is_for_all = rollout.is_on_for_all();
   prepare(query);
-  auto const rows =
-      postgres::read<CandidateRow>(query, candidates_query, pqxx::params{domain, rematch_after.count(), limit});
-  candidates.ordered.assign(rows.begin(), rows.end());
+  // Of a share, any pairs may be the best: all are read.
+  auto const rows = postgres::read<CandidateRow>(
+      query, candidates_query,
+      pqxx::params{domain, rematch_after.count(), is_for_all ? std::optional{limit} : std::nullopt});
   if (!rows.empty()) candidates.pairs = rows.front().pairs;
+  for (auto const& row : rows) {
+    if (static_cast<std::int64_t>(candidates.ordered.size()) == limit) break;
+    if (is_for_all || rollout.is_on(key_of(row))) candidates.ordered.push_back(row);
+  }
   return candidates;
 }
 

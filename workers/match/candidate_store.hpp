@@ -23,7 +23,7 @@ namespace omnibus::match {
 struct Candidates {
   std::optional<std::string> tenant_status;  ///< nothing when there is no such tenant
   std::int64_t people = 0;                   ///< who may be matched
-  std::int64_t pairs = 0;                    ///< candidates, also those beyond the limit
+  std::int64_t pairs = 0;                    ///< candidates, also those beyond the limit or the flag's share
   std::vector<Pair> ordered;                 ///< the best first
 };
 
@@ -32,8 +32,9 @@ class CandidateStore {
  public:
   virtual ~CandidateStore() = default;
 
-  /// Everybody's best 20 among those who may be matched with them. Does not read every pair: of a common word it reads
-  /// at most 200 people for each person.
+  /// Everybody's best 20 among those who may be matched with them; of these the pairs that the tenant's flag
+  /// omniscient_matching is on for. Does not read every pair: of a common word it reads at most 200 people for each
+  /// person.
   virtual Task<Candidates> find(Context& context, std::string domain, std::chrono::milliseconds rematch_after,
                                 std::int64_t limit) = 0;
   /// What pairs seek and offer, shortened, numbered from 1 on in their order.

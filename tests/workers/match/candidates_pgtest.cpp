@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 
 #include <doctest/doctest.h>
@@ -24,6 +25,11 @@ struct CandidateTables : MatchTables {
   bool finds_first_two() {
     auto const pairs = find().ordered;
     return std::find(pairs.begin(), pairs.end(), Pair{user(1), user(2)}) != pairs.end();
+  }
+  void set_share(int percent, bool enabled = true, std::string const& domain = shop) {
+    execute("INSERT INTO feature_flags (domain, name, percent, enabled) VALUES ('" + domain +
+            "', 'omniscient_matching', " + std::to_string(percent) + ", " + (enabled ? "true" : "false") +
+            ") ON CONFLICT (domain, name) DO UPDATE SET percent = excluded.percent, enabled = excluded.enabled");
   }
   /// People from 1 on, made in one statement. `seeks` and `offers` are SQL arrays over the number g.
   void add_people(int count, std::string const& seeks, std::string const& offers,
@@ -98,6 +104,24 @@ TEST_CASE("only people who may be matched are candidates, and a block works both
   CHECK_FALSE(tables.finds_first_two());
 }
 
+TEST_CASE("people who may not be matched do not use up the places of those who may") {
+  CandidateTables tables;
+  // Each of 91 seeks what the 90 others offer. Of those, 20 are suspended, 25 block person 1, 25 have a live match with
+  // person 1, and 20 are left.
+  tables.add_people(91, "ARRAY['tea']", "ARRAY['tea']");
+  auto const others = [](int from, int to) {
+    return "FROM users f, users o, generate_series(" + std::to_string(from) + ", " + std::to_string(to) +
+           ") AS g WHERE f.handle = 'person 1' AND o.handle = 'person ' || g";
+  };
+  tables.execute("UPDATE users SET status = 'SUSPENDED' WHERE id IN (SELECT o.id " + others(2, 21) + ")");
+  tables.execute("INSERT INTO omniscient_blocks (user_id, other_id) SELECT o.id, f.id " + others(22, 46));
+  tables.execute("INSERT INTO omniscient_matches (domain, user_a_id, user_b_id) SELECT f.domain, f.id, o.id " +
+                 others(47, 71));
+  auto const found = tables.find().ordered;
+  CHECK(std::count_if(found.begin(), found.end(), [&](auto const& pair) { return pair.a == found.front().a; }) == 20);
+  CHECK(to_string(found.front().a) == tables.value("SELECT id FROM users WHERE handle = 'person 1'"));
+}
+
 TEST_CASE("another tenant's people are no candidates") {
   CandidateTables tables;
   tables.database.add_tenant("other.example");
@@ -132,6 +156,48 @@ TEST_CASE("a live match is no candidate, and an ended one only when its pause is
   CHECK(tables.finds_first_two());
   ended("cancel_reason = 'attempts_used'");
   tables.execute("UPDATE personal_stories SET updated_at = now() WHERE user_id = '" + to_string(user(2)) + "'");
+  CHECK(tables.finds_first_two());
+}
+
+TEST_CASE("a batch requests pairs of its tenant's share, and those of a smaller share are in a larger one") {
+  CandidateTables tables;
+  tables.add_people(60, "ARRAY['funding']", "ARRAY['funding']");
+  auto const all = tables.find().ordered;
+  std::vector<Pair> before;
+  for (auto const percent : {0, 10, 50, 100}) {
+    tables.set_share(percent);
+    auto const found = tables.find();
+    auto const share = static_cast<double>(found.ordered.size()) / static_cast<double>(all.size());
+    CHECK(std::abs(share - percent / 100.0) < 0.05);
+    CHECK(found.pairs == static_cast<std::int64_t>(all.size()));
+    CHECK(std::includes(found.ordered.begin(), found.ordered.end(), before.begin(), before.end()));
+    CHECK(std::includes(all.begin(), all.end(), found.ordered.begin(), found.ordered.end()));
+    before = found.ordered;
+  }
+  CHECK(before == all);
+  tables.set_share(0, false);
+  CHECK(tables.find().ordered.empty());
+}
+
+TEST_CASE("a small share does not shorten a batch: the limit counts pairs that are in it") {
+  CandidateTables tables;
+  tables.add_people(60, "ARRAY['funding']", "ARRAY['funding']");
+  tables.set_share(10);
+  auto const share = tables.find().ordered;
+  REQUIRE(share.size() > 20);
+  CHECK(tables.find(ninety_days, 20).ordered == std::vector(share.begin(), share.begin() + 20));
+}
+
+TEST_CASE("listed pairs are requested whatever the share, and another tenant's flag changes nothing") {
+  CandidateTables tables;
+  tables.database.add_tenant("other.example");
+  tables.add_person(1, "UTC", "tea", "cups");
+  tables.add_person(2, "UTC", "cups", "tea");
+  tables.set_share(0, true, "other.example");
+  CHECK(tables.finds_first_two());
+  tables.set_share(0);
+  CHECK_FALSE(tables.finds_first_two());
+  tables.execute("UPDATE feature_flags SET subjects = ARRAY['" + key_of({user(1), user(2)}) + "']");
   CHECK(tables.finds_first_two());
 }
 

@@ -340,6 +340,7 @@ TEST_CASE_FIXTURE(ExportWorld, "every table of a person is exported or named her
                                            "gdpr_archive_parts",
                                            "legal_holds",
                                            "channel_senders",
+                                           "feature_flags",
                                            "chat_telemetry_rollups",
                                            "chat_telemetry_domain_rollups",
                                            "chat_telemetry_model_rollups"};
