@@ -58,6 +58,7 @@ int run(int argc, char const* const* argv, std::ostream& out, std::ostream& err)
   add_telemetry_command(application, exit_code);
   add_delivery_command(application, exit_code);
   add_schedule_command(application, exit_code);
+  add_flag_command(application, exit_code);
   add_people_command(application, exit_code);
   add_match_command(application, exit_code);
   add_agent_conversation_command(application, exit_code);

@@ -28,6 +28,7 @@ void add_doctor_command(CLI::App& application, int& exit_code);
 void add_telemetry_command(CLI::App& application, int& exit_code);
 void add_delivery_command(CLI::App& application, int& exit_code);
 void add_schedule_command(CLI::App& application, int& exit_code);
+void add_flag_command(CLI::App& application, int& exit_code);
 void add_people_command(CLI::App& application, int& exit_code);
 void add_match_command(CLI::App& application, int& exit_code);
 void add_agent_conversation_command(CLI::App& application, int& exit_code);
