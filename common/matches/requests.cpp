@@ -134,6 +134,9 @@ PlannedEvent plan_manual_match(pqxx::transaction_base& transaction, Uuid const& 
     if (!person.eligible)
       throw wrong_state("not_eligible", "The person is not approved, has no story, or did not consent to deep analysis",
                         field);
+  if (transaction.query_value<bool>("SELECT omniscient_is_blocked($1::uuid, $2::uuid)",
+                                    pqxx::params{to_string(user), to_string(other)}))
+    throw wrong_state("not_eligible", "The two may not be matched with each other", "userIdB");
   return plan(MatchManualRequested{one.domain, std::min(user, other), std::max(user, other), actor},
               pair_key(user, other));
 }
