@@ -134,7 +134,9 @@ std::optional<ReportMail> PostgresReports::read_mail_over(pqxx::connection& conn
       query,
       "SELECT r.domain, r.user_id, u.handle, r.report_date::text AS report_date, r.text, r.html, "
       "CASE WHEN u.status = 'APPROVED' AND t.status = 'active' AND NOT EXISTS (SELECT FROM "
-      "omniscient_report_unsubscriptions n WHERE n.user_id = u.id) THEN u.email END AS email, r.send_state, "
+      "omniscient_report_unsubscriptions n WHERE n.user_id = u.id) AND NOT EXISTS (SELECT FROM suppressions s WHERE "
+      "s.domain = r.domain AND s.channel = 'email' AND s.subject_key = replace(u.id::text, '-', '')) "
+      "THEN u.email END AS email, r.send_state, "
       "(extract(epoch FROM r.claimed_at) * 1000)::bigint AS claimed_ms "
       "FROM omniscient_reports r JOIN users u ON u.id = r.user_id JOIN tenants t ON t.domain = r.domain "
       "WHERE r.id = $1",

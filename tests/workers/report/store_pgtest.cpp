@@ -97,18 +97,40 @@ struct ReportTables {
 
 using People = std::set<std::string>;
 
-/// A mail server that takes everything.
+/// A mail server that takes everything, but refuses `refused`, leaves `doubt` in doubt and has `later` come again.
 class CountingMailer final : public Mailer {
  public:
   explicit CountingMailer(std::atomic<int>& sent) : sent_{sent} {}
-  Task<MailResult> send(Email) override {
+  Task<MailResult> send(Email email) override {
     ++sent_;
+    auto const is_first = seen_.insert(email.to).second;
+    if (email.to.starts_with("refused")) co_return MailResult{MailFate::refused, "550"};
+    if (email.to.starts_with("doubt")) co_return MailResult{MailFate::in_doubt, "no answer"};
+    if (email.to.starts_with("later") && is_first) co_return MailResult{MailFate::deferred, "451"};
     co_return MailResult{MailFate::sent, {}};
   }
 
  private:
   std::atomic<int>& sent_;
+  std::set<std::string> seen_;
 };
+
+/// The report worker in an engine, with that server. @param sent how often the server was given something
+engine::test::DatabaseEngine run_worker(engine::test::Broker& broker, ReportTables const& tables,
+                                        std::atomic<int>& sent) {
+  return {broker, tables.database.url_as("report"), "reports", "report-test", [&sent](boost::asio::io_context&) {
+            ReportSettings settings;
+            settings.smtp_from = "reports@omnibus.example";
+            return std::make_unique<engine::test::HandlerOwner<ReportHandler>>(std::make_unique<ReportHandler>(
+                settings, std::make_unique<PostgresReports>(), std::make_unique<CountingMailer>(sent), wall_clock_ms));
+          }};
+}
+
+kafka::Record request_for(Uuid const& person) {
+  return to_binary_record(originate("/test", ReportRequested::type),
+                          json::encode(ReportRequested{"shop.example", person, "2026-11-29", {}}), "reports",
+                          to_string(person));
+}
 
 }  // namespace
 
@@ -281,6 +303,26 @@ TEST_CASE("whoever has unsubscribed gets no e-mail, and only the gateway can do 
   CHECK(tables.database.value_as("readonly", "SELECT count(*) FROM omniscient_report_unsubscriptions") == "1");
 }
 
+TEST_CASE("whoever unsubscribed, was erased and is recorded again gets no e-mail") {
+  ReportTables tables;
+  tables.database.execute("UPDATE users SET email = handle || '@example.org'");
+  tables.add_outcome(tables.ann, tables.bob, "2026-11-28T10:00:00Z");
+  REQUIRE(tables.make(tables.ann, "2026-11-29T07:00:00Z"));
+  auto const report = *parse_uuid(tables.database.value("SELECT id FROM omniscient_reports"));
+  auto const suppress = [&](std::string_view domain, std::string_view channel, Uuid const& person) {
+    tables.database.execute(
+        "INSERT INTO suppressions (domain, channel, subject_key, source) VALUES ($1, $2, replace($3, '-', ''), "
+        "'erasure')",
+        pqxx::params{domain, channel, to_string(person)});
+    pqxx::connection connection{tables.database.url_as("report")};
+    return PostgresReports::read_mail_over(connection, report)->email;
+  };
+  CHECK(suppress("other.example", "email", tables.ann) == "ann@example.org");
+  CHECK(suppress("shop.example", "sms", tables.ann) == "ann@example.org");
+  CHECK(suppress("shop.example", "email", tables.bob) == "ann@example.org");
+  CHECK_FALSE(suppress("shop.example", "email", tables.ann));
+}
+
 TEST_CASE("a day has begun by the person's own time") {
   ReportTables tables;
   auto const is_future = [&](std::string_view zone, std::string_view time, std::string date) {
@@ -322,18 +364,9 @@ TEST_CASE("in an engine: a report is made once, sent once, and settled") {
   tables.add_outcome(tables.ann, tables.bob, "2026-11-28T10:00:00Z");
   std::atomic<int> sent = 0;
   engine::test::Broker broker;
-  engine::test::DatabaseEngine engine{
-      broker, tables.database.url_as("report"), "reports", "report-test", [&](boost::asio::io_context&) {
-        ReportSettings settings;
-        settings.smtp_from = "reports@omnibus.example";
-        return std::make_unique<engine::test::HandlerOwner<ReportHandler>>(std::make_unique<ReportHandler>(
-            settings, std::make_unique<PostgresReports>(), std::make_unique<CountingMailer>(sent), wall_clock_ms));
-      }};
+  auto engine = run_worker(broker, tables, sent);
   std::vector<kafka::Record> records;
-  for (int i = 0; i < 3; ++i)
-    records.push_back(to_binary_record(originate("/test", ReportRequested::type),
-                                       json::encode(ReportRequested{"shop.example", tables.ann, "2026-11-29", {}}),
-                                       "reports", to_string(tables.ann)));
+  for (int i = 0; i < 3; ++i) records.push_back(request_for(tables.ann));
   REQUIRE(engine::test::publish(broker, records));
   REQUIRE(engine::test::eventually([&] { return engine.counters().handled >= 4; }));  // and the report that was made
   CHECK(sent == 1);
@@ -342,4 +375,24 @@ TEST_CASE("in an engine: a report is made once, sent once, and settled") {
   CHECK(tables.database.value("SELECT string_agg(action || ' ' || status, ', ' ORDER BY action) FROM "
                               "omniscient_processing_logs") ==
         "generate_report completed, generate_report completed, generate_report completed, send_report completed");
+}
+
+TEST_CASE("in an engine: one recipient decides for no other, and only what surely was not taken is sent again") {
+  ReportTables tables;
+  std::vector<kafka::Record> records;
+  for (auto const* const handle : {"first", "doubt", "refused", "later", "last"}) {
+    auto const person = tables.database.add_person(handle);
+    tables.add_outcome(person, tables.bob, "2026-11-28T10:00:00Z");
+    for (int i = 0; i < 2; ++i) records.push_back(request_for(person));
+  }
+  tables.database.execute("UPDATE users SET email = handle || '@example.org'");
+  std::atomic<int> sent = 0;
+  engine::test::Broker broker;
+  auto engine = run_worker(broker, tables, sent);
+  REQUIRE(engine::test::publish(broker, records));
+  REQUIRE(engine::test::eventually([&] { return engine.counters().handled >= 15; }));
+  CHECK(sent == 6);
+  CHECK(tables.database.value("SELECT string_agg(concat_ws(' ', u.handle, r.send_state, r.send_detail), ', ' ORDER BY "
+                              "u.handle) FROM omniscient_reports r JOIN users u ON u.id = r.user_id") ==
+        "doubt in_doubt no answer, first sent, last sent, later sent, refused refused 550");
 }
