@@ -31,6 +31,7 @@ struct StoredReports {
   std::map<Uuid, ReportMail> mails;
   std::map<Uuid, std::string> details;
   std::vector<std::int64_t> ratings;
+  std::function<void()> on_mail_read;  ///< after a report was read to be sent; may be empty
 };
 
 class FakeReports final : public ReportStore {
@@ -56,13 +57,15 @@ class FakeReports final : public ReportStore {
   }
   Task<std::optional<ReportMail>> read_mail(Context&, Uuid const& report) override {
     auto const found = stored_.mails.find(report);
-    co_return found == stored_.mails.end() ? std::nullopt : std::optional{found->second};
+    auto const mail = found == stored_.mails.end() ? std::nullopt : std::optional{found->second};
+    if (stored_.on_mail_read) stored_.on_mail_read();
+    co_return mail;
   }
   bool claim(UnitOfWork&, Uuid const& report, std::string const&) override {
-    auto& mail = stored_.mails.at(report);
-    if (mail.send_state) return false;
-    mail.send_state = "claimed";
-    if (!mail.claimed_ms) mail.claimed_ms = now_;
+    auto const found = stored_.mails.find(report);
+    if (found == stored_.mails.end() || found->second.send_state) return false;
+    found->second.send_state = "claimed";
+    if (!found->second.claimed_ms) found->second.claimed_ms = now_;
     return true;
   }
   void settle(UnitOfWork&, Uuid const& report, std::optional<std::string> const& state,
@@ -280,6 +283,38 @@ TEST_CASE("a report whose attempt did not live to settle it is in doubt, and nev
   CHECK(reporting.context.try_again() == Kind::handled);
   CHECK(reporting.mail().send_state == "in_doubt");
   CHECK(reporting.send() == Kind::handled);
+  CHECK(reporting.server.given.size() == 1);
+}
+
+TEST_CASE("a report that another attempt claims first is left to it") {
+  Reporting reporting;
+  reporting.stored.on_mail_read = [&] { reporting.mail().send_state = "claimed"; };
+  CHECK(reporting.send() == Kind::waits);
+  CHECK(reporting.server.given.empty());
+  CHECK(reporting.mail().send_state == "claimed");
+  reporting.stored.on_mail_read = {};
+  reporting.mail().send_state = "sent";
+  CHECK(reporting.context.try_again() == Kind::handled);
+  CHECK(reporting.server.given.empty());
+  CHECK(reporting.mail().send_state == "sent");
+}
+
+TEST_CASE("a report whose person is erased before it is claimed is not sent") {
+  Reporting reporting;
+  reporting.stored.on_mail_read = [&] { reporting.stored.mails.clear(); };
+  CHECK(reporting.send() == Kind::waits);
+  CHECK(reporting.context.try_again() == Kind::handled);
+  CHECK(reporting.server.given.empty());
+}
+
+TEST_CASE("a report whose event is parked after it was given to the server is in doubt, and the log says so") {
+  Reporting reporting;
+  reporting.context.fail_next_commit(Failure::permanent("the row cannot be written", "database"));
+  CHECK(reporting.send() == Kind::parked);
+  CHECK(reporting.mail().send_state == "in_doubt");
+  CHECK(reporting.stored.details[reporting.report] == "database");
+  CHECK(reporting.stored.log.back() == "failed send_report: database");
+  CHECK(reporting.context.redrive() == Kind::handled);
   CHECK(reporting.server.given.size() == 1);
 }
 
