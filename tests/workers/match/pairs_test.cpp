@@ -1,4 +1,8 @@
+#include "observability/metrics.hpp"
 #include "tests/workers/match/matching.hpp"
+
+#include <cstdlib>
+#include <string>
 
 #include <doctest/doctest.h>
 
@@ -6,6 +10,17 @@ using namespace omnibus;
 using namespace omnibus::match;
 using namespace omnibus::match::test;
 using Kind = FakeContext::Kind;
+
+namespace {
+
+/// What this process has counted of a series; 0 when there is none yet.
+double counted(std::string const& series) {
+  auto const all = "\n" + Metrics::process().exposition();
+  auto const at = all.find("\n" + series + " ");
+  return at == std::string::npos ? 0 : std::strtod(all.c_str() + at + series.size() + 2, nullptr);
+}
+
+}  // namespace
 
 TEST_CASE("a pair is analysed, and scheduled when its score is high enough") {
   Matching matching;
@@ -223,4 +238,34 @@ TEST_CASE("a replay restores an analysis whose answer is recorded, asks no model
   CHECK(matching.context.come_again() == Kind::handled);
   CHECK(matching.tables.matches.empty());
   CHECK(matching.model.asked() == 1);
+}
+
+TEST_CASE("an analysis is counted once, by its prediction, its score and its time") {
+  auto const of_prediction = "matches_analyzed_total{outcome=\"STRONG_MATCH\"}";
+  auto const of_time = "processing_duration_seconds_count{action=\"analyze_pair\"}";
+  auto const analyzed = counted(of_prediction);
+  auto const scored = counted("match_opportunity_score_count");
+  auto const scores = counted("match_opportunity_score_sum");
+  auto const timed = counted(of_time);
+  Matching matching;
+  matching.model.script.say(analysis());
+  CHECK(matching.pair() == Kind::handled);
+  CHECK(matching.context.come_again() == Kind::handled);
+  CHECK(counted(of_prediction) == analyzed + 1);
+  CHECK(counted("match_opportunity_score_count") == scored + 1);
+  CHECK(counted("match_opportunity_score_sum") == doctest::Approx(scores + 0.8));
+  CHECK(counted(of_time) == timed + 1);
+}
+
+TEST_CASE("an analysis that fails is counted, and one that may not be asked for is not") {
+  auto const before = counted("match_analysis_failures_total");
+  Matching failing;
+  failing.model.script.say("no");
+  failing.model.script.say("no");
+  CHECK(failing.pair() == Kind::parked);
+  CHECK(counted("match_analysis_failures_total") == before + 1);
+  Matching refused;
+  refused.tables.may_meet = false;
+  CHECK(refused.manual() == Kind::parked);
+  CHECK(counted("match_analysis_failures_total") == before + 1);
 }
