@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""People, matches, conversations of agents, outcomes and reports together: the demo's numbers are those of the tables, and
-kills at any time repeat nothing and lose nothing.
+"""People, matches, conversations of agents, outcomes and reports together: the demo's numbers are those of the tables,
+kills at any time repeat nothing and lose nothing, and replays change nothing.
 
 OMNIBUS_KILLS says how often workers are killed (12), OMNIBUS_PEOPLE how many people there are (30), for twice as many pairs.
 OMNIBUS_WITHOUT takes one guard out, with which the test of kills must fail: `answers` (workers do not find what they
@@ -34,6 +34,10 @@ GUARDS = {
                "CREATE POLICY own ON pipeline.llm_responses FOR SELECT USING (created_at = now())",  # ON CONFLICT reads as well
     "turns": "ALTER TABLE omniscient_turns DROP CONSTRAINT unique_conversation_turn"}
 WORKERS = ("match", "conversation", "outcome", "report", "scheduler")
+TOPICS = ("match.requests", "match.results", "agent.turns", "conversations.completed", "outcomes.scored", "reports", "llm.calls")
+TABLES = ("users", "personal_stories", "omniscient_matches", "omniscient_insights", "omniscient_match_insights",
+          "omniscient_conversations", "omniscient_turns", "omniscient_outcomes", "omniscient_reports", "omniscient_report_outcomes",
+          "omniscient_processing_logs", "pipeline.outbox", "pipeline.llm_responses")
 
 
 def measures(rows):
@@ -137,6 +141,27 @@ class KilledWorkersTest(unittest.TestCase):
         eventually(lambda: self.value(f"count(*) FROM omniscient_matches WHERE id = '{match}' AND status = 'completed'"), 120,
                    "its conversation being held")
 
+    def match_manually(self):
+        """Two people who have no match yet, in either order, and one with themselves."""
+        one, other = self.stack.database.execute(
+            "SELECT a.id, b.id FROM users a, users b WHERE a.id < b.id AND NOT EXISTS (SELECT FROM omniscient_matches m"
+            " WHERE (m.user_a_id, m.user_b_id) = (a.id, b.id)) ORDER BY 1, 2 LIMIT 1")[0]
+        ended = self.value("count(*) FROM omniscient_processing_logs WHERE action = 'manual_match' AND status = 'completed'")
+        made = []
+        for number, pair in enumerate(((one, other), (other, one)), 1):
+            self.stack.omnibus("match", "manual", *pair)
+            eventually(lambda: self.value("count(*) FROM omniscient_processing_logs WHERE action = 'manual_match'"
+                                          " AND status = 'completed'") == ended + number, 60, "the pair being analysed")
+            made += self.stack.database.execute("SELECT id, status FROM omniscient_matches WHERE (user_a_id, user_b_id) ="
+                                                f" ('{one}', '{other}')")
+        self.assertEqual(len(made), 2)
+        self.assertEqual(made[0], made[1])
+        self.assertEqual(made[0][1], "scheduled")
+        with self.assertRaisesRegex(AssertionError, "two different people"):
+            self.stack.omnibus("match", "manual", one, one)
+        answer = Http(self.gateway.address, self.token).post("/v1/actions/manualMatch", {"userIdA": one, "userIdB": one})
+        self.assertEqual(answer.status, 422, answer)
+
     def put_people(self):
         zones = ("UTC", "Africa/Kigali", "America/New_York")
         skills = ("welding", "baking", "bookkeeping", "German lessons", "piano repair")
@@ -181,6 +206,7 @@ class KilledWorkersTest(unittest.TestCase):
         self.kill_between_answer_and_turn()
         completed = "count(*) FROM omniscient_conversations WHERE status = 'completed'"
         eventually(lambda: self.value("count(*) FROM omniscient_outcomes") == self.value(completed) > 0, 120, "every outcome being judged")
+        self.match_manually()
         self.action("generateReport")
         eventually(lambda: self.value("count(*) FROM omniscient_reports") > 0, 60, "reports")
         eventually(lambda: self.value("count(*) FROM pipeline.outbox") == 0, 60, "the outbox being empty")
@@ -204,6 +230,30 @@ class KilledWorkersTest(unittest.TestCase):
                 self.assertLessEqual(self.models[name].stats()["requests"], self.answers(name) + most)
         for worker in self.workers.values():
             worker.stop()
+        self.check_replays()
+
+    def check_replays(self):
+        """Replays everything that the workers were sent: nothing is asked, published or written."""
+        def state():
+            dump = {table: self.stack.database.value(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} AS t")
+                    for table in TABLES}
+            return (dump, {topic: len(self.stack.kafka.consume(topic)) for topic in TOPICS},
+                    {name: model.stats()["requests"] for name, model in self.models.items()})
+
+        before = state()
+        for name in ("match", "conversation", "outcome", "report"):
+            model = self.models.get(name)
+            replay = self.stack.start(f"replay-{name}", [binary(f"omnibus-{name}"), "--replay", name, "--from", "earliest", "--to", "now"],
+                                      {"KAFKA_BROKERS": self.stack.kafka.brokers, "METRICS_LISTEN": "127.0.0.1:0",
+                                       "REPLAY_DATABASE_URL": self.stack.database_url("replay"),
+                                       "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+                                       "LLM_BASE_URL": model.url if model else "http://127.0.0.1:9",
+                                       "MATCH_SCHEDULE_THRESHOLD": "0.3", "CONVERSATION_MAX_TURNS": "6"})
+            self.assertEqual(replay.wait(120), 0, replay.text()[-3000:])
+            status = json.loads(self.stack.omnibus("replay", "status", name, "--json"))
+            self.assertGreater(status["events"], 0, status)
+            self.assertEqual((status["failed"], status["done"]), (0, status["events"]), status)
+            self.assertEqual(state(), before, f"the replay of {name}")
 
 
 if __name__ == "__main__":
