@@ -2,6 +2,7 @@
 #include "workers/cli/commands.hpp"
 #include "workers/cli/database/database.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -111,8 +112,11 @@ void add_tenant_command(CLI::App& application, int&) {
   privacy
       ->add_option("--retention-days", options->retention_days, "Delete what people wrote after these days; 0: keep it")
       ->check(CLI::Range(0, 36'500));
-  privacy->add_flag("--consent-required,!--no-consent-required", options->consent_required,
-                    "Refuse a chat until the visitor consents to processing");
+  // CLI11 would set a flag's optional to false where it is not given.
+  privacy->add_flag_function(
+      "--consent-required,!--no-consent-required",
+      [options](std::int64_t count) { options->consent_required = count > 0; },
+      "Refuse a chat until the visitor consents to processing");
   privacy->add_option("--log", options->log, "Personal fields in Kafka: clear, or sealed by a key per person")
       ->check(CLI::IsMember({"clear", "sealed"}));
   privacy->callback([privacy, options] {
