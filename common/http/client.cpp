@@ -1,5 +1,6 @@
 #include "http/client.hpp"
 
+#include "concurrency/outgoing.hpp"
 #include "http/client_pool.hpp"
 
 #include <limits>
@@ -159,12 +160,14 @@ Client::~Client() {
 }
 
 Task<> Client::send(ClientRequest const& request, ResponseReader& reader) {
+  require_outgoing("an HTTP request");
   Plan plan{to_wire(request), 0, request.deadline, request.max_response_bytes, request.method == "HEAD"};
   return run(pool_, pool_->host_of(request.url), std::move(plan), reader);
 }
 
 Task<> Client::send(PostRequest request, std::chrono::milliseconds deadline, std::size_t max_response_bytes,
                     ResponseReader& reader) {
+  require_outgoing("an HTTP request");
   auto const begin = request.finish();
   return run(pool_, *request.head_.host_, {std::move(request.wire_), begin, deadline, max_response_bytes, false},
              reader);

@@ -120,12 +120,13 @@ class Client {
   Client& operator=(Client const&) = delete;
 
   /// Sends a request and passes the response to the reader, which must live until the task ends. The request is taken
-  /// over at once, the task may start later. @throws ClientError, std::invalid_argument for a header with a line break.
+  /// over at once, the task may start later. @throws ClientError, std::invalid_argument for a header with a line break,
+  /// OutgoingRefused in a replay.
   Task<> send(ClientRequest const& request, ResponseReader& reader);
-  /// Sends a request as above. @throws ClientError
+  /// Sends a request as above. @throws ClientError, OutgoingRefused
   Task<> send(PostRequest request, std::chrono::milliseconds deadline, std::size_t max_response_bytes,
               ResponseReader& reader);
-  /// Sends a request and collects the whole response. @throws ClientError
+  /// Sends a request and collects the whole response. @throws ClientError, OutgoingRefused
   Task<Response> fetch(ClientRequest const& request);
 
   struct Counts {

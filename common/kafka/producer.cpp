@@ -1,5 +1,6 @@
 #include "kafka/producer.hpp"
 
+#include "concurrency/outgoing.hpp"
 #include "kafka/producer_client.hpp"
 #include "observability/log.hpp"
 
@@ -66,6 +67,7 @@ class Producer::Implementation {
   std::uint64_t generation() const { return generation_; }
 
   void produce(Record const& record, Callback callback, std::optional<std::uint64_t> generation) {
+    require_outgoing("a record to Kafka");
     auto headers = to_headers(record.headers);
     auto pending = callback ? std::make_unique<Callback>(std::move(callback)) : nullptr;
 

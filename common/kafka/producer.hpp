@@ -69,7 +69,7 @@ class Producer {
   /// Passes the record on; copies what it needs before it returns. `callback` (may be empty) runs exactly once, or
   /// never if this throws.
   /// @throws Error: retriable when the queue is full (back-pressure: wait for deliveries), permanent when the record
-  /// can never be sent, e.g. is too large.
+  /// can never be sent, e.g. is too large. OutgoingRefused in a replay.
   void produce(Record const& record, Callback callback);
 
   /// How often the connection was renewed. Failures of a connection are reported before the next one counts.

@@ -1,5 +1,7 @@
 #include "workers/report/smtp_mailer.hpp"
 
+#include "concurrency/outgoing.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -93,6 +95,7 @@ SmtpMailer::~SmtpMailer() {
 }
 
 Task<MailResult> SmtpMailer::send(Email email) {
+  require_outgoing("an e-mail");
   auto sending = boost::asio::co_spawn(threads_, send_on_thread(std::move(email)), boost::asio::use_awaitable);
   co_return co_await std::move(sending);
 }

@@ -1,6 +1,7 @@
 /// One process's part in a replay.
 #pragma once
 
+#include "concurrency/outgoing.hpp"
 #include "concurrency/task.hpp"
 #include "engine/engine.hpp"
 #include "engine/replay/replay.hpp"
@@ -18,8 +19,8 @@
 namespace omnibus::engine {
 
 /// Begins or resumes a run. Its window is fixed once, in the database and as the offsets of its consumer group, so that
-/// any number of processes can share it and a crash of any does no harm. Then stores and shows the progress: a log line
-/// every few seconds, and on a terminal a status line.
+/// any number of processes can share it and a crash of any does no harm. While it exists, nothing is sent to anyone:
+/// see OutgoingBan. Stores and shows the progress: a log line every few seconds, and on a terminal a status line.
 class ReplaySession {
  public:
   /// Exit statuses.
@@ -50,6 +51,7 @@ class ReplaySession {
   ReplayStatus keep(pqxx::connection& connection, ReplayReport const& report) const;
   void show(bool last);
 
+  OutgoingBan ban_;
   std::string member_;
   postgres::PoolSettings database_;
   ReplayRun run_;

@@ -32,11 +32,18 @@ Uuid ReplayRun::id() const {
 }
 
 std::string forbidden_right(pqxx::transaction_base& transaction) {
-  // The ledger of sends may be missing; then there is nothing to write.
-  auto const table = postgres::read_optional<std::string>(transaction, R"(
-      SELECT t FROM unnest(ARRAY['pipeline.outbox', 'pipeline.delivery', 'pipeline.llm_responses']) AS t
-      WHERE has_any_column_privilege(to_regclass(t), 'INSERT') LIMIT 1)");
-  return table ? "insert into " + *table : std::string{};
+  // What is not listed is refused, so that a ledger that is added later needs no change here.
+  auto const right = postgres::read_optional<std::string>(transaction, R"(
+      SELECT r.verb || t.oid::regclass
+      FROM pg_class t CROSS JOIN LATERAL (
+        SELECT CASE WHEN has_any_column_privilege(t.oid, 'INSERT') THEN 'insert into '
+                    WHEN has_any_column_privilege(t.oid, 'UPDATE') THEN 'update '
+                    WHEN has_table_privilege(t.oid, 'DELETE, TRUNCATE') THEN 'delete from ' END AS verb) AS r
+      WHERE t.relnamespace = to_regnamespace('pipeline') AND t.relkind IN ('r', 'p') AND r.verb IS NOT NULL
+        AND t.relname NOT IN ('fence', 'inbox', 'telemetry_calls', 'replay_runs', 'replay_progress', 'replay_members',
+                              'replay_outcomes')
+      ORDER BY t.relname <> 'outbox', t.relname LIMIT 1)");
+  return right.value_or("");
 }
 
 void lock_run(pqxx::transaction_base& transaction, std::string_view run) {

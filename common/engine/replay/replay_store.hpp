@@ -68,7 +68,8 @@ BOOST_DESCRIBE_STRUCT(ReplayStatus, (),
                       (run, worker, group, topics, from, to, state, started_by, started_at, ended_at, events, done,
                        processes, per_second, seconds_left, handled, skipped, failed, suppressed))
 
-/// Rights that a replay's role must not have: "insert into pipeline.outbox" and such. Empty when the role is fit.
+/// A right that a replay's role must not have: "insert into pipeline.outbox" and such, of any table of the pipeline but
+/// the inbox, the fence, the keys of calls and a replay's own. Empty when the role is fit.
 std::string forbidden_right(pqxx::transaction_base& transaction);
 
 /// Prevents every other process from beginning the same run, until the transaction ends.

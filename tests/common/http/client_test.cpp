@@ -1,6 +1,8 @@
 // Connections: kept, shared, replaced.
 #include "client_requests.hpp"
+#include "concurrency/outgoing.hpp"
 
+#include <atomic>
 #include <optional>
 #include <vector>
 
@@ -30,6 +32,31 @@ TEST_CASE("requests to one host go over one kept connection") {
   CHECK(requests.fetch(request).body.empty());
   CHECK(requests.fetch(request_to(local(server, "/echo"))).body == "/echo ");
   CHECK(requests.client.counts().opened == 1);
+}
+
+TEST_CASE("while nothing may leave the process a request is refused, and the server sees none of it") {
+  std::atomic<int> seen = 0;
+  Router router;
+  router.get("/", [&](Request const&) -> Task<Response> {
+    ++seen;
+    co_return text_response(200, "");
+  });
+  RunningServer server(std::move(router));
+  Requests requests;
+  {
+    OutgoingBan const ban;
+    CHECK_THROWS_AS(requests.fetch(request_to(local(server, "/"))), OutgoingRefused);
+    PostHead const head(requests.client, parse_url(local(server, "/")).value(), {});
+    struct Ignoring : ResponseReader {
+      void head(ResponseHead const&) override {}
+      bool body(std::string_view) override { return true; }
+    } reader;
+    CHECK_THROWS_AS(static_cast<void>(requests.client.send(PostRequest(head), std::chrono::seconds(1), 1000, reader)),
+                    OutgoingRefused);
+  }
+  CHECK(seen == 0);
+  CHECK(requests.client.counts().opened == 0);
+  CHECK(requests.fetch(request_to(local(server, "/"))).status == 200);
 }
 
 TEST_CASE("requests beyond the connections of a host wait in order, and share them") {

@@ -1,6 +1,7 @@
 // E-mail through a real SMTP server.
 #include "workers/report/smtp_mailer.hpp"
 
+#include "concurrency/outgoing.hpp"
 #include "json/decode.hpp"
 
 #include <algorithm>
@@ -194,4 +195,22 @@ TEST_CASE("settings that cannot be used are named when the worker starts") {
   settings.smtp_url = Secret{"smtps://mail.example"};
   settings.smtp_from = "nobody";
   CHECK_THROWS_WITH_AS(SmtpMailer{settings}, "SMTP_FROM must be an e-mail address", std::invalid_argument);
+}
+
+TEST_CASE("while nothing may leave the process no mail is sent") {
+  MailServer server;
+  OutgoingBan const ban;
+  boost::asio::io_context loop;
+  SmtpMailer mailer{server.settings};
+  std::exception_ptr refusal;
+  boost::asio::co_spawn(
+      loop,
+      [&]() -> Task<> {
+        auto sending = mailer.send({});
+        static_cast<void>(co_await std::move(sending));
+      },
+      [&](std::exception_ptr const& error) { refusal = error; });
+  loop.run();
+  REQUIRE(refusal);
+  CHECK_THROWS_AS(std::rethrow_exception(refusal), OutgoingRefused);
 }

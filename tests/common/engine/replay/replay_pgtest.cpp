@@ -4,6 +4,7 @@
 #include "engine/replay/replay_session.hpp"
 #include "events/conversation.hpp"
 #include "handler/failure.hpp"
+#include "http/client.hpp"
 #include "json/encode.hpp"
 #include "tests/common/engine/database_engine.hpp"
 #include "tests/common/engine/topic_reader.hpp"
@@ -235,6 +236,53 @@ TEST_CASE("a role that may publish cannot replay, and a run is what it was begun
   CHECK_THROWS_WITH(begin(arguments("x", earliest, kafka::Moment{kafka::Moment::Kind::time, 1'800'000'000'000})),
                     doctest::Contains("take another name"));
   CHECK_THROWS_WITH(begin(arguments("x"), "gateway"), doctest::Contains("by the worker chat"));
+}
+
+TEST_CASE("a role that may write any ledger of the pipeline cannot replay, one that is new to this program too") {
+  Broker broker;
+  ReplayDatabase const database;
+  REQUIRE(publish(broker, numbered_events(topic, 1, 1)));
+  auto const begin = [&] {
+    ReplaySession const session{arguments("x"), "chat", "omnibus-chat", "one", broker.client, database.settings()};
+  };
+  database.execute("CREATE TABLE pipeline.payments (id int); GRANT SELECT ON pipeline.payments TO omnibus_replay");
+  CHECK_NOTHROW(begin());
+  for (std::string const right : {"INSERT", "UPDATE", "DELETE"}) {
+    for (std::string const table : {"payments", "spend"}) {
+      CAPTURE(right + " " + table);
+      database.execute("GRANT " + right + " ON pipeline." + table + " TO omnibus_replay");
+      CHECK_THROWS_WITH(begin(), doctest::Contains(("pipeline." + table).c_str()));
+      database.execute("REVOKE " + right + " ON pipeline." + table + " FROM omnibus_replay");
+    }
+  }
+}
+
+TEST_CASE("in a replay a handler that publishes or calls someone by itself fails, and nothing leaves the process") {
+  Broker broker;
+  ReplayDatabase const database;
+  REQUIRE(publish(broker, numbered_events(topic, 1, 1)));
+  kafka::Producer producer{broker.client};
+  std::atomic<int> refused = 0;
+  auto const handle = [&](Context&) -> Task<> {
+    boost::asio::io_context loop{1};
+    http::Client client{loop};
+    http::ClientRequest request;
+    request.url = http::parse_url("http://127.0.0.1:9/").value();
+    try {
+      auto sending = client.fetch(request);
+      static_cast<void>(co_await std::move(sending));
+    } catch (OutgoingRefused const&) {
+      ++refused;
+    }
+    kafka::Record record;
+    record.topic = "chat.replies";
+    producer.produce(record, {});
+  };
+  CHECK(replay(broker, database, arguments("outgoing"), each(handle)) == ReplaySession::ended_with_failures);
+  CHECK(refused > 0);
+  CHECK(producer.in_flight() == 0);
+  CHECK(database.status("outgoing").failed == 1);
+  CHECK_NOTHROW(require_outgoing("the next test's"));
 }
 
 TEST_CASE("what is about an erased person is skipped in a replay, one by one and in batches") {
