@@ -1,5 +1,7 @@
 #include "retention/prune_task.hpp"
 
+#include "retention/kept_tables.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -217,58 +219,45 @@ PruneTask messages_task() {
 }
 
 std::vector<PruneTask> pipeline_tasks(std::chrono::milliseconds longest_retention) {
-  using std::chrono::hours;
-  constexpr hours month{30 * 24};
-  auto const answers = std::max<std::chrono::milliseconds>(month, longest_retention);
-  // Twice the longest retention, as for what the inbox remembers: Kafka removes whole segments.
-  auto const positions = std::max<std::chrono::milliseconds>(month, 2 * longest_retention);
-  auto const before = [](std::chrono::milliseconds age) {
-    return fmt::format("now() - interval '{} milliseconds'", age.count());
+  auto const tables = kept_tables(longest_retention);
+  auto const find = [&](std::string_view name) { return *std::ranges::find(tables, name, &KeptTable::name); };
+  auto const before = [&](std::string_view name) {
+    return fmt::format("now() - interval '{} milliseconds'", find(name).age.value().count());
+  };
+  auto const make = [](std::string const& name, std::string cutoff, PruneStep step) {
+    return PruneTask{name, "retention." + name, std::move(cutoff), {}, cutoff_jump, {std::move(step)}};
+  };
+  auto const by_age_of = [&](std::string_view name, std::string_view domain = "NULL::text") {
+    auto const table = find(name);
+    return by_age(std::string{name}, table.time, domain, table.which);
   };
   std::vector<PruneTask> tasks;
-  tasks.push_back({"idempotency-keys",
-                   "retention.idempotency-keys",
-                   before(hours{48}),
-                   {},
-                   cutoff_jump,
-                   {by_age("pipeline.idempotency_keys", "created_at", "domain")}});
-  tasks.push_back({"llm-responses",
-                   "retention.llm-responses",
-                   before(answers),
-                   {},
-                   cutoff_jump,
-                   {by_age("pipeline.llm_responses", "created_at", "NULL::text")}});
-  tasks.push_back({"parked-records",
-                   "retention.parked-records",
-                   before(answers),
-                   {},
-                   cutoff_jump,
-                   {by_age("pipeline.parked_records", "parked_at", "NULL::text")}});
-  tasks.push_back({"refused-rows",
-                   "retention.refused-rows",
-                   before(answers),
-                   {},
-                   cutoff_jump,
-                   {by_age("pipeline.outbox", "created_at", "NULL::text", "refused IS NOT NULL")}});
+  tasks.push_back(
+      make("idempotency-keys", before("pipeline.idempotency_keys"), by_age_of("pipeline.idempotency_keys", "domain")));
+  tasks.push_back(make("llm-responses", before("pipeline.llm_responses"), by_age_of("pipeline.llm_responses")));
+  tasks.push_back(make("parked-records", before("pipeline.parked_records"), by_age_of("pipeline.parked_records")));
+  tasks.push_back(make("refused-rows", before("pipeline.outbox"), by_age_of("pipeline.outbox")));
   tasks.push_back({"access-log",
                    "retention.access-log",
                    std::string{two_years},
                    counted("access_log", "created_at"),
                    reason_to_stop,
                    {by_age("access_log", "created_at", "domain")}});
-  tasks.push_back({"erasures", "retention.erasures", before(positions), {}, cutoff_jump, {{"pipeline.erasures", R"(
+  tasks.push_back(make("erasures", before("pipeline.erasures"), {"pipeline.erasures", R"(
   SELECT NULL::text AS domain, rows, 0 AS held, '' AS position, rows = $2 AS more
-  FROM pipeline.prune_erasures(now() - $1::timestamptz, $2) AS rows WHERE $3::text IS NOT NULL)"}}});
-  tasks.push_back(
-      {"gdpr-archives", "retention.gdpr-archives", before(hours{7 * 24}), {}, cutoff_jump, {{"gdpr_archives", R"(
+  FROM pipeline.prune_erasures(now() - $1::timestamptz, $2) AS rows WHERE $3::text IS NOT NULL)"}));
+  tasks.push_back(make("gdpr-archives", before("public.gdpr_archives"), {"gdpr_archives", R"(
   SELECT NULL::text AS domain, prune_gdpr_archives() AS rows, 0 AS held, '' AS position, false AS more
-  WHERE $1::timestamptz IS NOT NULL AND $2::bigint IS NOT NULL AND $3::text IS NOT NULL)"}}});
-  tasks.push_back({"maintenance-runs",
-                   "retention.maintenance-runs",
-                   std::string{two_years},
-                   {},
-                   cutoff_jump,
-                   {by_age("pipeline.maintenance_runs", "started_at", "NULL::text")}});
+  WHERE $1::timestamptz IS NOT NULL AND $2::bigint IS NOT NULL AND $3::text IS NOT NULL)"}));
+  tasks.push_back(make("deliveries", before("pipeline.delivery"), {"pipeline.delivery", R"(
+  SELECT NULL::text AS domain, rows, 0 AS held, '' AS position, rows = $2 AS more
+  FROM pipeline.prune_deliveries($1::timestamptz, $2) AS rows WHERE $3::text IS NOT NULL)"}));
+  tasks.push_back(
+      make("delivery-receipts", before("pipeline.delivery_receipt"), by_age_of("pipeline.delivery_receipt")));
+  tasks.push_back(make("delivery-actions", std::string{two_years}, by_age_of("pipeline.delivery_actions")));
+  tasks.push_back(make("spend", std::string{two_years}, by_age_of("pipeline.spend", "domain")));
+  tasks.push_back(make("replays", before("pipeline.replay_runs"), by_age_of("pipeline.replay_runs")));
+  tasks.push_back(make("maintenance-runs", std::string{two_years}, by_age_of("pipeline.maintenance_runs")));
   return tasks;
 }
 

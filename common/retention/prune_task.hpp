@@ -39,10 +39,7 @@ PruneTask audit_task();
 /// calls, deliveries, sessions, profiles, matches, reports and people without activity.
 PruneTask messages_task();
 
-/// The pipeline's own tables: Idempotency-Keys after 48 hours, models' answers, the records
-/// of truncated dead letters and refused outbox rows after 30 days and never before `longest_retention` of any topic is
-/// over, the log of accesses after two years, positions of erasures that no log
-/// reaches back to, archives of exports after seven days, and finished runs after two years.
+/// The tables that kept_tables() gives an age and omnibus-gdpr to prune.
 std::vector<PruneTask> pipeline_tasks(std::chrono::milliseconds longest_retention);
 
 }  // namespace omnibus::retention
