@@ -214,6 +214,18 @@ Finding judge_senders(SenderState const& state) {
   return Finding::warn(fmt::format("{}", fmt::join(seen, "; ")), fmt::format("{}", fmt::join(advice, "; ")));
 }
 
+Finding judge_retention(retention::Overdue const& overdue) {
+  if (!overdue.tables.empty())
+    return Finding::warn(fmt::format("over their retention: {}", some_of(overdue.tables)),
+                         "run omnibus-gdpr, which prunes at its ticks, and omnibus-scheduler, which sends them; "
+                         "omnibus gdpr prune shows "
+                         "runs that were stopped. Workers prune the inbox");
+  if (!overdue.unreadable.empty())
+    return Finding::warn(fmt::format("missing, or not for this role to read: {}", some_of(overdue.unreadable)),
+                         "run omnibus migrate up, and set --database to the role omnibus_operator or omnibus_readonly");
+  return Finding::ok("no table keeps rows for longer than it should");
+}
+
 Finding judge_database_clock(double seconds_ahead) {
   auto const seen = fmt::format("PostgreSQL's clock is {:.1f} s {} ours", std::abs(seconds_ahead),
                                 seconds_ahead < 0 ? "behind" : "ahead of");

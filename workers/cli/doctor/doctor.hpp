@@ -4,6 +4,7 @@
 #include "kafka/admin.hpp"
 #include "kafka/topic_plan.hpp"
 #include "postgres/migrations.hpp"
+#include "retention/kept_tables.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -75,6 +76,9 @@ struct SenderState {
 };
 BOOST_DESCRIBE_STRUCT(SenderState, (), (unserved, sharing, orphaned))
 Finding judge_senders(SenderState const& state);
+
+/// Tables with rows that should have been deleted, and tables that the role may not read.
+Finding judge_retention(retention::Overdue const& overdue);
 
 /// How far PostgreSQL's clock is ahead of ours.
 Finding judge_database_clock(double seconds_ahead);

@@ -151,6 +151,13 @@ Finding check_senders(DoctorOptions const& told) {
                                   &judge_senders);
 }
 
+Finding check_retention(DoctorOptions const& told) {
+  constexpr std::chrono::hours unlimited{24 * 36'500};
+  auto const connection = bounded_connection(told);
+  pqxx::read_transaction transaction{*connection};
+  return judge_retention(retention::find_overdue(transaction, told.catalog().longest_retention().value_or(unlimited)));
+}
+
 Finding check_database_clock(DoctorOptions const& told) {
   auto const connection = bounded_connection(told);
   pqxx::nontransaction query{*connection};
@@ -202,6 +209,7 @@ std::vector<Check> doctor_checks() {
           {"outbox", check_outbox, database},
           {"deliveries", check_deliveries, database},
           {"senders", check_senders, database},
+          {"retention", check_retention, database},
           {"clock (database)", check_database_clock, database},
           {"clock (records)", check_record_clock, kafka},
           {"descriptors", check_descriptors, "ulimit -n"},

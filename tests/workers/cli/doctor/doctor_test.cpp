@@ -145,3 +145,14 @@ TEST_CASE("a model endpoint: no entry fails, no list and no such model warn") {
   CHECK(status_of(judge_models(403, "", "b")) == Status::fail);
   CHECK(status_of(judge_models(503, "", "b")) == Status::fail);
 }
+
+TEST_CASE("a table over its retention is named, and one that the role may not read") {
+  CHECK(judge_retention({}).status == Finding::Status::ok);
+  auto const over = judge_retention({{"pipeline.inbox", "pipeline.spend"}, {"access_log"}});
+  CHECK(over.status == Finding::Status::warn);
+  CHECK(over.seen == "over their retention: pipeline.inbox, pipeline.spend");
+  CHECK(over.advice.find("omnibus-gdpr") != std::string::npos);
+  auto const hidden = judge_retention({{}, {"access_log"}});
+  CHECK(hidden.status == Finding::Status::warn);
+  CHECK(hidden.seen.find("access_log") != std::string::npos);
+}
