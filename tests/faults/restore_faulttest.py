@@ -6,7 +6,6 @@ import pathlib
 import subprocess
 import sys
 import unittest
-import urllib.parse
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -74,18 +73,6 @@ class RestoreTest(unittest.TestCase):
         self.assertEqual(worker.wait(30), 1, worker.text()[-2000:])
         return list(worker.lines())[-1]["reason"]
 
-    def dump(self):
-        file = self.stack.folder / "omnibus.dump"
-        subprocess.run(["pg_dump", "--format=custom", f"--file={file}", self.stack.database_url()], check=True, timeout=60)
-        return file
-
-    def restore(self, file):
-        url = urllib.parse.urlsplit(self.stack.database_url())
-        maintenance = url._replace(path="/postgres").geturl()
-        subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", maintenance, "-c", f"DROP DATABASE {url.path[1:]} WITH (FORCE)"],
-                       check=True, timeout=60)
-        subprocess.run(["pg_restore", "--create", "--exit-on-error", f"--dbname={maintenance}", file], check=True, timeout=60)
-
     def test_a_restored_database_is_refused_until_its_erasures_and_opt_outs_are_done_again(self):
         anna, bob = Person(1), Person(2)
         workers = {name: self.start(name) for name in ("chat", "sms", "gdpr", "relay")}
@@ -94,7 +81,7 @@ class RestoreTest(unittest.TestCase):
             self.send_sms(person, person.word)
             eventually(lambda: self.messages_of(person) == 2, 40, "the answer")
             eventually(lambda: self.count(f"profiles WHERE phone_number = '{person.phone}'") == 1, 40, "the profile")
-        dump = self.dump()
+        dump = self.stack.dump_database()
         request = self.delete(anna)
         self.send_sms(bob, "STOP")
         eventually(lambda: self.opted_out(bob), 20, "the STOP")
@@ -105,7 +92,7 @@ class RestoreTest(unittest.TestCase):
         # Who runs notices, who starts is refused; the backup has the person, and no STOP.
         for name in ("chat", "gdpr", "relay"):
             workers[name].stop()
-        self.restore(dump)
+        self.stack.restore_database(dump)
         self.assertEqual(workers["sms"].wait(30), 1)
         self.assertIn(REAPPLY, list(workers["sms"].lines())[-1]["reason"])
         for name in ("chat", "relay", "gdpr", "gateway", "scheduler"):

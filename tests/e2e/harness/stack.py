@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import urllib.parse
 
 from .database import Database
 from .kafka import Kafka
@@ -92,6 +93,20 @@ class Stack:
         if done.returncode != 0:
             raise AssertionError(f"omnibus {' '.join(map(str, arguments))}: {done.stdout}{done.stderr}")
         return done.stdout.strip()
+
+    def dump_database(self):
+        """Returns the file of a backup."""
+        file = self.folder / "omnibus.dump"
+        subprocess.run(["pg_dump", "--format=custom", f"--file={file}", self.database_url()], check=True, timeout=60)
+        return file
+
+    def restore_database(self, file):
+        """Puts a backup in the place of the database; whoever is connected loses the connection."""
+        url = urllib.parse.urlsplit(self.database_url())
+        maintenance = url._replace(path="/postgres").geturl()
+        subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", maintenance, "-c", f"DROP DATABASE {url.path[1:]} WITH (FORCE)"],
+                       check=True, timeout=60)
+        subprocess.run(["pg_restore", "--create", "--exit-on-error", f"--dbname={maintenance}", file], check=True, timeout=60)
 
     def start_broker(self):
         """Starts the embedded broker and returns its address."""
