@@ -1,5 +1,6 @@
 #include "workers/cli/gdpr/verify.hpp"
 
+#include "engine/commit/dead_letter.hpp"
 #include "json/decode.hpp"
 #include "kafka/admin.hpp"
 #include "kafka/event_subjects.hpp"
@@ -85,7 +86,7 @@ class TopicSearch {
     if (!form) return;
     Trace trace{fmt::format("{}/{}/{}", topic_, message.partition, message.offset), std::string{*form}, 1, {}};
     auto const clear = erasures_.clear_at(subjects, topic_, message.partition, message.offset);
-    if (clear && *clear > now_ms_) trace.until = format_time_ms(*clear, Fraction::none);
+    if (clear && *clear > now_ms_ && !is_open_letter(message)) trace.until = format_time_ms(*clear, Fraction::none);
     found.push_back(std::move(trace));
   }
 
@@ -102,6 +103,11 @@ class TopicSearch {
         if (auto form = form_in(*header.value, sought_.forms)) return form;
     if (std::ranges::any_of(subjects, [&](auto const& each) { return sought_.keys.contains(each); })) return "subject";
     return std::nullopt;
+  }
+
+  /// An erasure drops the letters of its person: an open one could be sent again.
+  bool is_open_letter(rd_kafka_message_t const& message) const {
+    return topic_.ends_with(".dlq") && !erasures_.is_closed(engine::read_dead_letter(message).id);
   }
 
   Sought const& sought_;
@@ -132,6 +138,8 @@ EndedErasures::EndedErasures(pqxx::connection& database) {
            "SELECT e.subject_key::text AS subject_key, t.key || '/' || p.key AS place, p.value::bigint AS offset FROM "
            "pipeline.erasures e, jsonb_each(e.positions) t, jsonb_each_text(t.value) p WHERE NOT e.for_good"))
     erasures_[row.subject_key].ends[row.place] = row.offset;
+  auto const closed = postgres::read<Uuid>(query, "SELECT letter_id FROM pipeline.dead_letter_actions", {});
+  closed_letters_ = {closed.begin(), closed.end()};
 }
 
 std::optional<std::int64_t> EndedErasures::clear_at(std::set<std::string> const& subjects, std::string const& topic,

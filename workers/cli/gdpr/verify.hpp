@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kafka/client_settings.hpp"
+#include "uuid/uuid.hpp"
 #include "workers/cli/gdpr/text_forms.hpp"
 
 #include <chrono>
@@ -33,6 +34,7 @@ struct Trace {
   std::string form;                  ///< raw, json, base64, hex, or subject for a record that names the person
   std::int64_t count = 1;            ///< rows
   std::optional<std::string> until;  ///< it is erased, and its topic deletes it by then; absent: it should not be there
+                                     ///< (also a dead letter that is still open)
 };
 BOOST_DESCRIBE_STRUCT(Trace, (), (place, form, count, until))
 
@@ -45,6 +47,8 @@ class EndedErasures {
   /// after it was written.
   std::optional<std::int64_t> clear_at(std::set<std::string> const& subjects, std::string const& topic,
                                        std::int32_t partition, std::int64_t offset) const;
+  /// Whether a dead letter was dropped or redriven.
+  bool is_closed(Uuid const& letter) const { return closed_letters_.contains(letter); }
 
  private:
   struct Erasure {
@@ -53,6 +57,7 @@ class EndedErasures {
     std::unordered_map<std::string, std::int64_t> ends;  ///< by topic/partition
   };
   std::unordered_map<std::string, Erasure> erasures_;  ///< by subject key
+  std::set<Uuid> closed_letters_;
 };
 
 /// The keys that the person of this subject key was erased with, its own included.
