@@ -16,6 +16,9 @@ ROWS = """INSERT INTO gdpr_audit_log (domain, actor, action, status, subject_key
          now() - interval '{age}' + n * interval '1 second' FROM generate_series({first}, {last}) AS n"""
 AT_ONCE = 500_000   # rows added by one statement, which may take a minute
 WRITE = "INSERT INTO gdpr_audit_log (domain, actor, action, status) VALUES ('shop.example', 'bench', 'written', 'done')"
+# The age of the batch that a pruning process, whichever, has open: one that is killed says no longest batch.
+BATCH = """SELECT COALESCE(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) * 1000 FROM pg_stat_activity
+  WHERE usename = 'omnibus_gdpr' AND state <> 'idle' AND query ~ '(DELETE FROM gdpr_audit_log|UPDATE pipeline.maintenance_runs)'"""
 READ = "SELECT action FROM gdpr_audit_log WHERE domain = 'shop.example' ORDER BY created_at DESC LIMIT 50"
 
 
@@ -31,16 +34,26 @@ class Neighbour:
 
     def ask(self):
         while not self.ended.wait(0.005):
-            begun = time.monotonic()
-            self.database.execute(self.sql)
-            self.longest = max(self.longest, (time.monotonic() - begun) * 1000)
+            self.longest = max(self.longest, self.ms())
             self.times += 1
+
+    def ms(self):
+        begun = time.monotonic()
+        self.database.execute(self.sql)
+        return (time.monotonic() - begun) * 1000
 
     def end(self):
         self.ended.set()
         self.thread.join()
         self.database.close()
         return self.longest
+
+
+class BatchWatcher(Neighbour):
+    """Knows the longest batch of all processes, as PostgreSQL shows it every few ms."""
+
+    def ms(self):
+        return float(self.database.value(self.sql))
 
 
 def command(*options):
@@ -83,6 +96,7 @@ def pruning(stage, broker, keys, progress):
     for maintenance in ("VACUUM ANALYZE gdpr_audit_log", "CHECKPOINT"):
         database.execute(maintenance)
     neighbours = [Neighbour(stage.database_url("admin"), sql) for sql in (WRITE, READ)]
+    neighbours.append(BatchWatcher(stage.database_url("admin"), BATCH))
     progress("alone")
     time.sleep(5)
     alone = [each.longest for each in neighbours]
@@ -97,7 +111,8 @@ def pruning(stage, broker, keys, progress):
     if kept != YOUNG:
         raise Failed(f"{kept} of {YOUNG} young rows are left")
     row = f"pruning {rows:,} audit rows"
-    yield Result(row, "none", keys, "longest batch, ms", [], [run["longest_batch_ms"]], f"≤ {MOST_MS}", MOST_MS, smaller=True)
+    yield Result(row, "none", keys, "longest batch, ms", [], [max(run["longest_batch_ms"], waits[2])], f"≤ {MOST_MS}", MOST_MS,
+                 smaller=True)
     yield Result(row, "none", keys, "longest wait of a writer, ms", [], [waits[0]], f"≤ {MOST_MS}", MOST_MS, smaller=True,
                  note=f"without pruning {alone[0]:.0f} ms")
     yield Result(row, "none", keys, "longest wait of a reader, ms", [], [waits[1]], f"≤ {MOST_MS}", MOST_MS, smaller=True,
