@@ -69,7 +69,8 @@ std::optional<InvalidField> validate(GdprLedgerRecorded const& event) {
     return invalid;
   if (auto invalid = rules::domain("domain", event.domain)) return invalid;
   if (auto invalid = rules::one_of(
-          "kind", event.kind, {"erasures", "gdpr_requests", "suppressions", "legal_holds", "consents", "subject_keys"}))
+          "kind", event.kind,
+          {"erasures", "gdpr_requests", "suppressions", "legal_holds", "consents", "subject_keys", "identity_links"}))
     return invalid;
   return rules::time("recorded_at", event.recorded_at);
 }

@@ -148,6 +148,20 @@ TEST_CASE_FIXTURE(BackedUp, "opt-outs after the backup hold, and those that were
                  "profiles") == "falsefalse truetrue");
 }
 
+TEST_CASE_FIXTURE(BackedUp, "a join that was undone after the backup stays undone") {
+  execute(
+      fmt::format("INSERT INTO identity_links (domain, customer_id, kind, subject_key, external_id) SELECT "
+                  "'shop.example', '00000000-0000-4000-8000-00000000000f', 'external', k, k FROM unnest(ARRAY['{}', "
+                  "'{}']) AS k",
+                  anna, bob));
+  dump();
+  execute(
+      fmt::format("SELECT undo_identity_link(id, 'operator:ada') FROM identity_links WHERE subject_key = '{}'", bob));
+  CHECK(restored("SELECT count(*) FROM identity_links") == "2");
+  reapply_all();
+  CHECK(restored("SELECT string_agg(subject_key, ' ') FROM identity_links") == anna);
+}
+
 TEST_CASE_FIXTURE(BackedUp, "the last word about one person counts, in the order in which it was said") {
   dump();
   for (auto const* each : {"INSERT INTO suppressions VALUES ('shop.example', 'sms', '{}', now(), 'stop')",

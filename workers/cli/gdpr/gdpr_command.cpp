@@ -11,6 +11,7 @@ void add_gdpr_command(CLI::App& application, int& exit_code) {
   add_request_commands(*gdpr, exit_code);
   add_listing_commands(*gdpr);
   add_hold_command(*gdpr);
+  add_gdpr_unlink_command(*gdpr);
   add_gdpr_verify_command(*gdpr, exit_code);
   add_gdpr_prune_command(*gdpr, exit_code);
   add_gdpr_rekey_command(*gdpr);

@@ -99,8 +99,8 @@ void with_privacy(PrivacyOptions const& options, std::function<void(pqxx::transa
     throw std::runtime_error(invalid.detail);
   } catch (pqxx::insufficient_privilege const&) {
     throw std::runtime_error(
-        "this role lacks the right: set DATABASE_URL or --database to the role omnibus_readonly, for holds and reapply "
-        "to omnibus_admin");
+        "this role lacks the right: set DATABASE_URL or --database to the role omnibus_readonly, for holds, unlink and "
+        "reapply to omnibus_admin");
   } catch (pqxx::undefined_table const&) {
     throw std::runtime_error("the database has no requests yet: run omnibus migrate up");
   }

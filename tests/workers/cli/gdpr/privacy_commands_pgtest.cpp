@@ -20,6 +20,7 @@ constexpr char const* person = "0123456789abcdef0123456789abcdef";
 struct PrivacyCommands {
   omnibus::test::TestDatabase database;
   pqxx::connection owner{database.url()};
+  std::string said;  ///< by the tool, on stderr
   privacy::ArchiveKeys keys{{Secret{"the master key of a test"}, Secret{}}, ""};
 
   PrivacyCommands() { database.add_tenant("shop.example"); }
@@ -47,7 +48,9 @@ struct PrivacyCommands {
     words.reserve(arguments.size());
     for (auto const& argument : arguments) words.push_back(argument.c_str());
     std::ostringstream out, err;
-    return run(static_cast<int>(words.size()), words.data(), out, err);
+    auto const status = run(static_cast<int>(words.size()), words.data(), out, err);
+    said = err.str();
+    return status;
   }
   std::string value(std::string const& sql) {
     return pqxx::nontransaction(owner).exec(sql).one_field().as<std::string>("null");
@@ -163,6 +166,47 @@ TEST_CASE_FIXTURE(PrivacyCommands, "a hold that is set or lifted is in the audit
   CHECK(value("SELECT count(*) FROM gdpr_audit_log WHERE payload ->> 'hold' = '" + id + "'") == "2");
   CHECK(value("SELECT count(*) FROM gdpr_audit_log WHERE subject_key = '" + std::string{person} + "'") == "2");
   execute("DELETE FROM tenants");
+}
+
+TEST_CASE_FIXTURE(PrivacyCommands, "a join is undone by an admin, and no open or held request concerns both any more") {
+  constexpr char const* stranger = "fedcba9876543210fedcba9876543210";
+  execute(
+      "INSERT INTO identity_links (domain, customer_id, kind, subject_key, external_id) SELECT 'shop.example',"
+      " '00000000-0000-4000-8000-00000000000f', 'external', k, k FROM unnest(ARRAY[$1, $2]) AS k",
+      pqxx::params{person, stranger});
+  auto const link = value("SELECT id FROM identity_links WHERE subject_key = '" + std::string{stranger} + "'");
+  auto const unlink = [&](std::string_view role) { return run_tool(role, {"gdpr", "unlink", link}); };
+  setenv("USER", "Ada", 1);
+  CHECK(unlink("readonly") == 1);
+  add_request("delete", "received", "{}", "1 minute");
+  CHECK(unlink("admin") == 1);
+  execute("UPDATE gdpr_requests SET status = 'completed'");
+  // It was asked for with both.
+  execute(
+      "INSERT INTO gdpr_requests (id, domain, kind, subject_key, identities, status) VALUES"
+      " (gen_random_uuid(), 'shop.example', 'delete', $1::text, ARRAY[$1::text, $2], 'held')",
+      pqxx::params{person, stranger});
+  CHECK(value("SELECT count(*) FROM identity_links") == "2");
+  CHECK(unlink("admin") == 0);
+  CHECK(value("SELECT string_agg(subject_key, ' ') FROM identity_links") == person);
+  CHECK(value("SELECT string_agg(status || COALESCE(' ' || error, ''), ', ' ORDER BY status) FROM gdpr_requests") ==
+        "completed, failed unlinked");
+  CHECK(value("SELECT actor || ' ' || subject_key || ' ' || (payload ->> 'link') FROM gdpr_audit_log WHERE action ="
+              " 'identity.unlinked'") == "operator:ada " + std::string{stranger} + " " + link);
+  CHECK(unlink("admin") == 1);
+  CHECK(run_tool("admin", {"gdpr", "unlink", "x"}) == 1);
+}
+
+TEST_CASE_FIXTURE(PrivacyCommands, "another tenant's person is neither exported nor erased") {
+  setenv("PROFILE_KEY_SECRET", "a secret of sixteen bytes", 1);
+  constexpr char const* id = "00000000-0000-4000-8000-00000000000f";
+  database.add_tenant("other.example");
+  execute("INSERT INTO conversations (id, domain, session_id) VALUES ($1, 'other.example', 's')", pqxx::params{id});
+  for (auto const* const command : {"export", "delete"})
+    for (auto const* const identity : {"--user", "--customer"}) {
+      CHECK(run_tool("readonly", {"gdpr", command, identity, id, "--domain", "shop.example"}) == 1);
+      CHECK(said.find("belongs to another tenant") != std::string::npos);
+    }
 }
 
 TEST_CASE_FIXTURE(PrivacyCommands, "requests and audit are listed, and every command has help") {
