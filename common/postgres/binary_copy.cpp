@@ -1,5 +1,6 @@
 #include "postgres/binary_copy.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
@@ -43,8 +44,9 @@ BinaryCopy::BinaryCopy(pqxx::transaction_base& transaction, std::string_view tar
   sql_ += target;
   sql_ += " FROM STDIN (FORMAT binary)";
   transaction.exec(sql_);
-  bytes_.reserve(piece + piece / 8);
-  bytes_ = header;
+  bytes_.resize(piece);
+  std::ranges::copy(header, bytes_.begin());
+  used_ = header.size();
 }
 
 BinaryCopy::~BinaryCopy() {
@@ -55,12 +57,20 @@ BinaryCopy::~BinaryCopy() {
 }
 
 void BinaryCopy::send() {
-  sent_ = sent_ && PQputCopyData(connection_, bytes_.data(), static_cast<int>(bytes_.size())) == 1;
-  bytes_.clear();
+  auto const* const bytes = reinterpret_cast<char const*>(bytes_.data());
+  sent_ = sent_ && PQputCopyData(connection_, bytes, static_cast<int>(used_)) == 1;
+  used_ = 0;
+}
+
+void BinaryCopy::make_room(std::size_t size) {
+  send();
+  if (size > bytes_.size()) bytes_.resize(size);
 }
 
 void BinaryCopy::complete() {
-  bytes_ += trailer;
+  if (used_ + trailer.size() > bytes_.size()) make_room(trailer.size());
+  std::ranges::copy(trailer, bytes_.data() + used_);
+  used_ += trailer.size();
   send();
   sent_ = sent_ && PQputCopyEnd(connection_, nullptr) == 1;
   ended_ = true;
@@ -76,24 +86,16 @@ void BinaryCopy::complete() {
   if (!sent_ || failed) fail(error, sql_, failed.get());
 }
 
-void BinaryCopy::put(std::string_view text) {
-  put_number(static_cast<std::int32_t>(text.size()));
-  bytes_ += text;
+unsigned char* BinaryCopy::put(unsigned char* at, Timestamp time) {
+  return put(at, static_cast<std::int64_t>(std::chrono::microseconds{Milliseconds{time.ms} - epoch}.count()));
 }
 
-void BinaryCopy::put(Uuid const& uuid) {
-  put({reinterpret_cast<char const*>(uuid.bytes.data()), uuid.bytes.size()});
+unsigned char* BinaryCopy::put(unsigned char* at, Date date) {
+  return put(at,
+             static_cast<std::int32_t>(std::chrono::floor<std::chrono::days>(Milliseconds{date.ms} - epoch).count()));
 }
 
-void BinaryCopy::put(Timestamp time) {
-  put(static_cast<std::int64_t>(std::chrono::microseconds{Milliseconds{time.ms} - epoch}.count()));
-}
-
-void BinaryCopy::put(Date date) {
-  put(static_cast<std::int32_t>(std::chrono::floor<std::chrono::days>(Milliseconds{date.ms} - epoch).count()));
-}
-
-void BinaryCopy::put(Nano decimal) {
+unsigned char* BinaryCopy::put(unsigned char* at, Nano decimal) {
   constexpr int digits = 6;  // to the base 10,000: three before the point and three behind it
   constexpr std::int64_t billion = 1'000'000'000;
   auto const negative = decimal.count < 0;
@@ -102,12 +104,13 @@ void BinaryCopy::put(Nano decimal) {
   std::int16_t groups[digits];
   for (int i = 0; i < 3; ++i, whole /= 10'000) groups[2 - i] = static_cast<std::int16_t>(whole % 10'000);
   for (int i = 0; i < 3; ++i, fraction /= 10'000) groups[5 - i] = static_cast<std::int16_t>(fraction % 10'000);
-  put_number(static_cast<std::int32_t>(4 * sizeof(std::int16_t) + sizeof groups));
-  put_number(static_cast<std::int16_t>(digits));
-  put_number(std::int16_t{2});  // the first counts 10,000²
-  put_number(static_cast<std::int16_t>(negative ? 0x4000 : 0));
-  put_number(std::int16_t{9});  // places shown
-  for (auto const group : groups) put_number(group);
+  at = put_number(at, static_cast<Length>(4 * sizeof(std::int16_t) + sizeof groups));
+  at = put_number(at, static_cast<std::int16_t>(digits));
+  at = put_number(at, std::int16_t{2});  // the first counts 10,000²
+  at = put_number(at, static_cast<std::int16_t>(negative ? 0x4000 : 0));
+  at = put_number(at, std::int16_t{9});  // places shown
+  for (auto const group : groups) at = put_number(at, group);
+  return at;
 }
 
 }  // namespace omnibus::postgres

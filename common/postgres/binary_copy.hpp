@@ -3,11 +3,16 @@
 
 #include "uuid/uuid.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <boost/endian/conversion.hpp>
 
 struct pg_conn;
 
@@ -48,50 +53,74 @@ class BinaryCopy {
 
   template <class... Values>
   void add(Values const&... values) {
-    put_number(static_cast<std::int16_t>(sizeof...(Values)));
-    (put(values), ...);
-    if (bytes_.size() >= piece) send();
+    auto const most = sizeof(std::int16_t) + (room_for(values) + ... + 0);
+    if (used_ + most > bytes_.size()) make_room(most);
+    auto* at = put_number(bytes_.data() + used_, static_cast<std::int16_t>(sizeof...(Values)));
+    ((at = put(at, values)), ...);
+    used_ = static_cast<std::size_t>(at - bytes_.data());
   }
   /// @throws pqxx::unique_violation, and else as libpqxx does
   void complete();
 
  private:
+  using Length = std::int32_t;
+
+  /// As the network has it. Writes at `at` and returns the end, as all of these do.
   template <class Number>
-  void put_number(Number number) {
-    char digits[sizeof number];
-    for (auto i = sizeof number; i-- > 0; number = static_cast<Number>(number >> 7 >> 1))
-      digits[i] = static_cast<char>(number & 0xff);
-    bytes_.append(digits, sizeof digits);
+  static unsigned char* put_number(unsigned char* at, Number number) {
+    boost::endian::endian_store<Number, sizeof number, boost::endian::order::big>(at, number);
+    return at + sizeof number;
   }
   template <class Number>
-  void put_value(Number number) {
-    put_number(static_cast<std::int32_t>(sizeof number));
-    put_number(number);
+  static unsigned char* put_value(unsigned char* at, Number number) {
+    return put_number(put_number(at, static_cast<Length>(sizeof number)), number);
+  }
+  static unsigned char* put_bytes(unsigned char* at, void const* bytes, std::size_t size) {
+    return std::copy_n(static_cast<unsigned char const*>(bytes), size, put_number(at, static_cast<Length>(size)));
   }
 
-  void put(bool value) { put_value(static_cast<std::int8_t>(value ? 1 : 0)); }
-  void put(std::int32_t value) { put_value(value); }
-  void put(std::int64_t value) { put_value(value); }
-  void put(std::string_view text);
-  void put(Uuid const& uuid);
-  void put(Timestamp time);
-  void put(Date date);
-  void put(Nano decimal);
+  static unsigned char* put(unsigned char* at, bool value) {
+    return put_value(at, static_cast<std::int8_t>(value ? 1 : 0));
+  }
+  static unsigned char* put(unsigned char* at, std::int32_t value) { return put_value(at, value); }
+  static unsigned char* put(unsigned char* at, std::int64_t value) { return put_value(at, value); }
+  static unsigned char* put(unsigned char* at, std::string_view text) {
+    return put_bytes(at, text.data(), text.size());
+  }
+  static unsigned char* put(unsigned char* at, Uuid const& uuid) {
+    return put_bytes(at, uuid.bytes.data(), uuid.bytes.size());
+  }
+  static unsigned char* put(unsigned char* at, Timestamp time);
+  static unsigned char* put(unsigned char* at, Date date);
+  static unsigned char* put(unsigned char* at, Nano decimal);
   template <class Value>
-  void put(std::optional<Value> const& value) {
-    if (value)
-      put(*value);
-    else
-      put_number(std::int32_t{-1});
+  static unsigned char* put(unsigned char* at, std::optional<Value> const& value) {
+    return value ? put(at, *value) : put_number(at, Length{-1});
   }
 
+  /// The most bytes that put() takes.
+  template <class Value>
+  static std::size_t room_for(Value const& value) {
+    if constexpr (std::is_convertible_v<Value const&, std::string_view>)
+      return sizeof(Length) + std::string_view{value}.size();
+    else
+      return longest_number;
+  }
+  template <class Value>
+  static std::size_t room_for(std::optional<Value> const& value) {
+    return value ? room_for(*value) : sizeof(Length);
+  }
+
+  void make_room(std::size_t size);
   void send();
 
   static constexpr std::size_t piece = 64 * 1024;
+  static constexpr std::size_t longest_number = sizeof(Length) + 20;  ///< a numeric of six digits
 
   pg_conn* connection_;
   std::string sql_;
-  std::string bytes_;
+  std::vector<unsigned char> bytes_;
+  std::size_t used_ = 0;
   bool sent_ = true;
   bool ended_ = false;
 };
