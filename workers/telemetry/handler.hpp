@@ -33,7 +33,7 @@ class TelemetryHandler {
       "Keeps every call of a model and the sums of them, by 15 minutes and day.";
   using Settings = TelemetrySettings;
   using Events = EventList<LlmCallCompleted, LlmCallFailed>;
-  static constexpr std::size_t max_batch = 8'000;
+  static constexpr std::size_t max_batch = 16'000;
   static constexpr bool own_key = true;  ///< the call_id
 
   explicit TelemetryHandler(Uuid const& replay_id = {}) : replay_id_{replay_id} {}

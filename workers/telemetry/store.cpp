@@ -6,10 +6,12 @@
 #include "time/time.hpp"
 
 #include <charconv>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 #include <pqxx/pqxx>
@@ -57,7 +59,8 @@ class Array {
 constexpr std::string_view columns =
     "call_id, ts, domain, conversation_id, worker, operation, provider, request_model, response_model, input_tokens, "
     "output_tokens, cached_input_tokens, reasoning_tokens, usage_estimated, cost_usd, duration_ms, ttft_ms, "
-    "iterations, tool_calls, search_calls, search_zero_results, finish_reason, success, error_type, fallback_from";
+    "iterations, tool_calls, search_calls, search_zero_results, finish_reason, success, error_type, fallback_from, "
+    "replay_id";
 
 std::optional<std::string_view> unless_empty(std::string_view text) {
   return text.empty() ? std::nullopt : std::optional{text};
@@ -72,61 +75,76 @@ std::string decimal(std::int64_t nano) {
   return fmt::format("{}.{:09}", nano / 1'000'000'000, nano % 1'000'000'000);
 }
 
-/// Adds the rows of one table. `key` names its key columns besides granularity and bucket_start, `$3` to `$5`.
-void add_rollup(pqxx::transaction_base& transaction, std::string_view table, std::string_view key,
-                Rollup const& rollup) {
-  auto const size = rollup.size();
-  Array granularities{size}, starts{size}, domains{size}, providers{size}, models{size}, calls{size}, failures{size},
-      inputs{size}, outputs{size}, costs{size}, durations{size}, histograms{size}, searches{size}, zero_results{size};
-  for (auto const& [row, totals] : rollup) {
-    granularities.add_plain(row.daily ? "1d" : "15m");
-    starts.add_plain(format_time_ms(row.bucket_start_ms));
-    domains.add_text(row.domain);
-    providers.add_text(row.provider);
-    models.add_text(row.model);
-    calls.add(totals.calls);
-    failures.add(totals.failures);
-    inputs.add(totals.input_tokens);
-    outputs.add(totals.output_tokens);
-    costs.add_plain(decimal(totals.cost_nano_usd));
-    durations.add(totals.duration_sum_ms);
-    histograms.add_text(totals.durations.to_array());
-    searches.add(totals.searches);
-    zero_results.add(totals.zero_results);
-  }
-  // Rows are locked in the order of insertion, and every batch is sorted, so there is no deadlock.
-  auto const sql = fmt::format(
-      "INSERT INTO {0} AS r (granularity, bucket_start{1}, calls, successes, failures, input_tokens, output_tokens,"
-      " cost_usd, duration_sum_ms, duration_hist, searches, zero_results) "
-      "SELECT granularity, bucket_start{1}, calls, calls - failures, failures, input_tokens, output_tokens, cost_usd,"
-      " duration_sum_ms, duration_hist::int[], searches, zero_results "
-      "FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],"
-      " $8::bigint[], $9::bigint[], $10::numeric[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[])"
-      " AS added (granularity, bucket_start, domain, provider, model, calls, failures, input_tokens, output_tokens,"
-      " cost_usd, duration_sum_ms, duration_hist, searches, zero_results) "
-      "ORDER BY granularity, bucket_start{1} "
-      "ON CONFLICT (granularity, bucket_start{1}) DO UPDATE SET calls = r.calls + excluded.calls,"
-      " successes = r.successes + excluded.successes, failures = r.failures + excluded.failures,"
-      " input_tokens = r.input_tokens + excluded.input_tokens,"
-      " output_tokens = r.output_tokens + excluded.output_tokens, cost_usd = r.cost_usd + excluded.cost_usd,"
-      " duration_sum_ms = r.duration_sum_ms + excluded.duration_sum_ms,"
-      " duration_hist = pipeline.add_histogram(r.duration_hist, excluded.duration_hist),"
-      " searches = r.searches + excluded.searches, zero_results = r.zero_results + excluded.zero_results,"
-      " refreshed_at = excluded.refreshed_at",
-      table, key);
-  transaction.exec(sql,
-                   pqxx::params{std::move(granularities).text(), std::move(starts).text(), std::move(domains).text(),
-                                std::move(providers).text(), std::move(models).text(), std::move(calls).text(),
-                                std::move(failures).text(), std::move(inputs).text(), std::move(outputs).text(),
-                                std::move(costs).text(), std::move(durations).text(), std::move(histograms).text(),
-                                std::move(searches).text(), std::move(zero_results).text()});
+/// The partition of a day, which `open_days` has made.
+std::string partition_of(std::int64_t day_start_ms) {
+  auto name = "chat_telemetry_" + format_time_ms(day_start_ms).substr(0, 10);
+  std::erase(name, '-');
+  return name;
 }
+
+std::int64_t day_of(Call const& call) {
+  return call.time_ms - call.time_ms % day_ms;
+}
+
+/// Rows of the rollup tables, as the arguments of pipeline.add_telemetry_rollups.
+class RollupRows {
+ public:
+  explicit RollupRows(std::size_t size)
+      : keys_{size},
+        granularities_{size},
+        starts_{size},
+        domains_{size},
+        providers_{size},
+        models_{size},
+        calls_{size},
+        failures_{size},
+        inputs_{size},
+        outputs_{size},
+        costs_{size},
+        durations_{size},
+        histograms_{size},
+        searches_{size},
+        zero_results_{size} {}
+
+  /// @param keys how many columns the table's key has besides granularity and bucket_start
+  void add(int keys, Rollup const& rollup) {
+    for (auto const& [row, totals] : rollup) {
+      keys_.add(keys);
+      granularities_.add_plain(row.daily ? "1d" : "15m");
+      starts_.add_plain(format_time_ms(row.bucket_start_ms));
+      domains_.add_text(row.domain);
+      providers_.add_text(row.provider);
+      models_.add_text(row.model);
+      calls_.add(totals.calls);
+      failures_.add(totals.failures);
+      inputs_.add(totals.input_tokens);
+      outputs_.add(totals.output_tokens);
+      costs_.add_plain(decimal(totals.cost_nano_usd));
+      durations_.add(totals.duration_sum_ms);
+      histograms_.add_text(totals.durations.to_array());
+      searches_.add(totals.searches);
+      zero_results_.add(totals.zero_results);
+    }
+  }
+  pqxx::params parameters() && {
+    return pqxx::params{
+        std::move(keys_).text(),       std::move(granularities_).text(), std::move(starts_).text(),
+        std::move(domains_).text(),    std::move(providers_).text(),     std::move(models_).text(),
+        std::move(calls_).text(),      std::move(failures_).text(),      std::move(inputs_).text(),
+        std::move(outputs_).text(),    std::move(costs_).text(),         std::move(durations_).text(),
+        std::move(histograms_).text(), std::move(searches_).text(),      std::move(zero_results_).text()};
+  }
+
+ private:
+  Array keys_, granularities_, starts_, domains_, providers_, models_, calls_, failures_, inputs_, outputs_, costs_,
+      durations_, histograms_, searches_, zero_results_;
+};
 
 }  // namespace
 
 void open_days(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
   std::set<std::int64_t> days;
-  for (auto const& call : calls) days.insert(call.time_ms - call.time_ms % day_ms);
+  for (auto const& call : calls) days.insert(day_of(call));
   Array dates{days.size()};
   for (auto const day : days) dates.add_plain(format_time_ms(day).substr(0, 10));
   try {
@@ -167,37 +185,35 @@ std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::v
 }
 
 void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls, Uuid const& replay_id) {
-  // By way of a table of the session's own, in memory and in no log: PostgreSQL has no COPY into a table that has
-  // row-level security.
-  transaction.exec("SELECT pipeline.stage_calls()");
-  postgres::BinaryCopy rows{transaction, fmt::format("pg_temp.staged_calls ({})", columns)};
-  for (auto const& call : calls) {
-    auto const& told = *call.told;
-    rows.add(told.call_id, postgres::Timestamp{call.time_ms}, told.domain, told.conversation_id, told.worker,
-             told.operation, told.provider, told.request_model, told.response_model, told.input_tokens,
-             told.output_tokens, told.cached_input_tokens, told.reasoning_tokens, told.usage_estimated,
-             postgres::Nano{call.cost_nano_usd}, told.duration_ms, told.ttft_ms, as_int(told.iterations),
-             as_int(told.tool_calls), as_int(told.search_calls), as_int(told.search_zero_results), told.finish_reason,
-             call.success, unless_empty(call.error_type), told.fallback_from);
+  std::map<std::int64_t, std::vector<Call const*>> days;
+  for (auto const& call : calls) days[day_of(call)].push_back(&call);
+  auto const replay = replay_id == Uuid{} ? std::nullopt : std::optional{replay_id};
+  // Into the partitions, which have no row-level security: PostgreSQL has no COPY into chat_telemetry.
+  for (auto const& [day, calls_of_day] : days) {
+    postgres::BinaryCopy rows{transaction, fmt::format("{} ({})", partition_of(day), columns)};
+    for (auto const* const call : calls_of_day) {
+      auto const& told = *call->told;
+      rows.add(told.call_id, postgres::Timestamp{call->time_ms}, told.domain, told.conversation_id, told.worker,
+               told.operation, told.provider, told.request_model, told.response_model, told.input_tokens,
+               told.output_tokens, told.cached_input_tokens, told.reasoning_tokens, told.usage_estimated,
+               postgres::Nano{call->cost_nano_usd}, told.duration_ms, told.ttft_ms, as_int(told.iterations),
+               as_int(told.tool_calls), as_int(told.search_calls), as_int(told.search_zero_results), told.finish_reason,
+               call->success, unless_empty(call->error_type), told.fallback_from, replay);
+    }
+    rows.complete();
   }
-  rows.complete();
-  std::optional<std::string> replay;
-  if (replay_id != Uuid{}) replay = to_string(replay_id);
-  transaction.exec(
-      fmt::format("INSERT INTO chat_telemetry ({0}, replay_id) SELECT {0}, $1::uuid FROM pg_temp.staged_calls",
-                  columns),
-      pqxx::params{replay});
 }
 
-// The rows that everybody adds to come last, and so are locked for the shortest time: a worker that waits for a row of
-// one tenant keeps no other from its own. The tables are locked before, in the order of pipeline.rebuild_telemetry.
 void add_rollups(pqxx::transaction_base& transaction, Rollups const& rollups) {
+  RollupRows rows{rollups.by_model().size() + rollups.by_domain().size() + rollups.all().size()};
+  rows.add(3, rollups.by_model());
+  rows.add(1, rollups.by_domain());
+  rows.add(0, rollups.all());
   transaction.exec(
-      "LOCK TABLE chat_telemetry_rollups, chat_telemetry_domain_rollups, chat_telemetry_model_rollups"
-      " IN ROW EXCLUSIVE MODE");
-  add_rollup(transaction, "chat_telemetry_model_rollups", ", domain, provider, model", rollups.by_model());
-  add_rollup(transaction, "chat_telemetry_domain_rollups", ", domain", rollups.by_domain());
-  add_rollup(transaction, "chat_telemetry_rollups", "", rollups.all());
+      "SELECT pipeline.add_telemetry_rollups($1::int[], $2::text[], $3::timestamptz[], $4::text[], $5::text[],"
+      " $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::numeric[], $12::bigint[],"
+      " $13::text[], $14::bigint[], $15::bigint[])",
+      std::move(rows).parameters());
 }
 
 }  // namespace omnibus::telemetry

@@ -161,3 +161,12 @@ TEST_CASE("a tenant sees its own calls and sums, an operator all of them, and no
     CHECK_THROWS_AS(transaction.exec("SELECT count(*) FROM chat_telemetry_20261120"), pqxx::insufficient_privilege);
   }
 }
+
+TEST_CASE("a day's partition may be written by the worker and a replay, and read by its owner only") {
+  TelemetryDatabase const database;
+  TelemetrySession{database}.apply({item_of(a_call(), "2026-11-20T12:00:00Z")});
+  CHECK(database.value("SELECT string_agg(concat_ws(' ', a.grantee::regrole, a.privilege_type), ', ' ORDER BY "
+                       "a.grantee::regrole::text) FROM pg_class c, aclexplode(c.relacl) a "
+                       "WHERE c.relname = 'chat_telemetry_20261120' AND a.grantee <> c.relowner") ==
+        "omnibus_replay INSERT, omnibus_telemetry INSERT");
+}
