@@ -196,7 +196,7 @@ Task<postgres::CommitResult> Attempt::run(Uuid event_id, std::function<void(post
       auto const failed_before =
           delivery_.first_failed != Clock::time_point{} && (delivery_.deferrals == 0 || delivery_.outages > 0);
       auto const alone = failed_before || doubtful;
-      auto committing = alone ? committer.commit_alone(unit) : committer.commit(unit);
+      auto committing = alone ? committer.commit_alone(unit) : committer.commit(unit, delivery_.tenant);
       auto result = co_await std::move(committing);
       observe(timings.committed);
       engine_.note_answer(delivery_);

@@ -69,6 +69,7 @@ class Attempt final : public Context {
                                    std::function<void(UnitOfWork&, UnitOfWork&)> together) override;
   postgres::TransactionPool& pool() override;
   postgres::GatheredReads& reads() override;
+  std::uint64_t submitter() const override { return delivery_.tenant; }
   void publish_event_now(std::string_view type, std::string data, std::string key, std::string_view series,
                          int ordinal) override;
 

@@ -119,14 +119,14 @@ class Context {
   /// Reads `item` together with what other events read at the same time. See postgres::GatheredReads. Only for reading.
   template <auto Read, class Item>
   auto read_together(Item item) {
-    return reads().template read<Read>(std::move(item));
+    return reads().template read<Read>(std::move(item), submitter());
   }
 
   /// Writes `item` at once, together with what other events write at the same time, and without an inbox row: for rows
   /// that are the same whoever writes them and however often, such as that work has begun.
   template <auto Write, class Item>
   auto note_together(Item item) {
-    return reads().template read<Write>(std::move(item));
+    return reads().template read<Write>(std::move(item), submitter());
   }
 
   /// Runs `query(pqxx::connection&)` on the pool and returns its result. Only for reading: writes are not protected
@@ -153,6 +153,8 @@ class Context {
   virtual postgres::TransactionPool& pool() = 0;
   /// @throws as pool().
   virtual postgres::GatheredReads& reads() = 0;
+  /// A number for the tenant, so that its reads delay no other's; 0 for none.
+  virtual std::uint64_t submitter() const { return 0; }
   virtual void publish_event_now(std::string_view type, std::string data, std::string key, std::string_view series,
                                  int ordinal) = 0;
 };

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,13 +29,15 @@ class GatheredReads {
 
   /// `Read` is a function `std::vector<Result>(pqxx::connection&, std::vector<Item> const&)` that reads for all items
   /// at once and returns a result for each, in their order. It runs on a thread of the pool.
+  /// @param submitter see GroupCommit::submit()
   /// @throws what `Read` throws for this item alone.
   template <auto Read, class Item>
-  auto read(Item item) -> Task<typename decltype(Read(std::declval<pqxx::connection&>(),
-                                                      std::declval<std::vector<Item> const&>()))::value_type> {
+  auto read(Item item, std::uint64_t submitter = 0)
+      -> Task<typename decltype(Read(std::declval<pqxx::connection&>(),
+                                     std::declval<std::vector<Item> const&>()))::value_type> {
     auto& kind = kinds_[typeid(Kind<Read, Item>)];
     if (!kind) kind = std::make_unique<Kind<Read, Item>>(loop_, pool_);
-    auto submitting = static_cast<Kind<Read, Item>&>(*kind).together.submit(item);
+    auto submitting = static_cast<Kind<Read, Item>&>(*kind).together.submit(item, submitter);
     auto result = co_await std::move(submitting);
     if (result) co_return *std::move(result);
     auto job = pool_.run([&item](pqxx::connection& connection) { return Read(connection, std::vector{item}); });

@@ -44,8 +44,8 @@ std::vector<std::optional<postgres::CommitResult>> commit_all(pqxx::connection& 
 UnitCommitter::UnitCommitter(boost::asio::io_context& loop, postgres::TransactionPool& pool)
     : pool_{pool}, together_{loop, pool, commit_all, most_together, at_once(pool)} {}
 
-Task<postgres::CommitResult> UnitCommitter::commit(postgres::Unit const& unit) {
-  auto submitting = together_.submit(&unit);
+Task<postgres::CommitResult> UnitCommitter::commit(postgres::Unit const& unit, std::uint64_t submitter) {
+  auto submitting = together_.submit(&unit, submitter);
   auto result = co_await std::move(submitting);
   if (result) co_return *std::move(result);
   auto committing = commit_alone(unit);

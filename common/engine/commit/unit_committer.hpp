@@ -6,6 +6,7 @@
 #include "postgres/pool.hpp"
 #include "postgres/unit.hpp"
 
+#include <cstdint>
 #include <optional>
 
 #include <boost/asio/io_context.hpp>
@@ -19,8 +20,10 @@ class UnitCommitter {
  public:
   UnitCommitter(boost::asio::io_context& loop, postgres::TransactionPool& pool);
 
-  /// Commits it, alone or together with others. @throws as postgres::run_unit().
-  Task<postgres::CommitResult> commit(postgres::Unit const& unit);
+  /// Commits it, alone or together with others.
+  /// @param submitter see postgres::GroupCommit::submit()
+  /// @throws as postgres::run_unit().
+  Task<postgres::CommitResult> commit(postgres::Unit const& unit, std::uint64_t submitter);
   /// Commits it in a separate transaction, for a unit that failed before and may fail again.
   Task<postgres::CommitResult> commit_alone(postgres::Unit const& unit);
 

@@ -2,6 +2,8 @@
 #include "postgres/group_commit.hpp"
 
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <stdexcept>
 #include <string>
 
@@ -73,5 +75,32 @@ TEST_CASE("a write that fails fails for those who are in it, and not for the nex
   auto const results = submit_all(group, loop, 30);
   CHECK(std::count(results.begin(), results.end(), -1) >= 1);
   CHECK(results[29] == 29);
+  pool.close();
+}
+
+TEST_CASE("who submits one item does not wait behind those who submit many") {
+  test::TestDatabase database;
+  boost::asio::io_context loop{1};
+  TransactionPool pool{settings(database)};
+  constexpr int single = 1000;
+  std::promise<void> single_written;
+  auto const seen = single_written.get_future().share();
+  Doubling group{loop, pool,
+                 [&](pqxx::connection&, std::vector<int> const& items) {
+                   if (items.front() == single) single_written.set_value();
+                   // Only the first of the many is alone, too.
+                   if (items.front() != 0 && seen.wait_for(std::chrono::seconds(20)) != std::future_status::ready)
+                     throw std::runtime_error("the single item waits behind the many");
+                   return items;
+                 },
+                 10, 1};
+  std::atomic<int> written{0};
+  auto const count = [&](std::exception_ptr const& failed, int) {
+    if (!failed) ++written;
+  };
+  for (int i = 0; i < 30; ++i) boost::asio::co_spawn(loop, group.submit(i, 1), count);
+  boost::asio::co_spawn(loop, group.submit(single, 2), count);
+  loop.run();
+  CHECK(written == 31);
   pool.close();
 }
