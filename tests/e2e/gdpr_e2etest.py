@@ -4,6 +4,7 @@ afterwards (a replay of any topic, a redrive, work that waited, a restored backu
 of before back, however often workers are killed meanwhile."""
 import hashlib
 import hmac
+import io
 import json
 import os
 import pathlib
@@ -12,17 +13,18 @@ import signal
 import struct
 import subprocess
 import sys
+import tarfile
 import unittest
 import urllib.parse
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import ROOT, Stack, binary, conversation_id_of, eventually, structured_event  # noqa: E402,F401
+from harness import ROOT, Http, Stack, binary, conversation_id_of, eventually, structured_event  # noqa: E402,F401
 
 SHOP = "shop.example"
 SECRET = "0123456789abcdef0123456789abcdef"
 RECEIVED, REPLIED = "omnibus.chat.message.received.v1", "omnibus.chat.reply.generated.v1"
-DELETION = "omnibus.gdpr.deletion.requested.v1"
+DELETION, EXPORT = "omnibus.gdpr.deletion.requested.v1", "omnibus.gdpr.export.requested.v1"
 STEPS = ["erasure.begun", "erasure.completed", "erasure.identities", "erasure.letters", "erasure.outbox", "erasure.received",
          "erasure.rows"]
 TOPICS = (ROOT / "topics.yaml").read_text()
@@ -53,7 +55,8 @@ class Person:
     """Somebody whose name stands in each of their texts."""
 
     def __init__(self, number):
-        self.word = f"Zoé-\"{uuid.uuid4().hex[:10]}\""
+        self.mark = uuid.uuid4().hex[:10]
+        self.word = f"Zoé-\"{self.mark}\""
         self.phone = f"+2507881234{number:02}"
         self.session = f"session-{uuid.uuid4().hex}"
         self.conversation = conversation_id_of(SHOP, self.session)
@@ -149,10 +152,10 @@ class GdprTest(unittest.TestCase):
             f" ('chat', 'chat.messages', 0, 'chat.replies', '{person.conversation}', '\\x{headers}', '\\x{reply.encode().hex()}',"
             " now() - interval '1 minute')")
 
-    def ask(self, key, identities):
-        """Asks for an erasure. @return the request"""
+    def ask(self, key, identities, type=DELETION):
+        """Asks for an erasure or an export. @return the request"""
         request = str(uuid.uuid4())
-        self.publish("gdpr.requests", key, DELETION, {"request_id": request, "subject_key": key, "identities": identities,
+        self.publish("gdpr.requests", key, type, {"request_id": request, "subject_key": key, "identities": identities,
                                                       "reason": "subject_request", "dry_run": False})
         return request
 
@@ -166,14 +169,42 @@ class GdprTest(unittest.TestCase):
         self.await_completed(request)
         return request
 
+    def export(self, person):
+        """The lines of the person's archive by file, whose sums are true."""
+        request = self.ask(person.key, person.identities, EXPORT)
+        self.await_completed(request)
+        gateway = self.stack.start_worker("gateway", **self.settings["gdpr"])
+        archive = Http(gateway.address, self.stack.add_token("admin", SHOP)).get(f"/v1/gdpr/requests/{request}/archive")
+        self.assertEqual(archive.status, 200, archive)
+        gateway.stop()
+        with tarfile.open(fileobj=io.BytesIO(archive.body), mode="r:gz") as tar:
+            files = {member.name: tar.extractfile(member).read() for member in tar}
+        manifest = json.loads(files.pop("manifest.json"))
+        self.assertEqual({each["name"]: (each["sha256"], each["lines"]) for each in manifest["files"]},
+                         {name: (hashlib.sha256(content).hexdigest(), content.count(b"\n")) for name, content in files.items()})
+        lines = {}
+        for name, content in files.items():
+            lines.setdefault(name.rsplit(".", 2)[0], []).extend(json.loads(line) for line in content.splitlines())
+        return lines
+
+    def assertHolds(self, archive, person, traces):
+        """Each table row and each record that holds the person's word is in the archive."""
+        records = {f"{topic}/{row['partition']}/{row['offset']}" for topic, rows in archive.items() for row in rows if "offset" in row}
+        self.assertEqual({trace["place"] for trace in traces if trace["form"] != "row"} - records, set())
+        for table in {trace["place"].rsplit(".", 1)[0] for trace in traces if trace["form"] == "row"}:
+            with self.subTest(table):
+                text = "convert_from(value, 'UTF8')" if table == "pipeline.outbox" else "t::text"
+                held = sum(person.mark in json.dumps(row) for row in archive.get(table.split(".")[-1], []))
+                self.assertEqual(held, self.count(f"{table} AS t WHERE {text} LIKE '%{person.mark}%'"))
+
     def status(self, request):
         rows = self.stack.database.execute(f"SELECT status FROM gdpr_requests WHERE id = '{request}'")
         return rows[0][0] if rows else None
 
-    def verify(self, text, status=0):
-        """What is left of a text."""
-        logs = [f"--logs={path}" for path in self.stack.logs.iterdir() if "simulator" not in path.name]
-        done = subprocess.run([binary("omnibus"), "gdpr", "verify", "--canary", text, "--json", *logs], text=True, capture_output=True,
+    def verify(self, text, status=0, by="--canary"):
+        """What is left of a text, or with --subject of a person."""
+        logs = [f"--logs={path}" for path in self.stack.logs.iterdir() if "simulator" not in path.name and by == "--canary"]
+        done = subprocess.run([binary("omnibus"), "gdpr", "verify", by, text, "--json", *logs], text=True, capture_output=True,
                               timeout=60, env={**os.environ, "KAFKA_BROKERS": self.stack.kafka.brokers,
                                                "DATABASE_URL": self.stack.database_url()})
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
@@ -228,7 +259,9 @@ class GdprTest(unittest.TestCase):
         anna, bob = Person(1), Person(2)
         self.say(bob, bob.word)
         self.make(anna)
-        self.assertGreater(len(self.verify(anna.word, status=1)), 15)
+        before = self.verify(anna.word, status=1)
+        self.assertGreater(len(before), 15)
+        self.assertHolds(self.export(anna), anna, before)
         dump = self.stack.dump_database()
         request = self.delete(anna)
 
@@ -243,6 +276,9 @@ class GdprTest(unittest.TestCase):
         counts = json.loads(self.stack.database.value(f"SELECT counts FROM gdpr_requests WHERE id = '{request}'"))
         for table in ("messages", "conversations", "profiles", "users", "call_summaries", "dead_letters", "pipeline.outbox"):
             self.assertGreater(counts.get(table, 0), 0, table)
+
+        of_subject = {trace["place"].split("/")[0] for trace in self.verify(anna.key, by="--subject")}
+        self.assertGreaterEqual(of_subject, {"chat.messages", "chat.messages.dlq", "sms.inbound", "people"})
 
         places = {trace["place"] for trace in traces}
         self.start("relay")

@@ -6,6 +6,7 @@
 #include "kafka/event_subjects.hpp"
 #include "kafka/message_view.hpp"
 #include "kafka/partition_reader.hpp"
+#include "kafka/topics.hpp"
 #include "postgres/rows.hpp"
 #include "time/time.hpp"
 #include "uuid/uuid.hpp"
@@ -25,6 +26,12 @@ namespace {
 constexpr std::string_view tables_of_keys[] = {"pipeline.ledger",    "gdpr_requests",        "gdpr_audit_log",
                                                "suppressions",       "legal_holds",          "pipeline.erasures",
                                                "pipeline.forgotten", "pipeline.subject_keys"};
+
+/// Topics without personal data name people by ids and keys.
+bool holds_keys_on_purpose(std::string const& topic) {
+  auto const* const known = kafka::TopicCatalog::built_in().find(topic);
+  return known != nullptr && !known->pii;
+}
 
 struct ColumnRow {
   std::string name;  ///< of the table, quoted as SQL needs it
@@ -197,6 +204,7 @@ std::vector<Trace> search_topics(kafka::ClientSettings const& settings, std::chr
   kafka::PartitionReader reader{settings, timeout};
   std::vector<Trace> found;
   for (auto const& topic : admin.cluster().topics) {
+    if (!sought.keys.empty() && holds_keys_on_purpose(topic.name)) continue;
     TopicSearch search{sought, erasures, now_ms, topic.name};
     auto const marks = admin.watermarks(topic.name);
     for (std::size_t partition = 0; partition < marks.size(); ++partition)

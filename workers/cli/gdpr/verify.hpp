@@ -67,7 +67,8 @@ std::set<std::string> keys_of_subject(pqxx::connection& database, std::string co
 /// @throws std::runtime_error that names a table which the role may not read
 std::vector<Trace> search_tables(pqxx::connection& database, Sought const& sought);
 
-/// Every record of every topic, dead letters included, from the earliest on: its key, value and headers.
+/// Every record of every topic, dead letters included, from the earliest on: its key, value and headers. Topics
+/// without personal data, which name people by ids and keys, are left out when `keys` are sought.
 /// @throws kafka::Error
 std::vector<Trace> search_topics(kafka::ClientSettings const& settings, std::chrono::seconds timeout,
                                  Sought const& sought, EndedErasures const& erasures, std::int64_t now_ms);

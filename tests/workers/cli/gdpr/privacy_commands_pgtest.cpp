@@ -197,6 +197,23 @@ TEST_CASE_FIXTURE(PrivacyCommands, "a join is undone by an admin, and no open or
   CHECK(run_tool("admin", {"gdpr", "unlink", "x"}) == 1);
 }
 
+TEST_CASE_FIXTURE(PrivacyCommands, "retention is 0 to 36,500 days, by the tool and in the database") {
+  auto const set = [&](char const* days) {
+    return run_tool("admin", {"tenant", "privacy", "shop.example", "--retention-days", days});
+  };
+  auto const days = [&] { return value("SELECT retention_days FROM privacy_preferences('shop.example')"); };
+  CHECK(set("36500") == 0);
+  CHECK(set("0") == 0);
+  CHECK(days() == "0");
+  for (auto const* const wrong : {"-1", "36501", "1.5", "many", ""}) CHECK(set(wrong) != 0);
+  for (auto const* const wrong : {"-1", "36501", "1.5", "\"7\""})
+    CHECK_THROWS(
+        execute("UPDATE tenants SET settings = jsonb_build_object('privacy_preferences',"
+                " jsonb_build_object('retention_days', $1::jsonb))",
+                pqxx::params{wrong}));
+  CHECK(days() == "0");
+}
+
 TEST_CASE_FIXTURE(PrivacyCommands, "another tenant's person is neither exported nor erased") {
   setenv("PROFILE_KEY_SECRET", "a secret of sixteen bytes", 1);
   constexpr char const* id = "00000000-0000-4000-8000-00000000000f";
