@@ -1,6 +1,7 @@
-#include "kafka/producer.hpp"
-#include "tests/common/kafka/test_cluster.hpp"
 #include "workers/gdpr/erasure/topic_log.hpp"
+
+#include "kafka/embedded_broker.hpp"
+#include "kafka/producer.hpp"
 
 #include <set>
 #include <string>
@@ -11,10 +12,11 @@
 using namespace omnibus;
 using namespace omnibus::gdpr;
 using namespace std::chrono_literals;
-using omnibus::test::TestCluster;
 
 TEST_CASE("letters of many people are read together, and each person gets their own") {
-  auto const settings = TestCluster::instance().settings();
+  kafka::EmbeddedBroker const broker{kafka::TopicCatalog::built_in()};
+  kafka::ClientSettings settings;
+  settings.brokers = broker.bootstrap();
   std::vector<std::set<std::string>> people;
   {
     kafka::Producer producer{settings};
