@@ -22,11 +22,14 @@ struct PrivacyBody : privacy::NamedIdentity {
 };
 BOOST_DESCRIBE_STRUCT(PrivacyBody, (privacy::NamedIdentity), (reason, dry_run))
 
+/// The answer to a request that is not handled yet.
 struct AcceptedPrivacyRequest {
   Uuid request_id;
   std::string event_id;
+  std::optional<std::string> status;      ///< held: a legal hold keeps the person, and the deletion runs at its end
+  std::optional<std::string> held_until;  ///< absent: until the hold is removed
 };
-BOOST_DESCRIBE_STRUCT(AcceptedPrivacyRequest, (), (request_id, event_id))
+BOOST_DESCRIBE_STRUCT(AcceptedPrivacyRequest, (), (request_id, event_id, status, held_until))
 
 struct RequestList {
   std::vector<privacy::ShownRequest> requests;

@@ -6,7 +6,10 @@
 #include "workers/gateway/privacy/privacy_answers.hpp"
 #include "workers/gateway/routes/json_body.hpp"
 
+#include <optional>
 #include <utility>
+
+#include <pqxx/pqxx>
 
 namespace omnibus::gateway {
 namespace {
@@ -15,6 +18,22 @@ constexpr std::string_view event_source = "/omnibus/gateway";
 
 Refusal refusal_of(privacy::InvalidIdentity const& invalid) {
   return {422, "The request is not valid", invalid.detail, invalid.field};
+}
+
+/// Sets whether a legal hold keeps the person, as far as the request names them.
+void look_for_hold(pqxx::transaction_base& transaction, std::string const& domain,
+                   privacy::PlannedRequest const& planned, AcceptedPrivacyRequest& accepted) {
+  auto keys = planned.identities;
+  keys.push_back(planned.key);
+  auto const hold = transaction
+                        .exec(
+                            "SELECT h.until IS NOT NULL, to_char(NULLIF(h.until, 'infinity') AT TIME ZONE 'UTC',"
+                            " 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM (SELECT hold_on($1, $2::text[]) AS until) AS h",
+                            pqxx::params{domain, keys})
+                        .one_row();
+  if (!hold[0].as<bool>()) return;
+  accepted.status = "held";
+  accepted.held_until = hold[1].as<std::optional<std::string>>();
 }
 
 }  // namespace
@@ -44,11 +63,15 @@ Task<http::Response> PrivacyRoutes::post(privacy::RequestKind kind, http::Reques
   rules.domain = caller.scope.domain;
   privacy::RequestTerms terms{kind, caller.principal.id, body.reason.value_or("subject_request"),
                               body.dry_run.value_or(false)};
+  AcceptedPrivacyRequest accepted;
   auto planning = reads_.read(caller.scope, [&](pqxx::transaction_base& transaction) {
     try {
       if (is_of_another_tenant(transaction, rules.domain, name_subject(rules, body)))
         return std::optional<privacy::PlannedRequest>{};
-      return std::optional{plan_request(transaction, rules, body, terms)};
+      auto plan = plan_request(transaction, rules, body, terms);
+      if (kind == privacy::RequestKind::deletion && !terms.dry_run)
+        look_for_hold(transaction, rules.domain, plan, accepted);
+      return std::optional{std::move(plan)};
     } catch (privacy::InvalidIdentity const& invalid) {
       throw refusal_of(invalid);
     }
@@ -74,8 +97,10 @@ Task<http::Response> PrivacyRoutes::post(privacy::RequestKind kind, http::Reques
     });
     shown = co_await std::move(reading);
   }
-  auto response = shown ? http::json_response(200, json::encode(*shown))
-                        : http::json_response(202, json::encode(AcceptedPrivacyRequest{id, to_string(id)}));
+  accepted.request_id = id;
+  accepted.event_id = to_string(id);
+  auto response = shown ? http::json_response(shown->status == "held" ? 202 : 200, json::encode(*shown))
+                        : http::json_response(202, json::encode(accepted));
   wait.apply(response);
   co_return response;
 }

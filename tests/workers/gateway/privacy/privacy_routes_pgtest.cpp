@@ -143,6 +143,39 @@ TEST_CASE_FIXTURE(PrivacyWorld, "a person who is not there is no different, and 
   CHECK(published.size() == sent + 3);
 }
 
+TEST_CASE_FIXTURE(PrivacyWorld, "a deletion under a legal hold is accepted as held, until when it says") {
+  auto const body = body_of("session_id", "s1");
+  auto const before = accepted(post("admin", deletions, body));
+  CHECK(!before.status);
+  execute("UPDATE gdpr_requests SET status = 'completed'");
+  auto const key = deletion(published.front()).subject_key;
+  execute("INSERT INTO legal_holds (domain, subject_key, until) VALUES ('bank.example', $1, '2098-01-01Z')",
+          pqxx::params{key});
+  CHECK(!accepted(post("admin", deletions, body)).status);
+  execute("INSERT INTO legal_holds (domain, subject_key, until) VALUES ('shop.example', $1, '2099-01-01Z')",
+          pqxx::params{key});
+  auto const held = accepted(post("admin", deletions, body));
+  CHECK(held.status == "held");
+  CHECK(held.held_until == "2099-01-01T00:00:00Z");
+  CHECK(!accepted(post("admin", exports, body)).status);
+  execute("INSERT INTO legal_holds (domain) VALUES ('shop.example')");
+  auto const without_end = accepted(post("admin", deletions, body));
+  CHECK(without_end.status == "held");
+  CHECK(!without_end.held_until);
+  // The worker has set it aside.
+  execute(
+      "INSERT INTO gdpr_requests (id, domain, kind, subject_key, status, held_until) VALUES ($1, 'shop.example', "
+      "'delete',"
+      " $2, 'held', '2099-01-01Z')",
+      pqxx::params{to_string(without_end.request_id), key});
+  handled = HandledEvent{};
+  auto asked = request("admin", "POST", deletions, body);
+  asked.headers.add("Prefer", "wait=5");
+  auto const shown = serve(asked);
+  CHECK(shown.status == 202);
+  CHECK(shown.body.find("\"status\":\"held\"") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(PrivacyWorld, "who prefers to wait gets the request as it is then") {
   execute(
       "INSERT INTO gdpr_requests (id, domain, kind, subject_key, status, counts) SELECT $1, 'shop.example', 'delete',"
