@@ -30,6 +30,7 @@ namespace {
 // Names of records that are no events, and of the steps of an event's handling.
 constexpr Uuid record_space{
     {0x6f, 0x6d, 0x6e, 0x69, 0x62, 0x75, 0x50, 0x00, 0x80, 0x00, 0x72, 0x65, 0x63, 0x6f, 0x72, 0x64}};
+constexpr std::size_t most_waiting_parts = 10'000;  // a tenth of the producer's queue
 constexpr std::chrono::milliseconds in_doubt_delay{50};
 constexpr std::chrono::milliseconds erasure_delay{500};
 constexpr std::chrono::milliseconds longest_in_doubt_delay{1000};
@@ -299,6 +300,8 @@ bool Attempt::still_wanted() const {
 void Attempt::publish_event_now(std::string_view type, std::string data, std::string key, std::string_view series,
                                 int ordinal) {
   if (replaying()) return engine_.ports().replay->count(Replay::Outcome::suppressed);
+  // While the broker is away it is dropped: it would be late, and would take the room of what must be published.
+  if (engine_.ports().producer.in_flight() >= most_waiting_parts) return;
   EventMaker events{envelope(), worker(), series, sealing(nullptr)};
   events.number(ordinal);
   try {

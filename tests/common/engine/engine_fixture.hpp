@@ -179,6 +179,8 @@ class RunningEngine {
 
   boost::asio::io_context& loop() { return loop_; }
   Counters const& counters() const { return engine_->counters(); }
+  /// Records that the broker did not acknowledge yet.
+  std::size_t unacknowledged() const { return producer_.in_flight(); }
 
  private:
   boost::asio::io_context loop_{1};

@@ -1,4 +1,5 @@
 // Events that fail: retries, dead letters, outages and deferrals.
+#include "events/chat.hpp"
 #include "handler/failure.hpp"
 #include "tests/common/engine/engine_fixture.hpp"
 #include "tests/common/engine/topic_reader.hpp"
@@ -288,4 +289,24 @@ TEST_CASE("what is ready is all put off by failures, and events behind it are fe
   CHECK(journal.wait_for_count(100, std::chrono::seconds{20}));
   CHECK(engine.counters().retried > 2'048);
   engine.stop();
+}
+
+TEST_CASE("parts of streams that a broker does not take are dropped, and leave room for what must be published") {
+  Broker broker;
+  if (broker.embedded() == nullptr) return;
+  auto const topic = broker.topic(1);
+  std::atomic<bool> told{false};
+  RunningEngine engine{broker, topic, "parts-" + topic, [&](Context& context) -> Task<> {
+                         broker.embedded()->set_down(1);
+                         ChatReplyDelta const part{random_uuid(), "x", 0, "word"};
+                         for (int i = 0; i < 12'000; ++i) context.publish_now(part, "key", "delta", i);
+                         told = true;
+                         co_return;
+                       }};
+  REQUIRE(publish(broker, {event(topic, "key", 0)}));
+  REQUIRE(eventually([&] { return told.load(); }));
+  CHECK(engine.unacknowledged() > 5'000);
+  CHECK(engine.unacknowledged() <= 10'000);
+  broker.embedded()->set_up(1);
+  CHECK(eventually([&] { return engine.unacknowledged() == 0; }));
 }
