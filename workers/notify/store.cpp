@@ -16,66 +16,9 @@ namespace {
 
 using postgres::column;
 
-// Sorted, so that two processes with the same deliveries wait for one another instead of deadlocking. `d` is the row as
-// it was before this statement; a row that another transaction is planning is in neither. A delivery given up with
-// its request is claimed again if the worker's record of the request was removed, as by a redrive.
-constexpr auto open_query = R"(
-  WITH asked AS (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[],
-                         $9::text[], $10::text[], $11::smallint[], $12::text[], $13::numeric[], $16::uuid[])
-      WITH ORDINALITY AS a (effect_key, event_key, request_source, request_id, domain, profile_id, session_id, channel,
-                            provider, kind, segments, encoding, cost, sender_id, ordinal)
-  ), trusted AS (
-    -- Whoever may write to Kafka may call a message the answer to STOP, which reaches those who opted out. The worker that
-    -- obeyed the STOP also wrote the answer into the log.
-    SELECT a.*, CASE WHEN a.kind IN ('opt_out', 'opt_in', 'help')
-                      AND NOT EXISTS (SELECT FROM message_delivery_log m
-                                      WHERE m.effect_key = a.effect_key AND m.kind = a.kind AND m.profile_id = a.profile_id)
-                     THEN 'message' ELSE a.kind END AS trusted_kind
-    FROM asked a
-  ), opened AS (
-    INSERT INTO pipeline.delivery AS d
-      (effect_key, event_key, request_source, request_id, domain, profile_id, session_id, channel, provider, kind,
-       segments, encoding, cost, sender_id, state, claimed_by, lease_until)
-    SELECT a.effect_key, a.event_key, a.request_source, a.request_id, a.domain, a.profile_id, a.session_id, a.channel,
-           a.provider, a.trusted_kind, a.segments, a.encoding, a.cost, a.sender_id, 'claimed', $14, now() + $15::interval
-    FROM trusted a JOIN profiles p ON p.id = a.profile_id AND p.domain = a.domain
-                 JOIN tenants t ON t.domain = a.domain AND t.status = 'active'
-    ORDER BY a.effect_key
-    ON CONFLICT (effect_key) DO UPDATE
-    SET state = 'claimed', attempt = d.attempt + CASE d.state WHEN 'failed' THEN 1 ELSE 0 END,
-        claimed_by = excluded.claimed_by, lease_until = excluded.lease_until, provider = excluded.provider,
-        sender_id = excluded.sender_id, updated_at = now()
-    WHERE d.state = 'planned'
-       OR d.state = 'claimed' AND (d.lease_until <= now() OR d.claimed_by = excluded.claimed_by)
-       OR d.state = 'failed' AND d.error_code = 'given_up' AND pipeline.request_is_forgotten(d.event_key)
-    RETURNING d.effect_key, d.attempt, d.kind
-  )
-  SELECT t.status AS tenant_status, p.id IS NOT NULL AS known_person, d.state,
-         COALESCE(o.kind, d.kind, 'message') AS kind, COALESCE(o.attempt, d.attempt, 1) AS attempt, o.effect_key IS NOT NULL AS claimed,
-         p.phone_number, p.whatsapp_jid, p.whatsapp_user_id, p.has_whatsapp, p.has_sms,
-         COALESCE(NOT p.allows_sms OR p.sms_opt_out_at IS NOT NULL, false) AS sms_opted_out,
-         p.whatsapp_opt_out_at IS NOT NULL AS whatsapp_opted_out,
-         floor(EXTRACT(EPOCH FROM p.last_whatsapp_inbound_at) * 1000)::bigint AS last_whatsapp_inbound_ms,
-         floor(EXTRACT(EPOCH FROM d.dispatched_at) * 1000)::bigint AS dispatched_at,
-         (SELECT l.content FROM message_delivery_log l WHERE d.attempt > 1 AND l.effect_key = a.effect_key) AS content,
-         CASE WHEN d.claimed_by <> $14 THEN floor(EXTRACT(EPOCH FROM d.lease_until - now()) * 1000)::bigint
-         END AS others_lease,
-         s.messages, s.call_summaries, d.provider, d.sender_id, w.state AS answer_state, w.provider_message_id, w.error_code, w.error_class, w.reason
-  FROM asked a
-  LEFT JOIN tenants t ON t.domain = a.domain
-  LEFT JOIN profiles p ON p.id = a.profile_id AND p.domain = a.domain
-  LEFT JOIN opened o ON o.effect_key = a.effect_key
-  LEFT JOIN pipeline.delivery d ON d.effect_key = a.effect_key
-  LEFT JOIN LATERAL jsonb_to_record(d.answer) AS w (attempt int, state text, provider_message_id text, error_code text,
-                                                    error_class text, reason text) ON w.attempt = d.attempt
-  CROSS JOIN LATERAL (
-    SELECT count(*) AS messages, count(DISTINCT s.event_key) FILTER (WHERE s.kind = 'call_summary') AS call_summaries
-    FROM pipeline.delivery s
-    WHERE s.profile_id = a.profile_id AND s.planned_at > now() - interval '2 days'
-      AND s.dispatched_at > now() - interval '1 day' AND s.event_key <> a.event_key
-      AND s.state NOT IN ('planned', 'claimed', 'skipped', 'failed')) AS s
-  ORDER BY a.ordinal)";
+// The fewer transactions at once, the more messages share one.
+constexpr std::size_t most_together = 256;
+constexpr std::size_t one_at_a_time = 1;
 
 /// Millionths as PostgreSQL's numeric.
 std::string decimal(std::int64_t micros) {
@@ -86,7 +29,8 @@ std::string interval(std::chrono::milliseconds duration) {
   return std::to_string(duration.count()) + " milliseconds";
 }
 
-/// The row; values of the tenant, the person, the delivery or its answer are absent if there is none.
+/// A row of pipeline.open_deliveries; values of the tenant, the person, the delivery or its answer are absent if there
+/// is none.
 struct OpenedRow {
   std::optional<std::string> tenant_status;
   bool known_person = false;
@@ -157,7 +101,11 @@ std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<De
   };
   pqxx::nontransaction query{connection};
   auto const rows = postgres::read<OpenedRow>(
-      query, open_query,
+      query,
+      "SELECT * FROM pipeline.open_deliveries($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[],"
+      " $7::uuid[], $8::text[], $9::text[], $10::text[], $11::smallint[], $12::text[], $13::numeric[], $14::uuid[], "
+      "$15,"
+      " $16::interval) ORDER BY ordinal",
       pqxx::params{column(plans, [](DeliveryPlan const& p) { return to_string(p.effect_key); }),
                    column(plans, [](DeliveryPlan const& p) { return to_string(p.event_key); }),
                    column(plans, [](DeliveryPlan const& p) { return p.request_source; }),
@@ -170,8 +118,9 @@ std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<De
                    column(plans, [](DeliveryPlan const& p) { return p.kind; }),
                    column(plans, [](DeliveryPlan const& p) { return p.segments; }),
                    column(plans, [](DeliveryPlan const& p) { return p.encoding; }),
-                   column(plans, [](DeliveryPlan const& p) { return decimal(p.cost_micros); }), claimant,
-                   interval(lease), column(plans, [&](DeliveryPlan const& p) { return optional_uuid(p.sender_id); })});
+                   column(plans, [](DeliveryPlan const& p) { return decimal(p.cost_micros); }),
+                   column(plans, [&](DeliveryPlan const& p) { return optional_uuid(p.sender_id); }), claimant,
+                   interval(lease)});
   std::vector<Opened> opened;
   opened.reserve(plans.size());
   for (auto const& row : rows) opened.push_back(opened_of(row));
@@ -270,13 +219,15 @@ PostgresDeliveries::PostgresDeliveries(boost::asio::io_context& loop, Transactio
       opening_{loop, pool,
                [this](pqxx::connection& connection, std::vector<DeliveryPlan> const& plans) {
                  return open_deliveries(connection, plans, claimant_, lease_);
-               }},
+               },
+               most_together, one_at_a_time},
       dispatching_{
           loop, pool,
           [this, cap = settings.spend_cap_per_day > 0 ? std::optional{settings.spend_cap_per_day} : std::nullopt](
               pqxx::connection& connection, std::vector<Departure> const& deliveries) {
             return dispatch_deliveries(connection, deliveries, claimant_, lease_, cap);
-          }} {}
+          },
+          most_together, one_at_a_time} {}
 
 Task<Opened> PostgresDeliveries::open(DeliveryPlan const& plan) {
   return opening_.submit(plan);
@@ -335,7 +286,7 @@ std::vector<Abandoned> PostgresDeliveries::give_up(UnitOfWork& unit, std::vector
                                                    Failure const& failure) {
   auto& transaction = unit.transaction();
   auto const keys = column(effect_keys, [](Uuid const& key) { return to_string(key); });
-  // Claimed by no process, so that none sends it now; sorted as in open_query.
+  // Claimed by no process, so that none sends it now; sorted as in pipeline.open_deliveries.
   auto const unsent = postgres::read<Departure>(
       transaction,
       "UPDATE pipeline.delivery d SET state = 'claimed', claimed_by = NULL, lease_until = NULL, updated_at = now()"

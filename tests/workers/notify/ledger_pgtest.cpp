@@ -1,6 +1,8 @@
 // The ledger in a migrated database, as the roles that use it.
 #include "tests/workers/notify/ledger_fixture.hpp"
 
+#include <algorithm>
+
 using namespace omnibus;
 using namespace omnibus::notify;
 using namespace omnibus::notify::test;
@@ -207,6 +209,36 @@ TEST_CASE("a tenant's cap is not exceeded, and what was refused is not counted")
   auto const more = ledger.plan("sms", 5'000'000);
   ledger.open(more);
   CHECK(ledger.dispatch(more, 1, "a", 1.0) == Clearance::go);
+}
+
+TEST_CASE("messages that are dispatched together stop at their own tenant's cap") {
+  Ledger ledger;
+  ledger.database.add_tenant("bank.example");
+  auto const of_bank = [&] {
+    auto plan = ledger.plan("sms", 400'000);
+    plan.domain = "bank.example";
+    plan.profile_id = *parse_uuid(ledger.value(
+        "INSERT INTO profiles (domain, phone_number) VALUES ('bank.example', '+250788123457') RETURNING id"));
+    plan.session_id = {};
+    return plan;
+  }();
+  std::vector<DeliveryPlan> const plans{ledger.plan("sms", 400'000), of_bank, ledger.plan("sms", 400'000),
+                                        ledger.plan("sms", 400'000)};
+  std::vector<Departure> departures;
+  for (auto const& plan : plans) {
+    ledger.open(plan);
+    departures.push_back({plan.effect_key});
+  }
+  auto const verdicts = dispatch_deliveries(ledger.notify, departures, "a", lease, 1.0);
+  CHECK(verdicts[1] == Clearance::go);
+  CHECK(std::ranges::count(verdicts, Clearance::go) == 3);
+  CHECK(std::ranges::count(verdicts, Clearance::capped) == 1);
+  CHECK(ledger.value("SELECT string_agg(concat_ws(' ', domain, round(spent, 1)), ', ' ORDER BY domain) FROM "
+                     "pipeline.spend") == "bank.example 0.4, shop.example 0.8");
+  CHECK(ledger.value("SELECT count(*) FROM pipeline.delivery WHERE state = 'dispatching'") == "3");
+  // Asked again, what is dispatching costs nothing more.
+  CHECK(dispatch_deliveries(ledger.notify, departures, "a", lease, 1.0) == verdicts);
+  CHECK(ledger.value("SELECT sum(spent)::numeric(9,1) FROM pipeline.spend") == "1.2");
 }
 
 TEST_CASE("no state goes back, whoever writes it") {
