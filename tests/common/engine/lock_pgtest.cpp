@@ -1,6 +1,8 @@
 // A table that somebody holds locked is no event's fault.
 #include "tests/common/engine/database_engine.hpp"
 
+#include <atomic>
+
 #include <doctest/doctest.h>
 
 using namespace omnibus;
@@ -130,4 +132,34 @@ TEST_CASE("an event that is slow alone is parked") {
   REQUIRE(publish(broker, {event(topic, "slow", 0)}));
   DatabaseEngine engine{broker, database.url_as("chat"), topic, "slow-alone-" + topic, each(handle), settings};
   CHECK(eventually([&] { return engine.counters().dead_lettered == 1; }));
+}
+
+TEST_CASE(
+    "who waits for a row that somebody holds gives the connection back after a second, not at the session's limit") {
+  Broker broker;
+  EffectDatabase const database;
+  database.execute(
+      "CREATE TABLE rows (id int PRIMARY KEY); INSERT INTO rows VALUES (1); GRANT ALL ON rows TO omnibus_chat");
+  auto const topic = broker.topic(1);
+  pqxx::connection admin{database.url()};
+  pqxx::work holding{admin};
+  holding.exec("SELECT 1 FROM rows FOR UPDATE");
+  std::atomic<bool> begun{false};
+  auto const handle = [&](Context& context) -> Task<> {
+    begun = true;
+    auto committing = context.commit([write = effect_of(context)](UnitOfWork& unit) {
+      unit.transaction().exec("UPDATE rows SET id = 1");
+      write(unit);
+    });
+    co_await std::move(committing);
+  };
+  REQUIRE(publish(broker, {event(topic, "locked", 0)}));
+  DatabaseEngine engine{broker, database.url_as("chat"), topic, "wait-" + topic, each(handle), EngineSettings{}};
+  REQUIRE(eventually([&] { return begun.load(); }));
+  auto const since = Clock::now();
+  REQUIRE(eventually([&] { return engine.counters().outages + engine.counters().deferred > 0; }));
+  CHECK(Clock::now() - since < std::chrono::seconds{10});
+  holding.abort();
+  CHECK(database.await_effects(1));
+  engine.stop();
 }
