@@ -45,6 +45,7 @@ constexpr std::array unaged{
     KeptTable{"public.chat_telemetry_rollups", Pruner::nobody, aggregates},
     KeptTable{"public.consents", Pruner::nobody, rights},
     KeptTable{"public.conversations", Pruner::gdpr, of_tenant},
+    KeptTable{"public.feature_flags", Pruner::nobody, settings},
     KeptTable{"public.gdpr_archive_parts", Pruner::nobody, with_its_parent},
     KeptTable{"public.gdpr_audit_log", Pruner::gdpr, "two years, longer under a legal hold"},
     KeptTable{"public.gdpr_requests", Pruner::nobody, rights},
