@@ -42,21 +42,13 @@ BEGIN
   END LOOP;
 END
 $$;
-DROP FUNCTION pipeline.stage_calls();
+COMMENT ON FUNCTION pipeline.stage_calls IS 'For telemetry workers of the version before, while they are being replaced.';
 
 RESET ROLE;
 
 -- migrate:down
 SET LOCAL ROLE omnibus_owner;
 
-CREATE FUNCTION pipeline.stage_calls() RETURNS void
-LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-  IF to_regclass('pg_temp.staged_calls') IS NULL THEN
-    CREATE TEMPORARY TABLE staged_calls (LIKE public.chat_telemetry) ON COMMIT DELETE ROWS;
-  END IF;
-END
-$$;
 COMMENT ON FUNCTION pipeline.stage_calls IS 'Makes the session''s own table that calls are copied into, unless it is there.';
 
 CREATE OR REPLACE FUNCTION pipeline.add_telemetry_partition(p_day date) RETURNS void

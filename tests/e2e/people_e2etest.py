@@ -3,8 +3,7 @@
 kills at any time repeat nothing and lose nothing, and replays change nothing.
 
 OMNIBUS_KILLS says how often workers are killed (12), OMNIBUS_PEOPLE how many people there are (30), for twice as many pairs.
-OMNIBUS_WITHOUT takes one guard out, with which the test of kills must fail: `answers` (workers do not find what they
-recorded of a model) or `turns` (the unique number of a turn).
+OMNIBUS_WITHOUT=answers takes a guard out, with which the test of kills must fail: nothing is kept of what a model answered.
 """
 import concurrent.futures
 import json
@@ -29,10 +28,10 @@ KILLS = int(os.environ.get("OMNIBUS_KILLS") or 12)
 PEOPLE = int(os.environ.get("OMNIBUS_PEOPLE") or 30)
 GUARDS = {
     "": "SELECT",
-    "answers": "ALTER TABLE pipeline.llm_responses ENABLE ROW LEVEL SECURITY;"
-               "CREATE POLICY recorded ON pipeline.llm_responses FOR INSERT WITH CHECK (true);"
-               "CREATE POLICY own ON pipeline.llm_responses FOR SELECT USING (created_at = now())",  # ON CONFLICT reads as well
-    "turns": "ALTER TABLE omniscient_turns DROP CONSTRAINT unique_conversation_turn"}
+    "answers": "CREATE FUNCTION forget_answer() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN"
+               " DELETE FROM pipeline.llm_responses WHERE event_id = NEW.event_id; RETURN NULL; END $$;"
+               "CREATE TRIGGER forgetful AFTER INSERT OR UPDATE ON pipeline.llm_responses"
+               " FOR EACH ROW EXECUTE FUNCTION forget_answer()"}
 WORKERS = ("match", "conversation", "outcome", "report", "scheduler")
 TOPICS = ("match.requests", "match.results", "agent.turns", "conversations.completed", "outcomes.scored", "reports", "llm.calls")
 TABLES = ("users", "personal_stories", "omniscient_matches", "omniscient_insights", "omniscient_match_insights",

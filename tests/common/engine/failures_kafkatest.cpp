@@ -249,9 +249,9 @@ TEST_CASE("work that never waits keeps the order of each key, also around events
   CHECK(journal.count() == 2000);
   CHECK(engine.counters().retried > 0);
   CHECK(engine.counters().handled == 2000);
-  for (auto const& [key, handled] : journal.by_key()) {
-    CAPTURE(key);
-    CHECK(handled == numbers(100));
+  for (auto const& each : journal.by_key()) {
+    CAPTURE(each.first);
+    CHECK(each.second == numbers(100));
   }
 }
 

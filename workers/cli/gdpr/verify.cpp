@@ -186,8 +186,9 @@ std::vector<Trace> search_tables(pqxx::connection& database, Sought const& sough
     std::string select;
     for (auto const& column : columns)
       select += fmt::format("{}count(*) FILTER (WHERE {})", select.empty() ? "SELECT " : ", ", condition(column));
+    select += " FROM " + table;
     try {
-      auto const counts = query.exec(select + " FROM " + table, pqxx::params{texts}).one_row();
+      auto const counts = query.exec(select, pqxx::params{texts}).one_row();
       for (std::size_t i = 0; i < columns.size(); ++i)
         if (auto const count = counts[static_cast<int>(i)].as<std::int64_t>(); count > 0)
           found.push_back({table + "." + columns[i].column, "row", count, {}});
