@@ -123,7 +123,9 @@ std::vector<kafka::Record> messages(std::string const& topic, int sessions, int 
 void check_every_session_has(EffectDatabase const& database, int sessions, int per_session) {
   auto const found = database.by_key();
   CHECK(found.size() == static_cast<std::size_t>(sessions));
-  for (auto const& [session, values] : found) {
+  for (auto const& each : found) {
+    auto const& session = each.first;
+    auto const& values = each.second;
     CAPTURE(session);
     CHECK(values == numbers(per_session));
   }

@@ -30,7 +30,9 @@ TEST_CASE("every record is handled once, those of one key in order, many keys at
   REQUIRE(journal.wait_for_count(2000));
   engine.stop();
   CHECK(journal.count() == 2000);
-  for (auto const& [key, handled] : journal.by_key()) {
+  for (auto const& each : journal.by_key()) {
+    auto const& key = each.first;
+    auto const& handled = each.second;
     CAPTURE(key);
     CHECK(handled == numbers(40));
   }
@@ -60,7 +62,9 @@ TEST_CASE("a clean stop under load redelivers nothing and loses nothing") {
   REQUIRE(journal.wait_for_count(2000));
   last.stop();
   CHECK(journal.count() == 2000);
-  for (auto const& [key, handled] : journal.by_key()) {
+  for (auto const& each : journal.by_key()) {
+    auto const& key = each.first;
+    auto const& handled = each.second;
     CAPTURE(key);
     CHECK(handled == numbers(50));
   }
@@ -96,7 +100,9 @@ TEST_CASE("a second member takes over partitions without loss, repetition or dis
   second.stop();
   first.stop();
   CHECK(journal.count() == total);
-  for (auto const& [key, handled] : journal.by_key()) {
+  for (auto const& each : journal.by_key()) {
+    auto const& key = each.first;
+    auto const& handled = each.second;
     CAPTURE(key);
     CHECK(handled == numbers(per_round * rounds));
   }
@@ -128,7 +134,9 @@ TEST_CASE("a member that gets a partition back reads on in it") {
     REQUIRE(journal.wait_for_count(static_cast<std::size_t>(keys * rounds)));
   }
   first.stop();
-  for (auto const& [key, handled] : journal.by_key()) {
+  for (auto const& each : journal.by_key()) {
+    auto const& key = each.first;
+    auto const& handled = each.second;
     CAPTURE(key);
     CHECK(handled == numbers(rounds));
   }

@@ -38,7 +38,9 @@ std::set<std::string> ids_of(std::vector<kafka::Record> const& records) {
 void check_every_key_has(EffectDatabase const& database, int keys, int per_key) {
   auto const found = database.by_key();
   CHECK(found.size() == static_cast<std::size_t>(keys));
-  for (auto const& [key, values] : found) {
+  for (auto const& each : found) {
+    auto const& key = each.first;
+    auto const& values = each.second;
     CAPTURE(key);
     CHECK(values == numbers(per_key));
   }

@@ -107,7 +107,9 @@ TEST_CASE("two owners that keep taking a partition from each other lose nothing 
   CHECK(first.counters().fenced + second.counters().fenced > 0);
   CHECK(first.counters().dead_lettered + second.counters().dead_lettered == 0);
   CHECK(database.effects() == 600);
-  for (auto const& [key, values] : database.by_key()) {
+  for (auto const& each : database.by_key()) {
+    auto const& key = each.first;
+    auto const& values = each.second;
     CAPTURE(key);
     CHECK(values == numbers(30));
   }

@@ -44,7 +44,9 @@ TEST_CASE("a wrong sequence is one U+FFFD, however long it is and however it is 
       {"\xED\xB8\x80\xED\xA0\xBD", wrong + std::string(wrong)},
       {"\xFF\0\x80"s, wrong + std::string(wrong)},
   };
-  for (auto const& [text, expected] : cases) {
+  for (auto const& each : cases) {
+    auto const& text = each.first;
+    auto const& expected = each.second;
     CAPTURE(text);
     CHECK(repaired_text(text) == expected);
     for (std::size_t size = 1; size < 5; ++size) CHECK(mended(text, size) == expected);

@@ -60,10 +60,10 @@ TEST_CASE("every table with a tenant in it, or of rows that belong to one, has r
            EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)
     FROM of_tenant JOIN pg_class c USING (oid))");
   CHECK(rows.size() >= 5);
-  for (auto const& [table, forced, has_policy] : rows.iter<std::string, bool, bool>()) {
-    CAPTURE(table);
-    CHECK(forced);
-    CHECK(has_policy);
+  for (auto const& row : rows) {
+    CAPTURE(row[0].view());
+    CHECK(row[1].as<bool>());  // forced
+    CHECK(row[2].as<bool>());  // has a policy
   }
 }
 

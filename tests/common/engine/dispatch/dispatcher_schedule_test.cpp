@@ -16,7 +16,9 @@ void holds_for(Play const& play, std::uint64_t seeds = 6) {
     Schedule schedule{play, seed};
     schedule.run();
     CHECK((schedule.runs_read() > 0) == (play.largest_record > 0));
-    for (auto const& [sentence, count] : schedule.breaks()) {
+    for (auto const& each : schedule.breaks()) {
+      auto const& sentence = each.first;
+      auto const& count = each.second;
       CAPTURE(count);
       FAIL_CHECK(sentence);
     }

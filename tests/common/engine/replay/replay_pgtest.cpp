@@ -302,7 +302,9 @@ TEST_CASE("what is about an erased person is skipped in a replay, one by one and
   StoreEach singles;
   auto const in_batches = [&](boost::asio::io_context&) { return std::make_unique<BatchWork<StoreAll>>(batches); };
   auto const one_by_one = [&](boost::asio::io_context&) { return std::make_unique<HandlerWork<StoreEach>>(singles); };
-  for (auto const& [run, make] : {std::pair<std::string, MakeWork>{"batches", in_batches}, {"singles", one_by_one}}) {
+  for (auto const& each : {std::pair<std::string, MakeWork>{"batches", in_batches}, {"singles", one_by_one}}) {
+    auto const& run = each.first;
+    auto const& make = each.second;
     CAPTURE(run);
     database.execute("TRUNCATE effects");
     CHECK(replay(broker, database, arguments(run), make) == ReplaySession::ended_well);

@@ -102,11 +102,11 @@ TEST_CASE("data that breaks the schema is refused by its field, and what is no J
       {changed(R"("summary":"Two mochas.")", R"("transcript":[{"speaker":"user","text":"Hi","at":1}])"),
        "data.transcript.0.at"},
   };
-  for (auto const& [data, field] : cases) {
-    CAPTURE(data);
-    auto const refusal = refusal_of_data(call, data);
+  for (auto const& each : cases) {
+    CAPTURE(each.data);
+    auto const refusal = refusal_of_data(call, each.data);
     CHECK(refusal.status == 422);
-    CHECK(refusal.field == field);
+    CHECK(refusal.field == each.field);
     CHECK(refusal.detail.find("654321") == std::string::npos);
   }
   for (auto const* data : {"", "{", "[]", "null", "{}x", "\xff"}) {

@@ -211,7 +211,9 @@ TEST_CASE("MTN's receipt tells what became of a message of ours") {
       {"ACCEPTD", "accepted"},   {"ENROUTE", "sent"},    {"DELIVERED", "delivered"},
       {"EXPIRED", "failed"},     {"DELETED", "failed"},  {"REJECTED", "failed"},
       {"UNDELIVERED", "failed"}, {"UNKNOWN", "unknown"}, {"SOMETHING", "unknown"}};
-  for (auto const& [theirs, ours] : words) {
+  for (auto const& each : words) {
+    auto const& theirs = each.first;
+    auto const& ours = each.second;
     CAPTURE(theirs);
     auto const event = read_sms_receipt(inbound_rules(), body(theirs));
     REQUIRE(event);
