@@ -22,10 +22,11 @@ BOOST_DESCRIBE_STRUCT(HeldRequest, (), (request_id, domain, subject_key, identit
 
 constexpr std::int64_t most_cleared = 100;
 
+// One that runs waits for none: the others wait for it, also when it goes on after a crash.
 constexpr char const* look_query =
     "SELECT r.status, (SELECT o.id::text FROM gdpr_requests o "
     "WHERE o.domain = r.domain AND o.id <> r.id AND o.identities && r.identities AND NOT o.dry_run AND NOT r.dry_run "
-    "AND CASE WHEN r.kind = 'export' THEN o.kind = 'delete' AND o.status = 'running' "
+    "AND r.status <> 'running' AND CASE WHEN r.kind = 'export' THEN o.kind = 'delete' AND o.status = 'running' "
     "WHEN o.kind = 'export' THEN o.status IN ('received', 'running') "
     "ELSE o.status = 'running' OR (o.status = 'received' AND (o.created_at, o.id) < (r.created_at, r.id)) END "
     "ORDER BY o.created_at, o.id LIMIT 1) AS waits_for "
