@@ -115,6 +115,20 @@ TEST_CASE_FIXTURE(RequestTables, "a deletion that a hold on another identity sto
   database.in_unit([&](UnitOfWork& unit) { CHECK(store.release(unit).size() == 1); });
 }
 
+TEST_CASE_FIXTURE(RequestTables, "a deletion that a hold on another person stopped does not name them when it runs") {
+  auto const request = request_about(anna, {annas_session});
+  receive(request, deletion_kind);
+  database.execute("INSERT INTO legal_holds (domain, subject_key) VALUES ('shop.example', '" + bob + "')");
+  database.in_unit([&](UnitOfWork& unit) { store.hold(unit, request.request_id, "infinity", {anna, bob}); });
+  database.in_unit([&](UnitOfWork& unit) { CHECK(store.release(unit).empty()); });
+  database.execute("UPDATE legal_holds SET released_at = now()");
+  database.in_unit([&](UnitOfWork& unit) {
+    auto const requests = store.release(unit);
+    REQUIRE(requests.size() == 1);
+    CHECK(requests[0].identities == request.identities);
+  });
+}
+
 TEST_CASE_FIXTURE(RequestTables,
                   "the log is clear of a person when every partition begins at or after the erasure's end") {
   auto const request = request_about(anna);

@@ -66,7 +66,7 @@ constexpr ExportedTable all_tables[] = {
      "SELECT to_jsonb(t) - 'subject_key' FROM suppressions t, subject s"
      " WHERE t.domain = s.domain AND t.subject_key = ANY (s.keys) ORDER BY t.channel"},
     {"gdpr_requests",
-     "SELECT to_jsonb(t) - 'subject_key' - 'identities' FROM gdpr_requests t, subject s"
+     "SELECT to_jsonb(t) - 'subject_key' - 'identities' - 'held_by' FROM gdpr_requests t, subject s"
      " WHERE t.domain = s.domain AND t.identities && s.keys AND t.id <> s.request_id ORDER BY t.created_at, t.id"},
     {"gdpr_audit_log",
      "SELECT to_jsonb(t) - 'subject_key' || jsonb_build_object('actor', CASE WHEN t.actor LIKE 'worker:%' THEN"

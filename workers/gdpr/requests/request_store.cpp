@@ -75,10 +75,9 @@ void PostgresRequests::begin(UnitOfWork& unit, Uuid const& request) {
 void PostgresRequests::hold(UnitOfWork& unit, Uuid const& request, std::string const& until,
                             std::set<std::string> const& keys) {
   unit.transaction().exec(
-      "UPDATE gdpr_requests r SET status = 'held', held_until = $2, updated_at = now(), identities = r.identities || "
+      "UPDATE gdpr_requests r SET status = 'held', held_until = $2, updated_at = now(), held_by = "
       "ARRAY(SELECT DISTINCT h.subject_key::text FROM legal_holds h WHERE h.domain = r.domain AND h.released_at IS "
-      "NULL AND (h.until IS NULL OR h.until > now()) AND h.subject_key = ANY ($3::text[]) AND NOT h.subject_key = ANY "
-      "(r.identities)) WHERE id = $1",
+      "NULL AND (h.until IS NULL OR h.until > now()) AND h.subject_key = ANY ($3::text[])) WHERE id = $1",
       pqxx::params{to_string(request), until, std::vector<std::string>{keys.begin(), keys.end()}});
 }
 
@@ -127,8 +126,9 @@ std::vector<ClearedRequest> PostgresRequests::confirm_clear(UnitOfWork& unit, st
 std::vector<GdprDeletionRequested> PostgresRequests::release(UnitOfWork& unit) {
   auto const rows = postgres::read<HeldRequest>(
       unit.transaction(),
-      "UPDATE gdpr_requests SET status = 'received', held_until = NULL, updated_at = now() WHERE status = 'held' "
-      "AND hold_on(domain, identities) IS NULL RETURNING id AS request_id, domain, subject_key, "
+      "UPDATE gdpr_requests SET status = 'received', held_until = NULL, held_by = '{}', updated_at = now() "
+      "WHERE status = 'held' AND hold_on(domain, identities || held_by) IS NULL RETURNING id AS request_id, domain, "
+      "subject_key, "
       "array_remove(identities, subject_key::text) AS identities, requested_by, reason");
   std::vector<GdprDeletionRequested> requests;
   requests.reserve(rows.size());

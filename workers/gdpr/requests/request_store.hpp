@@ -50,7 +50,7 @@ class RequestStore {
   virtual Task<RequestState> look(Context& context, GdprRequest const& request) = 0;
   virtual void begin(UnitOfWork& unit, Uuid const& request) = 0;
   /// Sets a deletion aside until the legal holds end. @param until RFC 3339 or `infinity`
-  /// @param keys all of the person's: the request waits for holds on those that it did not name, too
+  /// @param keys of everybody of whom something goes: the request waits for holds on those that it did not name, too
   virtual void hold(UnitOfWork& unit, Uuid const& request, std::string const& until,
                     std::set<std::string> const& keys) = 0;
   /// Adds to the request's counts.
