@@ -102,6 +102,9 @@ TEST_CASE("a topic is clear when the segment of its newest record is deleted") {
   state.configs = std::map<std::string, kafka::ConfigState>{{"retention.ms", {"1209600000", true}},
                                                             {"segment.ms", {"3600000", true}}};
   CHECK(clear_at_ms(state, spec, now) == now + 14 * day + 3'600'000 + check);
-  state.configs->at("retention.ms").value = "-1";
-  CHECK(clear_at_ms(state, spec, now) == std::numeric_limits<std::int64_t>::max());
+  for (auto const* const unlimited : {"-1", "9223372036854775807"}) {
+    CAPTURE(unlimited);
+    state.configs->at("retention.ms").value = unlimited;
+    CHECK(clear_at_ms(state, spec, now) == std::numeric_limits<std::int64_t>::max());
+  }
 }

@@ -3,6 +3,8 @@
 #include "workers/gdpr/requests/audit_log.hpp"
 #include "workers/gdpr/requests/request_store.hpp"
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -127,6 +129,15 @@ TEST_CASE_FIXTURE(RequestTables, "a deletion that a hold on another person stopp
     REQUIRE(requests.size() == 1);
     CHECK(requests[0].identities == request.identities);
   });
+}
+
+TEST_CASE_FIXTURE(RequestTables, "an erasure ends also where a topic deletes nothing") {
+  auto const request = request_about(anna);
+  receive(request, deletion_kind);
+  database.in_unit(
+      [&](UnitOfWork& unit) { store.complete(unit, request.request_id, std::numeric_limits<std::int64_t>::max()); });
+  CHECK(database.value("SELECT status FROM gdpr_requests WHERE log_clear_at > now() + interval '1000 years'") ==
+        "completed");
 }
 
 TEST_CASE_FIXTURE(RequestTables,

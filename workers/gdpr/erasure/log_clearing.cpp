@@ -1,5 +1,6 @@
 #include "workers/gdpr/erasure/log_clearing.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <string>
@@ -8,8 +9,9 @@
 namespace omnibus::gdpr {
 namespace {
 
-constexpr std::int64_t kafkas_default_ms = 604'800'000;  // of retention.ms and of segment.ms
-constexpr std::int64_t check_interval_ms = 300'000;      // log.retention.check.interval.ms
+constexpr std::int64_t kafkas_default_ms = 604'800'000;   // of retention.ms and of segment.ms
+constexpr std::int64_t check_interval_ms = 300'000;       // log.retention.check.interval.ms
+constexpr std::int64_t longest_ms = 253'402'300'799'999;  // to the end of the year 9999: as good as unlimited
 
 std::int64_t number(std::string_view text) {
   std::int64_t value = kafkas_default_ms;
@@ -28,8 +30,10 @@ std::int64_t setting(kafka::TopicState const& state, kafka::TopicSpec const& spe
 
 std::int64_t clear_at_ms(kafka::TopicState const& state, kafka::TopicSpec const& spec, std::int64_t newest_ms) {
   auto const retention = setting(state, spec, "retention.ms");
-  if (retention < 0) return std::numeric_limits<std::int64_t>::max();
-  return newest_ms + retention + setting(state, spec, "segment.ms") + check_interval_ms;
+  auto const segment = setting(state, spec, "segment.ms");
+  if (retention < 0 || retention > longest_ms || segment > longest_ms) return std::numeric_limits<std::int64_t>::max();
+  // A client may have chosen any timestamp.
+  return std::min(newest_ms, longest_ms) + retention + segment + check_interval_ms;
 }
 
 }  // namespace omnibus::gdpr

@@ -89,10 +89,12 @@ void PostgresRequests::count(UnitOfWork& unit, Uuid const& request, std::vector<
       pqxx::params{to_string(request), counts_json(counts)});
 }
 
+// The end of the year 9999 stands for topics that delete nothing.
 void PostgresRequests::complete(UnitOfWork& unit, Uuid const& request, std::optional<std::int64_t> log_clear_ms) {
   unit.transaction().exec(
       "UPDATE gdpr_requests SET status = 'completed', error = NULL, completed_at = now(), updated_at = now(), "
-      "log_clear_at = to_timestamp($2::bigint / 1000.0), log_cleared_at = NULL WHERE id = $1",
+      "log_clear_at = to_timestamp(CASE WHEN $2::bigint > 253402300799999 THEN 253402300799999 ELSE $2::bigint END / "
+      "1000.0), log_cleared_at = NULL WHERE id = $1",
       pqxx::params{to_string(request), log_clear_ms});
 }
 
