@@ -40,6 +40,12 @@ bool within_word(std::string_view text, std::size_t first, std::size_t size) {
          (end < text.size() && is_word_character(text[end - 1]) && is_word_character(text[end]));
 }
 
+/// Whether a text of another person, such as "AI", may well be part of a word of the exported person.
+bool is_short(std::string_view text) {
+  constexpr std::size_t longest_word = 20;
+  return text.size() <= longest_word && text.find('@') == std::string_view::npos;
+}
+
 /// Where the JSON string that begins at `at` ends: behind its closing quote.
 std::size_t end_of_string(std::string_view json, std::size_t at) {
   for (++at; at < json.size() && json[at] != '"'; ++at)
@@ -64,7 +70,7 @@ std::string decoded(std::string_view quoted) {
 
 OtherPeople::OtherPeople(std::vector<OtherParty> const& people) {
   for (auto const& person : people) {
-    for (auto const& text : person.texts) marks_.push_back({text, false});
+    for (auto const& text : person.texts) marks_.push_back({text, is_short(text)});
     marks_.push_back({person.id, false});
     auto digits = person.id;
     std::erase(digits, '-');

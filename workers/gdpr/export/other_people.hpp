@@ -11,7 +11,7 @@ namespace omnibus::gdpr {
 struct OtherParty {
   std::string id;                  ///< of users
   std::string handle;              ///< whole words of it are replaced, in either case
-  std::vector<std::string> texts;  ///< their own: e-mail, story, focus; replaced where they stand as they are
+  std::vector<std::string> texts;  ///< their own: e-mail, story, focus; replaced where they stand, short ones as words
 };
 
 /// Replaces in JSON what tells who another person is by "the other person", and persons of the team by "a person of the

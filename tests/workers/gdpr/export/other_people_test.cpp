@@ -31,6 +31,12 @@ TEST_CASE("longer words, names of members and numbers stay") {
   }
 }
 
+TEST_CASE("a short text is replaced as a word, and not within the words of the exported person") {
+  OtherPeople const other{{{"", "", {"AI", "x@y.example"}}}};
+  CHECK(other.masked(R"({"t":"I said I paid for AI."})") == R"({"t":"I said I paid for the other person."})");
+  CHECK(other.masked(R"({"t":"_x@y.example_"})") == R"({"t":"_the other person_"})");
+}
+
 TEST_CASE("a handle that is no word of ASCII is found within a text") {
   OtherPeople const other{{{"", "李雷", {}}, {"", "@b.o*b", {}}}};
   CHECK(other.masked(R"({"t":"和李雷说话, @b.o*b!"})") == R"({"t":"和the other person说话, the other person!"})");
