@@ -57,8 +57,9 @@ constexpr ExportedTable all_tables[] = {
      " WHERE t.conversation_id = ANY (s.conversations || s.calls) ORDER BY t.ts, t.call_id"},
     {"outbox",
      "SELECT jsonb_build_object('topic', t.topic, 'created_at', t.created_at, 'value', convert_from(t.value, 'UTF8'))"
-     " FROM pipeline.outbox t, subject s WHERE convert_from(t.key, 'UTF8') IN (SELECT unnest(s.keys)"
-     "  UNION SELECT unnest(s.profiles || s.conversations || s.users)::text) ORDER BY t.id"},
+     " FROM pipeline.outbox t, subject s WHERE t.key IN (SELECT convert_to(named.key, 'UTF8') FROM"
+     " (SELECT unnest(s.keys) UNION SELECT unnest(s.profiles || s.conversations || s.users)::text) AS named (key))"
+     " ORDER BY t.id"},
     {"consents",
      "SELECT to_jsonb(t) - 'subject_key' FROM consents t, subject s"
      " WHERE t.domain = s.domain AND t.subject_key = ANY (s.keys) ORDER BY t.created_at, t.id"},
