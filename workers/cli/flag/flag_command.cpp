@@ -68,7 +68,7 @@ void with_flags(FlagOptions const& options, Work const& work) {
   } catch (pqxx::undefined_table const&) {
     throw std::runtime_error("the database has no feature flags yet: run omnibus migrate up");
   } catch (pqxx::foreign_key_violation const&) {
-    throw std::runtime_error("there is no tenant " + printable(options.domain, 200));
+    throw std::runtime_error("there is no tenant " + printable(options.domain, 200) + ": omnibus tenant ls shows them");
   }
 }
 

@@ -113,7 +113,8 @@ void prune(PruneCommandOptions const& options, int& exit_code) {
   }
   print(options, listing);
   if (exit_code == 2)
-    fmt::print(stderr, "a run {}: check the database's clock, and delete its rows with --force RUN\n",
+    fmt::print(stderr,
+               "a run {}: check the database's clock, and delete its rows with omnibus gdpr prune RUN --force\n",
                options.dry_run ? "would stop" : "was stopped");
 }
 

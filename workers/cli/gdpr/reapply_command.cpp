@@ -65,6 +65,8 @@ void print_report(PrivacyOptions const& options, ReapplyReport const& report) {
     for (auto const& each : report.forgotten) table.add({each.table, std::to_string(each.entries)});
     fmt::print("{}", table.text());
   }
+  if (!report.absent_tenants.empty())
+    fmt::print("add these tenants first, with omnibus tenant add: {}\n", fmt::join(report.absent_tenants, ", "));
   if (options.dry_run) return;
   if (report.erasures > 0)
     fmt::print(

@@ -145,6 +145,6 @@ void add_people_command(CLI::App& application, int& exit_code) {
                    "People without a status are approved, and those without a time of consent consent now");
   import->footer("A bad line is named on standard error, and the others are published. Ends with 1 if one was bad.");
   run_on(*import, [options, &exit_code] { import_people(*options, exit_code); });
-}  // namespace omnibus::cli
+}
 
 }  // namespace omnibus::cli

@@ -25,7 +25,7 @@ constexpr std::chrono::hours unlimited{24 * 36'500};
 void tell(Context& context, retention::PruneTask const& task, PruneReport const& report) {
   if (report.state == PruneState::stopped)
     return log::error(context.log_fields(),
-                      "a run of retention was stopped: check the database's clock, then omnibus gdpr prune --force",
+                      "a run of retention was stopped: check the database's clock, then omnibus gdpr prune RUN --force",
                       {{"run", task.name}, {"reason", report.reason}, {"older_than", report.cutoff}});
   if (report.state == PruneState::finished && report.done > 0)
     log::info(context.log_fields(), "old rows are deleted",

@@ -12,7 +12,7 @@ namespace omnibus::gdpr {
 
 /// Purges messages, the audit log and the pipeline's tables at their ticks, and publishes what finished runs did,
 /// those that an operator began included. A run that its guard stopped is an error in the log: an operator looks at the
-/// clock and begins it by `omnibus gdpr prune --force`. Use it on the event loop.
+/// clock and begins it by `omnibus gdpr prune RUN --force`. Use it on the event loop.
 class Retention {
  public:
   Retention() : Retention{std::make_unique<PostgresRetention>()} {}
