@@ -209,7 +209,8 @@ PruneTask messages_task() {
   // A person with a login ends it themselves or is erased: their principal goes with them.
   task.steps.push_back(by_tenant("users", fmt::format(R"(
     SELECT u.ctid AS at, u.domain, {} AS held
-    FROM cutoffs c JOIN users u ON u.domain = c.domain AND u.created_at < c.cutoff AND u.auth_user_id IS NULL
+    FROM cutoffs c JOIN users u ON u.domain = c.domain AND greatest(u.created_at, u.recorded_at) < c.cutoff
+         AND u.auth_user_id IS NULL
     WHERE NOT EXISTS (SELECT FROM personal_stories s WHERE s.user_id = u.id AND s.updated_at >= c.cutoff)
       AND NOT EXISTS (SELECT FROM omniscient_matches m WHERE m.user_a_id = u.id)
       AND NOT EXISTS (SELECT FROM omniscient_matches m WHERE m.user_b_id = u.id)

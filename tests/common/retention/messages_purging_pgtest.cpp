@@ -193,7 +193,8 @@ TEST_CASE("ended matches with their conversations, reports, logs and people with
   written.execute(R"(
     INSERT INTO users (id, domain, handle, created_at)
     SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, 'shop.example', 'u' || n, now() - interval '400 days'
-    FROM generate_series(1, 6) AS n;
+    FROM generate_series(1, 7) AS n;
+    UPDATE users SET recorded_at = now() WHERE handle = 'u7';
     ALTER TABLE omniscient_matches DISABLE TRIGGER USER;
     INSERT INTO omniscient_matches (id, domain, user_a_id, user_b_id, status, created_at, updated_at)
     SELECT ('10000000-0000-0000-0000-00000000000' || n)::uuid, 'shop.example',
@@ -208,8 +209,8 @@ TEST_CASE("ended matches with their conversations, reports, logs and people with
     INSERT INTO legal_holds (domain, subject_key) VALUES ('shop.example', replace('00000000-0000-0000-0000-000000000006', '-', ''));
   )");
   written.purge(2);
-  // 3 and 4 have a live match, 5 has changed their story, 6 is held.
-  CHECK(written.value("SELECT string_agg(handle, ' ' ORDER BY handle) FROM users") == "u3 u4 u5 u6");
+  // 3 and 4 have a live match, 5 has changed their story, 6 is held, 7 was recorded again.
+  CHECK(written.value("SELECT string_agg(handle, ' ' ORDER BY handle) FROM users") == "u3 u4 u5 u6 u7");
   CHECK(written.count("omniscient_matches") == "1");
   CHECK(written.count("omniscient_conversations") == "1");
   CHECK(written.count("omniscient_reports") == "1");
