@@ -15,6 +15,7 @@ namespace {
 /// An erasure locks its keys while it begins: not too many at a time.
 constexpr std::size_t keys_at_once = 500;
 constexpr std::chrono::milliseconds publishing_check{200};
+constexpr std::chrono::milliseconds export_check{5'000};
 
 /// Each batch is a step of its own: what it does can be repeated, and it counts what it has really changed.
 std::string batch_name(std::string const& step) {
@@ -36,6 +37,11 @@ std::string table_of(std::string const& step) {
 Task<> Erasure::run(Context& context, GdprDeletionRequested const& request) {
   auto waiting = pace_.turn();
   auto const turn = co_await std::move(waiting);
+  // An export may have begun while this request waited for its turn.
+  auto looking = requests_.look(context, request);
+  auto const state = co_await std::move(looking);
+  if (state.waits_for)
+    throw Failure::deferred("it waits for the request " + *state.waits_for, export_check, export_check);
   auto filling = fill_keys(context, request);
   co_await std::move(filling);
   auto finding = store_.find(context, request.domain, named(request));
