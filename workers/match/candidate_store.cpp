@@ -86,8 +86,7 @@ using SnapshotRead = pqxx::transaction<pqxx::isolation_level::repeatable_read, p
 flags::FeatureFlag read_rollout(pqxx::transaction_base& query, std::string const& domain) {
   return postgres::read_optional<flags::FeatureFlag>(query,
                                                      "SELECT name, enabled, (percent * 100)::int AS share, subjects "
-                                                     "FROM feature_flags WHERE domain = $1 AND name "
-                                                     "= $2",
+                                                     "FROM feature_flags WHERE domain = $1 AND name = $2",
                                                      pqxx::params{domain, flags::omniscient_matching})
       .value_or(flags::FeatureFlag{});
 }

@@ -96,8 +96,7 @@ void PostgresOutcomes::note_failure(UnitOfWork& unit, std::string const& domain,
                                     std::string const& error_class) {
   unit.transaction().exec(
       "UPDATE omniscient_conversations c SET error = $3 WHERE c.id = $1 AND c.domain = $2 AND c.status = 'completed' "
-      "AND "
-      "NOT EXISTS (SELECT FROM omniscient_outcomes o WHERE o.conversation_id = c.id)",
+      "AND NOT EXISTS (SELECT FROM omniscient_outcomes o WHERE o.conversation_id = c.id)",
       pqxx::params{to_string(conversation), domain, error_class});
 }
 
