@@ -106,19 +106,20 @@ void PostgresRequests::fail(UnitOfWork& unit, Uuid const& request, std::string_v
 Task<bool> PostgresRequests::awaits_clear_log(Context& context) {
   auto reading = context.read([](pqxx::connection& connection) {
     return pqxx::nontransaction{connection}.query_value<bool>(
-        "SELECT EXISTS (SELECT FROM gdpr_requests WHERE log_clear_at <= now() AND log_cleared_at IS NULL)");
+        "SELECT EXISTS (SELECT FROM gdpr_requests q WHERE q.log_clear_at <= now() AND q.log_cleared_at IS NULL AND "
+        "EXISTS (SELECT FROM pipeline.erasures e WHERE e.request_id = q.id AND e.positions IS NOT NULL))");
   });
   co_return co_await std::move(reading);
 }
 
 std::vector<ClearedRequest> PostgresRequests::confirm_clear(UnitOfWork& unit, std::string const& starts) {
-  // All keys of a request have the same positions.
+  // All keys of a request have the same positions. It has none once a later erasure of the same person has its keys.
   return postgres::read<ClearedRequest>(
       unit.transaction(),
       "UPDATE gdpr_requests r SET log_cleared_at = now() WHERE r.id = ANY (ARRAY(SELECT due.id FROM (SELECT q.id, "
-      "(SELECT e.positions FROM pipeline.erasures e WHERE e.request_id = q.id AND e.positions IS NOT NULL LIMIT 1) AS "
-      "positions FROM gdpr_requests q WHERE q.status = 'completed' AND q.log_clear_at <= now() AND q.log_cleared_at IS "
-      "NULL ORDER BY q.log_clear_at LIMIT $2) AS due WHERE due.positions IS NOT NULL AND NOT EXISTS (SELECT FROM "
+      "e.positions FROM gdpr_requests q CROSS JOIN LATERAL (SELECT n.positions FROM pipeline.erasures n WHERE "
+      "n.request_id = q.id AND n.positions IS NOT NULL LIMIT 1) AS e WHERE q.status = 'completed' AND q.log_clear_at "
+      "<= now() AND q.log_cleared_at IS NULL ORDER BY q.log_clear_at LIMIT $2) AS due WHERE NOT EXISTS (SELECT FROM "
       "jsonb_each($1::jsonb) AS topic, jsonb_each_text(topic.value) AS start WHERE start.value::bigint < "
       "(due.positions #>> ARRAY[topic.key, start.key])::bigint))) RETURNING r.id AS request_id, r.domain, "
       "r.subject_key",
