@@ -17,9 +17,9 @@ namespace omnibus::conversation {
 
 /// Holds conversations. A turn reads what is stored, asks the model once, and stores its message together with the
 /// request for the next turn or the conversation's end: after a crash it goes on where it was. The answer is recorded
-/// before that, under the turn's event, so that it is paid for once. Nothing is kept in memory between turns. Whatever
-/// goes wrong ends the conversation with a stop reason. A replay asks no model: it stores lost turns again from their
-/// recorded answers.
+/// in the same commit, under the turn's event; only what was in flight at a crash is asked for again. Nothing is kept
+/// in memory between turns. Whatever goes wrong ends the conversation with a stop reason. A replay asks no model: it
+/// stores lost turns again from their recorded answers.
 class ConversationHandler {
  public:
   static constexpr std::string_view name = "conversation";
