@@ -54,7 +54,7 @@ void store_person(pqxx::transaction_base& transaction, PersonRecorded const& per
                               recorded_at)
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8::uuid[], least($9::timestamptz, now()))
       ON CONFLICT (id) DO UPDATE
-      SET handle = excluded.handle, timezone = excluded.timezone, status = excluded.status, email = excluded.email,
+      SET timezone = excluded.timezone, status = excluded.status, email = excluded.email,
           deep_analysis_consent_at = excluded.deep_analysis_consent_at, blocked_user_ids = excluded.blocked_user_ids,
           recorded_at = excluded.recorded_at
       WHERE u.domain = excluded.domain)",
@@ -62,6 +62,9 @@ void store_person(pqxx::transaction_base& transaction, PersonRecorded const& per
                    person.email,
                    person.deep_analysis_consent_at ? time_in_utc(*person.deep_analysis_consent_at) : std::nullopt,
                    texts_of(person.blocked_user_ids.value_or(std::vector<Uuid>{})), time});
+  // Apart, for it is in a key: two people who block each other would wait for one another.
+  transaction.exec("UPDATE users SET handle = $3 WHERE id = $1 AND domain = $2 AND handle <> $3",
+                   pqxx::params{to_string(person.user_id), person.domain, person.handle});
 }
 
 void store_story(pqxx::transaction_base& transaction, PersonRecorded const& person, std::string const& time) {
@@ -122,11 +125,16 @@ std::optional<std::vector<Uuid>> PostgresPeople::record(UnitOfWork& unit, Person
   store_person(transaction, person, time);
   store_story(transaction, person, time);
   store_blocks(transaction, person.user_id);
+  // Locked in one order: people whose matches form a ring may be recorded at the same time.
   return postgres::read<Uuid>(transaction, R"(
-      UPDATE omniscient_matches SET status = 'cancelled', cancel_reason = 'withdrawn'
-      WHERE status IN ('pending_analysis', 'analyzed', 'scheduled') AND $1 IN (user_a_id, user_b_id)
-        AND NOT omniscient_may_meet(user_a_id, user_b_id)
-      RETURNING id)",
+      WITH ended AS (
+        SELECT id FROM omniscient_matches
+        WHERE status IN ('pending_analysis', 'analyzed', 'scheduled') AND $1 IN (user_a_id, user_b_id)
+          AND NOT omniscient_may_meet(user_a_id, user_b_id)
+        ORDER BY id FOR UPDATE)
+      UPDATE omniscient_matches m SET status = 'cancelled', cancel_reason = 'withdrawn' FROM ended
+      WHERE m.id = ended.id
+      RETURNING m.id)",
                               pqxx::params{to_string(person.user_id)});
 }
 

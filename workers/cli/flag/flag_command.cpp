@@ -116,7 +116,7 @@ void add_flag_command(CLI::App& application, int&) {
   list->add_flag("--json", options->json, "As JSON");
   list->callback([options] { list_flags(*options); });
 
-  auto* set = command->add_subcommand("set", "Set a tenant's flag; without options show it. Needs the role operator");
+  auto* set = command->add_subcommand("set", "Set a tenant's flag, and show it. Needs the role operator");
   add_operator_database_option(*set, options->database);
   set->add_option("domain", options->domain, "The tenant")->required();
   set->add_option("name", options->name, "omniscient_matching: the pairs that a batch may request")

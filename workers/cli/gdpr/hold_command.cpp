@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -57,12 +58,21 @@ bool names_somebody(privacy::NamedIdentity const& identity) {
 /// All keys by which a person's rows may be found, their own first. Each is a row of legal_holds, all of one time.
 std::vector<std::optional<std::string>> keys_to_hold(pqxx::transaction_base& transaction, std::string const& domain,
                                                      privacy::NamedSubject const& subject) {
-  std::vector<std::optional<std::string>> keys{subject.key.text()};
-  for (auto const& each : subject.aliases) keys.emplace_back(each.text());
+  std::set<std::string> found;
+  for (auto const& each : subject.aliases) found.insert(each.text());
   if (subject.sender)
     for (auto const& id :
          postgres::read<Uuid>(transaction, "SELECT profiles_of_sender($1, $2)", pqxx::params{domain, *subject.sender}))
-      keys.emplace_back(alias(id).text());
+      found.insert(alias(id).text());
+  found.insert(subject.key.text());
+  auto const customer = subject.customer_id ? std::optional{to_string(*subject.customer_id)} : std::nullopt;
+  for (auto const& key : postgres::read<std::string>(
+           transaction, "SELECT linked_keys($1, $2::uuid, $3::text[])",
+           pqxx::params{domain, customer, std::vector<std::string>{found.begin(), found.end()}}))
+    found.insert(key);
+  found.erase(subject.key.text());
+  std::vector<std::optional<std::string>> keys{subject.key.text()};
+  keys.insert(keys.end(), found.begin(), found.end());
   return keys;
 }
 

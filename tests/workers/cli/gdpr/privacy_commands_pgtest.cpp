@@ -154,6 +154,23 @@ TEST_CASE_FIXTURE(PrivacyCommands,
   CHECK(held("0000000000004000800000000000000f") == "t");
 }
 
+TEST_CASE_FIXTURE(PrivacyCommands, "a hold on a customer, or on one of their identities, is on all of these") {
+  constexpr char const* customer = "00000000-0000-4000-8000-0000000000ca";
+  execute(
+      "INSERT INTO identity_links (domain, customer_id, kind, subject_key, external_id) SELECT 'shop.example', $1,"
+      " 'external', k, k FROM unnest(ARRAY['0000000000004000800000000000000f', 'fedcba9876543210fedcba9876543210']) AS "
+      "k",
+      pqxx::params{customer});
+  auto const held = [&] { return value("SELECT hold_on('shop.example', ARRAY['fedcba9876543210fedcba9876543210'])"); };
+  SUBCASE("the customer") {
+    CHECK(run_tool("admin", {"gdpr", "hold", "add", "--customer", customer}) == 0);
+  }
+  SUBCASE("an identity") {
+    CHECK(run_tool("admin", {"gdpr", "hold", "add", "--user", "00000000-0000-4000-8000-00000000000f"}) == 0);
+  }
+  CHECK(held() == "infinity");
+}
+
 TEST_CASE_FIXTURE(PrivacyCommands, "a hold that is set or lifted is in the audit log, with who did it") {
   setenv("USER", "Ada", 1);
   CHECK(run_tool("admin", {"gdpr", "hold", "add", "--all", "--until", "2099-01-01"}) == 0);
