@@ -56,7 +56,7 @@ constexpr ExportedTable all_tables[] = {
      "SELECT to_jsonb(t) - 'replay_id' FROM chat_telemetry t, subject s"
      " WHERE t.conversation_id = ANY (s.conversations || s.calls) ORDER BY t.ts, t.call_id"},
     {"outbox",
-     "SELECT jsonb_build_object('topic', t.topic, 'created_at', t.created_at, 'value', convert_from(t.value, 'UTF8'))"
+     "SELECT jsonb_build_object('topic', t.topic, 'created_at', t.created_at, 'value', pipeline.readable(t.value))"
      " FROM pipeline.outbox t, subject s WHERE t.key IN (SELECT convert_to(named.key, 'UTF8') FROM"
      " (SELECT unnest(s.keys) UNION SELECT unnest(s.profiles || s.conversations || s.users)::text) AS named (key))"
      " ORDER BY t.id"},

@@ -202,6 +202,18 @@ TEST_CASE_FIXTURE(ExportWorld, "an export by any identity holds what is stored u
   }
 }
 
+TEST_CASE_FIXTURE(ExportWorld,
+                  "an export holds a letter that waits to be published, also where its key or value is no text") {
+  execute(
+      "INSERT INTO pipeline.outbox (consumer, source_topic, source_partition, topic, key, value) VALUES"
+      " ('sms', 'sms.inbound', 0, 'sms.inbound.dlq', '\\xff', 'a stranger'),"
+      " ('sms', 'sms.inbound', 0, 'sms.inbound.dlq', convert_to($1, 'UTF8'), '\\xff00fe')",
+      pqxx::params{phone.text()});
+  auto const files = exported(phone);
+  CHECK(file(files, "outbox").find("base64:/wD+") != std::string::npos);
+  CHECK_FALSE(has(files, "a stranger"));
+}
+
 TEST_CASE_FIXTURE(ExportWorld, "rows without a subject key get theirs before the export") {
   CHECK(value("SELECT count(*) FROM conversations WHERE subject_key IS NOT NULL") == "0");
   pqxx::connection connection{url_as("gdpr")};
