@@ -48,7 +48,7 @@ BOOST_DESCRIBE_STRUCT(FlagListing, (), (flags))
 
 /// Empty when the text is a percentage of at most two decimals.
 std::string check_percent(std::string const& text) {
-  auto const error = CLI::Range(0.0, 100.0)(text);
+  auto error = CLI::Range(0.0, 100.0)(text);
   if (!error.empty()) return error;
   auto const hundredths = std::stod(text) * 100;
   return std::abs(hundredths - std::round(hundredths)) < 1e-6 ? "" : text + " has more than two decimals";
