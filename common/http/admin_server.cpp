@@ -27,7 +27,7 @@ class Checks {
 
   Response answer() const {
     std::scoped_lock const lock(mutex_);
-    int status = 200;
+    int status = checks_.empty() ? 503 : 200;  // what is not asked for yet may not be there
     std::string body;
     for (auto const& check : checks_) {
       bool const ready = check->ready();

@@ -33,7 +33,8 @@ class AdminServer {
   AdminServer(AdminServer const&) = delete;
   AdminServer& operator=(AdminServer const&) = delete;
 
-  /// Registers a check, not ready at first, that `/readyz` shows by this name. Thread-safe.
+  /// Registers a check, not ready at first, that `/readyz` shows by this name. A process without a check is not ready.
+  /// Thread-safe.
   std::shared_ptr<Check> add_check(std::string name);
   /// The listening port.
   std::uint16_t port() const;

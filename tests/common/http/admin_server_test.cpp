@@ -24,7 +24,7 @@ bool contains(std::string const& text, std::string_view part) {
 
 TEST_CASE("a process is ready only once all its checks are, and says which are not") {
   AdminServer server("127.0.0.1", 0);
-  CHECK(contains(get(server, "/readyz"), "HTTP/1.1 200"));
+  CHECK(contains(get(server, "/readyz"), "HTTP/1.1 503"));  // nobody has said yet what it needs
   auto const kafka = server.add_check("kafka");
   auto const database = server.add_check("database");
   kafka->set(true);
