@@ -1,4 +1,5 @@
 """What a run consists of, as tasks in the order of their priority: what takes long or is waited for comes first."""
+import os
 import platform
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from task import Task
 
 TSAN_PATTERNS = "engine_", "kafka_", "http_", "postgres_", "observability_", "resilience_"
 FAULT_PROGRAMS = "omnibus", "omnibus-chat", "omnibus-relay", "omnibus-scheduler", "omnibus-telemetry"
+# Has a cluster of its own: its migrations down take memberships from roles, which all databases of a cluster share.
+ROLES = "postgres_pgtest"
 # Without address randomisation: GCC 12's ThreadSanitizer does not know the memory maps of newer kernels.
 FIXED_ADDRESSES = "setarch", platform.machine(), "-R"
 
@@ -109,20 +112,28 @@ class Plan:
                                     lane="build", weight=0, nice=True, step=True))
         return name
 
-    def service(self, name, part, command):
+    def service(self, name, part, command, environment=None):
         if not any(task.name == name for task in self.services):
-            self.services.append(Task(name, part, command, step=True, limit=300))
+            self.services.append(Task(name, part, command, step=True, limit=300, environment=environment or {}))
         return name
 
-    def output_of(self, *command):
-        return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True, cwd=self.root).stdout.strip()
+    def output_of(self, *command, environment=None):
+        return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True, cwd=self.root,
+                              env={**os.environ, **(environment or {})}).stdout.strip()
 
     def postgres(self):
         """The one PostgreSQL of the run, in which each test makes databases of its own; its task's name."""
         return self.service("postgres", "database", ["compose/postgres", "up"])
 
-    def database(self):
-        return {"OMNIBUS_TEST_DATABASE": self.output_of("compose/postgres", "url")}
+    def database(self, cluster=None):
+        return {"OMNIBUS_TEST_DATABASE": self.output_of("compose/postgres", "url", environment=cluster)}
+
+    def cluster_of(self, program, preset):
+        """The service that a PostgreSQL test stands on, and its environment."""
+        if program.name != ROLES:
+            return self.postgres(), self.database
+        own = self.run_folder(f"roles-{preset}")
+        return self.service(f"postgres-roles-{preset}", "database", ["compose/postgres", "up"], own), lambda: self.database(own)
 
     def apache(self):
         return {"OMNIBUS_TEST_KAFKA": self.output_of("compose/kafka", "bootstrap"), "OMNIBUS_TEST_KAFKA_REAL": "1"}
@@ -188,7 +199,9 @@ class Plan:
     def on_postgres(self, databases):
         if databases:
             built = self.build("dev", "database", self.targets(databases))
-            self.ctest(databases, "database", 1200, [built, self.postgres()], environment=self.database)
+            for program in databases:
+                up, environment = self.cluster_of(program, "dev")
+                self.ctest([program], "database", 1200, [built, up], environment=environment)
 
     def on_brokers(self, brokers):
         """Each on the embedded broker and on Apache Kafka, and the engine's there with classic groups, too."""
@@ -212,10 +225,12 @@ class Plan:
             return
         built = self.build("tsan", "tests", self.targets(found))
         for program in sorted(found, key=lambda program: program.label):  # those on brokers first
-            on_postgres = program.label == "pgtest"
+            after, environment = (built,), {}
+            if program.label == "pgtest":
+                up, environment = self.cluster_of(program, "tsan")
+                after = built, up
             self.tests.append(Task(f"{program.name} (tsan)", "sanitizers", [*FIXED_ADDRESSES, *program.command], limit=1200,
-                                   after=(built, self.postgres()) if on_postgres else (built,),
-                                   environment=self.database if on_postgres else {}))
+                                   after=after, environment=environment))
 
     def sanitized_faults(self):
         built = self.build("tsan", "programs", [f"bin/{name}" for name in FAULT_PROGRAMS])

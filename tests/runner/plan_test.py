@@ -12,7 +12,8 @@ from plan import Options, Plan  # noqa: E402
 
 LISTING = json.dumps({"tests": [
     {"name": name, "properties": [{"name": "LABELS", "value": [label]}], **more} for name, label, more in (
-        ("json_test", "test", {}), ("engine_test", "test", {}), ("store_pgtest", "pgtest", {}), ("engine_kafkatest", "kafkatest", {}),
+        ("json_test", "test", {}), ("engine_test", "test", {}), ("store_pgtest", "pgtest", {}),
+        ("postgres_pgtest", "pgtest", {}), ("engine_kafkatest", "kafkatest", {}),
         ("contract_test", "test", {"command": ["python3", "/src/contract_test.py", "/build/tests/contract_dump"]}))]})
 
 
@@ -106,6 +107,12 @@ class PlanTest(unittest.TestCase):
         self.assertEqual(Options(pattern="e2e").presets(self.root), ["dev", "release"])
         self.assertEqual(Options(ci=True).presets(self.root), ["dev", "tsan", "release", "fuzz"])
         self.assertEqual(Options(tsan=True).presets(self.root), ["tsan"])
+
+    def test_the_program_whose_migrations_go_down_has_a_cluster_of_its_own(self):
+        self.plan()
+        self.assertIn("postgres", self.tasks["store_pgtest"].after)
+        self.assertIn("postgres-roles-dev", self.tasks["postgres_pgtest"].after)
+        self.assertTrue(self.tasks["postgres-roles-dev"].environment["OMNIBUS_RUN_DIR"])
 
 
 if __name__ == "__main__":
