@@ -31,7 +31,8 @@ bool AnswerReader::take_frame(AnswerFrames::Step step) {
     case AnswerFrames::Step::need_more:
       return false;
     case AnswerFrames::Step::too_large:
-      if (has_ended()) return false;
+      is_cut_off_ = has_ended();
+      if (is_cut_off_) return false;
       throw turn_.failure(LlmError(Kind::protocol, "a part of the answer is too large"), Oddity::too_large);
     case AnswerFrames::Step::unreadable:
       break;

@@ -31,7 +31,7 @@ class AnswerReader {
 
   /// Whether nothing more follows.
   bool is_done() const {
-    return turn_.is_done() || (turn_.is_whole() && frames_.form() == AnswerFrames::Form::documents);
+    return is_cut_off_ || turn_.is_done() || (turn_.is_whole() && frames_.form() == AnswerFrames::Form::documents);
   }
   /// Whether the model has ended the answer; its usage may follow.
   bool has_ended() const { return turn_.has_ended(); }
@@ -53,6 +53,7 @@ class AnswerReader {
   AnswerTurn turn_;
   DeltaSink sink_;
   std::size_t count_ = 0;
+  bool is_cut_off_ = false;  // behind its end something too large came: neither it nor the rest is read
 };
 
 }  // namespace omnibus::llm

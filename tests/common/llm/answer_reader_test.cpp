@@ -266,6 +266,15 @@ TEST_CASE("what is truly broken is a named error, counted by kind") {
         "context_length error");
   CHECK(read_answer(": a comment\n" + event(std::string(2'000, 'x')), {}, 1'000).error == "protocol");
   CHECK(read_answer("{\"a\":\"" + std::string(2'000, 'x') + "\"}", {}, 1'000).oddities.has(Oddity::too_large));
+  // Behind the end of an answer nothing is read that follows something too large, however the bytes are cut.
+  std::string const said = R"({"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]})";
+  auto const overlong = said + "{\"a\":\"" + std::string(2'000, 'x') + "\"}" + said;
+  for (auto const& cuts :
+       {std::vector<std::size_t>{}, std::vector<std::size_t>{1'500, overlong.size() - said.size()}}) {
+    auto const answer = read_answer(overlong, cuts, 1'000);
+    CHECK(answer.completion.text == "a");
+    CHECK(answer.error.empty());
+  }
   std::string calls;
   for (auto i = 0; i < 200; ++i)
     calls +=
