@@ -38,6 +38,19 @@ std::unique_ptr<pqxx::connection> connect(std::string const& url) {
   }
 }
 
+void operate(std::string const& url, std::string_view things, std::function<void(pqxx::nontransaction&)> const& work) {
+  auto const connection = connect(url);
+  pqxx::nontransaction query{*connection};
+  try {
+    work(query);
+  } catch (pqxx::insufficient_privilege const&) {
+    throw std::runtime_error(
+        "this role lacks the right: set OPERATOR_DATABASE_URL or --database to the role omnibus_operator");
+  } catch (pqxx::undefined_table const&) {
+    throw std::runtime_error(fmt::format("the database has no {} yet: run omnibus migrate up", things));
+  }
+}
+
 std::string actor() {
   char host[256] = "unknown";
   gethostname(host, sizeof host - 1);

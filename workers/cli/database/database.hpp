@@ -1,16 +1,19 @@
 /// PostgreSQL options of the tool's commands.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace CLI {
 class App;
 }
 namespace pqxx {
 class connection;
-}
+class nontransaction;
+}  // namespace pqxx
 
 namespace omnibus::cli {
 
@@ -29,6 +32,12 @@ struct UnreachableDatabase : std::runtime_error {
 /// Connects, without a time limit for statements.
 /// @throws UnreachableDatabase, and std::runtime_error when no database is given.
 std::unique_ptr<pqxx::connection> connect(std::string const& url);
+
+/// Connects and runs a command's statements, each in a transaction of its own.
+/// @param things what the command is about, in the plural; their table may not be there yet
+/// @throws what connect() throws, and std::runtime_error that names what to change when the role lacks a right or the
+/// table is missing.
+void operate(std::string const& url, std::string_view things, std::function<void(pqxx::nontransaction&)> const& work);
 
 /// The operator's name in records of actions: USER@HOST.
 std::string actor();

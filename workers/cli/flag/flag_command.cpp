@@ -54,26 +54,8 @@ std::string check_percent(std::string const& text) {
   return std::abs(hundredths - std::round(hundredths)) < 1e-6 ? "" : text + " has more than two decimals";
 }
 
-/// Runs `work` on a connection. @throws std::runtime_error that names what to change when a right or the table is
-/// missing.
-template <class Work>
-void with_flags(FlagOptions const& options, Work const& work) {
-  auto const connection = connect(options.database);
-  pqxx::nontransaction query{*connection};
-  try {
-    work(query);
-  } catch (pqxx::insufficient_privilege const&) {
-    throw std::runtime_error(
-        "this role lacks the right: set OPERATOR_DATABASE_URL or --database to the role omnibus_operator");
-  } catch (pqxx::undefined_table const&) {
-    throw std::runtime_error("the database has no feature flags yet: run omnibus migrate up");
-  } catch (pqxx::foreign_key_violation const&) {
-    throw std::runtime_error("there is no tenant " + printable(options.domain, 200) + ": omnibus tenant ls shows them");
-  }
-}
-
 void list_flags(FlagOptions const& options) {
-  with_flags(options, [&](pqxx::nontransaction& query) {
+  operate(options.database, "feature flags", [&](pqxx::nontransaction& query) {
     auto const found = postgres::read<ShownFlag>(
         query, "SELECT domain, name, enabled, percent::text, subjects FROM feature_flags ORDER BY domain, name");
     if (options.json) return fmt::print("{}\n", json::encode(FlagListing{found}));
@@ -85,19 +67,27 @@ void list_flags(FlagOptions const& options) {
   });
 }
 
-/// Sets what was given, and shows all.
-void set_flag(FlagOptions const& options) {
+/// Sets what was given. @throws std::runtime_error if there is no such tenant.
+ShownFlag store_flag(pqxx::nontransaction& query, FlagOptions const& options) {
   auto const percent = options.percent ? std::optional{fmt::format("{:.2f}", *options.percent)} : std::nullopt;
   auto const subjects =
       options.no_subjects || !options.subjects.empty() ? std::optional{options.subjects} : std::nullopt;
-  with_flags(options, [&](pqxx::nontransaction& query) {
-    auto const flag = postgres::read_one<ShownFlag>(
+  try {
+    return postgres::read_one<ShownFlag>(
         query,
         "INSERT INTO feature_flags AS f (domain, name, enabled, percent, subjects) VALUES ($1, $2, COALESCE($3, true), "
         "COALESCE($4::numeric, 100), COALESCE($5::text[], '{}')) ON CONFLICT (domain, name) DO UPDATE SET "
         "enabled = COALESCE($3, f.enabled), percent = COALESCE($4::numeric, f.percent), "
         "subjects = COALESCE($5::text[], f.subjects) RETURNING domain, name, enabled, percent::text, subjects",
         pqxx::params{options.domain, options.name, options.enabled, percent, subjects});
+  } catch (pqxx::foreign_key_violation const&) {
+    throw std::runtime_error("there is no tenant " + printable(options.domain, 200) + ": omnibus tenant ls shows them");
+  }
+}
+
+void set_flag(FlagOptions const& options) {
+  operate(options.database, "feature flags", [&](pqxx::nontransaction& query) {
+    auto const flag = store_flag(query, options);
     if (options.json) return fmt::print("{}\n", json::encode(flag));
     fmt::print("{} {} {} percent={} subjects={}\n", flag.domain, flag.name, flag.enabled ? "enabled" : "disabled",
                flag.percent, fmt::join(flag.subjects, ","));

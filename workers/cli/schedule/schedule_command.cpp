@@ -60,22 +60,6 @@ std::string recurrence_text(ShownSchedule const& schedule) {
   return (at.find(' ') == std::string::npos ? "daily " : "") + at + " UTC";
 }
 
-/// Runs `work` on a connection. @throws std::runtime_error that names what to change when a right or the table is
-/// missing.
-template <class Work>
-void with_schedules(ScheduleOptions const& options, Work const& work) {
-  auto const connection = connect(options.database);
-  pqxx::nontransaction query{*connection};
-  try {
-    work(query);
-  } catch (pqxx::insufficient_privilege const&) {
-    throw std::runtime_error(
-        "this role lacks the right: set OPERATOR_DATABASE_URL or --database to the role omnibus_operator");
-  } catch (pqxx::undefined_table const&) {
-    throw std::runtime_error("the database has no schedules yet: run omnibus migrate up");
-  }
-}
-
 /// @throws std::runtime_error if it does not exist.
 ShownSchedule find_schedule(pqxx::nontransaction& query, std::string const& name) {
   auto found = postgres::read_optional<ShownSchedule>(
@@ -87,7 +71,7 @@ ShownSchedule find_schedule(pqxx::nontransaction& query, std::string const& name
 }
 
 void list_schedules(ScheduleOptions const& options) {
-  with_schedules(options, [&](pqxx::nontransaction& query) {
+  operate(options.database, "schedules", [&](pqxx::nontransaction& query) {
     auto const found = postgres::read<ShownSchedule>(
         query, "SELECT" + std::string{schedule_columns} + " FROM pipeline.schedules ORDER BY name");
     if (options.json) return fmt::print("{}\n", json::encode(ScheduleListing{found}));
@@ -100,7 +84,7 @@ void list_schedules(ScheduleOptions const& options) {
 }
 
 void set_enabled(ScheduleOptions const& options, bool enabled) {
-  with_schedules(options, [&](pqxx::nontransaction& query) {
+  operate(options.database, "schedules", [&](pqxx::nontransaction& query) {
     find_schedule(query, options.name);
     // Without a due time it is not behind: the active scheduler gives it the next one.
     auto const changed =
@@ -126,7 +110,7 @@ bool await_claim(pqxx::nontransaction& query, std::string const& name, std::stri
 }
 
 void run_schedule(ScheduleOptions const& options, int& exit_code) {
-  with_schedules(options, [&](pqxx::nontransaction& query) {
+  operate(options.database, "schedules", [&](pqxx::nontransaction& query) {
     if (!find_schedule(query, options.name).enabled)
       throw std::runtime_error(fmt::format("{0} is disabled: run omnibus schedule enable {0} first", options.name));
     // One that is due already stays due since then.
