@@ -60,6 +60,35 @@ bool needs_new_statements(pqxx::sql_error const& error) {
   return error.sqlstate() == "0A000" || error.sqlstate() == "26000";
 }
 
+/// A thread's connection, while there is one.
+class Session {
+ public:
+  explicit Session(PoolSettings const& settings) : settings_{settings} {}
+
+  pqxx::connection* get() { return connection_.get(); }
+  void connect() {
+    connection_ = postgres::connect(settings_);
+    interval_ = settings_.plan_again_after;
+    plan_again_ = Clock::now() + interval_;
+  }
+  void close() { connection_.reset(); }
+
+  void forget_old_plans(Clock::time_point now) {
+    if (now < plan_again_) return;
+    pqxx::nontransaction{*connection_}.exec("DISCARD PLANS");
+    interval_ = std::min<std::chrono::milliseconds>(2 * interval_, longest_interval);
+    plan_again_ = now + interval_;
+  }
+
+ private:
+  static constexpr std::chrono::minutes longest_interval{10};
+
+  PoolSettings const& settings_;
+  std::unique_ptr<pqxx::connection> connection_;
+  std::chrono::milliseconds interval_{0};
+  Clock::time_point plan_again_;
+};
+
 /// Adds a connection parameter unless the URL or key=value string has it.
 void add_parameter(std::string& url, std::string_view name, std::string const& value) {
   auto const assignment = std::string{name} + '=';
@@ -136,7 +165,7 @@ void TransactionPool::State::call_one() {
 }
 
 void TransactionPool::State::work() {
-  std::unique_ptr<pqxx::connection> connection;
+  Session session{settings};
   std::uint64_t seen_breaks = 0;
   while (auto waiting = next()) {
     auto const began = Clock::now();
@@ -144,23 +173,24 @@ void TransactionPool::State::work() {
     try {
       if (settings.max_wait.count() > 0 && began - waiting->since > settings.max_wait)
         throw PoolUnavailable{"the database is too busy"};
-      if (connection && (!connection->is_open() || seen_breaks != breaks)) connection.reset();
-      if (!connection) {
+      if (session.get() != nullptr && (!session.get()->is_open() || seen_breaks != breaks)) session.close();
+      if (session.get() == nullptr) {
         seen_breaks = breaks;
-        connection = connect(settings);
+        session.connect();
       }
+      session.forget_old_plans(began);
       try {
-        waiting->job(*connection);
+        waiting->job(*session.get());
       } catch (pqxx::sql_error const& error) {
         if (!needs_new_statements(error)) throw;
-        connection = connect(settings);  // without any statement
-        waiting->job(*connection);
+        session.connect();  // without any statement
+        waiting->job(*session.get());
       }
     } catch (...) {
       failure = std::current_exception();
     }
-    if (connection && !connection->is_open()) {
-      connection.reset();
+    if (session.get() != nullptr && !session.get()->is_open()) {
+      session.close();
       ++breaks;
     }
     if (settings.observe) settings.observe(began - waiting->since, Clock::now() - began);

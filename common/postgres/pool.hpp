@@ -38,6 +38,10 @@ struct PoolSettings {
   std::int64_t idle_in_transaction_timeout_ms = 15000;  ///< Ends a paused worker's transaction, so that its successor
                                                         ///< need not wait for it. 0: none.
   std::int64_t connect_timeout_s = 5;                   ///< For one attempt to connect.
+  std::chrono::milliseconds plan_again_after{1'000};    ///< A session makes its plans anew after this time, after twice
+                                                        ///< as long again, and so on up to ten minutes. A plan is made
+                                                        ///< for tables as they are, and kept while they grow: in a new
+                                                        ///< database each index looks as good as the right one.
   std::function<void(pqxx::connection&)> on_connect;    ///< Runs on every new connection: prepare statements here.
   /// Called after each job with its waiting time and its running time, on the pool's thread. Must not throw.
   std::function<void(std::chrono::nanoseconds queued, std::chrono::nanoseconds ran)> observe;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <latch>
 #include <set>
+#include <thread>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -282,6 +283,38 @@ TEST_CASE("a migration under a prepared statement fails nobody's work, and neith
     return found;
   };
   CHECK(await(pool.run(in_transaction)) == 42);
+}
+
+TEST_CASE("a session makes its plans anew while it is young, as tables grow under them") {
+  test::EmptyDatabase database;
+  // Whether a kept plan is still the one that was made before the planner was told otherwise.
+  auto const has_old_plan = [](TransactionPool& pool) {
+    return await(pool.run([](pqxx::connection& connection) {
+      pqxx::nontransaction query{connection};
+      return query.query_value<std::string>("EXPLAIN EXECUTE kept(1)").find("Index") != std::string::npos;
+    }));
+  };
+  auto const plan = [&](TransactionPool& pool) {
+    await(pool.run([](pqxx::connection& connection) {
+      pqxx::nontransaction query{connection};
+      query.exec("SET plan_cache_mode = force_generic_plan; PREPARE kept AS SELECT 1 FROM pg_class WHERE oid = $1");
+      query.exec("EXPLAIN EXECUTE kept(1)");
+      query.exec("SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off");
+      return 0;
+    }));
+  };
+  auto given = settings(database.url(), 1);
+  given.plan_again_after = std::chrono::hours{1};
+  TransactionPool old{given};
+  plan(old);
+  CHECK(has_old_plan(old));
+
+  given.plan_again_after = std::chrono::milliseconds{1};
+  TransactionPool young{given};
+  plan(young);
+  auto const deadline = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+  while (has_old_plan(young) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  CHECK(!has_old_plan(young));
 }
 
 TEST_CASE("a statement without end is stopped, which is transient") {
