@@ -190,6 +190,23 @@ class OperatorTest(unittest.TestCase):
         self.addCleanup(self.stack.database.execute, "DELETE FROM pipeline.outbox")
         self.assertFinding(self.doctor(status=0), "outbox", "warn", "omnibus-relay")
 
+    def test_a_refused_row_a_table_over_its_retention_and_a_sender_without_an_active_tenant_are_named(self):
+        execute = self.stack.database.execute
+        self.stack.omnibus("tenant", "add", "gone.example")
+        self.stack.omnibus("tenant", "sender", "add", "gone.example", "--provider", "twilio_sms", "--sender", "+15550009999",
+                           "--account", "AC9", "--secret", "auth_token=gone-twilio")
+        execute("INSERT INTO pipeline.outbox (consumer, source_topic, source_partition, topic, refused)"
+                " VALUES ('chat', 'chat.messages', 0, 'chat.replies', 'Message size too large')")
+        execute("INSERT INTO pipeline.spend (domain, day, spent) VALUES ('gone.example', current_date - 1000, 1)")
+        execute("UPDATE tenants SET status = 'suspended' WHERE domain = 'gone.example'")
+        for clean in ("DELETE FROM tenants WHERE domain = 'gone.example'", "DELETE FROM channel_senders WHERE domain = 'gone.example'",
+                      "DELETE FROM pipeline.spend", "DELETE FROM pipeline.outbox"):
+            self.addCleanup(execute, clean)
+        report = self.doctor(status=0, DATABASE_URL=self.stack.database_url("operator"))
+        self.assertFinding(report, "outbox", "warn", "chat.replies (1): Message size too large", "omnibus dlq redrive --refused")
+        self.assertFinding(report, "retention", "warn", "pipeline.spend", "omnibus-gdpr")
+        self.assertFinding(report, "senders", "warn", "+15550009999 of gone.example", "omnibus tenant sender remove")
+
     def deliveries(self, *rows):
         """The ledger of messages with these in it: state, and how long ago they were planned and last changed."""
         self.stack.database.execute("DELETE FROM pipeline.delivery")
