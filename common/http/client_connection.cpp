@@ -224,10 +224,10 @@ void ClientConnection::close() {
   if (state_ == State::closed) return;
   Pointer const self(std::move(self_));
   auto const was_opening = is_opening();
-  auto const was = std::exchange(state_, State::closed);
+  state_ = State::closed;
   WheelEntry::unlink();
   close_socket();
-  pool_->closed(*this, *host_, was_opening, was == State::idle);
+  pool_->closed(*this, *host_, was_opening);
 }
 
 }  // namespace omnibus::http

@@ -129,7 +129,7 @@ void ClientPool::pump(ClientHost& host) {
   if (host.pumping) return;
   host.pumping = true;
   while (!host.queue.empty() && !host.idle.empty()) {
-    auto const connection = std::move(host.idle.back());
+    ClientConnection::Pointer const connection(&host.idle.back());
     host.idle.pop_back();
     if (!connection->is_trusted(now_) && !connection->alive()) {
       connection->close();
@@ -199,7 +199,7 @@ void ClientPool::opened(ClientConnection& connection, ClientHost& host) {
 }
 
 void ClientPool::released(ClientConnection& connection, ClientHost& host) {
-  host.idle.emplace_back(&connection);
+  host.idle.push_back(connection);
   connection.is_idle_since(now_);
   time_connection(connection, settings_.keep_alive_timeout);
   pump(host);
@@ -211,11 +211,11 @@ void ClientPool::open_failed(ClientHost& host, std::string const& reason) {
   pump(host);
 }
 
-void ClientPool::closed(ClientConnection& connection, ClientHost& host, bool was_opening, bool was_idle) {
+void ClientPool::closed(ClientConnection& connection, ClientHost& host, bool was_opening) {
   connection.QueueHook::unlink();
   --host.open;
   if (was_opening) --host.opening;
-  if (was_idle) std::erase_if(host.idle, [&](auto const& other) { return other.get() == &connection; });
+  if (connection.IdleHook::is_linked()) host.idle.erase(host.idle.iterator_to(connection));
   if (!was_opening && host.waiting > 0) pump(host);
 }
 

@@ -65,6 +65,9 @@ struct QueueTag;
 using QueueHook = boost::intrusive::list_base_hook<boost::intrusive::tag<QueueTag>,
                                                    boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
+struct IdleTag;
+using IdleHook = boost::intrusive::list_base_hook<boost::intrusive::tag<IdleTag>>;
+
 /// One request in progress. Lives in the frame of the coroutine that waits for it.
 struct ClientExchange : WheelEntry, QueueHook {
   ClientExchange(ClientPool& its_pool, ClientHost& its_host) : pool(its_pool), host(its_host) {}
@@ -99,12 +102,11 @@ struct ClientExchange : WheelEntry, QueueHook {
 };
 
 /// One connection: opening, idle or busy with one exchange. Keeps itself until it is closed.
-class ClientConnection final
-    : public boost::intrusive_ref_counter<ClientConnection, boost::thread_unsafe_counter>,
-      public SocketWatcher,
-      public WheelEntry,
-      public boost::intrusive::list_base_hook<boost::intrusive::tag<QueueTag>,
-                                              boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class ClientConnection final : public boost::intrusive_ref_counter<ClientConnection, boost::thread_unsafe_counter>,
+                               public SocketWatcher,
+                               public WheelEntry,
+                               public QueueHook,
+                               public IdleHook {
  public:
   enum class State : std::uint8_t { connecting, securing, idle, busy, closed };
   using Pointer = boost::intrusive_ptr<ClientConnection>;
@@ -169,7 +171,8 @@ struct ClientHost {
   std::size_t open = 0;
   std::size_t opening = 0;
   std::size_t waiting = 0;
-  std::vector<ClientConnection::Pointer> idle;  // the one used last is at the end
+  // The one used last is at the end. One that its server closes leaves in constant time, wherever it stands.
+  boost::intrusive::list<ClientConnection, boost::intrusive::base_hook<IdleHook>> idle;
   boost::intrusive::list<ClientExchange, boost::intrusive::base_hook<QueueHook>,
                          boost::intrusive::constant_time_size<false>>
       queue;
@@ -197,7 +200,7 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   void opened(ClientConnection& connection, ClientHost& host);
   void open_failed(ClientHost& host, std::string const& reason);
   void released(ClientConnection& connection, ClientHost& host);
-  void closed(ClientConnection& connection, ClientHost& host, bool was_opening, bool was_idle);
+  void closed(ClientConnection& connection, ClientHost& host, bool was_opening);
   void time_connection(ClientConnection& connection, std::chrono::milliseconds after);
   TlsContext const& tls();
   void shutdown();
