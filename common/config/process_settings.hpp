@@ -6,23 +6,26 @@
 #include "observability/log.hpp"
 
 #include <array>
+#include <chrono>
 
 #include <boost/describe/class.hpp>
 
 namespace omnibus::config {
 
-/// The database, metrics address and log level of a process. A base of each binary's own settings.
+/// The database, metrics address, log level and liveness of a process. A base of each binary's own settings.
 struct ProcessSettings {
   Secret database_url{"postgresql:///omnibus"};
   ListenAddress metrics_listen{"127.0.0.1", 0};
   log::Level log_level = log::Level::info;
+  std::chrono::milliseconds max_loop_stall{30'000};
 
   static constexpr std::array docs{
       Doc{"database_url", "PostgreSQL, as a libpq URL"},
       Doc{"metrics_listen", "Address of /livez, /readyz and /metrics; port 0 takes a free one"},
       Doc{"log_level", "debug, info, warn, error or off"},
+      Doc{"max_loop_stall", "Time that the event loop may stand still before /livez fails; 0: for ever", 0, 86400},
   };
 };
-BOOST_DESCRIBE_STRUCT(ProcessSettings, (), (database_url, metrics_listen, log_level))
+BOOST_DESCRIBE_STRUCT(ProcessSettings, (), (database_url, metrics_listen, log_level, max_loop_stall))
 
 }  // namespace omnibus::config

@@ -25,14 +25,16 @@ int run_publisher(config::Program const& program, config::Catalogue& catalogue, 
   StopSignals signals;
   try {
     http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
-    auto const ready = admin.add_check("database");
+    // A turn waits for PostgreSQL and the broker, each with its own time limit.
+    Turns turns{admin, 4 * settings.max_loop_stall};
     Metrics::process().gauge<Metric::build_info>(program.name, program.version).set(1);
     kafka::ProducerSettings publishing;
     publishing.message_timeout = std::chrono::milliseconds{0};
     publishing.max_message = postgres::largest_stored_record;
     kafka::Producer producer{client, publishing};
     ledger::DatabaseAge age{client, program.name};
-    publish(signals, producer, *ready, age);
+    publish(signals, producer, turns, age);
+    turns.rest();
     log::info("stopped");
     return 0;
   } catch (std::exception const& error) {

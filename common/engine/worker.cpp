@@ -6,9 +6,11 @@
 #include "engine/replay/replay_session.hpp"
 #include "engine/worker_settings.hpp"
 #include "http/admin_server.hpp"
+#include "http/loop_watch.hpp"
 #include "kafka/topics.hpp"
 #include "ledger/database_age.hpp"
 #include "observability/log.hpp"
+#include "observability/log_output.hpp"
 #include "observability/metrics.hpp"
 #include "postgres/inbox.hpp"
 #include "postgres/pool.hpp"
@@ -18,7 +20,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
-#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <mutex>
@@ -52,7 +53,7 @@ class Watchdog {
           std::unique_lock lock{mutex_};
           if (done_.wait_for(lock, limit, [this] { return finished_; })) return;
           log::error("the stop took too long; leaving without it");
-          std::_Exit(1);
+          log::leave(1);
         }} {}
   ~Watchdog() {
     {
@@ -305,7 +306,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
                 engine_settings(settings),
                 client,
                 std::move(consumer),
-                Ports{producer, &pool, timings(), [ready](bool is) { ready->set(is); }, [] { std::_Exit(1); },
+                Ports{producer, &pool, timings(), [ready](bool is) { ready->set(is); }, [] { log::leave(1); },
                       replay ? &replay->replay() : nullptr, &sealer},
                 *work};
   EngineMetrics const metrics{engine.counters()};
@@ -316,7 +317,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
     watchdog.emplace(engine.drain_deadline() + std::chrono::seconds{10});
     boost::asio::co_spawn(loop, engine.stop(), [&](std::exception_ptr const&, bool clean) {
       // Running handlers still use the objects that would be destroyed now.
-      if (!clean) std::_Exit(replay ? ReplaySession::not_ended : 0);
+      if (!clean) log::leave(replay ? ReplaySession::not_ended : 0);
       loop.stop();
     });
   };
@@ -330,7 +331,10 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   boost::asio::co_spawn(loop, sealing::keep_fresh(sealer, pool), boost::asio::detached);
   boost::asio::co_spawn(loop, ledger::watch(age, pool), ledger::leave);
   engine.start();
-  loop.run();
+  {
+    http::LoopWatch const watch{admin, loop, settings.max_loop_stall};
+    loop.run();
+  }
   pool.close();
   return replay ? replay->finish(&engine) : 0;
 }

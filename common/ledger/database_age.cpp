@@ -3,11 +3,11 @@
 #include "faults/failpoint.hpp"
 #include "ledger/ledger_topic.hpp"
 #include "observability/log.hpp"
+#include "observability/log_output.hpp"
 #include "postgres/rows.hpp"
 
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
 #include <utility>
 
@@ -94,7 +94,7 @@ void leave(std::exception_ptr const& failed) {
     if (failed) std::rethrow_exception(failed);
   } catch (std::exception const& error) {
     log::error("the process cannot go on", {{"reason", error.what()}});
-    std::_Exit(1);
+    log::leave(1);
   }
 }
 

@@ -1,18 +1,22 @@
 #include "observability/log.hpp"
 
 #include "json/encode.hpp"
+#include "observability/line_writer.hpp"
+#include "observability/log_output.hpp"
 #include "time/time.hpp"
 
 #include <array>
 #include <cmath>
+#include <cstdlib>
+#include <exception>
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <ostream>
+#include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <unistd.h>
 
 namespace omnibus::log {
 namespace {
@@ -21,25 +25,37 @@ constexpr std::size_t longest_value = 512;
 constexpr std::string_view ellipsis = "\xE2\x80\xA6";
 constexpr std::array<std::string_view, 5> level_names{"debug", "info", "warn", "error", "off"};
 
+constexpr std::size_t most_waiting = 4 * 1024 * 1024;
+constexpr std::chrono::seconds last_patience{2};
+
+std::string notice_of(std::uint64_t dropped);
+
 struct Output {
-  std::mutex mutex;  // guards the pointers; spdlog's sinks guard their own writing
-  std::shared_ptr<spdlog::logger> logger;
+  std::mutex mutex{};  // guards the rest but the writer, which guards itself
   std::shared_ptr<std::string const> worker = std::make_shared<std::string const>();
+  std::ostream* redirected = nullptr;
+  bool is_ending = false;
+  LineWriter writer{STDOUT_FILENO, most_waiting, notice_of};
 };
 
-std::shared_ptr<spdlog::logger> logger_on(spdlog::sink_ptr sink) {
-  auto logger = std::make_shared<spdlog::logger>("omnibus", std::move(sink));
-  logger->set_pattern("%v");
-  logger->set_level(spdlog::level::trace);
-  logger->set_error_handler([](std::string const&) {});  // a closed stdout must not stop the work
-  return logger;
-}
+std::terminate_handler other_terminate_handler = nullptr;
 
 /// Never destroyed: threads may log while statics are destroyed.
 Output& output() {
   static auto* const instance = [] {
-    auto* made = new Output;
-    made->logger = logger_on(std::make_shared<spdlog::sinks::stdout_sink_mt>());
+    auto* const made = new Output;
+    other_terminate_handler = std::set_terminate([] {
+      flush(last_patience);
+      other_terminate_handler();
+    });
+    std::atexit([] {
+      auto& out = output();
+      {
+        std::scoped_lock const lock(out.mutex);
+        out.is_ending = true;
+      }
+      flush(last_patience);
+    });
     return made;
   }();
   return *instance;
@@ -52,27 +68,14 @@ void append_member(std::string& out, std::string_view name, Value const& value) 
   value.append_json(out);
 }
 
-}  // namespace
-
-namespace detail {
-
-std::atomic<Level> threshold{Level::info};
-
-void write(Level level, EventFields const* event, std::string_view message, std::initializer_list<Field> fields) {
-  std::shared_ptr<spdlog::logger> logger;
-  std::shared_ptr<std::string const> worker;
-  {
-    auto& out = output();
-    std::scoped_lock const lock(out.mutex);
-    logger = out.logger;
-    worker = out.worker;
-  }
+std::string line_of(std::string_view worker, Level level, EventFields const* event, std::string_view message,
+                    std::initializer_list<Field> fields) {
   std::string line = R"({"ts":")";
   line.reserve(256);
   line += format_time_ms(wall_clock_ms(), Fraction::always);
   line += '"';
   append_member(line, "level", level_names[static_cast<std::size_t>(level)]);
-  append_member(line, "worker", *worker);
+  append_member(line, "worker", worker);
   append_member(line, "msg", message);
   if (event != nullptr) {
     if (!event->event_id.empty()) append_member(line, "event_id", event->event_id);
@@ -81,7 +84,40 @@ void write(Level level, EventFields const* event, std::string_view message, std:
   }
   for (auto const& field : fields) append_member(line, field.name, field.value);
   line += '}';
-  logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+  return line;
+}
+
+std::shared_ptr<std::string const> worker_name() {
+  auto& out = output();
+  std::scoped_lock const lock(out.mutex);
+  return out.worker;
+}
+
+std::string notice_of(std::uint64_t dropped) {
+  return line_of(*worker_name(), Level::warn, nullptr, "log lines were dropped: nobody read stdout in time",
+                 {{"lines", dropped}});
+}
+
+}  // namespace
+
+namespace detail {
+
+std::atomic<Level> threshold{Level::info};
+
+void write(Level level, EventFields const* event, std::string_view message, std::initializer_list<Field> fields) {
+  auto const line = line_of(*worker_name(), level, event, message, fields);
+  auto& out = output();
+  bool is_ending = false;
+  {
+    std::scoped_lock const lock(out.mutex);
+    if (out.redirected != nullptr) {
+      *out.redirected << line << '\n';
+      return;
+    }
+    is_ending = out.is_ending;
+  }
+  out.writer.add(line);
+  if (is_ending) flush(last_patience);
 }
 
 }  // namespace detail
@@ -136,15 +172,22 @@ void configure(std::string_view worker, Level level) {
 }
 
 void redirect(std::ostream* to) {
-  spdlog::sink_ptr sink;
-  if (to != nullptr) {
-    sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(*to, true);
-  } else {
-    sink = std::make_shared<spdlog::sinks::stdout_sink_mt>();
-  }
   auto& out = output();
   std::scoped_lock const lock(out.mutex);
-  out.logger = logger_on(std::move(sink));
+  out.redirected = to;
+}
+
+bool flush(std::chrono::milliseconds patience) {
+  return output().writer.flush(patience);
+}
+
+void leave(int status) {
+  flush(last_patience);
+  std::_Exit(status);
+}
+
+std::uint64_t dropped_lines() {
+  return output().writer.dropped();
 }
 
 }  // namespace omnibus::log

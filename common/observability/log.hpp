@@ -4,7 +4,7 @@
 /// any, then typed fields. Log only ids, counts, durations and reasons. Never log a message's body, a
 /// phone number or a secret.
 ///
-/// Any thread may log. A line below the level costs one relaxed load and no allocation.
+/// Any thread may log, and none waits for stdout (see log_output.hpp). A line below the level costs no allocation.
 #pragma once
 
 #include <atomic>

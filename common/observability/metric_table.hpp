@@ -17,6 +17,7 @@ enum class MetricKind : std::uint8_t { counter, gauge, histogram };
 
 enum class Metric : std::uint8_t {
   build_info,
+  log_lines_dropped,
   // engine
   in_flight,
   queued_bytes,
@@ -109,6 +110,8 @@ inline constexpr std::array metric_table{
                      MetricKind::gauge,
                      "Always 1; says which worker and version this process is.",
                      {"worker", "version"}},
+    MetricDefinition{Metric::log_lines_dropped, "omnibus_log_lines_dropped_total", MetricKind::counter,
+                     "Log lines that were not written because stdout was not read in time."},
     MetricDefinition{Metric::in_flight, "omnibus_events_in_flight", MetricKind::gauge,
                      "Events a handler has begun and not yet ended."},
     MetricDefinition{Metric::queued_bytes, "omnibus_queued_bytes", MetricKind::gauge,

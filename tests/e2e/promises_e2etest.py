@@ -5,6 +5,7 @@ The seed of what is random is printed; OMNIBUS_SEED repeats a run.
 """
 import concurrent.futures
 import json
+import os
 import pathlib
 import signal
 import struct
@@ -16,7 +17,7 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from chat_case import (DEAD, FALLBACK, GENERATED, MESSAGES, RECEIVED, REPLIES, SHOP, SUPPRESSED, ChatCase, Load, Message)  # noqa: E402
-from harness import Http, as_bytes, eventually, free_port, structured_event  # noqa: E402
+from harness import Http, as_bytes, binary, eventually, free_port, structured_event  # noqa: E402
 
 BATCH_LIMIT = 1048576  # max.message.bytes of the topic
 
@@ -158,6 +159,21 @@ class PromisesTest(ChatCase):
         self.assertEqual([letter.json["id"] for letter in letters], poison)
         self.assertEqual({letter.headers["error.class"] for letter in letters}, {"invalid_event"})
         self.assertTrue(worker.alive())
+
+    def test_a_log_that_nobody_reads_holds_up_no_event(self):
+        poison = [(str(number), structured_event(RECEIVED, {"domain": SHOP, "number": number})) for number in range(600)]
+        environment = {**os.environ, "KAFKA_BROKERS": self.stack.kafka.brokers, "DATABASE_URL": self.stack.database_url("chat"),
+                       "LLM_BASE_URL": self.simulator().url}
+        worker = subprocess.Popen([binary("omnibus-chat")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment)
+        self.addCleanup(worker.stdout.close)
+        self.addCleanup(worker.wait)
+        self.addCleanup(worker.kill)
+        self.stack.kafka.publish_all(MESSAGES, poison)  # a line each: more than a pipe holds
+        message = Message(uuid.uuid4().hex, "Is anybody reading?")
+        self.publish(message)
+        self.await_answers(message.session, 1)
+        worker.terminate()
+        self.assertEqual(worker.wait(30), 0)
 
     def test_a_dead_letter_carries_the_original_byte_for_byte_up_to_the_topics_limit(self):
         self.worker(self.simulator())

@@ -3,6 +3,7 @@
 #include "config/config.hpp"
 #include "config/descriptors.hpp"
 #include "http/admin_server.hpp"
+#include "http/loop_watch.hpp"
 #include "http/server.hpp"
 #include "kafka/producer.hpp"
 #include "kafka/topics.hpp"
@@ -334,7 +335,10 @@ void Gateway::run() {
   asio::co_spawn(context_, stop_on_signal(server), asio::detached);
   // Before the first webhook needs them; if the database is away, that one asks again.
   asio::co_spawn(context_, senders_.senders(), [](std::exception_ptr const&, senders::SharedSenders const&) {});
-  context_.run();
+  {
+    http::LoopWatch const watch(admin, context_, settings_.max_loop_stall);
+    context_.run();
+  }
   tail_->stop();
   turn_tail_->stop();
   producer_.reset();

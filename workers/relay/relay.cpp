@@ -37,7 +37,7 @@ Swept Relay::sweep(pqxx::connection& connection) {
 }
 
 void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka::Producer& producer,
-                      http::AdminServer::Check& ready, ledger::DatabaseAge& age) {
+                      engine::Turns& turns, ledger::DatabaseAge& age) {
   PoolSettings pool;
   pool.url = settings.database_url.reveal();
   pool.application_name = "omnibus-relay";
@@ -53,7 +53,7 @@ void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka
       age.check(*connection);
       auto const swept = relay.sweep(*connection);
       auto const published = swept.published + ledger.sweep(*connection);
-      ready.set(true);
+      turns.ended(true);
       if (published > 0) log::info("published what was left behind", {{"records", published}});
       if (swept.waiting > 0)
         log::warn("the broker does not answer for records of some topics: check KAFKA_BROKERS, and omnibus doctor",
@@ -63,7 +63,7 @@ void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka
       throw;
     } catch (std::exception const& error) {
       connection.reset();
-      ready.set(false);
+      turns.ended(false);
       log::warn("a sweep failed: check DATABASE_URL and KAFKA_BROKERS", {{"reason", error.what()}});
     }
   }

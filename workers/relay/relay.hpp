@@ -2,7 +2,7 @@
 #pragma once
 
 #include "concurrency/stop_signals.hpp"
-#include "http/admin_server.hpp"
+#include "engine/publisher.hpp"
 #include "kafka/producer.hpp"
 #include "ledger/database_age.hpp"
 #include "postgres/outbox_publishing.hpp"
@@ -51,6 +51,6 @@ class Relay {
 /// publishes the rows of workers without a successor, and the ledger of erasures.
 /// @throws ledger::DatabaseIsOld
 void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka::Producer& producer,
-                      http::AdminServer::Check& ready, ledger::DatabaseAge& age);
+                      engine::Turns& turns, ledger::DatabaseAge& age);
 
 }  // namespace omnibus::relay

@@ -61,19 +61,19 @@ class ActiveSession {
 }  // namespace
 
 void tick_until_told(SchedulerSettings const& settings, StopSignals& signals, kafka::Producer& producer,
-                     http::AdminServer::Check& ready, ledger::DatabaseAge& age) {
+                     engine::Turns& turns, ledger::DatabaseAge& age) {
   ActiveSession session{settings};
   session.drop();
   auto const pause = std::min(settings.interval, settings.takeover_after / 4);
   do {
     try {
       session.look(producer, age);
-      ready.set(true);
+      turns.ended(true);
     } catch (ledger::DatabaseIsOld const&) {
       throw;
     } catch (std::exception const& error) {
       session.drop();
-      ready.set(false);
+      turns.ended(false);
       log::warn("the schedules could not be served: check DATABASE_URL and KAFKA_BROKERS", {{"reason", error.what()}});
     }
   } while (!signals.wait_for(pause));

@@ -1,11 +1,18 @@
 #include "http/admin_server.hpp"
 
+#include "http/loop_watch.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
 #include "raw_peer.hpp"
 
+#include <chrono>
+#include <latch>
 #include <sstream>
+#include <thread>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 #include <doctest/doctest.h>
 
@@ -20,7 +27,49 @@ bool contains(std::string const& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
+/// Asks for `path` until the answer has `status`, for a minute at most.
+std::string get_until(AdminServer const& server, std::string const& path, std::string_view status) {
+  auto const until = std::chrono::steady_clock::now() + std::chrono::minutes{1};
+  std::string answer;
+  do answer = get(server, path);
+  while (!contains(answer, status) && std::chrono::steady_clock::now() < until);
+  return answer;
+}
+
 }  // namespace
+
+TEST_CASE("a process whose event loop is blocked is not alive, until the loop turns again or has ended") {
+  using namespace std::chrono_literals;
+  AdminServer server("127.0.0.1", 0);
+  boost::asio::io_context loop{1};
+  std::latch blocked{1};
+  std::latch released{1};
+  std::thread thread{[&] {
+    LoopWatch const watch(server, loop, 50ms);
+    auto const working = boost::asio::make_work_guard(loop);
+    loop.run();
+  }};
+  CHECK(contains(get(server, "/livez"), "HTTP/1.1 200"));
+  boost::asio::post(loop, [&] {
+    blocked.count_down();
+    released.wait();
+  });
+  blocked.wait();
+  CHECK(contains(get_until(server, "/livez", "HTTP/1.1 503"), "[-] event loop\nnot alive\n"));
+  released.count_down();
+  CHECK(contains(get_until(server, "/livez", "HTTP/1.1 200"), "alive\n"));
+  loop.stop();
+  thread.join();
+  std::this_thread::sleep_for(60ms);  // longer than the limit
+  CHECK(contains(get(server, "/livez"), "HTTP/1.1 200"));
+}
+
+TEST_CASE("a pulse without a limit is never missed") {
+  AdminServer::Pulse unlimited("event loop", std::chrono::milliseconds{0});
+  unlimited.beat();
+  std::this_thread::sleep_for(std::chrono::milliseconds{2});
+  CHECK_FALSE(unlimited.is_missed());
+}
 
 TEST_CASE("a process is ready only once all its checks are, and says which are not") {
   AdminServer server("127.0.0.1", 0);

@@ -1,0 +1,114 @@
+#include "observability/line_writer.hpp"
+
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include <poll.h>
+#include <unistd.h>
+
+namespace omnibus::log {
+namespace {
+
+/// Writes all of it. What a descriptor refuses is lost: a closed stdout must not stop the work.
+void write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    auto const written = ::write(descriptor, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      pollfd writable{descriptor, POLLOUT, 0};
+      ::poll(&writable, 1, -1);
+    } else if (errno != EINTR) {
+      return;
+    }
+  }
+}
+
+/// Signals are for the process's other threads.
+void block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+}  // namespace
+
+struct LineWriter::State {
+  State(int its_descriptor, std::size_t most, Notice its_notice)
+      : descriptor{its_descriptor}, max_bytes{most}, notice{std::move(its_notice)} {}
+
+  void run() {
+    block_signals();
+    std::unique_lock lock{mutex};
+    for (;;) {
+      changed.wait(lock, [this] { return closed || !waiting.empty(); });
+      if (closed) return;
+      writing.swap(waiting);
+      auto const bytes = writing.size();
+      if (auto const lost = std::exchange(unsaid, 0); lost > 0) writing += notice(lost) + '\n';
+      lock.unlock();
+      write_all(descriptor, writing);
+      lock.lock();
+      writing.clear();
+      written += bytes;
+      changed.notify_all();
+    }
+  }
+
+  int const descriptor;
+  std::size_t const max_bytes;
+  Notice const notice;
+  mutable std::mutex mutex{};  // guards what follows; the thread alone changes `writing`
+  std::condition_variable changed{};
+  std::string waiting{};
+  std::string writing{};
+  std::size_t added = 0;    // bytes since the beginning; those that are not written yet are kept
+  std::size_t written = 0;  // without notices
+  std::uint64_t dropped = 0;
+  std::uint64_t unsaid = 0;  // of those dropped, the ones that no notice has told of
+  bool started = false;
+  bool closed = false;
+};
+
+LineWriter::LineWriter(int descriptor, std::size_t max_bytes, Notice notice)
+    : state_{std::make_shared<State>(descriptor, max_bytes, std::move(notice))} {}
+
+LineWriter::~LineWriter() {
+  std::scoped_lock const lock{state_->mutex};
+  state_->closed = true;
+  state_->changed.notify_all();
+}
+
+void LineWriter::add(std::string_view line) {
+  auto& state = *state_;
+  std::scoped_lock const lock{state.mutex};
+  auto const bytes = line.size() + 1;
+  if (state.added - state.written + bytes > state.max_bytes) {
+    ++state.dropped;
+    ++state.unsaid;
+    return;
+  }
+  if (!std::exchange(state.started, true)) std::thread{[shared = state_] { shared->run(); }}.detach();
+  auto const idle = state.waiting.empty();
+  state.waiting += line;
+  state.waiting += '\n';
+  state.added += bytes;
+  if (idle) state.changed.notify_all();
+}
+
+bool LineWriter::flush(std::chrono::milliseconds patience) {
+  auto& state = *state_;
+  std::unique_lock lock{state.mutex};
+  return state.changed.wait_for(lock, patience, [&, end = state.added] { return state.written >= end; });
+}
+
+std::uint64_t LineWriter::dropped() const {
+  std::scoped_lock const lock{state_->mutex};
+  return state_->dropped;
+}
+
+}  // namespace omnibus::log
