@@ -156,9 +156,9 @@ kafka::GroupProtocol choose_protocol(Protocol wanted, kafka::ClusterAbilities co
   return wanted == Protocol::consumer ? kafka::GroupProtocol::consumer : kafka::GroupProtocol::classic;
 }
 
-/// Deletes inbox rows older than any topic's retention: these events cannot be delivered again.
-Task<> prune_inbox_for_ever(boost::asio::io_context& loop, TransactionPool& pool) {
-  auto const retention = kafka::TopicCatalog::built_in().longest_retention();
+/// Deletes the worker's inbox rows older than the retention of its topics: these events cannot be delivered again.
+Task<> prune_inbox_for_ever(boost::asio::io_context& loop, TransactionPool& pool, std::string worker) {
+  auto const retention = kafka::TopicCatalog::built_in().longest_retention(worker);
   if (!retention) co_return;  // a topic that keeps its records without limit needs its inbox rows without limit
   auto const age = std::chrono::duration_cast<std::chrono::hours>(*retention) + inbox_margin;
   boost::asio::steady_timer timer{loop};
@@ -169,8 +169,9 @@ Task<> prune_inbox_for_ever(boost::asio::io_context& loop, TransactionPool& pool
     try {
       std::int64_t removed = prune_size;
       while (removed == prune_size) {
-        auto job = pool.run(
-            [age](pqxx::connection& connection) { return postgres::prune_inbox(connection, age, prune_size); });
+        auto job = pool.run([&worker, age](pqxx::connection& connection) {
+          return postgres::prune_inbox(connection, worker, age, prune_size);
+        });
         removed = co_await std::move(job);
       }
     } catch (std::exception const& error) {
@@ -327,7 +328,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   if (replay)
     boost::asio::co_spawn(loop, replay->watch(engine, pool), [&](std::exception_ptr const&) { leave(); });
   else
-    boost::asio::co_spawn(loop, prune_inbox_for_ever(loop, pool), boost::asio::detached);
+    boost::asio::co_spawn(loop, prune_inbox_for_ever(loop, pool, std::string{worker}), boost::asio::detached);
   boost::asio::co_spawn(loop, sealing::keep_fresh(sealer, pool), boost::asio::detached);
   boost::asio::co_spawn(loop, ledger::watch(age, pool), ledger::leave);
   engine.start();

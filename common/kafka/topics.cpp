@@ -98,4 +98,17 @@ std::optional<std::chrono::milliseconds> TopicCatalog::longest_retention() const
   return longest;
 }
 
+std::optional<std::chrono::milliseconds> TopicCatalog::longest_retention(std::string_view worker) const {
+  std::chrono::milliseconds longest{0};
+  for (auto const* const topic : consumed_by(worker)) {
+    for (auto const* const each : {topic, find(dead_letter_topic(topic->name))}) {
+      if (each == nullptr) continue;
+      auto const kept = each->retention();
+      if (!kept) return std::nullopt;
+      longest = std::max(longest, *kept);
+    }
+  }
+  return longest;
+}
+
 }  // namespace omnibus::kafka

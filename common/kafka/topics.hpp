@@ -79,6 +79,10 @@ class TopicCatalog {
   /// consumes has no limit.
   std::optional<std::chrono::milliseconds> longest_retention() const;
 
+  /// The longest retention of the topics that a worker consumes and of their dead letters: how far its records may come
+  /// again. Absent when one of them has no limit.
+  std::optional<std::chrono::milliseconds> longest_retention(std::string_view worker) const;
+
  private:
   friend class TopicsFile;
   std::vector<TopicSpec> topics_;

@@ -33,11 +33,12 @@ bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid
   return inserted.affected_rows() == 0;
 }
 
-std::int64_t prune_inbox(pqxx::connection& connection, std::chrono::hours age, std::int64_t limit) {
+std::int64_t prune_inbox(pqxx::connection& connection, std::string_view consumer, std::chrono::hours age,
+                         std::int64_t limit) {
   pqxx::nontransaction query{connection};
   return query
-      .exec("SELECT pipeline.prune_inbox(make_interval(hours => $1::int), $2::bigint)",
-            pqxx::params{static_cast<std::int64_t>(age.count()), limit})
+      .exec("SELECT pipeline.prune_inbox($1, make_interval(hours => $2::int), $3::bigint)",
+            pqxx::params{consumer, static_cast<std::int64_t>(age.count()), limit})
       .one_field()
       .as<std::int64_t>();
 }

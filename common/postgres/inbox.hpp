@@ -30,9 +30,11 @@ void note_parked(pqxx::transaction_base& transaction, std::string_view consumer,
 /// running on the server, this waits for its end. Holds no claim afterwards.
 bool was_processed(pqxx::connection& connection, std::string_view consumer, Uuid const& run_id, Uuid const& event_id);
 
-/// Deletes events processed longer ago than `age`; deletions and actions on dead letters after twice that time;
-/// at most `limit` of each. `age` must exceed the longest retention of any topic; otherwise an event that is delivered
-/// again is processed again. @return the largest number: when it is the limit, there may be more
-std::int64_t prune_inbox(pqxx::connection& connection, std::chrono::hours age, std::int64_t limit);
+/// Deletes events that the consumer processed longer ago than `age`, and actions on its dead letters after twice that
+/// time; at most `limit` of each. `age` must exceed the longest retention of its topics; otherwise an event that is
+/// delivered again is processed again. @return the larger number: when it is the limit, there may be more; 0 while
+/// another session prunes for the same consumer
+std::int64_t prune_inbox(pqxx::connection& connection, std::string_view consumer, std::chrono::hours age,
+                         std::int64_t limit);
 
 }  // namespace omnibus::postgres

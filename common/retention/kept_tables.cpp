@@ -96,7 +96,7 @@ std::vector<KeptTable> kept_tables(milliseconds longest_retention) {
        "received_at"},
       {"pipeline.erasures", Pruner::gdpr, "as long as any log reaches back to it", positions, "erased_at",
        "positions IS NOT NULL AND NOT for_good"},
-      {"pipeline.forgotten", Pruner::workers, "longer than any record is", 2 * inbox, "forgotten_at"},
+      {"pipeline.forgotten", Pruner::gdpr, "longer than any record is", 2 * inbox, "forgotten_at"},
       {"pipeline.idempotency_keys", Pruner::gdpr, "two days", 2 * day, "created_at"},
       {"pipeline.inbox", Pruner::workers, "as long as a record may come again", inbox, "processed_at"},
       {"pipeline.llm_responses", Pruner::gdpr, "as long as a record may come again", answers, "created_at"},

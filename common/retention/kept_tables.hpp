@@ -16,7 +16,7 @@ namespace omnibus::retention {
 /// Who deletes the old rows of a table.
 enum class Pruner {
   gdpr,       ///< omnibus-gdpr, in a run of the table's task
-  workers,    ///< every worker, some minutes apart
+  workers,    ///< every worker its own rows, some minutes apart
   operators,  ///< a command of an operator
   nobody,     ///< the table does not grow with time, or is kept for ever
 };
@@ -37,7 +37,7 @@ struct KeptTable {
 /// @param longest_retention of any topic with a consumer
 std::vector<KeptTable> kept_tables(std::chrono::milliseconds longest_retention);
 
-/// How long a worker remembers what it has handled, while any topic keeps a record for this long.
+/// How long a worker remembers what it has handled, while any of its topics keeps a record for this long.
 std::chrono::milliseconds inbox_age(std::chrono::milliseconds longest_retention);
 
 /// What a look at the tables' ages found.

@@ -53,7 +53,7 @@ PruneStep by_tenant(std::string table, std::string_view due) {
 PruneStep by_age(std::string table, std::string_view time, std::string_view domain, std::string_view which = "true") {
   auto batch = fmt::format(R"(
   WITH gone AS (DELETE FROM {0} WHERE ctid = ANY (ARRAY(SELECT o.ctid FROM {0} o WHERE o.{1} < $1::timestamptz
-                                                          AND {4} LIMIT $2))
+                                                          AND {4} ORDER BY o.{1} LIMIT $2))
                   AND {1} < $1::timestamptz AND {4} RETURNING {2} AS domain){3})",
                            table, time, domain, deleted_rows, which);
   return {std::move(table), std::move(batch)};
@@ -238,6 +238,7 @@ std::vector<PruneTask> pipeline_tasks(std::chrono::milliseconds longest_retentio
   tasks.push_back(make("llm-responses", before("pipeline.llm_responses"), by_age_of("pipeline.llm_responses")));
   tasks.push_back(make("parked-records", before("pipeline.parked_records"), by_age_of("pipeline.parked_records")));
   tasks.push_back(make("refused-rows", before("pipeline.outbox"), by_age_of("pipeline.outbox")));
+  tasks.push_back(make("forgotten", before("pipeline.forgotten"), by_age_of("pipeline.forgotten")));
   tasks.push_back({"access-log",
                    "retention.access-log",
                    std::string{two_years},

@@ -76,6 +76,26 @@ TEST_CASE("the longest retention is that of dead letters where they are kept lon
   CHECK_FALSE(TopicCatalog::parse(replaced("retention.ms: 60000", "retention.bytes: 5")).longest_retention());
 }
 
+TEST_CASE("a topic without a limit keeps only its own worker's past, and its dead letters count too") {
+  auto const other = std::string(sample) + R"(  - name: config
+    key: name
+    partitions: 1
+    replication_factor: 2
+    configs: { cleanup.policy: compact }
+    owner: shop
+    pii: false
+    events: [shop.config.changed.v1]
+    consumers: [pricing]
+)";
+  auto const catalog = TopicCatalog::parse(other);
+  CHECK_FALSE(catalog.longest_retention());
+  CHECK_FALSE(catalog.longest_retention("pricing"));
+  CHECK(catalog.longest_retention("billing") == 90'000ms);
+  CHECK(catalog.longest_retention("nobody") == 0ms);
+  auto const shorter = TopicCatalog::parse(replaced("retention.ms: 90000", "retention.ms: 30000"));
+  CHECK(shorter.longest_retention("billing") == 60'000ms);
+}
+
 TEST_CASE("the built-in catalogue holds every topic of chat with its dead letters, all kept for a finite time") {
   auto const& catalog = TopicCatalog::built_in();
   for (auto const* name : {"chat.messages", "chat.replies", "llm.calls"}) {

@@ -70,7 +70,7 @@ void work_as(NewWorker const& worker) {
   REQUIRE(rows.size() == 1);
   remove_published(sweep, std::array{rows[0].id});
   sweep.commit();
-  CHECK(prune_inbox(connection, std::chrono::hours{24}, 10) == 0);
+  CHECK(prune_inbox(connection, worker.name, std::chrono::hours{24}, 10) == 0);
 }
 
 }  // namespace

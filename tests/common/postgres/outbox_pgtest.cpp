@@ -63,26 +63,24 @@ TEST_CASE("removing published rows twice is no error") {
   CHECK(pqxx::nontransaction{connection}.query_value<int>("SELECT count(*) FROM pipeline.outbox") == 0);
 }
 
-TEST_CASE("deletions and actions on dead letters are forgotten when they are twice the inbox's age") {
+TEST_CASE("actions on a worker's dead letters are forgotten when they are twice its inbox's age") {
   test::TestDatabase database;
   pqxx::connection connection{database.url()};
   pqxx::nontransaction session{connection};
   session.exec(
-      "INSERT INTO pipeline.forgotten SELECT gen_random_uuid(), now() - i * interval '1 day' FROM "
-      "generate_series(0, 9) i");
-  session.exec(
       "INSERT INTO pipeline.dead_letter_actions (letter_id, topic, partition, letter_offset, consumer, action, actor, "
       "at)"
-      " SELECT gen_random_uuid(), 't.dlq', 0, i, 'chat', 'redriven', 'a', now() - i * interval '1 day' FROM "
-      "generate_series(0, 7) i");
+      " SELECT gen_random_uuid(), 't.dlq', 0, i, c, 'redriven', 'a', now() - i * interval '1 day' FROM "
+      "generate_series(0, 9) i, unnest('{chat,sms}'::text[]) c");
   pqxx::connection chat{database.url_as("chat")};
   auto const age = std::chrono::hours{24 * 3 - 1};
-  CHECK(prune_inbox(chat, age, 2) == 2);
-  CHECK(session.query_value<int>("SELECT count(*) FROM pipeline.forgotten") == 8);
-  CHECK(prune_inbox(chat, age, 3) == 2);
-  CHECK(prune_inbox(chat, age, 3) == 0);
-  CHECK(session.query_value<int>("SELECT count(*) FROM pipeline.forgotten") == 6);
-  CHECK(session.query_value<int>("SELECT max(letter_offset) FROM pipeline.dead_letter_actions") == 5);
+  CHECK(prune_inbox(chat, "chat", age, 2) == 2);
+  CHECK(session.query_value<int>("SELECT count(*) FROM pipeline.dead_letter_actions WHERE consumer = 'chat'") == 8);
+  CHECK(prune_inbox(chat, "chat", age, 3) == 2);
+  CHECK(prune_inbox(chat, "chat", age, 3) == 0);
+  CHECK(session.query_value<int>(
+            "SELECT max(letter_offset) FROM pipeline.dead_letter_actions WHERE consumer = 'chat'") == 5);
+  CHECK(session.query_value<int>("SELECT count(*) FROM pipeline.dead_letter_actions WHERE consumer = 'sms'") == 10);
 }
 
 TEST_CASE("the inbox forgets what is older than the age given, a bounded number at a time") {
@@ -92,9 +90,50 @@ TEST_CASE("the inbox forgets what is older than the age given, a bounded number 
       "INSERT INTO pipeline.inbox (consumer, event_id, processed_at) SELECT 'chat', gen_random_uuid(), now() - i * "
       "interval '1 day' FROM generate_series(0, 9) i");
   pqxx::connection relay{database.url_as("relay")};
-  CHECK(prune_inbox(relay, std::chrono::hours{24 * 7 - 1}, 2) == 2);
-  CHECK(prune_inbox(relay, std::chrono::hours{24 * 7 - 1}, 100) == 1);
-  CHECK(prune_inbox(relay, std::chrono::hours{24 * 7 - 1}, 100) == 0);
-  CHECK_THROWS_AS(prune_inbox(relay, std::chrono::hours{23}, 100), pqxx::sql_error);
+  CHECK(prune_inbox(relay, "chat", std::chrono::hours{24 * 7 - 1}, 2) == 2);
+  CHECK(prune_inbox(relay, "chat", std::chrono::hours{24 * 7 - 1}, 100) == 1);
+  CHECK(prune_inbox(relay, "chat", std::chrono::hours{24 * 7 - 1}, 100) == 0);
+  CHECK_THROWS_AS(prune_inbox(relay, "chat", std::chrono::hours{23}, 100), pqxx::sql_error);
   CHECK(pqxx::nontransaction{connection}.query_value<int>("SELECT count(*) FROM pipeline.inbox") == 7);
+}
+
+TEST_CASE("a worker forgets only its own events, whatever age it is told") {
+  test::TestDatabase database;
+  pqxx::connection connection{database.url()};
+  pqxx::nontransaction session{connection};
+  session.exec(
+      "INSERT INTO pipeline.inbox (consumer, event_id, processed_at) SELECT c, gen_random_uuid(), now() - interval '9 "
+      "days' FROM unnest('{chat,sms}'::text[]) c");
+  pqxx::connection chat{database.url_as("chat")};
+  CHECK(prune_inbox(chat, "chat", std::chrono::hours{24}, 100) == 1);
+  CHECK(session.query_value<std::string>("SELECT string_agg(consumer, ',') FROM pipeline.inbox") == "sms");
+}
+
+TEST_CASE("a look for old events reads a few pages of the inbox, also once pages hold events of all ages") {
+  test::TestDatabase database;
+  pqxx::connection connection{database.url()};
+  pqxx::nontransaction session{connection};
+  session.exec(R"(
+    CREATE FUNCTION pages_of(p_query text) RETURNS int LANGUAGE plpgsql AS $$
+    DECLARE
+      plan json;
+    BEGIN
+      EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT json) ' || p_query INTO plan;
+      RETURN (plan->0->'Plan'->>'Shared Hit Blocks')::int + (plan->0->'Plan'->>'Shared Read Blocks')::int;
+    END
+    $$)");
+  session.exec(
+      "INSERT INTO pipeline.inbox (consumer, event_id, processed_at) SELECT 'chat', gen_random_uuid(),"
+      " now() - (i % 45) * interval '1 day' FROM generate_series(1, 30000) i");
+  session.exec("VACUUM ANALYZE pipeline.inbox");
+  pqxx::connection chat{database.url_as("chat")};
+  auto const age = std::chrono::hours{24 * 30};
+  while (prune_inbox(chat, "chat", age, 5'000) > 0) continue;
+  session.exec("VACUUM ANALYZE pipeline.inbox");
+
+  auto const whole = session.query_value<int>("SELECT pg_relation_size('pipeline.inbox') / 8192");
+  CHECK(whole > 200);
+  auto const look = "SELECT pages_of('SELECT pipeline.prune_inbox(''chat'', ''30 days'', 100)')";
+  session.query_value<int>(look);  // reads the catalogue, too
+  CHECK(session.query_value<int>(look) < 30);
 }

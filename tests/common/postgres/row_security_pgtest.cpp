@@ -167,8 +167,8 @@ TEST_CASE("each role may do its work and no more") {
   CHECK(is_refused(url("replay"),
                    "INSERT INTO pipeline.outbox (consumer, source_topic, source_partition, topic) "
                    "VALUES ('chat', 't', 0, 't')"));
-  CHECK(is_refused(url("replay"), "SELECT pipeline.prune_inbox('1 year', 1)"));
-  CHECK_FALSE(is_refused(url("chat"), "SELECT pipeline.prune_inbox('1 year', 1)"));
+  CHECK(is_refused(url("replay"), "SELECT pipeline.prune_inbox('chat', '1 year', 1)"));
+  CHECK_FALSE(is_refused(url("chat"), "SELECT pipeline.prune_inbox('chat', '1 year', 1)"));
   CHECK(is_refused(url("replay"), "UPDATE pipeline.outbox SET topic = 'x'"));
   CHECK(is_refused(url("replay"), "DELETE FROM pipeline.outbox"));
   CHECK(is_refused(url("replay"), "INSERT INTO pipeline.llm_responses SELECT"));

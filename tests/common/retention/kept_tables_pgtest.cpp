@@ -133,19 +133,20 @@ TEST_CASE("a table over its retention is found, by the operator too, and no long
   for (auto const& task : pipeline_tasks(longest)) database.force(task);
   {
     pqxx::connection worker{database.url_as("chat")};
-    CHECK(postgres::prune_inbox(worker, std::chrono::duration_cast<std::chrono::hours>(inbox_age(longest)), 100) == 1);
+    CHECK(postgres::prune_inbox(worker, "chat", std::chrono::duration_cast<std::chrono::hours>(inbox_age(longest)),
+                                100) == 1);
   }
   CHECK(overdue(database).tables == std::vector<std::string>{});
   CHECK(database.count("pipeline.replay_members") == "0");
   CHECK(database.count("access_log") == "1");
 }
 
-TEST_CASE("one process at a time prunes the inbox, and the others do not wait") {
+TEST_CASE("one process at a time prunes the inbox of a worker, and the others do not wait") {
   RetentionDatabase const database;
   database.execute(old_rows);
   pqxx::connection one{database.url_as("chat")};
   pqxx::work first{one};
-  auto const prune = "SELECT pipeline.prune_inbox('15 days', 100)";
+  auto const prune = "SELECT pipeline.prune_inbox('chat', '15 days', 100)";
   CHECK(first.query_value<int>(prune) == 1);
   pqxx::connection other{database.url_as("sms")};
   {

@@ -79,9 +79,9 @@ TEST_CASE("a run that is stopped or another's does not keep the others from runn
   ticking.runs.states = {PruneState::stopped, PruneState::busy};
   CHECK(ticking.tick<TickPrunePipeline>() == Kind::handled);
   CHECK(ticking.runs.asked == std::vector<std::string>{"idempotency-keys", "llm-responses", "parked-records",
-                                                       "refused-rows", "access-log", "erasures", "gdpr-archives",
-                                                       "deliveries", "delivery-receipts", "delivery-actions", "spend",
-                                                       "replays", "maintenance-runs"});
+                                                       "refused-rows", "forgotten", "access-log", "erasures",
+                                                       "gdpr-archives", "deliveries", "delivery-receipts",
+                                                       "delivery-actions", "spend", "replays", "maintenance-runs"});
 }
 
 TEST_CASE("what finished runs did is published once, for each tenant") {
