@@ -160,6 +160,28 @@ class PromisesTest(ChatCase):
         self.assertEqual({letter.headers["error.class"] for letter in letters}, {"invalid_event"})
         self.assertTrue(worker.alive())
 
+    def test_turns_in_long_conversations_take_memory_for_their_prompts_alone(self):
+        def peak_mb():
+            status = pathlib.Path(f"/proc/{worker.pid}/status").read_text(encoding="utf-8")
+            return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+        text = "\U0001F4B3" * 16_000  # 64 KB, the most a visitor may write
+        name = uuid.uuid4().hex
+        messages = [Message(f"{name}-{number}", text) for number in range(32)]
+        conversations = ", ".join(f"('{message.conversation}', '{SHOP}', '{message.session}')" for message in messages)
+        self.stack.database.execute(f"""
+            CREATE TEMP TABLE long_text AS SELECT '{text}' AS content;
+            INSERT INTO conversations (id, domain, session_id) VALUES {conversations};
+            INSERT INTO messages (conversation_id, seq, role, content)
+            SELECT c.id, n, CASE n % 2 WHEN 1 THEN 'user' ELSE 'agent' END, l.content
+            FROM conversations c, long_text l, generate_series(1, 200) AS n WHERE c.session_id LIKE '{name}-%';
+            DROP TABLE long_text""")
+        worker = self.worker(self.simulator(latency=5_000), MAX_IN_FLIGHT=len(messages))
+        before = peak_mb()
+        self.publish(*messages)
+        eventually(lambda: worker.metric("omnibus_events_in_flight") == len(messages), 30, "all turns at the model")
+        self.await_answers(name, len(messages))
+        self.assertLess(peak_mb() - before, len(messages) * 400 / 256)  # 256 such turns take less than 400 MB
+
     def test_a_log_that_nobody_reads_holds_up_no_event(self):
         poison = [(str(number), structured_event(RECEIVED, {"domain": SHOP, "number": number})) for number in range(600)]
         environment = {**os.environ, "KAFKA_BROKERS": self.stack.kafka.brokers, "DATABASE_URL": self.stack.database_url("chat"),
