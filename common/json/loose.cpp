@@ -1,5 +1,7 @@
 #include "json/loose.hpp"
 
+#include "json/byte_search.hpp"
+
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -57,17 +59,16 @@ char unescaped(char c) {
   }
 }
 
-/// The quote that ends a string, or `end`. Most strings are short: a loop, as a call would cost more.
+/// The quote that ends a string, or `end`.
 char const* find_quote(char const* at, char const* end, bool& escaped) {
   escaped = false;
-  while (at != end && *at != '"') {
-    if (*at == '\\') {
-      escaped = true;
-      if (++at == end) return end;
-    }
+  while (true) {
+    at = find_byte<'"', '\\'>(at, end);
+    if (at == end || *at == '"') return at;
+    escaped = true;
+    if (++at == end) return end;
     ++at;
   }
-  return at;
 }
 
 /// Whether a number or a name ends before this character; also before NUL.
@@ -91,7 +92,20 @@ bool ends_word(char c) {
   }
 }
 
+/// Of digits alone, as nearly all numbers are.
+std::optional<std::int64_t> plain_number(std::string_view text) {
+  constexpr std::size_t most_digits = 15;
+  if (text.empty() || text.size() > most_digits) return std::nullopt;
+  std::int64_t value = 0;
+  for (auto const c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = 10 * value + (c - '0');
+  }
+  return value;
+}
+
 std::optional<std::int64_t> whole_number(std::string_view text) {
+  if (auto const plain = plain_number(text)) return plain;
   double value = 0;
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   constexpr double most = 9e15;  // every whole number up to here is exact
@@ -169,7 +183,8 @@ bool LooseReader::unescape(std::string& out, char const* end) {
 }
 
 std::optional<std::int64_t> LooseReader::integer() {
-  auto const before = *this;
+  auto const* const before = at_;
+  auto const was_good = good_;
   auto text = raw();
   if (text.size() > 2 && text.front() == '"') {
     text = text.substr(1, text.size() - 2);
@@ -178,7 +193,10 @@ std::optional<std::int64_t> LooseReader::integer() {
     if (!text.empty()) text = text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
   }
   auto const value = whole_number(text);
-  if (!value) *this = before;
+  if (!value) {
+    at_ = before;
+    good_ = was_good;
+  }
   return value;
 }
 

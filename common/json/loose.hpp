@@ -72,6 +72,8 @@ class LooseReader {
   }
   /// How many bytes follow.
   std::size_t remaining() const { return static_cast<std::size_t>(end_ - at_); }
+  /// What follows, with white space in front of it.
+  std::string_view remaining_text() const { return {at_, remaining()}; }
 
  private:
   template <class Each>
@@ -103,6 +105,7 @@ class LooseReader {
     return at_ != before || skip();
   }
   void skip_space() {
+    if (at_ == end_ || static_cast<unsigned char>(*at_) > ' ') return;
     while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')) ++at_;
   }
   bool read_key(std::string_view& key);

@@ -1,5 +1,7 @@
 #include "llm/words_pattern.hpp"
 
+#include "json/byte_search.hpp"
+
 #include <utility>
 
 namespace omnibus::llm {
@@ -9,12 +11,9 @@ constexpr std::string_view event_end = "\n\n";
 
 /// The quote that ends a string without escapes, or npos. A line break would end the event's line.
 std::size_t find_plain_end(std::string_view text) {
-  for (std::size_t at = 0; at != text.size(); ++at) {
-    auto const c = text[at];
-    if (c == '"') return at;
-    if (c == '\\' || c == '\n' || c == '\r') break;
-  }
-  return std::string_view::npos;
+  auto const* const end = text.data() + text.size();
+  auto const* const at = json::find_byte<'"', '\\', '\n', '\r'>(text.data(), end);
+  return at != end && *at == '"' ? static_cast<std::size_t>(at - text.data()) : std::string_view::npos;
 }
 
 }  // namespace
