@@ -35,6 +35,7 @@ void append_without_breaks(std::string& out, std::string_view text) {
 SseParser::Step SseParser::next(std::string_view& input) {
   if (failed_) return Step::too_large;
   if (complete_) reset_event();
+  if (take_whole(input)) return Step::event;
   while (!input.empty()) {
     if (after_return_) {
       after_return_ = false;
@@ -65,6 +66,20 @@ SseParser::Step SseParser::next(std::string_view& input) {
     if (complete_) return Step::event;
   }
   return Step::need_more;
+}
+
+/// Takes an event that is one line of data, as nearly all are, without copying it.
+bool SseParser::take_whole(std::string_view& input) {
+  constexpr std::string_view field = "data: ";
+  if (!input.starts_with(field) || !line_.empty() || after_return_ || has_data_ || !event_.empty()) return false;
+  auto const end = find_break(input);
+  if (end == std::string_view::npos || input.substr(end, 2) != "\n\n") return false;
+  auto const data = input.substr(field.size(), end - field.size());
+  if (end > limits_.max_line_bytes || data.size() + 1 > limits_.max_event_bytes) return false;
+  input.remove_prefix(end + 2);
+  whole_ = data;
+  begun_ = has_data_ = complete_ = true;
+  return true;
 }
 
 SseParser::Step SseParser::finish() {
@@ -116,6 +131,7 @@ bool SseParser::take_field(std::string_view name, std::string_view value) {
 void SseParser::reset_event() {
   event_.clear();
   data_.clear();
+  whole_ = {};
   has_data_ = false;
   complete_ = false;
 }

@@ -20,7 +20,8 @@ struct SseLimits {
 class SseParser {
  public:
   enum class Step {
-    event,      ///< an event is complete: event(), data() and id() hold it until the next call
+    event,      ///< an event is complete: event(), data() and id() hold it until the next call; data() may be a view of
+                ///< the input
     need_more,  ///< all input is consumed
     too_large,  ///< a line or an event exceeds its limit; the parser cannot be used any more
   };
@@ -40,7 +41,7 @@ class SseParser {
 
   /// Type of the event; "message" when the stream gave none.
   std::string_view event() const { return event_.empty() ? std::string_view("message") : event_; }
-  std::string_view data() const { return data_; }
+  std::string_view data() const { return whole_.data() != nullptr ? whole_ : std::string_view(data_); }
   /// The last id seen, possibly from an earlier event.
   std::string_view id() const { return id_; }
   /// The latest reconnection time from the stream, in milliseconds.
@@ -48,6 +49,7 @@ class SseParser {
 
  private:
   Step fail();
+  bool take_whole(std::string_view& input);
   bool take_line(std::string_view line);
   bool take_field(std::string_view name, std::string_view value);
   void reset_event();
@@ -56,6 +58,7 @@ class SseParser {
   std::string line_;  // the beginning of an incomplete line
   std::string event_;
   std::string data_;
+  std::string_view whole_;  // the data of an event that came in one piece
   std::string id_;
   std::optional<std::uint64_t> retry_;
   bool begun_ = false;  // past the first line, which may start with a byte order mark
