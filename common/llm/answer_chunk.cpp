@@ -1,6 +1,7 @@
 #include "llm/answer_chunk.hpp"
 
 #include "json/loose.hpp"
+#include "llm/chunk_tails.hpp"
 
 #include <utility>
 
@@ -175,15 +176,29 @@ struct ErrorWithoutField {
 };
 
 /// Reads a document, or with `known` what follows that beginning of it.
-void read_document(std::string_view text, LooseReader& reader, Chunk& chunk, std::string_view known) {
+/// @return what follows the document; nothing when it is broken
+std::optional<std::string_view> read_document(std::string_view text, LooseReader& reader, Chunk& chunk,
+                                              std::string_view known, ChunkTails* tails) {
   ErrorWithoutField top;
   auto is_front = known.empty();
+  auto is_behind_front = !known.empty();
+  std::optional<std::string_view> behind_tail;
   chunk.front = known.size();
   auto const take = [&](std::string_view key) {
     auto const is_name = key == "id" || key == "model";
     if (is_name && !is_front) chunk.front = 0;  // it may say something else than the front
-    if (is_front && key == "choices") chunk.front = text.size() - reader.remaining();
+    if (is_front && key == "choices") {
+      chunk.front = text.size() - reader.remaining();
+      is_behind_front = top.kind != "error";
+    }
     is_front = is_front && (is_name || key == "object" || key == "created");
+    if (std::exchange(is_behind_front, false) && tails != nullptr) {
+      behind_tail = tails->take(reader.remaining_text(), chunk);
+      if (behind_tail) {
+        reader = LooseReader(std::string_view{});  // the rest is known
+        return;
+      }
+    }
     if (key == "choices") {
       read_choices(reader, chunk);
     } else if (key == "id") {
@@ -205,8 +220,13 @@ void read_document(std::string_view text, LooseReader& reader, Chunk& chunk, std
   } else {
     reader.object_from("choices", take);
   }
+  if (behind_tail) return LooseReader(*behind_tail).rest();
   if (top.kind == "error") chunk.front = 0;
   if (!chunk.has_choice && top.is_error()) chunk.is_error = true;
+  if (!reader.good()) return std::nullopt;
+  auto const size = text.size() - reader.remaining();
+  if (chunk.front > 0 && tails != nullptr) tails->learn(text.substr(chunk.front, size - chunk.front), chunk);
+  return reader.rest();
 }
 
 }  // namespace
@@ -220,14 +240,13 @@ void Chunk::clear() {
   has_choice = is_whole = is_error = false;
 }
 
-std::optional<std::string_view> read_chunk(std::string_view text, Chunk& chunk, std::string_view known) {
+std::optional<std::string_view> read_chunk(std::string_view text, Chunk& chunk, std::string_view known,
+                                           ChunkTails* tails) {
   chunk.clear();
   if (known.empty() || !text.starts_with(known)) known = {};
   LooseReader reader(text.substr(known.size()));
   if (known.empty() && reader.peek() != '{') return std::nullopt;
-  read_document(text, reader, chunk, known);
-  if (!reader.good()) return std::nullopt;
-  return reader.rest();
+  return read_document(text, reader, chunk, known, tails);
 }
 
 }  // namespace omnibus::llm

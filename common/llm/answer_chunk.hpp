@@ -9,6 +9,8 @@
 
 namespace omnibus::llm {
 
+class ChunkTails;
+
 /// A piece of a tool call.
 struct CallPiece {
   std::optional<std::int64_t> index;
@@ -42,7 +44,9 @@ struct Chunk {
 /// type than expected is as if it were not there. Appends to no earlier content of `chunk`, but uses its memory again.
 /// @param known the front of a chunk that was read before: a text that begins with the same bytes is read on behind
 /// them, and its names, which are the same, stay empty in `chunk`
+/// @param tails what chunks of other answers had in common, to read others faster; may be null
 /// @return what follows the document; nothing when it is not JSON.
-std::optional<std::string_view> read_chunk(std::string_view text, Chunk& chunk, std::string_view known = {});
+std::optional<std::string_view> read_chunk(std::string_view text, Chunk& chunk, std::string_view known = {},
+                                           ChunkTails* tails = nullptr);
 
 }  // namespace omnibus::llm

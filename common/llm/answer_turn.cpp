@@ -3,6 +3,7 @@
 #include "json/loose.hpp"
 #include "json/repair.hpp"
 #include "llm/answer_frames.hpp"
+#include "llm/chunk_tails.hpp"
 #include "llm/provider_error.hpp"
 #include "text/words.hpp"
 
@@ -26,6 +27,12 @@ Chunk& chunk_of_thread() {
 
 bool is_count(std::optional<std::int64_t> count) {
   return count && *count >= 0 && *count <= most_counted;
+}
+
+/// What the answers of the thread repeat.
+ChunkTails& tails_of_thread() {
+  thread_local ChunkTails tails;
+  return tails;
 }
 
 /// Whether a chunk has words, and nothing else that is of use.
@@ -69,7 +76,7 @@ void AnswerTurn::take_words(std::string_view words, DeltaSink const& sink) {
 std::string_view AnswerTurn::take_document(std::string_view frame, bool is_error, DeltaSink const& sink) {
   if (frame.front() == '[') return take_array(frame, is_error, sink);
   auto& chunk = chunk_of_thread();
-  auto const rest = read_chunk(frame, chunk, front_);
+  auto const rest = read_chunk(frame, chunk, front_, &tails_of_thread());
   auto const front = frame.substr(0, rest ? chunk.front : 0);
   if (front_ != front) front_ = front;
   if (!rest) {
