@@ -134,8 +134,9 @@ Task<Response> collect(Client& client, ClientRequest request) {
 PostHead::PostHead(Client& client, Url const& url, Headers const& headers)
     : host_(&client.pool_->host_of(url)), text_(head_of("POST", url, headers) + "Content-Length: ") {}
 
-PostRequest::PostRequest(PostHead const& head)
+PostRequest::PostRequest(PostHead const& head, std::size_t expected_bytes)
     : head_(head), room_(head.text_.size() + std::numeric_limits<std::size_t>::digits10 + 1 + empty_line.size()) {
+  wire_.reserve(room_ + expected_bytes);
   wire_.resize(room_);
 }
 

@@ -81,8 +81,8 @@ class PostHead {
 /// A POST request whose body is written into the bytes that are sent, behind room for the head.
 class PostRequest {
  public:
-  /// The head must stay until the request is sent.
-  explicit PostRequest(PostHead const& head);
+  /// The head must stay until the request is sent. A body of up to `expected_bytes` needs no further memory.
+  explicit PostRequest(PostHead const& head, std::size_t expected_bytes = 0);
   /// Append the body to it, and nothing else.
   std::string& body() { return wire_; }
 

@@ -168,7 +168,7 @@ void AnswerTurn::say(std::string_view text, DeltaSink const& sink) {
   ++pieces_;
   auto const said = completion_.text.size();
   if (said == 0) completion_.text.reserve(usual_bytes);
-  if (thoughts_.speaks()) {
+  if (thoughts_.speaks_with(text)) {
     mender_.append(completion_.text, text);
   } else {
     std::string whole_characters;

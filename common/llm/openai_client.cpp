@@ -82,10 +82,11 @@ class AnswerResponse final : public http::ResponseReader {
     take_calls_in_text(completion, tools_, messages_);
     if (sink_ && !completion.text.empty()) sink_(completion.text);
     completion.ttft = first_piece_;
-    completion.duration = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_);
+    auto const now = Clock::now();
+    completion.duration = std::chrono::duration_cast<std::chrono::milliseconds>(now - begun_);
     if (completion.model.empty()) completion.model = asked_model_;
     if (claims_events_ != (reader_->form() == AnswerFrames::Form::events)) completion.oddities.add(Oddity::label);
-    if (enough_at_ && Clock::now() >= *enough_at_) completion.oddities.add(Oddity::left_open);
+    if (enough_at_ && now >= *enough_at_) completion.oddities.add(Oddity::left_open);
     return completion;
   }
   /// Whether some of an answer has come, which may be paid for.
@@ -179,7 +180,7 @@ OpenAiClient::OpenAiClient(http::Client& client, OpenAiSettings settings)
 // Not a coroutine: nothing of the request is kept while it waits for the answer.
 Task<ChatCompletion> OpenAiClient::complete(ChatRequest request, DeltaSink sink) {
   auto response = std::make_unique<AnswerResponse>(request, settings_.max_response_bytes, std::move(sink));
-  http::PostRequest call(request.stream ? streamed_ : whole_);
+  http::PostRequest call(request.stream ? streamed_ : whole_, request_bytes(request));
   append_request(call.body(), request, settings_.max_tokens_field);
   auto sending = client_.send(std::move(call), request.deadline, settings_.max_response_bytes, *response);
   return read_answer(std::move(sending), std::move(response));

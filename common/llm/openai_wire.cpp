@@ -58,10 +58,14 @@ void append_tool(std::string& out, Tool const& tool) {
 
 }  // namespace
 
-void append_request(std::string& out, ChatRequest const& request, std::string_view max_tokens_field) {
-  auto size = out.size() + 256;
+std::size_t request_bytes(ChatRequest const& request) {
+  std::size_t size = 256;
   for (auto const& message : request.messages) size += message.content.size() + message.content.size() / 16 + 64;
-  out.reserve(size);
+  return size;
+}
+
+void append_request(std::string& out, ChatRequest const& request, std::string_view max_tokens_field) {
+  out.reserve(out.size() + request_bytes(request));
   out += "{\"model\":";
   append_string(out, request.model);
   out += ",\"messages\":[";

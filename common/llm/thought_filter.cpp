@@ -26,7 +26,19 @@ constexpr std::array<TagPair, 9> thought_tags{{usual_tags,
                                                {final_channel, ""},
                                                {"<|start|>assistant", ""}}};
 
+/// Whether a text that begins so is neither a blank nor a tag. Bytes that may be no character are left out.
+bool begins_word(char c) {
+  return static_cast<signed char>(c) > ' ' &&
+         std::ranges::none_of(thought_tags, [c](TagPair const& tag) { return tag.opening.front() == c; });
+}
+
 }  // namespace
+
+bool ThoughtFilter::speaks_with(std::string_view piece) {
+  if (state_ == State::beginning && kept_.empty() && !piece.empty() && begins_word(piece.front()))
+    state_ = State::speaking;
+  return speaks();
+}
 
 void ThoughtFilter::append(std::string& out, std::string_view piece) {
   if (state_ == State::speaking) {

@@ -18,6 +18,8 @@ class ThoughtFilter {
   void finish(std::string& out);
   /// Whether the first word has come: all that follows is text.
   bool speaks() const { return state_ == State::speaking; }
+  /// Whether the first word has come or comes with `piece`, which then needs no append(). False is no answer.
+  bool speaks_with(std::string_view piece);
   /// Whether anything was left out.
   bool has_thought() const { return has_thought_; }
 
