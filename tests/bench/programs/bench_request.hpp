@@ -14,8 +14,9 @@ inline constexpr std::chrono::seconds longest_connect{30};
 inline llm::ChatRequest bench_request() {
   llm::ChatRequest request;
   request.model = "omnibus-small";
-  request.messages = {{"system", std::string(400, 'i')},
-                      {"user", "When will the card that I ordered last week arrive?"}};
+  request.messages.reserve(2);
+  request.messages.push_back({"system", std::string(400, 'i')});
+  request.messages.push_back({"user", "When will the card that I ordered last week arrive?"});
   return request;
 }
 

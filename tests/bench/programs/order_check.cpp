@@ -33,7 +33,7 @@ void OrderCheck::grow() {
   }
 }
 
-void OrderCheck::begin(std::uint64_t hash, std::uint64_t number) {
+void OrderCheck::take_begin(std::uint64_t hash, std::uint64_t number) {
   auto& key = find(hash);
   if (number < key.begun) {
     if (gaps_.erase({hash, number}) == 0) {
@@ -52,20 +52,20 @@ void OrderCheck::begin(std::uint64_t hash, std::uint64_t number) {
   key.begun = static_cast<std::uint32_t>(number + 1);
 }
 
-void OrderCheck::end(std::uint64_t hash, std::uint64_t number) {
+void OrderCheck::take_end(std::uint64_t hash, std::uint64_t number) {
   auto& key = find(hash);
   key.ended = std::max(key.ended, static_cast<std::uint32_t>(number + 1));
 }
 
-void OrderCheck::handled(std::uint64_t key, std::uint64_t number) {
-  __builtin_prefetch(&keys_[key & (keys_.size() - 1)], 1);
-  waiting_[put_++ % most_waiting] = {key, number};
+void OrderCheck::put(Event const& event) {
+  __builtin_prefetch(&keys_[event.key & (keys_.size() - 1)], 1);
+  waiting_[put_++ % most_waiting] = event;
   if (put_ - taken_ == most_waiting) take(waiting_[taken_++ % most_waiting]);
 }
 
-void OrderCheck::take(Waiting const& event) {
-  begin(event.key, event.number);
-  end(event.key, event.number);
+void OrderCheck::take(Event const& event) {
+  if (event.begins) take_begin(event.key, event.number);
+  if (event.ends) take_end(event.key, event.number);
 }
 
 OrderCheck::Findings OrderCheck::findings() {

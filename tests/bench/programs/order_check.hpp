@@ -24,11 +24,10 @@ class OrderCheck {
   /// Room for so many keys is there from the start.
   explicit OrderCheck(std::size_t keys = 1024);
 
-  void begin(std::uint64_t key, std::uint64_t number);
-  void end(std::uint64_t key, std::uint64_t number);
-  /// Begun and ended in one go. Looked at a few events later, when its key's count has come from memory: with a million
-  /// keys the wait for it would cost more than the rest of the check.
-  void handled(std::uint64_t key, std::uint64_t number);
+  void begin(std::uint64_t key, std::uint64_t number) { put({key, number, true, false}); }
+  void end(std::uint64_t key, std::uint64_t number) { put({key, number, false, true}); }
+  /// Begun and ended in one go.
+  void handled(std::uint64_t key, std::uint64_t number) { put({key, number, true, true}); }
 
   /// Of everything so far.
   Findings findings();
@@ -39,20 +38,27 @@ class OrderCheck {
     std::uint32_t begun = 0;  // one past the highest begun
     std::uint32_t ended = 0;  // one past the highest ended
   };
-  struct Waiting {
+  struct Event {
     std::uint64_t key;
     std::uint64_t number;
+    bool begins;
+    bool ends;
   };
   static constexpr std::size_t most_waiting = 32;  // a power of two
   static constexpr std::size_t most_gaps = 1'000'000;
 
   Key& find(std::uint64_t hash);
   void grow();
-  void take(Waiting const& event);
+  void put(Event const& event);
+  void take(Event const& event);
+  void take_begin(std::uint64_t hash, std::uint64_t number);
+  void take_end(std::uint64_t hash, std::uint64_t number);
 
   std::vector<Key> keys_;  // a power of two, at most half full
   std::size_t used_ = 0;
-  std::array<Waiting, most_waiting> waiting_;
+  // Looked at a few events later, in their order, when their keys' counts have come from memory: with a million keys
+  // the wait for them would cost more than the rest of the check.
+  std::array<Event, most_waiting> waiting_;
   std::size_t put_ = 0;
   std::size_t taken_ = 0;
   std::set<std::pair<std::uint64_t, std::uint64_t>> gaps_;
