@@ -1,3 +1,4 @@
+#include "containers/prefetch.hpp"
 #include "http/client_pool.hpp"
 
 #include <cerrno>
@@ -57,6 +58,16 @@ void ClientConnection::ready(std::uint32_t events) {
       return read((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
     case State::closed:
       return;
+  }
+}
+
+void ClientConnection::prefetch(unsigned turns) const {
+  constexpr std::size_t reader_bytes = 256;  // the first ones; how many it has is not known here
+  if (turns > 1) {
+    prefetch_bytes(this, sizeof *this);
+    if (exchange_ != nullptr) prefetch_bytes(exchange_, sizeof *exchange_);
+  } else if (exchange_ != nullptr) {
+    prefetch_bytes(exchange_->reader, reader_bytes);
   }
 }
 

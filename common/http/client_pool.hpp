@@ -115,6 +115,7 @@ class ClientConnection final : public boost::intrusive_ref_counter<ClientConnect
 
   void open();
   void ready(std::uint32_t events) override;
+  void prefetch(unsigned turns) const override;
   /// Gives an idle connection an exchange. False when the connection is dead: then nothing of the exchange was sent.
   bool carry(ClientExchange& exchange);
   /// Whether an idle connection is still open and silent. Asks the system.

@@ -55,6 +55,7 @@ void FairQueue::take() {
   auto& route = ring_.pop();
   auto& line = route.ring.pop();
   line.ready.pop_front();
+  line.ready.prefetch();
   --size_;
   if (!line.ready.empty())
     join(line);

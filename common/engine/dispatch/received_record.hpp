@@ -1,6 +1,7 @@
 /// A consumed record, as a worker keeps it.
 #pragma once
 
+#include "containers/prefetch.hpp"
 #include "engine/dispatch/record_headers.hpp"
 #include "kafka/consumer.hpp"
 
@@ -32,6 +33,11 @@ class ReceivedRecord {
     copy_.reset();
   }
 
+  /// Has the beginning of a copy come from memory.
+  void prefetch() const {
+    if (copy_) prefetch_bytes(copy_.get(), prefetched_bytes);
+  }
+
   /// Absent ones have no data().
   std::string_view key() const {
     return message_ ? std::string_view{static_cast<char const*>(message_->key), message_->key_len} : copied_key();
@@ -60,6 +66,7 @@ class ReceivedRecord {
     std::uint32_t header_bytes;
   };
   static constexpr std::uint32_t absent = 0xffffffff;
+  static constexpr std::size_t prefetched_bytes = 512;  // key, value and headers of a usual event; they may be fewer
 
   /// Of the copy: fixed(), then key and value, then the names and values of the headers, each with its size in front.
   static std::optional<std::string_view> field(char const*& at);
