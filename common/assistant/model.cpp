@@ -20,9 +20,9 @@ constexpr std::string_view provider = "openai";
 constexpr std::string_view operation = "chat";
 constexpr std::chrono::milliseconds least_for_the_first{1'000};  // question: who gives up earlier still asks once
 
-http::HttpClientSettings http_settings(ModelSettings const& settings) {
+http::HttpClientSettings http_settings(Resources const& resources, ModelSettings const& settings) {
   http::HttpClientSettings http;
-  http.max_connections_per_host = static_cast<std::size_t>(settings.llm_connections);
+  http.max_connections_per_host = resources.place.part_of(static_cast<std::size_t>(settings.llm_connections));
   return http;
 }
 
@@ -38,7 +38,7 @@ llm::OpenAiSettings openai_settings(ModelSettings const& settings) {
 class OpenAiEndpoint final : public llm::LlmPort {
  public:
   OpenAiEndpoint(Resources& resources, ModelSettings const& settings)
-      : client_{resources.loop, http_settings(settings)}, openai_{client_, openai_settings(settings)} {}
+      : client_{resources.loop, http_settings(resources, settings)}, openai_{client_, openai_settings(settings)} {}
 
   Task<llm::ChatCompletion> complete(llm::ChatRequest request, llm::DeltaSink sink) override {
     return openai_.complete(std::move(request), std::move(sink));
@@ -89,21 +89,27 @@ std::string series_of(Turn const& turn) {
   return series;
 }
 
+std::shared_ptr<CircuitBreakers> make_breakers() {
+  return std::make_shared<CircuitBreakers>(
+      BreakerSettings{}, [](std::string const& breaker, CircuitBreaker::State entered) {
+        auto& metrics = Metrics::process();
+        metrics.gauge<Metric::breaker_state>(breaker).set(static_cast<double>(entered));
+        metrics.counter<Metric::breaker_transitions>(breaker, to_string(entered)).add();
+      });
+}
+
 }  // namespace
 
 Model::Model(Resources& resources, ModelSettings const& settings)
     : Model{settings, resources.replay ? nullptr : std::make_unique<OpenAiEndpoint>(resources, settings),
-            std::make_unique<PostgresAnswers>()} {}
+            std::make_unique<PostgresAnswers>(), resources.shared->get<CircuitBreakers>("model", make_breakers)} {}
 
-Model::Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, std::unique_ptr<AnswerStore> answers)
+Model::Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, std::unique_ptr<AnswerStore> answers,
+             std::shared_ptr<CircuitBreakers> breakers)
     : settings_{settings},
       port_{std::move(port)},
       answers_{std::move(answers)},
-      breakers_{{}, [](std::string const& breaker, CircuitBreaker::State entered) {
-                  auto& metrics = Metrics::process();
-                  metrics.gauge<Metric::breaker_state>(breaker).set(static_cast<double>(entered));
-                  metrics.counter<Metric::breaker_transitions>(breaker, to_string(entered)).add();
-                }} {}
+      breakers_{breakers ? std::move(breakers) : make_breakers()} {}
 
 Task<RecordedAnswer> Model::ask(Context& context, Turn turn, std::vector<llm::Message> prompt,
                                 std::vector<llm::Tool> tools, llm::DeltaSink sink) {
@@ -172,7 +178,7 @@ Task<> Model::complete(Context& context, Turn const& turn, llm::ChatRequest requ
     answer.failures->push_back(std::move(failed));
   };
   if (!port_) throw Failure::permanent("a replay asks no model", "replay");
-  llm::ResilientLlm llm{*port_, port_->endpoint(), settings_.llm_fallback_model, breakers_, observe};
+  llm::ResilientLlm llm{*port_, port_->endpoint(), settings_.llm_fallback_model, *breakers_, observe};
   auto asking = llm.complete(std::move(request), std::move(sink));
   auto completion = co_await std::move(asking);
 

@@ -23,7 +23,8 @@
 
 namespace omnibus::assistant {
 
-/// Owns the connection to the model. Use it on the event loop only.
+/// Owns the connection to the model. Use it on the event loop only. The models of a process's loops share their circuit
+/// breakers, and each has a part of LLM_CONNECTIONS.
 class Model {
  public:
   /// Asks over the OpenAI wire, and stores the answers in PostgreSQL. In a replay there is no connection to a model,
@@ -31,7 +32,9 @@ class Model {
   /// @throws std::invalid_argument when LLM_BASE_URL is not a valid address.
   Model(Resources& resources, ModelSettings const& settings);
   /// Asks through `port`; without one only finds recorded answers.
-  Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, std::unique_ptr<AnswerStore> answers);
+  /// @param breakers null: its own
+  Model(ModelSettings const& settings, std::unique_ptr<llm::LlmPort> port, std::unique_ptr<AnswerStore> answers,
+        std::shared_ptr<CircuitBreakers> breakers = nullptr);
 
   /// Heals the prompt, asks once (and the fallback model, if that fails), passes the answer's pieces to `sink` as they
   /// arrive, publishes every call's event, and records the answer together with the event of its call. @throws
@@ -132,7 +135,7 @@ class Model {
   ModelSettings const settings_;
   std::unique_ptr<llm::LlmPort> port_;
   std::unique_ptr<AnswerStore> answers_;
-  CircuitBreakers breakers_;
+  std::shared_ptr<CircuitBreakers> const breakers_;
   CallMetrics calls_;
 };
 

@@ -1,6 +1,8 @@
 /// The objects that a handler is constructed from.
 #pragma once
 
+#include "concurrency/loop_place.hpp"
+#include "handler/shared_objects.hpp"
 #include "kafka/client_settings.hpp"
 #include "postgres/pool.hpp"
 #include "sealing/master_keys.hpp"
@@ -8,12 +10,15 @@
 #include "uuid/uuid.hpp"
 
 #include <cstdint>
+#include <memory>
 
 #include <boost/asio/io_context.hpp>
 
 namespace omnibus {
 
-/// What the engine provides to a handler; outlives the handler.
+/// What the engine provides to a handler; outlives the handler. A process has a handler for each of its event loops
+/// (LOOPS), as if each were a process: what a handler keeps is used on its own loop only. A limit that holds for the
+/// process is divided with `place`, or belongs to an object of `shared`.
 struct Resources {
   boost::asio::io_context& loop;
   TransactionPool& pool;
@@ -25,6 +30,8 @@ struct Resources {
   kafka::ClientSettings kafka{};  ///< for a handler that reads topics itself
   sealing::MasterKeySettings master{};
   sealing::Sealer* sealer = nullptr;  ///< for a handler that reads topics itself; none in tests of handlers
+  LoopPlace place{};                  ///< of `loop` among the loops of the process
+  std::shared_ptr<SharedObjects> shared = std::make_shared<SharedObjects>();
 };
 
 }  // namespace omnibus

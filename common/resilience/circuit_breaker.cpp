@@ -5,6 +5,7 @@
 namespace omnibus {
 
 std::optional<CircuitBreaker::Permit> CircuitBreaker::acquire(Clock::time_point now) {
+  std::scoped_lock const lock{mutex_};
   if (state_ == State::open && now - opened_ >= settings_.open_time) enter(State::half_open);
   if (state_ == State::open || (state_ == State::half_open && probing_)) return std::nullopt;
   probing_ = state_ == State::half_open;
@@ -12,8 +13,11 @@ std::optional<CircuitBreaker::Permit> CircuitBreaker::acquire(Clock::time_point 
 }
 
 void CircuitBreaker::Permit::settle(bool success, Clock::time_point now) {
-  if (breaker_ == nullptr || breaker_->generation_ != generation_) return;
-  auto& breaker = *std::exchange(breaker_, nullptr);
+  if (breaker_ == nullptr) return;
+  auto& breaker = *breaker_;
+  std::scoped_lock const lock{breaker.mutex_};
+  if (breaker.generation_ != generation_) return;
+  breaker_ = nullptr;
   if (success) {
     breaker.failures_ = 0;
     if (breaker.state_ != State::closed) breaker.enter(State::closed);
@@ -27,10 +31,18 @@ void CircuitBreaker::Permit::settle(bool success, Clock::time_point now) {
 
 void CircuitBreaker::Permit::release() {
   auto* const breaker = std::exchange(breaker_, nullptr);
-  if (breaker != nullptr && breaker->generation_ == generation_) breaker->probing_ = false;
+  if (breaker == nullptr) return;
+  std::scoped_lock const lock{breaker->mutex_};
+  if (breaker->generation_ == generation_) breaker->probing_ = false;
+}
+
+CircuitBreaker::State CircuitBreaker::state() const {
+  std::scoped_lock const lock{mutex_};
+  return state_;
 }
 
 std::chrono::milliseconds CircuitBreaker::wait_time(Clock::time_point now) const {
+  std::scoped_lock const lock{mutex_};
   if (state_ != State::open) return {};
   auto const left = std::chrono::ceil<std::chrono::milliseconds>(opened_ + settings_.open_time - now);
   return std::max(left, std::chrono::milliseconds(0));
@@ -57,6 +69,7 @@ std::string_view to_string(CircuitBreaker::State state) {
 }
 
 CircuitBreaker& CircuitBreakers::at(std::string_view key) {
+  std::scoped_lock const lock{mutex_};
   if (auto const found = breakers_.find(key); found != breakers_.end()) return *found->second;
   std::string name(key);
   CircuitBreaker::Listener listener;

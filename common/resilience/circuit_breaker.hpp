@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +21,8 @@ struct BreakerSettings {
 
 /// Closed, it lets every call through and counts failures in a row. Open, it lets none through. After `open_time` it is
 /// half open and lets one call probe: success closes it, failure opens it again. Results of calls that began before
-/// its state changed do not count. Time is passed in. Not thread-safe.
+/// its state changed do not count. Time is passed in. Any thread may use it: the event loops of a process share one, so
+/// that its limits are the process's. The listener is called under its lock and must not use the breaker.
 class CircuitBreaker {
  public:
   using Clock = std::chrono::steady_clock;
@@ -54,15 +56,16 @@ class CircuitBreaker {
 
   /// Asks to make a call: nothing when it must not be made.
   std::optional<Permit> acquire(Clock::time_point now);
-  State state() const { return state_; }
+  State state() const;
   /// The wait until a call may be let through: zero unless open.
   std::chrono::milliseconds wait_time(Clock::time_point now) const;
 
  private:
   void enter(State state);
 
-  BreakerSettings settings_;
-  Listener listener_;
+  BreakerSettings const settings_;
+  Listener const listener_;
+  mutable std::mutex mutex_;
   State state_ = State::closed;
   int failures_ = 0;
   bool probing_ = false;
@@ -72,8 +75,8 @@ class CircuitBreaker {
 
 std::string_view to_string(CircuitBreaker::State state);
 
-/// A breaker per key, such as `https://api.example.com:443 gpt-4o`. Keys are few and ours: they are never removed. Not
-/// thread-safe.
+/// A breaker per key, such as `https://api.example.com:443 gpt-4o`. Keys are few and ours: they are never removed. Any
+/// thread may use it.
 class CircuitBreakers {
  public:
   using Listener = std::function<void(std::string const& key, CircuitBreaker::State entered)>;
@@ -84,8 +87,9 @@ class CircuitBreakers {
   CircuitBreaker& at(std::string_view key);
 
  private:
-  BreakerSettings settings_;
-  Listener listener_;
+  BreakerSettings const settings_;
+  Listener const listener_;
+  std::mutex mutex_;
   std::map<std::string, std::unique_ptr<CircuitBreaker>, std::less<>> breakers_;
 };
 

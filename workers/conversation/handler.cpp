@@ -81,7 +81,7 @@ ConversationLimits limits_of(ConversationSettings const& settings) {
 ConversationHandler::ConversationHandler(Resources& resources, ConversationSettings const& settings)
     : ConversationHandler{settings, std::make_unique<PostgresAgentConversations>(),
                           std::make_unique<assistant::Model>(resources, settings)} {
-  if (!resources.replay)
+  if (!resources.replay && resources.place.is_first())
     boost::asio::co_spawn(resources.loop, show_active_conversations(resources.loop, resources.pool),
                           boost::asio::detached);
 }

@@ -71,8 +71,12 @@ bool is_permanent(std::exception_ptr const& error) {
 std::unique_ptr<Providers> make_providers(Resources& resources, NotifySettings const& settings) {
   if (resources.replay) return nullptr;
   check(settings, resources.max_attempts);
+  ProviderSettings of_loop = settings;
+  of_loop.send.connections =
+      static_cast<std::int32_t>(resources.place.part_of(static_cast<std::size_t>(settings.send.connections)));
   return std::make_unique<ConfiguredProviders>(
-      resources.loop, settings, std::make_unique<senders::SenderDirectory>(resources.pool, settings.sender_refresh));
+      resources.loop, of_loop, std::make_unique<senders::SenderDirectory>(resources.pool, settings.sender_refresh),
+      resources.shared->get<SendGuards>("senders", [&] { return std::make_shared<SendGuards>(settings); }));
 }
 
 /// Of the deliveries' exceptions, the one by which the request is retried.

@@ -24,9 +24,10 @@ processing::LoggedWork work_of(ReportRated const& rated) {
   return {rated.domain, "rate_report", "report", rated.report_id, std::nullopt};
 }
 
-std::unique_ptr<Mailer> make_mailer(Resources const& resources, ReportSettings const& settings) {
+/// One for all loops of the process, so that SMTP_CONNECTIONS is the process's.
+std::shared_ptr<Mailer> share_mailer(Resources const& resources, ReportSettings const& settings) {
   if (resources.replay || settings.smtp_url.empty()) return nullptr;
-  return std::make_unique<SmtpMailer>(settings);
+  return resources.shared->get<Mailer>("smtp", [&] { return std::make_shared<SmtpMailer>(settings); });
 }
 
 std::string_view state_after(MailFate fate) {
@@ -49,7 +50,7 @@ NewReport make_report(ReportRequested const& request, ReportPerson const& person
 }  // namespace
 
 ReportHandler::ReportHandler(Resources& resources, ReportSettings const& settings)
-    : ReportHandler{settings, std::make_unique<PostgresReports>(), make_mailer(resources, settings), wall_clock_ms} {}
+    : ReportHandler{settings, std::make_unique<PostgresReports>(), share_mailer(resources, settings), wall_clock_ms} {}
 
 Task<> ReportHandler::handle(Context& context, TickReport const& tick) {
   if (context.replaying()) co_return context.pass_over("reports are asked for when they are due");

@@ -33,7 +33,7 @@ class ReportHandler {
   /// @throws std::invalid_argument for settings of e-mail that cannot be used.
   ReportHandler(Resources& resources, ReportSettings const& settings);
   /// @param mailer null when no e-mail is sent: without SMTP_URL, and in a replay.
-  ReportHandler(ReportSettings const& settings, std::unique_ptr<ReportStore> store, std::unique_ptr<Mailer> mailer,
+  ReportHandler(ReportSettings const& settings, std::unique_ptr<ReportStore> store, std::shared_ptr<Mailer> mailer,
                 Clock clock)
       : settings_{settings}, store_{std::move(store)}, mailer_{std::move(mailer)}, clock_{std::move(clock)} {}
 
@@ -57,7 +57,7 @@ class ReportHandler {
 
   ReportSettings const settings_;
   std::unique_ptr<ReportStore> store_;
-  std::unique_ptr<Mailer> mailer_;  // null: nothing is sent
+  std::shared_ptr<Mailer> mailer_;  // null: nothing is sent
   Clock const clock_;
 };
 

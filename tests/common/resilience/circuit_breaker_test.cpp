@@ -1,5 +1,8 @@
 #include "resilience/circuit_breaker.hpp"
 
+#include <atomic>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -88,6 +91,29 @@ TEST_CASE("every key has a breaker of its own, and the listener learns whose sta
   CHECK_FALSE(breakers.at("a").acquire(now));
   CHECK(breakers.at("b").acquire(now));
   CHECK(seen == std::vector<std::string>{"a open"});
+}
+
+TEST_CASE("threads that share breakers open one after as many failures as one thread would") {
+  std::atomic<int> opened{0};
+  CircuitBreakers breakers({8, milliseconds(60'000)}, [&](std::string const&, State) { ++opened; });
+  CircuitBreaker::Clock::time_point const now{};
+  std::atomic<int> let_through{0};
+  std::vector<std::thread> threads;
+  for (auto i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (auto call = 0; call < 4; ++call) {
+        auto permit = breakers.at("a").acquire(now);
+        if (!permit) continue;
+        ++let_through;
+        permit->failed(now);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(breakers.at("a").state() == State::open);
+  CHECK(opened == 1);
+  CHECK(let_through >= 8);
+  CHECK(let_through <= 11);  // those of the other three that had begun
 }
 
 }  // namespace omnibus

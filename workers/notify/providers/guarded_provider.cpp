@@ -35,8 +35,7 @@ void settle(CircuitBreaker::Permit& permit, SendResult const& result, CircuitBre
 
 }  // namespace
 
-GuardedProvider::GuardedProvider(std::unique_ptr<Provider> inner, SendLimitSettings limits, CircuitBreaker& breaker,
-                                 Now now)
+GuardedProvider::GuardedProvider(std::unique_ptr<Provider> inner, SendLimits& limits, CircuitBreaker& breaker, Now now)
     : inner_(std::move(inner)), limits_(limits), breaker_(breaker), now_(std::move(now)) {}
 
 Refused GuardedProvider::left_alone() const {

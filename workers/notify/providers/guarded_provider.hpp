@@ -11,14 +11,13 @@
 namespace omnibus::notify {
 
 /// Makes every message wait for its turn, if it is soon, and stops calls to a provider that keeps failing.
-/// Its own refusals are transient: nothing was sent. The breaker must outlive it.
+/// Its own refusals are transient: nothing was sent. Limits and breaker must outlive it; others may share them.
 class GuardedProvider final : public Provider {
  public:
   using Clock = SendLimits::Clock;
   using Now = std::function<Clock::time_point()>;
 
-  GuardedProvider(std::unique_ptr<Provider> inner, SendLimitSettings limits, CircuitBreaker& breaker,
-                  Now now = &Clock::now);
+  GuardedProvider(std::unique_ptr<Provider> inner, SendLimits& limits, CircuitBreaker& breaker, Now now = &Clock::now);
 
   std::string_view name() const override { return inner_->name(); }
   std::string_view channel() const override { return inner_->channel(); }
@@ -35,7 +34,7 @@ class GuardedProvider final : public Provider {
   Refused left_alone() const;
 
   std::unique_ptr<Provider> inner_;
-  SendLimits limits_;
+  SendLimits& limits_;
   CircuitBreaker& breaker_;
   Now now_;
 };

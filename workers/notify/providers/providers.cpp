@@ -2,7 +2,6 @@
 
 #include "hash/hash.hpp"
 #include "observability/log.hpp"
-#include "observability/metrics.hpp"
 #include "workers/notify/providers/guarded_provider.hpp"
 #include "workers/notify/providers/mtn_sms.hpp"
 #include "workers/notify/providers/tenant_sender.hpp"
@@ -25,12 +24,6 @@ http::HttpClientSettings http_settings(SendSettings const& settings) {
   return http;
 }
 
-void count(std::string const& breaker, CircuitBreaker::State entered) {
-  auto& metrics = Metrics::process();
-  metrics.gauge<Metric::breaker_state>(breaker).set(static_cast<double>(entered));
-  metrics.counter<Metric::breaker_transitions>(breaker, to_string(entered)).add();
-}
-
 Secret const& secret_of(std::map<std::string, Secret> const& secrets, std::string const& role) {
   static Secret const none;
   auto const found = secrets.find(role);
@@ -47,9 +40,10 @@ std::string version_of(senders::Sender const& sender, std::map<std::string, Secr
 }  // namespace
 
 ConfiguredProviders::ConfiguredProviders(boost::asio::io_context& context, ProviderSettings const& settings,
-                                         std::unique_ptr<senders::SenderDirectory> directory)
+                                         std::unique_ptr<senders::SenderDirectory> directory,
+                                         std::shared_ptr<SendGuards> guards)
     : settings_(settings),
-      breakers_({settings.send.breaker_failures, settings.send.breaker_open_time}, &count),
+      guards_(guards ? std::move(guards) : std::make_shared<SendGuards>(settings)),
       secrets_(settings.sender_secrets),
       directory_(std::move(directory)),
       client_(context, http_settings(settings.send)) {
@@ -68,12 +62,8 @@ ConfiguredProviders::ConfiguredProviders(boost::asio::io_context& context, Provi
 }
 
 std::unique_ptr<Provider> ConfiguredProviders::guarded(std::unique_ptr<Provider> provider, std::string_view breaker) {
-  auto const sms = provider->channel() == "sms";
-  SendLimitSettings limits;
-  limits.per_second = sms ? settings_.sms.rate_per_second : settings_.whatsapp.rate_per_second;
-  limits.recipient_interval = sms ? settings_.sms.recipient_interval : settings_.whatsapp.recipient_interval;
-  limits.longest_wait = settings_.send.longest_wait;
-  return std::make_unique<GuardedProvider>(std::move(provider), limits, breakers_.at(breaker));
+  auto& limits = guards_->limits(breaker, provider->channel());
+  return std::make_unique<GuardedProvider>(std::move(provider), limits, guards_->breaker(breaker));
 }
 
 Task<> ConfiguredProviders::refresh() {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include "http/client.hpp"
-#include "resilience/circuit_breaker.hpp"
 #include "senders/secret_folder.hpp"
 #include "senders/sender_directory.hpp"
 #include "workers/notify/providers/provider.hpp"
 #include "workers/notify/providers/provider_settings.hpp"
+#include "workers/notify/providers/send_guards.hpp"
 
 #include <chrono>
 #include <map>
@@ -31,15 +31,17 @@ class Providers {
   virtual Provider* find(std::string_view domain, std::string_view channel) const = 0;
 };
 
-/// Those of the settings, for tenants without a sender, and one for each tenant's sender; each behind its limits, and
-/// behind a breaker (also as metrics) of its provider, account and sender. Use it on the one thread that runs its
+/// Those of the settings, for tenants without a sender, and one for each tenant's sender; each behind the
+/// limits and the breaker (also as metrics) of its provider, account and sender. Use it on the one thread that runs its
 /// context, which must outlive it.
 class ConfiguredProviders final : public Providers {
  public:
   /// @param directory null: no tenant has a sender of its own
+  /// @param guards shared with the other loops of the process; null: its own
   /// @throws std::invalid_argument naming the invalid setting
   ConfiguredProviders(boost::asio::io_context& context, ProviderSettings const& settings,
-                      std::unique_ptr<senders::SenderDirectory> directory = nullptr);
+                      std::unique_ptr<senders::SenderDirectory> directory = nullptr,
+                      std::shared_ptr<SendGuards> guards = nullptr);
 
   Task<> refresh() override;
   Provider* find(std::string_view domain, std::string_view channel) const override;
@@ -54,7 +56,7 @@ class ConfiguredProviders final : public Providers {
   Provider* provider_of(senders::Sender const& sender);
 
   ProviderSettings settings_;
-  CircuitBreakers breakers_;
+  std::shared_ptr<SendGuards> guards_;
   senders::SecretFolder secrets_;
   std::unique_ptr<senders::SenderDirectory> directory_;
   std::unique_ptr<Provider> whatsapp_;

@@ -7,6 +7,7 @@ namespace omnibus::notify {
 
 SendLimits::Place SendLimits::of_recipient(std::string_view recipient, Clock::time_point now) {
   if (settings_.recipient_interval.count() <= 0) return {true, {}};
+  std::scoped_lock const lock{mutex_};
   auto const hash = std::hash<std::string_view>{}(recipient);
   auto found = recipients_.find(hash);
   if (found == recipients_.end()) {
@@ -22,6 +23,7 @@ SendLimits::Place SendLimits::of_recipient(std::string_view recipient, Clock::ti
 
 SendLimits::Place SendLimits::of_provider(Clock::time_point now) {
   if (settings_.per_second <= 0) return {true, {}};
+  std::scoped_lock const lock{mutex_};
   auto const interval =
       std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(1 / settings_.per_second));
   auto const slack = interval * static_cast<Clock::rep>(std::max<std::size_t>(settings_.burst, 1) - 1);
@@ -29,6 +31,11 @@ SendLimits::Place SendLimits::of_provider(Clock::time_point now) {
   if (place - now > settings_.longest_wait) return {false, place - now};
   next_ = std::max(next_, now) + interval;
   return {true, place - now};
+}
+
+std::size_t SendLimits::recipients() const {
+  std::scoped_lock const lock{mutex_};
+  return recipients_.size();
 }
 
 // So rarely that its cost per call stays constant.

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <mutex>
 #include <string_view>
 #include <unordered_map>
 
@@ -16,7 +17,7 @@ struct SendLimitSettings {
   std::size_t max_recipients = 100'000;             ///< people remembered at once; above, refused
 };
 
-/// Assigns sending times. Pure: time is passed in. Not thread-safe. A person is remembered only until the next message
+/// Assigns sending times. Time is passed in. Any thread may use it. A person is remembered only until the next message
 /// is allowed, and by a hash: two people with the same hash wait for each other, which does no harm.
 class SendLimits {
  public:
@@ -34,12 +35,13 @@ class SendLimits {
   /// The next time among all messages. Ask for it when the person's own time has come.
   Place of_provider(Clock::time_point now);
 
-  std::size_t recipients() const { return recipients_.size(); }
+  std::size_t recipients() const;
 
  private:
   void forget_past(Clock::time_point now);
 
-  SendLimitSettings settings_;
+  SendLimitSettings const settings_;
+  mutable std::mutex mutex_;
   Clock::time_point next_{};  ///< when the next message would go if there were no bursts
   std::unordered_map<std::size_t, Clock::time_point> recipients_;  ///< the time of their next allowed message
   std::size_t sweep_at_ = 1024;

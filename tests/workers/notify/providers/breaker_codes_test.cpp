@@ -28,7 +28,8 @@ struct OneAnswer final : Provider {
 bool opens_breaker(SendResult answer) {
   boost::asio::io_context context;
   CircuitBreaker breaker{{.failure_threshold = 5}};
-  GuardedProvider provider{std::make_unique<OneAnswer>(std::move(answer)), {}, breaker};
+  SendLimits limits{{}};
+  GuardedProvider provider{std::make_unique<OneAnswer>(std::move(answer)), limits, breaker};
   auto const message = a_message();
   for (auto i = 0; i < 10; ++i) run(context, provider.send(message));
   return breaker.state() != CircuitBreaker::State::closed;

@@ -33,8 +33,9 @@ struct ToldProvider final : Provider {
 
 /// A guarded provider under a clock that moves only when somebody waits.
 struct Guarded {
-  explicit Guarded(SendLimitSettings limits, BreakerSettings breaking = {})
-      : breaker(breaking),
+  explicit Guarded(SendLimitSettings limiting, BreakerSettings breaking = {})
+      : limits(limiting),
+        breaker(breaking),
         inner(new ToldProvider(now)),
         provider(std::unique_ptr<Provider>(inner), limits, breaker, [this] { return now; }) {}
   Task<> pause(Clock::duration wait) {
@@ -50,6 +51,7 @@ struct Guarded {
 
   boost::asio::io_context context;
   Clock::time_point now{seconds(1'000'000)};
+  SendLimits limits;
   CircuitBreaker breaker;
   ToldProvider* inner;
   GuardedProvider provider;
@@ -189,6 +191,34 @@ TEST_CASE("the settings have the names that are known, and secrets are never pri
   CHECK(ConfiguredProviders(context, settings).find("shop.example", "sms") == nullptr);
   settings.whatsapp.phone_number_id = "../1055";
   CHECK_THROWS_AS(ConfiguredProviders(context, settings), std::invalid_argument);
+}
+
+TEST_CASE("the event loops of a process share a sender's rate and its breaker") {
+  ProviderSettings settings;
+  settings.whatsapp.access_token = Secret{"token"};
+  settings.whatsapp.phone_number_id = "1055";
+  settings.whatsapp.rate_per_second = 1;
+  auto const guards = std::make_shared<SendGuards>(settings);
+  boost::asio::io_context context;
+  ConfiguredProviders const first(context, settings, nullptr, guards);
+  ConfiguredProviders const second(context, settings, nullptr, guards);
+  std::vector<SendLimits::Clock::duration> pauses;
+  auto const pause = [&](SendLimits::Clock::duration wait) -> Task<> {
+    pauses.push_back(wait);
+    co_return;
+  };
+  auto const asks = [&](ConfiguredProviders const& providers, std::string recipient) {
+    return run(context, providers.find("shop.example", "whatsapp")->await_turn(a_message(std::move(recipient)), pause));
+  };
+  CHECK_FALSE(asks(first, "+250788000001"));
+  CHECK(pauses.empty());
+  CHECK_FALSE(asks(second, "+250788000002"));
+  REQUIRE(pauses.size() == 1);
+  CHECK(pauses.front() > milliseconds(500));
+  for (auto i = 0; i < settings.send.breaker_failures; ++i)
+    guards->breaker("whatsapp_cloud").acquire(SendLimits::Clock::now())->failed(SendLimits::Clock::now());
+  CHECK(asks(first, "+250788000003")->code == refusal::breaker_open);
+  CHECK(asks(second, "+250788000004")->code == refusal::breaker_open);
 }
 
 }  // namespace omnibus::notify
