@@ -1,6 +1,10 @@
 #include "engine/worker.hpp"
 
+#include "concurrency/event_loops.hpp"
 #include "config/descriptors.hpp"
+#include "engine/engine_metrics.hpp"
+#include "engine/engines.hpp"
+#include "engine/loop_count.hpp"
 #include "engine/replay/replay_arguments.hpp"
 #include "engine/replay/replay_plan.hpp"
 #include "engine/replay/replay_session.hpp"
@@ -16,16 +20,18 @@
 #include "postgres/pool.hpp"
 #include "sealing/sealer.hpp"
 
-#include <algorithm>
-#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -69,64 +75,6 @@ class Watchdog {
   std::condition_variable done_;
   bool finished_ = false;
   std::thread thread_;
-};
-
-/// Shows the engine's counters as metrics, read on request.
-class EngineMetrics {
- public:
-  explicit EngineMetrics(Counters const& counters) : counters_{counters} {
-    hook_ = metrics_.on_collect([this] { collect(); });
-  }
-
- private:
-  void collect() {
-    auto const seconds = [](std::atomic<std::int64_t> const& ms) { return static_cast<double>(ms.load()) / 1000; };
-    in_flight_.set(static_cast<double>(counters_.in_flight.load()));
-    queued_bytes_.set(static_cast<double>(counters_.queued_bytes.load()));
-    stuck_keys_.set(static_cast<double>(counters_.stuck_keys.load()));
-    commit_lag_.set(static_cast<double>(counters_.uncommitted.load()));
-    unpublished_.set(static_cast<double>(counters_.unpublished.load()));
-    oldest_.set(seconds(counters_.oldest_unprocessed_ms));
-    paused_.set(counters_.paused ? static_cast<double>(counters_.partitions.load()) : 0);
-    // Read one after the other while the engine runs: a difference may be off by one, never below zero.
-    auto const minus = [](std::uint64_t whole, std::uint64_t part) { return whole > part ? whole - part : 0; };
-    auto const dead = counters_.dead_lettered.load();
-    auto const erased = counters_.erased.load();
-    raise(handled_, minus(counters_.handled.load(), dead + erased));
-    raise(erased_, erased);
-    raise(tombstones_, counters_.tombstones.load());
-    raise(dead_lettered_, dead);
-    raise(fenced_, counters_.fenced.load());
-    raise(retries_, counters_.retried.load());
-    raise(deferrals_, counters_.deferred.load());
-    raise(malformed_, counters_.dead_malformed.load());
-    raise(exhausted_, counters_.dead_exhausted.load());
-    raise(permanent_, minus(dead, counters_.dead_malformed.load() + counters_.dead_exhausted.load()));
-  }
-  static void raise(Counter const& counter, std::uint64_t total) {
-    counter.add(std::max(0.0, static_cast<double>(total) - counter.value()));
-  }
-
-  Counters const& counters_;
-  Metrics& metrics_ = Metrics::process();
-  Gauge in_flight_ = metrics_.gauge<Metric::in_flight>();
-  Gauge queued_bytes_ = metrics_.gauge<Metric::queued_bytes>();
-  Gauge stuck_keys_ = metrics_.gauge<Metric::stuck_keys>();
-  Gauge commit_lag_ = metrics_.gauge<Metric::commit_lag>();
-  Gauge unpublished_ = metrics_.gauge<Metric::outbox_unpublished>();
-  Gauge oldest_ = metrics_.gauge<Metric::oldest_unprocessed>();
-  Gauge paused_ = metrics_.gauge<Metric::paused>();
-  Counter handled_ = metrics_.counter<Metric::events>("handled");
-  Counter dead_lettered_ = metrics_.counter<Metric::events>("dead_lettered");
-  Counter erased_ = metrics_.counter<Metric::events>("erased");
-  Counter tombstones_ = metrics_.counter<Metric::tombstones>();
-  Counter fenced_ = metrics_.counter<Metric::events>("fenced");
-  Counter retries_ = metrics_.counter<Metric::retries>();
-  Counter deferrals_ = metrics_.counter<Metric::deferrals>();
-  Counter malformed_ = metrics_.counter<Metric::dead_letters>("malformed");
-  Counter permanent_ = metrics_.counter<Metric::dead_letters>("permanent");
-  Counter exhausted_ = metrics_.counter<Metric::dead_letters>("exhausted");
-  Metrics::Hook hook_;
 };
 
 /// Asks until the cluster answers: a worker that starts before its broker waits for it. Nothing once it must stop.
@@ -247,32 +195,53 @@ bool wait_for_database(sealing::Sealer& sealer, ledger::DatabaseAge& age, PoolSe
   return !stop;
 }
 
+/// What a loop's handler and engine work with, besides what the loops share.
+struct LoopParts {
+  LoopParts(boost::asio::io_context& loop, PoolSettings const& database, LoopPlace place)
+      : pool{pool_of(database, place)}, resources{loop, pool} {
+    resources.place = place;
+  }
+  static PoolSettings pool_of(PoolSettings settings, LoopPlace place) {
+    settings.size = place.part_of(settings.size);
+    return settings;
+  }
+
+  TransactionPool pool;
+  Resources resources;
+  std::unique_ptr<Work> work = nullptr;
+};
+
 int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSettings const& client,
         sealing::MasterKeySettings const& master_keys, MakeWork const& make_work,
         std::optional<ReplayArguments> const& replaying) {
   log::configure(worker, settings.log_level);
   Metrics::process().gauge<Metric::build_info>(worker, "0.1.0").set(1);
   http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
-  auto const ready = admin.add_check("engine");
+  EventLoops loops{count_loops(settings, worker, replaying.has_value())};
+  std::vector<std::shared_ptr<http::AdminServer::Check>> ready;
+  for (std::size_t i = 0; i < loops.count(); ++i)
+    ready.push_back(admin.add_check(i == 0 ? "engine" : fmt::format("engine {}", i)));
   std::signal(SIGPIPE, SIG_IGN);
   config::raise_descriptor_limit();  // a call to a model takes one
 
-  boost::asio::io_context loop{1};
+  auto& loop = loops.first();
   boost::asio::signal_set signals{loop, SIGTERM, SIGINT};
   auto const abilities = wait_for_cluster(client, loop, signals);
   if (!abilities) return 0;
 
-  PoolSettings pool_settings;
+  PoolSettings database;
   auto const& own_url =
       replaying && !settings.replay_database_url.empty() ? settings.replay_database_url : settings.database_url;
-  pool_settings.url = own_url.reveal();
-  pool_settings.size = static_cast<std::size_t>(settings.database_pool);
-  pool_settings.application_name = instance_name(worker);
-  auto consumer = consumer_settings(worker, settings, *abilities);
+  database.url = own_url.reveal();
+  database.size = static_cast<std::size_t>(settings.database_pool);
+  database.application_name = instance_name(worker);
+  EnginePlan plan{{}, engine_settings(settings), client, consumer_settings(worker, settings, *abilities)};
+  auto& identity = plan.identity;
+  auto& consumer = plan.consumer;
+  identity = {std::string{worker}, consumer.group, instance_name(worker), {}, {}};
   std::optional<ReplaySession> replay;
-  Identity identity{std::string{worker}, consumer.group, instance_name(worker), {}, {}};
   if (replaying) {
-    replay.emplace(*replaying, identity.worker, identity.group, identity.instance, client, pool_settings);
+    replay.emplace(*replaying, identity.worker, identity.group, identity.instance, client, database);
     if (replay->ended()) return replay->finish(nullptr);
     identity.group = consumer.group = replay->run().group;
     consumer.topics = replay->run().topics;
@@ -282,62 +251,69 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   }
   sealing::Sealer sealer{sealing::MasterKeys{master_keys}};
   ledger::DatabaseAge age{client, worker};
-  if (!wait_for_database(sealer, age, pool_settings, loop, signals)) return 0;
-  TransactionPool pool{std::move(pool_settings)};
+  if (!wait_for_database(sealer, age, database, loop, signals)) return 0;
   // A committed record is published after any outage of the broker; rows left at the end stay in the outbox.
   kafka::ProducerSettings publishing;
   publishing.message_timeout = std::chrono::milliseconds{0};
   kafka::Producer producer{client, publishing};
-  Resources resources{loop,
-                      pool,
-                      replay.has_value(),
-                      identity.run_id,
-                      static_cast<std::uint32_t>(settings.max_attempts),
-                      client,
-                      master_keys,
-                      &sealer};
-  auto const work = make_work(resources);
+  auto const shared = std::make_shared<SharedObjects>();
+  std::vector<std::unique_ptr<LoopParts>> parts;
+  for (std::size_t i = 0; i < loops.count(); ++i) {
+    auto& own = *parts.emplace_back(std::make_unique<LoopParts>(loops.at(i), database, LoopPlace{i, loops.count()}));
+    auto& resources = own.resources;
+    resources.replay = replay.has_value();
+    resources.run_id = identity.run_id;
+    resources.max_attempts = static_cast<std::uint32_t>(settings.max_attempts);
+    resources.kafka = client;
+    resources.master = master_keys;
+    resources.sealer = &sealer;
+    resources.shared = shared;
+    own.work = make_work(resources);
+  }
 
   log::info("starting", {{"group", consumer.group},
                          {"protocol", kafka::to_string(consumer.protocol)},
                          {"topics", consumer.topics.size()},
+                         {"loops", loops.count()},
                          {"brokers", client.brokers}});
-  Engine engine{loop,
-                std::move(identity),
-                engine_settings(settings),
-                client,
-                std::move(consumer),
-                Ports{producer, &pool, timings(), [ready](bool is) { ready->set(is); }, [] { log::leave(1); },
-                      replay ? &replay->replay() : nullptr, &sealer},
-                *work};
-  EngineMetrics const metrics{engine.counters()};
+  Engines engines{loops, plan, [&](LoopPlace place) {
+                    auto& own = *parts[place.index];
+                    return Engines::Parts{
+                        Ports{producer, &own.pool, timings(), [check = ready[place.index]](bool is) { check->set(is); },
+                              [] { log::leave(1); }, replay ? &replay->replay() : nullptr, &sealer},
+                        *own.work};
+                  }};
+  EngineMetrics const metrics{engines};
 
   std::optional<Watchdog> watchdog;
   auto const leave = [&] {
     if (watchdog) return;
-    watchdog.emplace(engine.drain_deadline() + std::chrono::seconds{10});
-    boost::asio::co_spawn(loop, engine.stop(), [&](std::exception_ptr const&, bool clean) {
+    watchdog.emplace(engines.drain_deadline() + std::chrono::seconds{10});
+    boost::asio::co_spawn(loop, engines.stop(), [&](std::exception_ptr const&, bool clean) {
       // Running handlers still use the objects that would be destroyed now.
       if (!clean) log::leave(replay ? ReplaySession::not_ended : 0);
-      loop.stop();
+      loops.stop();
     });
   };
   signals.async_wait([&](boost::system::error_code const& error, int) {
     if (!error) leave();
   });
+  auto& pool = parts.front()->pool;
   if (replay)
-    boost::asio::co_spawn(loop, replay->watch(engine, pool), [&](std::exception_ptr const&) { leave(); });
+    boost::asio::co_spawn(loop, replay->watch(engines.first(), pool), [&](std::exception_ptr const&) { leave(); });
   else
     boost::asio::co_spawn(loop, prune_inbox_for_ever(loop, pool, std::string{worker}), boost::asio::detached);
   boost::asio::co_spawn(loop, sealing::keep_fresh(sealer, pool), boost::asio::detached);
   boost::asio::co_spawn(loop, ledger::watch(age, pool), ledger::leave);
-  engine.start();
+  engines.start();
   {
-    http::LoopWatch const watch{admin, loop, settings.max_loop_stall};
-    loop.run();
+    std::vector<std::unique_ptr<http::LoopWatch>> watches;
+    for (std::size_t i = 0; i < loops.count(); ++i)
+      watches.push_back(std::make_unique<http::LoopWatch>(admin, loops.at(i), settings.max_loop_stall));
+    loops.run();
   }
-  pool.close();
-  return replay ? replay->finish(&engine) : 0;
+  for (auto const& own : parts) own->pool.close();
+  return replay ? replay->finish(&engines.first()) : 0;
 }
 
 }  // namespace
@@ -355,8 +331,18 @@ int run_worker(config::Program const& program, config::Catalogue& settings, int 
   std::optional<ReplayArguments> replay;
   auto described = program;
   described.name = binary;
-  described.add_options = [&](CLI::App& application) { add_replay_options(application, program.name, replay); };
-  if (auto const status = config::configure(described, settings, argc, argv)) return *status;
+  auto environment = config::environment();
+  described.add_options = [&](CLI::App& application) {
+    application
+        .add_option_function<std::string>(
+            "--loops", [&](std::string const& count) { environment["LOOPS"] = count; },
+            "Event loops in this process, in place of LOOPS")
+        ->type_name("N")
+        ->take_last();
+    add_replay_options(application, program.name, replay);
+  };
+  if (auto const status = config::configure(described, settings, argc, argv, std::cout, std::cerr, environment))
+    return *status;
   try {
     if (replay && replay->dry_run) {
       log::configure(program.name, log::Level::error);

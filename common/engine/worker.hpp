@@ -18,7 +18,8 @@ namespace omnibus {
 
 namespace engine {
 
-/// Creates a worker's work once its resources exist. Called on the main thread, before any event.
+/// Creates a worker's work for one event loop once its resources exist. Called on the main thread, before any event,
+/// once for each of the process's loops (LOOPS).
 using MakeWork = std::function<std::unique_ptr<Work>(Resources&)>;
 
 /// Configures, connects, serves /livez, /readyz and /metrics, runs until SIGTERM or SIGINT and stops cleanly.
@@ -55,11 +56,11 @@ class OwningWork : public Work {
 
 }  // namespace engine
 
-/// The main function of a worker. `H` is a handler (see handler/handler.hpp) with
-/// `static constexpr std::string_view name, summary`, `using Settings` (a described struct) and a constructor
-/// `H(Resources&, Settings const&)`; settings with `longest_call()` set Work::longest_call(). Or a batch handler (see
-/// handler/batch_handler.hpp) with the same. The topics are those of topics.yaml that list `name` among their
-/// consumers.
+/// The main function of a worker: a handler and an engine for each event loop (LOOPS). `H` is a handler (see
+/// handler/handler.hpp) with `static constexpr std::string_view name, summary`, `using Settings` (a described struct)
+/// and a constructor `H(Resources&, Settings const&)`; settings with `longest_call()` set Work::longest_call(). Or a
+/// batch handler (see handler/batch_handler.hpp) with the same. The topics are those of topics.yaml that list `name`
+/// among their consumers.
 template <class H>
 int run_worker(int argc, char** argv) {
   typename H::Settings settings;

@@ -25,6 +25,7 @@ struct WorkerSettings : config::ProcessSettings {
   std::string kafka_instance_id;
   std::chrono::milliseconds kafka_session_timeout{10'000};
   Secret replay_database_url;
+  std::int32_t loops = 1;
   std::int32_t database_pool = 8;
   std::int32_t max_in_flight = 256;
   ByteSize max_queued_bytes = 64_MiB;
@@ -43,6 +44,11 @@ struct WorkerSettings : config::ProcessSettings {
       config::Doc{"kafka_session_timeout", "A member silent for this long is removed from the group (classic protocol)",
                   1, 1800},
       config::Doc{"replay_database_url", "PostgreSQL for --replay, as the role omnibus_replay; empty: DATABASE_URL"},
+      config::Doc{
+          "loops",
+          "Event loops in this process, each a member of the group with its own handler, threads and part of "
+          "DATABASE_POOL, MAX_IN_FLIGHT, MAX_QUEUED_BYTES, PREFETCH_BYTES and the connections; a replay has one",
+          1, 64},
       config::Doc{"database_pool", "Connections to PostgreSQL, each with a thread", 1, 256},
       config::Doc{"max_in_flight", "Keys handled at once", 1, 1'000'000},
       config::Doc{"max_queued_bytes", "Events held in memory, waiting or in flight", 65536, 1099511627776.0},
@@ -61,7 +67,7 @@ struct WorkerSettings : config::ProcessSettings {
 };
 BOOST_DESCRIBE_STRUCT(WorkerSettings, (config::ProcessSettings),
                       (kafka_group, kafka_group_protocol, kafka_instance_id, kafka_session_timeout, replay_database_url,
-                       database_pool, max_in_flight, max_queued_bytes, prefetch_bytes, max_attempts, retry_base_delay,
-                       retry_longest_delay, commit_interval, drain_deadline))
+                       loops, database_pool, max_in_flight, max_queued_bytes, prefetch_bytes, max_attempts,
+                       retry_base_delay, retry_longest_delay, commit_interval, drain_deadline))
 
 }  // namespace omnibus::engine

@@ -11,7 +11,7 @@
 namespace omnibus::http {
 
 /// Lets `/livez` fail while an event loop does not turn, because a handler blocks it. From now until destroyed: a loop
-/// that has ended is not missed. Use it on the loop's thread.
+/// that has ended is not missed. Make and destroy it on the loop's thread, or while no loop runs.
 class LoopWatch {
  public:
   /// `limit`: how long a turn may take; zero: for ever.
