@@ -44,6 +44,11 @@ int main(int argc, char** argv) {
       ->transform(CLI::CheckedTransformer(works))
       ->option_text("none|parse|event|typed|http");
   application.add_option("--llm-url", settings.llm_url, "With --work http: base URL, as `omnibus simulate` prints it");
+  application
+      .add_option("--loops", settings.loops,
+                  "Event loops, each with an engine, an HTTP client and its part of the limits below")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
   application.add_option("--max-in-flight", settings.max_in_flight, "Keys worked on at once")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
@@ -74,6 +79,10 @@ int main(int argc, char** argv) {
   auto const log_level = log::parse_level(level);
   if (!log_level) {
     fmt::print(stderr, "--log-level takes debug, info, warn, error or off\n");
+    return 2;
+  }
+  if (settings.stuck && settings.loops > 1) {
+    fmt::print(stderr, "--stuck is for one loop: the first record of each would never end\n");
     return 2;
   }
   if (settings.work == EngineWork::http && settings.llm_url.empty()) {

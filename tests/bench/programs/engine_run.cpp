@@ -2,7 +2,8 @@
 
 #include "bench_event.hpp"
 #include "bench_request.hpp"
-#include "engine/engine.hpp"
+#include "concurrency/event_loops.hpp"
+#include "engine/engines.hpp"
 #include "engine/handler_work.hpp"
 #include "handler/failure.hpp"
 #include "http/client.hpp"
@@ -10,16 +11,18 @@
 #include "llm/openai_client.hpp"
 #include "observability/metrics.hpp"
 #include "sequence.hpp"
-#include "span.hpp"
+#include "tally.hpp"
 #include "time/time.hpp"
 #include "usage.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <exception>
 #include <functional>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -27,6 +30,7 @@
 #include <vector>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -36,53 +40,6 @@
 
 namespace omnibus::bench {
 namespace {
-
-/// Counts what was handled, and what of it was right.
-class Tally {
- public:
-  Tally(std::uint64_t records, std::function<void()> done)
-      : records_{records},
-        span_{records},
-        order_{static_cast<std::size_t>(std::min<std::uint64_t>(records, 1'000'000))},
-        done_{std::move(done)} {}
-
-  /// Begun and ended in one go.
-  void handled(std::uint64_t key, std::uint32_t number) {
-    span_.begin();
-    order_.handled(key, number);
-    count();
-  }
-  void begin(std::uint64_t key, std::uint32_t number) {
-    span_.begin();
-    order_.begin(key, number);
-  }
-  void end(std::uint64_t key, std::uint32_t number) {
-    order_.end(key, number);
-    count();
-  }
-  std::uint64_t handled_records() const { return span_.counted(); }
-  bool second_half() const { return span_.counted() > records_ / 2; }
-
-  void report(EngineRun& run) {
-    run.records = std::min(span_.counted(), records_);  // what was in flight besides ends while it stops
-    run.rate = span_.rate();
-    run.steady_rate = span_.steady_rate();
-    run.cpu_seconds = span_.cpu_seconds();
-    run.order = order_.findings();
-    // Those at the end of a key as well, behind which no later one shows a gap.
-    run.order.missing = std::max(run.order.missing, records_ - run.records);
-  }
-
- private:
-  void count() {
-    if (span_.count()) done_();
-  }
-
-  std::uint64_t const records_;
-  Span span_;
-  OrderCheck order_;
-  std::function<void()> done_;
-};
 
 constexpr std::chrono::seconds told_after{2};  // by then the positions of what is done are committed
 
@@ -159,7 +116,8 @@ postgres::ErasureNews erasures(EngineRunSettings const& settings) {
 
 class HttpWork final : public engine::Work {
  public:
-  HttpWork(Tally& tally, llm::LlmPort& model, std::uint64_t& failed) : tally_{tally}, model_{model}, failed_{failed} {}
+  HttpWork(Tally& tally, llm::LlmPort& model, std::atomic<std::uint64_t>& failed)
+      : tally_{tally}, model_{model}, failed_{failed} {}
   Task<> handle(Context& context) override {
     auto const event = decode<BenchEvent>(context);
     auto const key = hash_of(context.key());
@@ -178,7 +136,7 @@ class HttpWork final : public engine::Work {
  private:
   Tally& tally_;
   llm::LlmPort& model_;
-  std::uint64_t& failed_;
+  std::atomic<std::uint64_t>& failed_;
 };
 
 /// So much of the topic is behind the group's positions; waits for a cluster's first group to have a coordinator.
@@ -211,12 +169,7 @@ class FailingWork final : public engine::Work {
       milliseconds_.push_back(static_cast<std::int32_t>(wall_clock_ms() - context.timestamp_ms()));
   }
 
-  double quantile(double share) {
-    if (milliseconds_.empty()) return 0;
-    auto const at = static_cast<std::ptrdiff_t>(share * static_cast<double>(milliseconds_.size() - 1));
-    std::nth_element(milliseconds_.begin(), milliseconds_.begin() + at, milliseconds_.end());
-    return milliseconds_[static_cast<std::size_t>(at)];
-  }
+  std::vector<std::int32_t> const& milliseconds() const { return milliseconds_; }
 
  private:
   engine::Work& inner_;
@@ -245,59 +198,96 @@ class StuckWork final : public engine::Work {
   bool begun_ = false;
 };
 
-/// The engine and what it stands on.
+double quantile(std::vector<std::int32_t>& values, double share) {
+  if (values.empty()) return 0;
+  auto const at = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), values.begin() + at, values.end());
+  return values[static_cast<std::size_t>(at)];
+}
+
+/// What one loop does with its events.
+class LoopWork {
+ public:
+  LoopWork(EngineRunSettings const& settings, boost::asio::io_context& loop, LoopPlace place, Tally& tally,
+           std::atomic<std::uint64_t>& failed_requests)
+      : settings_{settings}, http_{loop, http_settings(settings, place)} {
+    switch (settings.work) {
+      case EngineWork::none:
+        work_ = std::make_unique<NoWork>(tally);
+        break;
+      case EngineWork::parse:
+      case EngineWork::event:
+        work_ = std::make_unique<ParseWork>(tally, settings.work == EngineWork::event);
+        break;
+      case EngineWork::typed:
+        work_ = std::make_unique<TypedWork>(tally);
+        break;
+      case EngineWork::http:
+        model_.emplace(http_, llm::OpenAiSettings{settings.llm_url, "", 1024 * 1024, "max_completion_tokens"});
+        work_ = std::make_unique<HttpWork>(tally, *model_, failed_requests);
+        break;
+    }
+    failing_.emplace(*work_, settings.failing_keys, tally);
+    stuck_.emplace(*work_, loop);
+  }
+
+  engine::Work& chosen() {
+    if (settings_.stuck) return *stuck_;
+    return settings_.measures_latency ? static_cast<engine::Work&>(*failing_) : *work_;
+  }
+  std::vector<std::int32_t> const& milliseconds() const { return failing_->milliseconds(); }
+
+ private:
+  static http::HttpClientSettings http_settings(EngineRunSettings const& settings, LoopPlace place) {
+    http::HttpClientSettings http;
+    http.max_connections_per_host = place.part_of(settings.max_in_flight);
+    http.connect_timeout = longest_connect;
+    return http;
+  }
+
+  EngineRunSettings const& settings_;
+  http::Client http_;
+  std::optional<llm::OpenAiClient> model_;
+  std::unique_ptr<engine::Work> work_;
+  std::optional<FailingWork> failing_;
+  std::optional<StuckWork> stuck_;
+};
+
+/// The engines and what they stand on.
 class Bench {
  public:
   Bench(EngineRunSettings const& settings, kafka::ClientSettings const& client, kafka::GroupProtocol protocol)
       : settings_{settings},
-        tally_{settings.records, [this] { stop(); }},
-        http_{loop_, http_settings(settings)},
+        loops_{settings.loops},
+        tally_{settings.records, settings.loops > 1,
+               [this] { boost::asio::dispatch(loops_.first(), [this] { stop(); }); }},
         producer_{client},
-        signals_{loop_, SIGINT, SIGTERM} {
-    switch (settings.work) {
-      case EngineWork::none:
-        work_ = std::make_unique<NoWork>(tally_);
-        break;
-      case EngineWork::parse:
-      case EngineWork::event:
-        work_ = std::make_unique<ParseWork>(tally_, settings.work == EngineWork::event);
-        break;
-      case EngineWork::typed:
-        work_ = std::make_unique<TypedWork>(tally_);
-        break;
-      case EngineWork::http:
-        model_.emplace(http_, llm::OpenAiSettings{settings.llm_url, "", 1024 * 1024, "max_completion_tokens"});
-        work_ = std::make_unique<HttpWork>(tally_, *model_, failed_requests_);
-        break;
-    }
-    failing_.emplace(*work_, settings.failing_keys, tally_);
-    stuck_.emplace(*work_, loop_);
-    auto& chosen = settings.stuck              ? static_cast<engine::Work&>(*stuck_)
-                   : settings.measures_latency ? static_cast<engine::Work&>(*failing_)
-                                               : *work_;
-    kafka::ConsumerSettings consumer;
-    consumer.group = settings.group;
-    consumer.topics = {settings.topic};
-    consumer.protocol = protocol;
-    consumer.prefetch_bytes = settings.prefetch_bytes;
-    consumer.fetch_bytes = 2 * settings.prefetch_bytes;
-    engine::EngineSettings engine;
-    engine.max_in_flight = settings.max_in_flight;
-    engine.max_queued_bytes = settings.max_queued_bytes;
-    engine::Timings timings;
-    timings.handler = &Metrics::process().local_histogram<Metric::handler_duration>();  // as in every worker
-    engine_ = std::make_unique<engine::Engine>(loop_, engine::Identity{"bench", settings.group, "bench", {}}, engine,
-                                               client, consumer, engine::Ports{producer_, nullptr, timings}, chosen);
-    if (settings.erased > 0) engine_->learn(erasures(settings));
+        signals_{loops_.first(), SIGINT, SIGTERM} {
+    engine::EnginePlan plan{{"bench", settings.group, "bench", {}}, {}, client, {}};
+    plan.consumer.group = settings.group;
+    plan.consumer.topics = {settings.topic};
+    plan.consumer.protocol = protocol;
+    plan.consumer.prefetch_bytes = settings.prefetch_bytes;
+    plan.consumer.fetch_bytes = 2 * settings.prefetch_bytes;
+    plan.settings.max_in_flight = settings.max_in_flight;
+    plan.settings.max_queued_bytes = settings.max_queued_bytes;
+    engines_.emplace(loops_, plan, [this](LoopPlace place) {
+      works_.push_back(std::make_unique<LoopWork>(settings_, loops_.at(place.index), place, tally_, failed_requests_));
+      engine::Timings timings;
+      timings.handler = &Metrics::process().local_histogram<Metric::handler_duration>();  // as in every worker
+      return engine::Engines::Parts{engine::Ports{producer_, nullptr, timings}, works_.back()->chosen()};
+    });
+    if (settings.erased > 0)
+      for (std::size_t i = 0; i < loops_.count(); ++i) engines_->at(i).learn(erasures(settings));
   }
 
   void run() {
     signals_.async_wait([this](boost::system::error_code const& error, int) {
       if (!error) stop();
     });
-    boost::asio::co_spawn(loop_, watch(), [](std::exception_ptr const&) {});
-    engine_->start();
-    loop_.run();
+    boost::asio::co_spawn(loops_.first(), watch(), [](std::exception_ptr const&) {});
+    engines_->start();
+    loops_.run();
   }
 
   /// Whether every handler ended and the broker has the positions.
@@ -307,32 +297,28 @@ class Bench {
     EngineRun run;
     tally_.report(run);
     run.rss_mb = peak_rss_mb();
-    run.commits = engine_->counters().commits;
+    run.commits = engines_->sum(&engine::Counters::commits);
     run.failed_requests = failed_requests_;
-    run.p50_ms = failing_->quantile(0.5);
-    run.p99_ms = failing_->quantile(0.99);
+    std::vector<std::int32_t> milliseconds;
+    for (auto const& work : works_)
+      milliseconds.insert(milliseconds.end(), work->milliseconds().begin(), work->milliseconds().end());
+    run.p50_ms = quantile(milliseconds, 0.5);
+    run.p99_ms = quantile(milliseconds, 0.99);
     return run;
   }
 
  private:
-  static http::HttpClientSettings http_settings(EngineRunSettings const& settings) {
-    http::HttpClientSettings http;
-    http.max_connections_per_host = settings.max_in_flight;
-    http.connect_timeout = longest_connect;
-    return http;
-  }
-
   void stop() {
     if (std::exchange(stopping_, true)) return;
-    boost::asio::co_spawn(loop_, engine_->stop(), [this](std::exception_ptr const& error, bool all) {
+    boost::asio::co_spawn(loops_.first(), engines_->stop(), [this](std::exception_ptr const& error, bool all) {
       clean_ = !error && all;
-      loop_.stop();
+      loops_.stop();
     });
   }
 
   /// Says how it goes, to a person who watches, and ends a run in which nothing happens any more.
   Task<> watch() {
-    boost::asio::steady_timer timer{loop_};
+    boost::asio::steady_timer timer{loops_.first()};
     std::uint64_t before = 0;
     std::chrono::seconds idle{0};
     while (!stopping_ && idle < settings_.patience) {
@@ -356,19 +342,15 @@ class Bench {
   }
 
   EngineRunSettings const settings_;
-  boost::asio::io_context loop_{1};
+  EventLoops loops_;
+  std::atomic<std::uint64_t> failed_requests_{0};
   Tally tally_;
-  http::Client http_;
-  std::optional<llm::OpenAiClient> model_;
-  std::uint64_t failed_requests_ = 0;
+  std::vector<std::unique_ptr<LoopWork>> works_;
   kafka::Producer producer_;  // for what cannot be handled: the engine parks it
-  std::unique_ptr<engine::Work> work_;
-  std::optional<FailingWork> failing_;
-  std::optional<StuckWork> stuck_;
   boost::asio::signal_set signals_;
   bool stopping_ = false;
   bool clean_ = false;
-  std::unique_ptr<engine::Engine> engine_;
+  std::optional<engine::Engines> engines_;
 };
 
 }  // namespace

@@ -26,10 +26,11 @@ struct EngineRunSettings {
   std::uint64_t records = 0;
   EngineWork work = EngineWork::none;
   std::string llm_url;
+  std::size_t loops = 1;  ///< event loops, each with an engine and an HTTP client; limits are of all of them
   std::size_t max_in_flight = 256;
   std::int64_t prefetch_bytes = 8 << 20;
   std::size_t max_queued_bytes = 64 << 20;
-  /// The first record never ends: to be killed once all others have.
+  /// The first record never ends: to be killed once all others have. On one loop.
   bool stuck = false;
   /// Of a thousand keys so many fail at the first attempt of each of their events.
   std::uint32_t failing_keys = 0;
