@@ -31,6 +31,12 @@ class CrashTest(Scenarios):
         nth = self.random.randint(1, most) if name in PER_EVENT else 1
         self.dies(self.worker(simulator, wait=False, failpoint=f"{name}:{nth}"))
 
+    @staticmethod
+    def owned(worker):
+        """How many partitions all its event loops have."""
+        sign = {"partitions assigned": 1, "partitions revoked": -1, "partitions lost: another member has them already": -1}
+        return sum(sign.get(line.get("msg"), 0) * line.get("count", 0) for line in worker.lines())
+
     def test_a_worker_killed_at_any_edge_of_a_step_loses_doubles_and_reorders_nothing(self):
         simulator = self.simulator(latency=5, latency_jitter=20)
         elsewhere = "notify.", "scheduler.", "gdpr."  # notify_faulttest.py, scheduler_faulttest.py, gdpr_faulttest.py
@@ -66,7 +72,7 @@ class CrashTest(Scenarios):
             with self.subTest(name):
                 going = self.worker(simulator, failpoint=name)
                 # Those of the dead come to it first, or the one that comes is given those and nothing is revoked.
-                eventually(lambda: any(line.get("owned") == PARTITIONS for line in going.lines()), 60, "all partitions")
+                eventually(lambda: self.owned(going) == PARTITIONS, 60, "all partitions")
                 coming = self.worker(simulator, wait=False)
                 self.dies(going)
                 coming.kill()
@@ -123,10 +129,14 @@ class CrashTest(Scenarios):
         self.assertEqual({id: len(ids) for id, ids in ends().items()}, dict.fromkeys(parked, 1))
 
     def test_workers_killed_at_random_under_load_lose_double_and_reorder_nothing(self):
-        kills = 200 if LONG else 20
+        self.killed_at_random(200 if LONG else 20, Load(conversations=60, each=400 if LONG else 60))
+
+    def test_workers_of_two_event_loops_killed_at_random_lose_double_and_reorder_nothing(self):
+        self.killed_at_random(100 if LONG else 5, Load(conversations=60, each=200 if LONG else 10), LOOPS=2)
+
+    def killed_at_random(self, kills, load, **settings):
         simulator = self.simulator(latency=20, latency_jitter=60)
-        workers = [self.worker(simulator) for _ in range(3)]
-        load = Load(conversations=60, each=400 if LONG else 60)
+        workers = [self.worker(simulator, **settings) for _ in range(3)]
         feeder = Feeder(self.stack.kafka, load, piece=30, interval=1.0)
         begun = time.monotonic()
         for _ in range(kills):
@@ -137,7 +147,7 @@ class CrashTest(Scenarios):
             time.sleep(self.random.uniform(0, 0.05))  # any point of a turn
             victim = self.random.randrange(len(workers))
             workers[victim].kill()
-            workers[victim] = self.worker(simulator, wait=False)
+            workers[victim] = self.worker(simulator, wait=False, **settings)
         took = time.monotonic() - begun
         feeder.close()
         self.settle(load, timeout=180)

@@ -10,7 +10,7 @@ using namespace omnibus::bench;
 
 namespace {
 
-EngineRun fill_and_run(FillSettings settings, EngineWork work) {
+EngineRun fill_and_run(FillSettings settings, EngineWork work, std::size_t loops = 1) {
   auto& cluster = test::TestCluster::instance();
   settings.brokers = cluster.settings().brokers;
   settings.topic = cluster.topic(4);
@@ -21,18 +21,19 @@ EngineRun fill_and_run(FillSettings settings, EngineWork work) {
   run.group = cluster.unique("bench");
   run.records = settings.records;
   run.work = work;
+  run.loops = loops;
   return run_engine(run);
 }
 
 }  // namespace
 
-TEST_CASE("every event of a topic is handled once and in order, and committed") {
-  for (auto const work : {EngineWork::none, EngineWork::parse}) {
+TEST_CASE("every event of a topic is handled once and in order, and committed, on one loop and on two") {
+  for (auto const loops : {1UL, 2UL}) {
     FillSettings settings;
     settings.records = 5000;
     settings.keys = Keys::zipf;
     settings.key_count = 500;
-    auto const run = fill_and_run(settings, work);
+    auto const run = fill_and_run(settings, loops == 1 ? EngineWork::none : EngineWork::parse, loops);
     CHECK(run.committed);
     CHECK(run.records == 5000);
     CHECK(run.order.disorder == 0);

@@ -58,12 +58,22 @@ def turns(stage, broker, keys, progress):
             continue
         records = options.records or in_flight * 20
         topic = stage.topic(broker, "turns", "distinct", max(records, 400_000 if not options.quick else records))
-        figures = alternate(options.repeats, {
-            "limit": lambda: bare(stage, model, in_flight, records),
-            "ours": lambda: check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model,
-                                                     "--max-in-flight", in_flight)),
-        }, lambda text: progress(f"{in_flight:,} in flight: {text}"))
+
+        def engine(loops):
+            return check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model,
+                                            "--max-in-flight", in_flight, "--loops", loops))
+
+        programs = {"limit": lambda: bare(stage, model, in_flight, records), "ours": lambda: engine(1)}
+        if options.loops > 1:
+            programs["loops"] = lambda: engine(options.loops)
+        figures = alternate(options.repeats, programs, lambda text: progress(f"{in_flight:,} in flight: {text}"))
         row = f"model turns of {LATENCY} ms, {in_flight:,} in flight"
+        if options.loops > 1:
+            several = f"{row}, {options.loops} loops"
+            for what, name, *over in (("turns/s", "records_per_s"), ("turns/s, second half", "steady_per_s"),
+                                      ("µs CPU/turn", "cpu_s", "records"), ("MB", "rss_mb")):
+                yield Result(several, broker, keys, what, values(figures["limit"], name, *over),
+                             values(figures["loops"], name, *over), smaller=name in ("cpu_s", "rss_mb"), note=NOTE)
         reach = REACH.get(in_flight)
         yield Result(row, broker, keys, "turns/s", values(figures["limit"], "records_per_s"),
                      values(figures["ours"], "records_per_s"), f"≥ {reach:.0%}" if reach else "", reach, note=NOTE)

@@ -67,7 +67,7 @@ TEST_CASE("three loops handle every event once and those of one key in order, an
   }
   CHECK(all_have_work());
   REQUIRE(journal.wait_for_count(static_cast<std::size_t>(60 * rounds)));
-  CHECK(last.engines().sum(&Counters::partitions) == 6);
+  CHECK(eventually([&] { return last.engines().sum(&Counters::partitions) == 6; }));
   CHECK(last.stop());
   CHECK(journal.count() == static_cast<std::size_t>(60 * rounds));
   check_keys(journal, 60, rounds);

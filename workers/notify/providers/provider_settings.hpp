@@ -19,7 +19,7 @@ namespace omnibus::notify {
 enum class SmsProvider { mtn, twilio };
 BOOST_DESCRIBE_ENUM(SmsProvider, mtn, twilio)
 
-/// Limits are of one process: divide them between several workers.
+/// Limits are of one process, whatever its LOOPS: divide them between several workers.
 struct WhatsAppSettings {
   std::string base_url = "https://graph.facebook.com/v23.0";
   Secret access_token;
