@@ -1,0 +1,53 @@
+// The part of the engine that commits offsets.
+#include "engine/engine.hpp"
+#include "faults/failpoint.hpp"
+
+namespace omnibus::engine {
+namespace {
+
+constexpr std::size_t most_unsaid = 500;  // records finished ahead of the frontier before that is committed
+
+}  // namespace
+
+std::vector<kafka::Position> Engine::positions() const {
+  std::vector<kafka::Position> positions;
+  for (auto const& [key, partition] : partitions_)
+    if (auto const position = partition->frontier.position()) positions.push_back({partition->where, *position, {}});
+  return positions;
+}
+
+void Engine::commit_positions() {
+  std::vector<kafka::Position> positions;
+  for (auto& [key, partition] : partitions_) {
+    auto const& frontier = partition->frontier;
+    if (partition->lost || partition->confirming || (!frontier.position() && frontier.ahead() == 0)) continue;
+    auto const position = frontier.next_offset();
+    if (position < partition->sent || (position == partition->sent && frontier.ahead() == partition->sent_ahead))
+      continue;
+    partition->sent = position;
+    partition->sent_ahead = frontier.ahead();
+    positions.push_back(position_of(*partition));
+  }
+  if (positions.empty()) return;
+  OMNIBUS_FAILPOINT("offsets.commit");
+  send_commit(positions);
+}
+
+kafka::Position Engine::position_of(Partition const& partition) const {
+  auto const offset = partition.frontier.next_offset();
+  auto const epoch = partition.leader_epoch;
+  return {partition.where, offset, partition.done_ahead.text(partition.frontier, offset, most_metadata_, epoch), epoch};
+}
+
+void Engine::send_commit(std::vector<kafka::Position> const& positions) {
+  ++commits_sent_;
+  poll_.consumer().commit(positions);
+}
+
+/// Much may be finished soon behind a stuck record, and all of it would be delivered again after a crash.
+void Engine::commit_ahead(Partition const& partition) {
+  auto const unsaid = partition.frontier.ahead() > partition.sent_ahead + most_unsaid;
+  if (unsaid && commits_answered_ == commits_sent_) commit_positions();
+}
+
+}  // namespace omnibus::engine
