@@ -256,6 +256,8 @@ std::vector<PruneTask> pipeline_tasks(std::chrono::milliseconds longest_retentio
   FROM pipeline.prune_deliveries($1::timestamptz, $2) AS rows WHERE $3::text IS NOT NULL)"}));
   tasks.push_back(
       make("delivery-receipts", before("pipeline.delivery_receipt"), by_age_of("pipeline.delivery_receipt")));
+  tasks.push_back(
+      make("deferred-records", before("pipeline.deferred_records"), by_age_of("pipeline.deferred_records")));
   tasks.push_back(make("delivery-actions", std::string{two_years}, by_age_of("pipeline.delivery_actions")));
   tasks.push_back(make("spend", std::string{two_years}, by_age_of("pipeline.spend", "domain")));
   tasks.push_back(make("replays", before("pipeline.replay_runs"), by_age_of("pipeline.replay_runs")));

@@ -119,7 +119,7 @@ class OperatorTest(unittest.TestCase):
 
     def test_a_healthy_installation_has_no_failing_check(self):
         report = self.doctor(status=0)
-        for check in ("kafka", "topics", "migrations", "outbox", "deliveries", "retention", "clock (database)", "clock (records)",
+        for check in ("kafka", "topics", "migrations", "outbox", "deferred", "deliveries", "retention", "clock (database)", "clock (records)",
                       "descriptors", "model"):
             self.assertFinding(report, check, "ok")
         self.assertFinding(report, "replication", "warn", "1 broker")

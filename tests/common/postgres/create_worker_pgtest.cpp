@@ -95,15 +95,15 @@ TEST_CASE("a worker's role that exists before its migration keeps what it has an
   work_as(worker);
 }
 
-TEST_CASE("a new worker's role reaches the engine's five tables and nothing else") {
+TEST_CASE("a new worker's role reaches the engine's six tables and nothing else") {
   NewWorker worker;
   worker.create();
   CHECK(worker.list("SELECT c.oid::regclass::text FROM pg_class c WHERE relkind IN ('r', 'p', 'v', 'm', 'f')"
                     " AND relnamespace::regnamespace::text IN ('public', 'pipeline') AND (has_table_privilege('" +
                     worker.role + "', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') OR" +
                     " has_any_column_privilege('" + worker.role + "', c.oid, 'SELECT, INSERT, UPDATE')) ORDER BY 1") ==
-        std::vector<std::string>{"pipeline.erasures", "pipeline.fence", "pipeline.inbox", "pipeline.outbox",
-                                 "pipeline.parked_records"});
+        std::vector<std::string>{"pipeline.deferred_records", "pipeline.erasures", "pipeline.fence", "pipeline.inbox",
+                                 "pipeline.outbox", "pipeline.parked_records"});
   CHECK(worker.list("SELECT p.proname FROM pg_proc p WHERE (prosecdef OR proname ~ '_worker$') AND prorettype <> "
                     "'trigger'::regtype"
                     " AND pronamespace::regnamespace::text IN ('public', 'pipeline') AND has_function_privilege('" +

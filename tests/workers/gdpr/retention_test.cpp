@@ -81,6 +81,7 @@ TEST_CASE("a run that is stopped or another's does not keep the others from runn
   CHECK(ticking.runs.asked == std::vector<std::string>{"idempotency-keys", "llm-responses", "parked-records",
                                                        "refused-rows", "forgotten", "access-log", "erasures",
                                                        "gdpr-archives", "deliveries", "delivery-receipts",
+                                                       "deferred-records",
                                                        "delivery-actions", "spend", "replays", "maintenance-runs"});
 }
 

@@ -18,6 +18,7 @@ constexpr std::int64_t few_connections = 10;
 constexpr double small_skew = 1;
 constexpr double large_skew = 30;
 constexpr double old_row = 60;
+constexpr std::int64_t many_deferred = 100'000;
 constexpr std::uint64_t enough_descriptors = 16'384;
 
 struct ServedModel {
@@ -179,6 +180,18 @@ Finding judge_outbox(OutboxState const& outbox) {
   if (outbox.waiting == 0 || outbox.oldest_s < old_row) return Finding::ok(waiting);
   return Finding::warn(waiting,
                        "they are not being published: start omnibus-relay, and read its log for Kafka's errors");
+}
+
+Finding judge_deferred(DeferredState const& state) {
+  if (state.records == 0) return Finding::ok("none waits");
+  auto const seen = fmt::format("{} wait, the oldest for {:.0f} s: {}", state.records, state.oldest_s,
+                                printable(state.consumers, 200));
+  if (state.keys_late > 0)
+    return Finding::warn(fmt::format("{}; {} keys are overdue", seen, state.keys_late),
+                         "their worker does not run, or is behind: start it, and read its log");
+  if (state.records >= many_deferred)
+    return Finding::warn(seen, "read the log of their worker for why it defers, as a provider that is away");
+  return Finding::ok(seen);
 }
 
 Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt) {

@@ -65,6 +65,16 @@ BOOST_DESCRIBE_STRUCT(OutboxState, (), (waiting, oldest_s, refused, refusals))
 /// Rows that wait to be published, the age of the oldest, and rows that the broker refuses.
 Finding judge_outbox(OutboxState const& outbox);
 
+/// Events that wait in the database because they were deferred.
+struct DeferredState {
+  std::int64_t records = 0;
+  std::int64_t keys_late = 0;  ///< whose first event was due 10 minutes ago or earlier
+  double oldest_s = 0;         ///< since the oldest one arrived
+  std::string consumers{};     ///< those with most, with their numbers
+};
+BOOST_DESCRIBE_STRUCT(DeferredState, (), (records, keys_late, oldest_s, consumers))
+Finding judge_deferred(DeferredState const& state);
+
 /// Messages to people that are open for longer than 15 minutes, and those in doubt.
 Finding judge_deliveries(std::int64_t late, std::int64_t in_doubt);
 

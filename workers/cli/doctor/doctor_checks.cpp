@@ -130,6 +130,20 @@ Finding check_outbox(DoctorOptions const& told) {
       judge_outbox);
 }
 
+Finding check_deferred(DoctorOptions const& told) {
+  // Followers keep the time at which the first of their key was due when they came: only the first one's tells.
+  return check_table<DeferredState>(
+      told,
+      "SELECT count(*) AS records, coalesce(extract(epoch FROM now() - min(arrived_at)), 0)::float8 AS oldest_s,"
+      " (SELECT count(*) FROM (SELECT DISTINCT ON (consumer, topic, partition, key_hash) due_at"
+      " FROM pipeline.deferred_records ORDER BY consumer, topic, partition, key_hash, record_offset) AS head"
+      " WHERE due_at < now() - interval '10 minutes') AS keys_late,"
+      " coalesce((SELECT string_agg(consumer || ' (' || rows || ')', ', ') FROM (SELECT consumer, count(*) AS rows"
+      " FROM pipeline.deferred_records GROUP BY consumer ORDER BY count(*) DESC, consumer LIMIT 4) AS most), '')"
+      " AS consumers FROM pipeline.deferred_records",
+      judge_deferred);
+}
+
 struct DeliveriesState {
   std::int64_t late = 0;
   std::int64_t in_doubt = 0;
@@ -207,6 +221,7 @@ std::vector<Check> doctor_checks() {
           {"database", check_database, database},
           {"migrations", check_migrations, database + "; --dir for the folder of migrations"},
           {"outbox", check_outbox, database},
+          {"deferred", check_deferred, database},
           {"deliveries", check_deliveries, database},
           {"senders", check_senders, database},
           {"retention", check_retention, database},

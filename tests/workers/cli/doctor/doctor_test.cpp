@@ -123,6 +123,17 @@ TEST_CASE("clocks and the outbox: a little is well, more warns, much fails") {
   CHECK(refused.advice.find("omnibus dlq redrive --refused") != std::string::npos);
 }
 
+TEST_CASE("deferred events: overdue ones and very many warn, each with where to look") {
+  CHECK(status_of(judge_deferred({})) == Status::ok);
+  auto const some = judge_deferred({5, 0, 60, "notify (5)"});
+  CHECK(some.status == Status::ok);
+  CHECK(some.seen == "5 wait, the oldest for 60 s: notify (5)");
+  auto const late = judge_deferred({5, 2, 60, "notify (5)"});
+  CHECK(late.status == Status::warn);
+  CHECK(late.seen.ends_with("; 2 keys are overdue"));
+  CHECK(status_of(judge_deferred({200'000, 0, 60, "notify (200000)"})) == Status::warn);
+}
+
 TEST_CASE("deliveries: late ones and those in doubt warn, each with where to look") {
   CHECK(status_of(judge_deliveries(0, 0)) == Status::ok);
   auto const late = judge_deliveries(2, 0);
