@@ -26,25 +26,32 @@ enum class Residence : std::uint8_t {
   gone       ///< on its topic no more
 };
 
+/// The place of a record that is a row of `pipeline.deferred_records`.
+struct DeferredRow {
+  std::int64_t offset = 0;
+  std::int64_t timestamp_ms = 0;
+};
+
 /// A record from its arrival until it is finished or given back. Deliveries live in a DeliveryPool and are linked into
 /// the queue of their key. Use them on the event loop only.
 struct Delivery {
   ReceivedRecord record;
   Partition* partition = nullptr;
-  Delivery* next = nullptr;         ///< the next one in the queue of the same key
-  Delivery* queued_next = nullptr;  ///< the next one in a DeliveryList
+  Delivery* next = nullptr;          ///< the next one in the queue of the same key
+  Delivery* queued_next = nullptr;   ///< the next one in a DeliveryList
+  std::unique_ptr<DeferredRow> row;  ///< it was read from there, and is not in the frontier; null for others
   std::uint64_t key_hash = 0;
-  std::uint64_t tenant = 0;  ///< 0 for none
-  OffsetFrontier::Sequence sequence = 0;
-  std::int64_t epoch = 0;          ///< the partition's epoch when this attempt began
-  std::uint32_t attempts = 0;      ///< failed attempts, without outages and deferrals
-  std::uint32_t deferrals = 0;     ///< deferrals in a row
-  std::uint32_t outages = 0;       ///< attempts in a row that met an outage
-  Clock::time_point last_outage;   ///< of these
-  Clock::time_point arrived;       ///< in this process
-  Clock::time_point first_failed;  ///< time of the first failed attempt; undefined before
-  std::uint32_t bytes = 0;         ///< what its record takes in memory
-  std::uint32_t route = 0;         ///< what its work goes through, such as a channel; 0 for none
+  std::uint64_t tenant = 0;               ///< 0 for none
+  OffsetFrontier::Sequence sequence = 0;  ///< in the frontier
+  std::int64_t epoch = 0;                 ///< the partition's epoch when this attempt began
+  std::uint32_t attempts = 0;             ///< failed attempts, without outages and deferrals
+  std::uint32_t deferrals = 0;            ///< deferrals in a row
+  std::uint32_t outages = 0;              ///< attempts in a row that met an outage
+  Clock::time_point last_outage;          ///< of these
+  Clock::time_point arrived;              ///< in this process
+  Clock::time_point first_failed;         ///< time of the first failed attempt; undefined before
+  std::uint32_t bytes = 0;                ///< what its record takes in memory
+  std::uint32_t route = 0;                ///< what its work goes through, such as a channel; 0 for none
   Residence residence = Residence::loaded;
   bool stalled = false;      ///< the first of its key, and waits for its record
   bool waiting = false;      ///< waits for its retry time

@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 namespace omnibus::engine {
 namespace {
@@ -39,7 +40,7 @@ void Dispatcher::submit(Delivery& delivery) {
 
 void Dispatcher::make_ready(Delivery& delivery) {
   auto& partition = *delivery.partition;
-  if (partition.gives_back(delivery.sequence)) return leave(delivery, false);
+  if (partition.gives_back(delivery)) return leave(delivery, false);
   if (delivery.residence == Residence::gone) {
     miss(delivery);
     return leave(delivery, true);
@@ -55,8 +56,7 @@ void Dispatcher::make_ready(Delivery& delivery) {
 
 /// Retention or an operator removed the record before its turn came: there is nothing left to handle.
 void Dispatcher::miss(Delivery& delivery) {
-  auto& partition = *delivery.partition;
-  partition.started = std::max(partition.started, delivery.sequence + 1);
+  delivery.partition->note_started(delivery);
   processor_.missed(delivery);
 }
 
@@ -144,7 +144,7 @@ Delivery* Dispatcher::next() {
   while (auto* const first = ready_.next(Clock::now)) {
     auto& delivery = *first;
     auto& partition = *delivery.partition;
-    if (!partition.open || partition.gives_back(delivery.sequence)) {
+    if (!partition.open || partition.gives_back(delivery)) {
       ready_.drop();
       make_ready(delivery);
       continue;
@@ -155,7 +155,7 @@ Delivery* Dispatcher::next() {
     }
     ready_.take();
     ready_.started(delivery);
-    partition.started = std::max(partition.started, delivery.sequence + 1);
+    partition.note_started(delivery);
     return &delivery;
   }
   return nullptr;
@@ -192,10 +192,11 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
   if (verdict.kind == Verdict::Kind::abandon || !partition.wanted()) {
     // No later offset can be committed any more, and later events of its key must not overtake it.
     auto const drained = partition.draining();
-    partition.drain_limit = std::min(partition.drain_limit, delivery.sequence);
+    partition.give_up_from(delivery);
     if (!drained) drain(partition);
     return leave(delivery, false);
   }
+  if (verdict.kind == Verdict::Kind::defer) return put_away(delivery, verdict.delay);
   delivery.waiting = true;
   if (verdict.delay >= long_wait) residency_.put_off(delivery);
   retries_.add(Clock::now() + verdict.delay, delivery);
@@ -203,25 +204,80 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
 }
 
 void Dispatcher::leave(Delivery& delivery, bool finished) {
+  auto* const following = pop(delivery);
+  processor_.left(delivery, finished);
+  follow(following);
+}
+
+/// @return the next of its key
+Delivery* Dispatcher::pop(Delivery& head) {
+  auto* const following = lanes_.pop(head);
+  --head.partition->alive;
+  residency_.release(head);
+  return following;
+}
+
+/// The first of its key has left.
+void Dispatcher::follow(Delivery* following) {
   // A loop, not a recursion: a whole queue behind the head may have to leave with a dropped partition.
-  auto* leaving = &delivery;
-  while (leaving != nullptr) {
-    auto* const following = lanes_.pop(*leaving);
-    --leaving->partition->alive;
-    residency_.release(*leaving);
-    processor_.left(*leaving, finished);
-    leaving = following;
-    if (following == nullptr) break;
-    finished = !following->partition->gives_back(following->sequence);
-    if (!finished) continue;
-    if (following->residence != Residence::gone) {
+  while (following != nullptr) {
+    auto const finished = !following->partition->gives_back(*following);
+    if (finished && following->residence != Residence::gone) {
       if (following->residence == Residence::loaded) residency_.look_ahead(*following);
       make_ready(*following);
       break;
     }
-    miss(*following);
+    if (finished) miss(*following);
+    auto& leaving = *following;
+    following = pop(leaving);
+    processor_.left(leaving, finished);
   }
   read_more();
+}
+
+void Dispatcher::empty_lane(Delivery& head, std::vector<Delivery*>& taken) {
+  auto const first = taken.size();
+  taken.push_back(&head);
+  lanes_.take_behind(
+      head, [&](Delivery const& each) { return each.partition == head.partition; }, taken);
+  for (auto i = first + 1; i < taken.size(); ++i) {
+    --taken[i]->partition->alive;
+    residency_.release(*taken[i]);
+  }
+}
+
+void Dispatcher::put_away(Delivery& delivery, std::chrono::milliseconds delay) {
+  std::vector<Delivery*> lane;
+  empty_lane(delivery, lane);
+  auto* const following = pop(delivery);
+  processor_.put_away(lane, delay);
+  follow(following);
+}
+
+std::vector<Delivery*> Dispatcher::take_back(Partition& partition, std::span<std::uint64_t const> key_hashes) {
+  std::vector<Delivery*> taken;
+  std::vector<Delivery*> following;
+  for (auto const key_hash : key_hashes) {
+    auto* const head = lanes_.head_of(key_hash);
+    if (head == nullptr) continue;
+    if (head->partition == &partition) {
+      empty_lane(*head, taken);
+      following.push_back(pop(*head));
+      continue;
+    }
+    // An earlier time that the partition was owned has left something.
+    auto const first = taken.size();
+    lanes_.take_behind(
+        *head, [&](Delivery const& each) { return each.partition == &partition; }, taken);
+    for (auto i = first; i < taken.size(); ++i) {
+      --partition.alive;
+      residency_.release(*taken[i]);
+    }
+  }
+  boost::unordered_flat_set<Delivery const*> const gone(taken.begin(), taken.end());
+  std::erase_if(partition.held, [&](Delivery const* each) { return gone.contains(each); });
+  for (auto* const each : following) follow(each);
+  return taken;
 }
 
 void Dispatcher::read_more() {

@@ -29,6 +29,7 @@ struct Verdict {
   enum class Kind {
     done,    ///< finished: its offset may be committed
     retry,   ///< again after `delay`; its key waits
+    defer,   ///< the same, outside of memory: it and those behind it leave by Processor::put_away()
     outage,  ///< again once the outage is over
     hold,    ///< again when its partition is open again
     abandon  ///< not finished, not to be retried here; no later delivery of its partition is started either
@@ -59,6 +60,9 @@ class Processor : public Leaving {
   virtual void read_again(std::span<Delivery* const> /*run*/) {}
   /// The delivery's turn has come, but its record is gone; it leaves as finished.
   virtual void missed(Delivery& /*delivery*/) {}
+  /// A deferred delivery has left the dispatch, and those of its key and partition behind it, in order; their owner may
+  /// reuse them.
+  virtual void put_away(std::span<Delivery* const> /*lane*/, std::chrono::milliseconds /*delay*/) {}
   /// One attempt. Must not throw.
   virtual Task<Verdict> process(Delivery& delivery) = 0;
 };
@@ -94,6 +98,9 @@ class Dispatcher : public Dispatch {
   void close(Partition& partition) override;
   void drain(Partition& partition) override;
   void drop(Partition& partition) override;
+  /// Removes the deliveries of these keys from a partition that was not open yet. They are their owner's again, those
+  /// of a key in order.
+  std::vector<Delivery*> take_back(Partition& partition, std::span<std::uint64_t const> key_hashes);
 
   std::size_t in_flight() const override { return in_flight_; }
   std::size_t queued() const override { return lanes_.queued() - in_flight_; }
@@ -113,6 +120,11 @@ class Dispatcher : public Dispatch {
   void read_more();
   void settle(Delivery& delivery, Verdict verdict);
   void leave(Delivery& delivery, bool finished);
+  void put_away(Delivery& delivery, std::chrono::milliseconds delay);
+  /// Takes a delivery that does not run, and those of its partition behind it, out of their lane.
+  void empty_lane(Delivery& head, std::vector<Delivery*>& taken);
+  Delivery* pop(Delivery& head);
+  void follow(Delivery* following);
   void arm();
   void on_timer();
 

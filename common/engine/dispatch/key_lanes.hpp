@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
@@ -36,6 +38,38 @@ class KeyLanes {
 
   /// The lane of a delivery that is queued or running; valid until the next push() or pop().
   Lane& of(Delivery const& delivery) { return lanes_.find(delivery.key_hash)->second; }
+
+  /// The head of a key; null when nothing of it is queued or running.
+  Delivery* head_of(std::uint64_t key_hash) const {
+    auto const found = lanes_.find(key_hash);
+    return found == lanes_.end() ? nullptr : found->second.head;
+  }
+
+  /// Removes those behind the head for which `predicate(delivery)` is true and appends them to `taken`, in order.
+  template <class Predicate>
+  void take_behind(Delivery& head, Predicate predicate, std::vector<Delivery*>& taken) {
+    auto& lane = of(head);
+    auto* before = &head;
+    auto ahead = true;
+    for (auto* each = head.next; each != nullptr;) {
+      auto* const next = each->next;
+      if (each == lane.unread) ahead = false;
+      if (predicate(std::as_const(*each))) {
+        if (ahead) {
+          --lane.ahead;
+          lane.ahead_bytes -= each->bytes;
+        }
+        if (each == lane.unread) lane.unread = next;
+        before->next = next;
+        --queued_;
+        taken.push_back(each);
+      } else {
+        before = each;
+      }
+      each = next;
+    }
+    lane.tail = before;
+  }
 
   /// Removes the head of a key. @return the next of its key, which may run now, or null.
   Delivery* pop(Delivery& head) {

@@ -1,11 +1,13 @@
 /// A partition that this worker owns.
 #pragma once
 
+#include "engine/dispatch/deferred_keys.hpp"
 #include "engine/dispatch/delivery.hpp"
 #include "engine/dispatch/done_ahead.hpp"
 #include "engine/dispatch/offset_frontier.hpp"
 #include "kafka/consumer.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -53,6 +55,9 @@ struct Partition {
   /// Deliveries that are neither finished nor given back.
   std::size_t alive = 0;
   std::vector<Delivery*> held;
+  /// Keys that wait in the database, once these are known.
+  DeferredKeys deferred;
+  bool knows_deferred = false;
   /// Not fetched for now: too many of its records are open.
   bool over_share = false;
 
@@ -69,6 +74,15 @@ struct Partition {
   /// Whether a delivery of it that does not run is given back instead of started or held.
   bool gives_back(OffsetFrontier::Sequence sequence) const {
     return lost || sequence >= drain_limit || (draining() && !open);
+  }
+  /// One that is a row can wait there.
+  bool gives_back(Delivery const& delivery) const { return delivery.row ? !wanted() : gives_back(delivery.sequence); }
+  void note_started(Delivery const& delivery) {
+    if (!delivery.row) started = std::max(started, delivery.sequence + 1);
+  }
+  /// It and all behind it are not finished here.
+  void give_up_from(Delivery const& delivery) {
+    drain_limit = std::min(drain_limit, delivery.row ? started : delivery.sequence);
   }
 };
 

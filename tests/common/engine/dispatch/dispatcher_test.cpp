@@ -209,3 +209,49 @@ TEST_CASE("a partition that is closed holds what has not started, ahead of what 
   CHECK(bench.processor.finished() == Sequences{0, 1, 0, 1, 2, 3, 4});
   CHECK(bench.partition.frontier.position() == 1'007);
 }
+
+TEST_CASE("a deferred delivery leaves with all behind it, in order, and other keys and later ones of its key go on") {
+  DispatcherBench bench;
+  bench.processor.keep(1);
+  bench.processor.keep(2);
+  bench.arrive({1, 1, 2, 1});
+  bench.settle();
+  bench.processor.end(1, defer);
+  bench.settle();
+  CHECK(bench.processor.put_away() == Sequences{0, 1, 3});
+  CHECK(bench.dispatcher.queued() == 0);
+  CHECK(bench.partition.alive == 1);
+  bench.arrive({1});
+  bench.settle();
+  CHECK(bench.processor.started() == Sequences{0, 2, 4});
+  bench.processor.end(2);
+  bench.processor.end(1);
+  bench.finish();
+  CHECK(bench.processor.finished() == Sequences{2, 4});
+}
+
+TEST_CASE("a deferred delivery of a partition that is given up is given back") {
+  DispatcherBench bench;
+  bench.processor.keep(1);
+  bench.arrive({1, 1});
+  bench.settle();
+  bench.dispatcher.drain(bench.partition);
+  bench.processor.end(1, defer);
+  bench.finish();
+  CHECK(bench.processor.put_away().empty());
+  CHECK(bench.processor.given_back() == Sequences{0, 1});
+}
+
+TEST_CASE("deliveries of chosen keys are taken back from a partition that is not open yet") {
+  DispatcherBench bench;
+  bench.partition.open = false;
+  bench.arrive({1, 2, 1, 3});
+  std::vector<std::uint64_t> const keys{1, 3, 9};
+  std::vector<Sequence> taken;
+  for (auto const* const each : bench.dispatcher.take_back(bench.partition, keys)) taken.push_back(each->sequence);
+  CHECK(taken == Sequences{0, 2, 3});
+  CHECK(bench.partition.alive == 1);
+  bench.dispatcher.open(bench.partition);
+  bench.finish();
+  CHECK(bench.processor.started() == Sequences{1});
+}

@@ -25,6 +25,7 @@ constexpr Verdict done{Verdict::Kind::done};
 constexpr Verdict outage{Verdict::Kind::outage};
 constexpr Verdict hold{Verdict::Kind::hold};
 constexpr Verdict abandon{Verdict::Kind::abandon};
+constexpr Verdict defer{Verdict::Kind::defer, std::chrono::hours{1}};
 constexpr Verdict retry_after(std::chrono::milliseconds delay) {
   return {Verdict::Kind::retry, delay};
 }
@@ -56,6 +57,7 @@ class FakeProcessor : public Processor {
   Sequences const& started() const { return started_; }
   Sequences const& finished() const { return finished_; }
   Sequences const& given_back() const { return given_back_; }
+  Sequences const& put_away() const { return put_away_; }
   std::size_t most_at_once() const { return most_at_once_; }
 
  private:
@@ -95,6 +97,11 @@ class FakeProcessor : public Processor {
     if (finished) delivery.partition->frontier.finish(delivery.sequence);
   }
 
+  void put_away(std::span<Delivery* const> lane, std::chrono::milliseconds delay) override {
+    CHECK(delay == defer.delay);
+    for (auto const* const each : lane) put_away_.push_back(each->sequence);
+  }
+
   boost::asio::io_context& loop_;
   std::map<std::uint64_t, std::deque<Verdict>> answers_;
   std::set<std::uint64_t> kept_;
@@ -102,6 +109,7 @@ class FakeProcessor : public Processor {
   Sequences started_;
   Sequences finished_;
   Sequences given_back_;
+  Sequences put_away_;
   std::size_t most_at_once_ = 0;
   bool routed_ = false;
 };

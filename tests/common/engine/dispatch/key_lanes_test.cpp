@@ -83,3 +83,21 @@ TEST_CASE("every key comes out in the order in which it went in, however keys mi
     REQUIRE(lanes.keys() == model.size());
   }
 }
+
+TEST_CASE("those behind a head that are chosen leave its queue, and the rest stays in order") {
+  KeyLanes lanes;
+  std::array<Delivery, 6> deliveries{};
+  for (auto& each : deliveries) lanes.push(each);
+  std::vector<Delivery*> taken;
+  lanes.take_behind(
+      deliveries[0], [&](Delivery const& each) { return &each == &deliveries[1] || &each == &deliveries[5]; }, taken);
+  CHECK(taken == std::vector<Delivery*>{&deliveries[1], &deliveries[5]});
+  CHECK(lanes.queued() == 4);
+  deliveries[1] = Delivery{};
+  lanes.push(deliveries[1]);
+  CHECK(lanes.pop(deliveries[0]) == &deliveries[2]);
+  CHECK(lanes.pop(deliveries[2]) == &deliveries[3]);
+  CHECK(lanes.pop(deliveries[3]) == &deliveries[4]);
+  CHECK(lanes.pop(deliveries[4]) == &deliveries[1]);
+  CHECK(lanes.pop(deliveries[1]) == nullptr);
+}
