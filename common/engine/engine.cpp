@@ -58,7 +58,8 @@ Engine::Engine(boost::asio::io_context& loop, Identity identity, EngineSettings 
             [this](Tidings& tidings) { std::visit([this](auto& each) { on(each); }, tidings); }},
       publisher_{loop, ports.producer, ports.pool},
       dispatch_{make_dispatch()},
-      housekeeping_timer_{loop} {
+      housekeeping_timer_{loop},
+      deferrals_timer_{loop} {
   if (ports.pool == nullptr) return;
   committer_.emplace(loop, *ports.pool);
   reads_.emplace(loop, *ports.pool);
@@ -103,6 +104,7 @@ postgres::GatheredReads& Engine::reads() {
 void Engine::start() {
   poll_.start();
   boost::asio::co_spawn(loop_, housekeeping(), boost::asio::detached);
+  if (stores_deferrals()) boost::asio::co_spawn(loop_, tend_deferrals(), boost::asio::detached);
 }
 
 void Engine::on(Arrived& arrived) {
@@ -132,18 +134,12 @@ void Engine::on(Arrived& arrived) {
       continue;
     }
     auto const key_hash = lane_of(partition->salt, *message);
+    if (partition->deferred.holds(key_hash) && waits_behind(*partition, key_hash, message, begun)) continue;
     if (never_waits && handled_now(*partition, key_hash, message)) {
       ++handled;
       continue;
     }
-    auto& delivery = deliveries_.take();
-    delivery.partition = partition;
-    delivery.key_hash = key_hash;
-    delivery.arrived = begun;
-    delivery.sequence = partition->frontier.begin(message->offset, kafka::timestamp_ms(*message));
-    delivery.bytes = static_cast<std::uint32_t>(record_bytes(*message));
-    delivery.record = ReceivedRecord{std::move(message)};
-    dispatch_->submit(delivery);
+    dispatch_->submit(new_delivery(*partition, key_hash, message, begun));
   }
   passing_.record.reset();
   budget_.earn(arrived.messages.size());
@@ -159,6 +155,18 @@ void Engine::on(Arrived& arrived) {
   poll_.arrived(arrived.bytes);
   dispatch_->pump();
   look_whether_sated();
+}
+
+Delivery& Engine::new_delivery(Partition& partition, std::uint64_t key_hash, kafka::Message& message,
+                               Clock::time_point now) {
+  auto& delivery = deliveries_.take();
+  delivery.partition = &partition;
+  delivery.key_hash = key_hash;
+  delivery.arrived = now;
+  delivery.sequence = partition.frontier.begin(message->offset, kafka::timestamp_ms(*message));
+  delivery.bytes = static_cast<std::uint32_t>(record_bytes(*message));
+  delivery.record = ReceivedRecord{std::move(message)};
+  return delivery;
 }
 
 /// Order is kept because nothing of the key is queued, and because the event is finished when this returns.
@@ -260,7 +268,9 @@ Task<Verdict> Engine::process(Delivery& delivery) {
 }
 
 void Engine::left(Delivery& delivery, bool finished) {
-  if (finished) {
+  if (delivery.row) {
+    left_row(delivery, finished);
+  } else if (finished) {
     delivery.partition->frontier.finish(delivery.sequence);
     bump(counters_.handled);
     commit_ahead(*delivery.partition);
@@ -303,13 +313,16 @@ void Engine::refresh_counters() {
   std::int64_t uncommitted = 0;
   std::int64_t oldest = 0;
   std::int64_t over_share = 0;
+  std::int64_t deferred = 0;
   for (auto const& [key, partition] : partitions_) {
+    deferred += static_cast<std::int64_t>(partition->deferred.rows());
     if (partition->over_share) ++over_share;
     uncommitted += static_cast<std::int64_t>(partition->frontier.open());
     if (auto const since = partition->frontier.oldest_open_ms(); since && *since > 0)
       oldest = std::max(oldest, wall_clock_ms() - *since);
   }
   counters_.partitions_paused = over_share;
+  counters_.deferred_records = deferred;
   counters_.uncommitted = uncommitted;
   counters_.oldest_unprocessed_ms = oldest;
 }
@@ -326,6 +339,7 @@ Task<bool> Engine::stop() {
   std::vector<std::shared_ptr<Partition>> all;
   for (auto const& [key, partition] : partitions_) all.push_back(partition);
   for (auto const& partition : all) dispatch_->drain(*partition);
+  tend_deferrals_now();
   log::info("stopping", {{"in_flight", dispatch_->in_flight()}});
   auto draining = drained(all, deadline);
   auto const clean = co_await std::move(draining);
@@ -349,6 +363,7 @@ Task<bool> Engine::stop() {
   }
   stopped_ = true;
   housekeeping_timer_.cancel();
+  deferrals_timer_.cancel();
   poll_.stop();
   if (loader_) loader_->stop();
   refresh_counters();

@@ -21,6 +21,7 @@
 #include "kafka/producer.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
+#include "postgres/deferred_records.hpp"
 #include "postgres/gathered_reads.hpp"
 #include "postgres/pool.hpp"
 #include "resilience/retry_budget.hpp"
@@ -49,7 +50,9 @@ struct EngineSettings {
   std::size_t max_queued_bytes = 64 << 20;  ///< held in memory, in flight or waiting
   std::size_t max_unpublished = 10'000;     ///< outbox rows that the broker has not acknowledged; more pause fetching
   std::chrono::milliseconds commit_interval{500};
-  std::chrono::milliseconds drain_deadline{20'000};  ///< for running events, on revocation or stop of the worker
+  std::chrono::milliseconds drain_deadline{20'000};    ///< for running events, on revocation or stop of the worker
+  std::chrono::milliseconds long_deferral{30'000};     ///< from here on, what is deferred waits in the database
+  std::chrono::milliseconds deferral_interval{1'000};  ///< between writes of what was deferred
   RecoverabilitySettings recoverability;
 };
 
@@ -103,6 +106,7 @@ struct Counters {
   std::atomic<std::int64_t> uncommitted{0};        ///< records begun and not yet covered by an acknowledged commit
   std::atomic<std::int64_t> unpublished{0};
   std::atomic<std::int64_t> oldest_unprocessed_ms{0};
+  std::atomic<std::int64_t> deferred_records{0};  ///< that wait in the database
   std::atomic<bool> paused{false};
 };
 
@@ -146,7 +150,9 @@ class Engine : private Processor, private BatchProcessor {
   void step_aside(Delivery& delivery);
   void step_back(Delivery& delivery);
   /// After a rejected commit: asks the group whether the partition is still ours and, if so, takes it over again.
-  void confirm_membership(Delivery const& delivery);
+  void confirm_membership(Delivery const& delivery) { confirm_membership(*delivery.partition, delivery.epoch); }
+  /// @param epoch that the commit was made with
+  void confirm_membership(Partition& partition, std::int64_t epoch);
 
  private:
   using PartitionKey = std::pair<std::string, std::int32_t>;
@@ -166,6 +172,7 @@ class Engine : private Processor, private BatchProcessor {
   Owner owner_of(Delivery const& delivery) override;
   void read_again(std::span<Delivery* const> run) override;
   void missed(Delivery& delivery) override;
+  void put_away(std::span<Delivery* const> lane, std::chrono::milliseconds delay) override;
   void decode(Batch& batch, Delivery& delivery) override;
   void decode(Batch& batch, BatchEntry& entry);
   Task<> commit(Batch& batch) override;
@@ -193,6 +200,37 @@ class Engine : private Processor, private BatchProcessor {
   Task<> take_over(std::vector<std::shared_ptr<Partition>> const& partitions);
   Task<> publish_left(Partition const& partition);
   Task<> hand_back(std::vector<std::shared_ptr<Partition>> partitions);
+  // What is deferred for long.
+  struct DeferredLoad {
+    std::shared_ptr<Partition> partition;
+    DeferredKeys::Load load;
+    std::vector<postgres::DeferredRecord> rows = {};
+    bool more = false;
+  };
+  struct DeferredPlaces {
+    std::shared_ptr<Partition> partition;
+    std::int64_t epoch = 0;
+    std::vector<DeferredKeys::Place> places;
+  };
+  /// Whether it waits in the database.
+  bool stores_deferrals() const;
+  bool waits_behind(Partition& partition, std::uint64_t key_hash, kafka::Message& message, Clock::time_point now);
+  void left_row(Delivery& delivery, bool finished);
+  Task<> adopt_deferred(std::vector<std::shared_ptr<Partition>> const& partitions);
+  void adopt_deferred(Partition& partition, std::vector<postgres::DeferredKey> const& keys);
+  Task<> tend_deferrals();
+  void tend_deferrals_now();
+  Task<bool> exchange_deferred();
+  std::vector<DeferredLoad> due_keys();
+  std::vector<DeferredPlaces> unwritten_places();
+  void end_writes(std::vector<DeferredPlaces>& taken, std::vector<bool> const& written);
+  void read_rows(std::vector<DeferredLoad> loads);
+  void submit_rows(DeferredLoad const& load, std::span<Reread> records);
+  bool has_unsaved_deferrals(std::vector<std::shared_ptr<Partition>> const& partitions) const;
+  RecordLoader& loader();
+  RecordPlace place_of(Delivery const& delivery) const;
+  Delivery& new_delivery(Partition& partition, std::uint64_t key_hash, kafka::Message& message, Clock::time_point now);
+
   Task<bool> drained(std::vector<std::shared_ptr<Partition>> const& partitions, Clock::time_point deadline);
   Task<> housekeeping();
   Partition* find(rd_kafka_message_t const& message);
@@ -242,6 +280,10 @@ class Engine : private Processor, private BatchProcessor {
     Partition* found = nullptr;
   } last_;
   boost::asio::steady_timer housekeeping_timer_;
+  boost::asio::steady_timer deferrals_timer_;
+  bool deferrals_awaited_ = false;
+  bool exchanging_deferred_ = false;
+  std::vector<postgres::DeferredPlace> finished_rows_;
   std::mt19937_64 random_{std::random_device{}()};
   // Every commit is answered once.
   std::uint64_t commits_sent_ = 0;

@@ -69,7 +69,8 @@ Task<Verdict> Engine::resolve(Delivery& delivery, Attempt& attempt, std::excepti
     if (std::has_single_bit(times))
       log::info(attempt.log_fields(), "deferred",
                 {{"times", times}, {"in_ms", delay.count()}, {"reason", failure->what()}});
-    co_return Verdict{Verdict::Kind::retry, delay};
+    auto const is_long = stores_deferrals() && delay >= settings_.long_deferral;
+    co_return Verdict{is_long ? Verdict::Kind::defer : Verdict::Kind::retry, delay};
   }
   delivery.deferrals = 0;
   auto const counted = failure->kind() == Failure::Kind::outage ? delivery.attempts : ++delivery.attempts;

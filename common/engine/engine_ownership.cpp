@@ -78,6 +78,7 @@ void Engine::on(Revoked& revoked) {
   if (going.empty()) return poll_.consumer().release(revoked.partitions);
   OMNIBUS_FAILPOINT("revoked");
   for (auto const& partition : going) dispatch_->drain(*partition);
+  tend_deferrals_now();
   boost::asio::co_spawn(loop_, hand_back(std::move(going)), boost::asio::detached);
 }
 
@@ -204,6 +205,9 @@ Task<> Engine::take_over(std::vector<std::shared_ptr<Partition>> const& partitio
     auto publishing = publish_left(*partition);
     co_await std::move(publishing);
   }
+  if (!stores_deferrals()) co_return;
+  auto adopting = adopt_deferred(partitions);
+  co_await std::move(adopting);
 }
 
 /// Records that the last owner committed and did not publish go out before any new record of the same keys.
@@ -235,7 +239,8 @@ Task<> Engine::publish_left(Partition const& partition) {
 
 Task<bool> Engine::drained(std::vector<std::shared_ptr<Partition>> const& partitions, Clock::time_point deadline) {
   boost::asio::steady_timer timer{loop_};
-  while (std::ranges::any_of(partitions, [](auto const& each) { return each->alive > 0; })) {
+  while (std::ranges::any_of(partitions, [](auto const& each) { return each->alive > 0; }) ||
+         has_unsaved_deferrals(partitions)) {
     if (Clock::now() >= deadline) co_return false;
     timer.expires_after(drain_poll);
     auto wait = timer.async_wait(boost::asio::use_awaitable);
@@ -263,10 +268,9 @@ Task<> Engine::hand_back(std::vector<std::shared_ptr<Partition>> partitions) {
   if (!released.empty()) poll_.consumer().release(released);
 }
 
-void Engine::confirm_membership(Delivery const& delivery) {
-  auto& partition = *delivery.partition;
+void Engine::confirm_membership(Partition& partition, std::int64_t epoch) {
   // Begun before the partition was taken over again: rejected because of our own take-over, so we may still own it.
-  if (partition.taking_over || delivery.epoch != partition.epoch) return;
+  if (partition.taking_over || epoch != partition.epoch) return;
   if (partition.open) dispatch_->close(partition);
   if (!partition.wanted() || std::exchange(partition.confirming, true)) return;
   bump(counters_.fenced);

@@ -73,25 +73,28 @@ void Engine::step_back(Delivery& delivery) {
 void Engine::read_again(std::span<Delivery* const> run) {
   std::vector<RecordPlace> places;
   places.reserve(run.size());
-  for (auto const* const each : run) {
-    auto const& partition = *each->partition;
-    places.push_back({partition.where, partition.salt, each->key_hash, partition.frontier.offset_of(each->sequence),
-                      partition.frontier.timestamp_of(each->sequence)});
-  }
-  if (!loader_) {
-    loader_ = std::make_unique<RecordLoader>(loop_, client_, [this](std::vector<Reread> records) {
-      for (auto const& each : records)
-        if (each.kind == Reread::Kind::read) bump(counters_.records_reread);
-      dispatcher_->reread(std::move(records));
-      weigh();
-    });
-  }
-  loader_->read(std::move(places));
+  for (auto const* const each : run) places.push_back(place_of(*each));
+  loader().read(std::move(places), [this](std::vector<Reread> records) {
+    for (auto const& each : records)
+      if (each.kind == Reread::Kind::read) bump(counters_.records_reread);
+    dispatcher_->reread(std::move(records));
+    weigh();
+  });
+}
+
+RecordLoader& Engine::loader() {
+  if (!loader_) loader_ = std::make_unique<RecordLoader>(loop_, client_);
+  return *loader_;
+}
+
+RecordPlace Engine::place_of(Delivery const& delivery) const {
+  auto const& partition = *delivery.partition;
+  auto const row = DeferredKeys::place_of(delivery, partition.frontier).row;
+  return {partition.where, partition.salt, delivery.key_hash, row.offset, row.timestamp_ms};
 }
 
 void Engine::missed(Delivery& delivery) {
-  auto const& partition = *delivery.partition;
-  count_missed(partition, partition.frontier.offset_of(delivery.sequence), 1);
+  count_missed(*delivery.partition, place_of(delivery).offset, 1);
   delivery.not_handled = ports_.replay != nullptr;
 }
 

@@ -21,9 +21,8 @@ constexpr std::int64_t widest_gap = 512;         // to read over; beyond, a new 
 
 }  // namespace
 
-RecordLoader::RecordLoader(boost::asio::io_context& loop, kafka::ClientSettings client,
-                           std::function<void(std::vector<Reread>)> sink)
-    : loop_{loop}, client_{std::move(client)}, sink_{std::move(sink)}, thread_{[this] { this->loop(); }} {}
+RecordLoader::RecordLoader(boost::asio::io_context& loop, kafka::ClientSettings client)
+    : loop_{loop}, client_{std::move(client)}, thread_{[this] { this->loop(); }} {}
 
 RecordLoader::~RecordLoader() {
   stop();
@@ -38,27 +37,27 @@ void RecordLoader::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void RecordLoader::read(std::vector<RecordPlace> places) {
+void RecordLoader::read(std::vector<RecordPlace> places, Sink sink) {
   {
     std::scoped_lock const lock{mutex_};
-    asked_.push_back(std::move(places));
+    asked_.push_back({std::move(places), std::move(sink)});
   }
   changed_.notify_one();
 }
 
 void RecordLoader::loop() {
   for (;;) {
-    std::vector<RecordPlace> places;
+    Asked asked;
     {
       std::unique_lock lock{mutex_};
       changed_.wait(lock, [this] { return stopping_ || !asked_.empty(); });
       if (stopping_) return;
-      places = std::move(asked_.front());
+      asked = std::move(asked_.front());
       asked_.pop_front();
     }
-    auto records = read_all(places);
-    boost::asio::post(loop_, [this, records = std::move(records)]() mutable {
-      if (!stopping_) sink_(std::move(records));
+    auto records = read_all(asked.places);
+    boost::asio::post(loop_, [this, sink = std::move(asked.sink), records = std::move(records)]() mutable {
+      if (!stopping_) sink(std::move(records));
     });
   }
 }

@@ -36,20 +36,25 @@ struct RecordPlace {
 /// Call its functions on the event loop.
 class RecordLoader {
  public:
-  /// `sink` is called on the event loop, with the answers to read() in the order of the calls.
-  RecordLoader(boost::asio::io_context& loop, kafka::ClientSettings client,
-               std::function<void(std::vector<Reread>)> sink);
+  using Sink = std::function<void(std::vector<Reread>)>;
+
+  RecordLoader(boost::asio::io_context& loop, kafka::ClientSettings client);
   ~RecordLoader();
   RecordLoader(RecordLoader const&) = delete;
   RecordLoader& operator=(RecordLoader const&) = delete;
 
-  /// The answer has one entry for each place, in the same order.
-  void read(std::vector<RecordPlace> places);
-  /// Ends the thread; waits for a read that is under way, some seconds at most. Then the sink is not called any more.
+  /// The answer has one entry for each place, in the same order. `sink` is called with it on the event loop, in the
+  /// order of the calls.
+  void read(std::vector<RecordPlace> places, Sink sink);
+  /// Ends the thread; waits for a read that is under way, some seconds at most. Then no sink is called any more.
   void stop();
 
  private:
   using Clock = std::chrono::steady_clock;
+  struct Asked {
+    std::vector<RecordPlace> places;
+    Sink sink;
+  };
   /// Reads that found the log to end before the record, and since when.
   using Ends = std::map<kafka::TopicPartition, Clock::time_point>;
 
@@ -61,7 +66,6 @@ class RecordLoader {
 
   boost::asio::io_context& loop_;
   kafka::ClientSettings const client_;
-  std::function<void(std::vector<Reread>)> sink_;
   // Of the thread.
   std::map<kafka::TopicPartition, Clock::time_point> left_alone_until_;
   Ends ends_;
@@ -69,7 +73,7 @@ class RecordLoader {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::vector<RecordPlace>> asked_;
+  std::deque<Asked> asked_;
   bool stopping_ = false;
   std::thread thread_;
 };

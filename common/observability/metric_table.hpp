@@ -24,6 +24,7 @@ enum class Metric : std::uint8_t {
   events,
   retries,
   deferrals,
+  deferred_records,
   dead_letters,
   oldest_unprocessed,
   stuck_keys,
@@ -125,6 +126,9 @@ inline constexpr std::array metric_table{
                      "Attempts scheduled again after a transient failure."},
     MetricDefinition{Metric::deferrals, "omnibus_deferrals_total", MetricKind::counter,
                      "Attempts put off because of something that is no fault of the event's, such as a provider away."},
+    MetricDefinition{Metric::deferred_records, "omnibus_deferred_records", MetricKind::gauge,
+                     "Events that wait in the database because they, or an earlier one of their key, were put off for "
+                     "long."},
     MetricDefinition{Metric::dead_letters,
                      "omnibus_dead_letters_total",
                      MetricKind::counter,

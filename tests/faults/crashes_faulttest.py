@@ -39,7 +39,8 @@ class CrashTest(Scenarios):
 
     def test_a_worker_killed_at_any_edge_of_a_step_loses_doubles_and_reorders_nothing(self):
         simulator = self.simulator(latency=5, latency_jitter=20)
-        elsewhere = "notify.", "scheduler.", "gdpr."  # notify_faulttest.py, scheduler_faulttest.py, gdpr_faulttest.py
+        # In notify_faulttest.py, scheduler_faulttest.py, gdpr_faulttest.py and deferrals_pgtest.cpp.
+        elsewhere = "notify.", "scheduler.", "gdpr.", "deferred."
         points = [name for name in declared("OMNIBUS_FAILPOINT") if not name.startswith(elsewhere)]
         special = ON_REBALANCE + ON_LEFT_ROWS + IN_RELAY + ON_POISON
         self.assertLessEqual(set(special) | PER_EVENT, set(points), "the sources have other names")

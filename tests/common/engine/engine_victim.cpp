@@ -1,8 +1,10 @@
 // A worker that lives until it is killed: engine_victim DATABASE_URL TOPIC GROUP, on the broker of OMNIBUS_TEST_KAFKA.
-// Its handler writes the event's effect and publishes one reply.
-#include "tests/common/engine/database_engine.hpp"
+// Its handler writes the event's effect and publishes one reply. With OMNIBUS_TEST_DEFERS it defers the keys in
+// `closed`.
+#include "tests/common/engine/deferring.hpp"
 
 #include <csignal>
+#include <cstdlib>
 
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -13,6 +15,12 @@ int main(int argc, char** argv) {
   if (argc != 4) return 2;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   Broker broker;
-  DatabaseEngine const engine{broker, argv[1], argv[2], argv[3], each(write_and_reply)};
+  auto const defers = std::getenv("OMNIBUS_TEST_DEFERS") != nullptr;
+  DatabaseEngine const engine{broker,
+                              argv[1],
+                              argv[2],
+                              argv[3],
+                              each(defers ? write_unless_closed : write_and_reply),
+                              defers ? deferring() : omnibus::engine::EngineSettings{}};
   for (;;) pause();
 }

@@ -42,8 +42,8 @@ struct Shelf {
 
   std::vector<Reread> read(std::vector<RecordPlace> const& wanted) {
     std::optional<std::vector<Reread>> answer;
-    RecordLoader loader{loop, broker.client, [&](std::vector<Reread> records) { answer = std::move(records); }};
-    loader.read(wanted);
+    RecordLoader loader{loop, broker.client};
+    loader.read(wanted, [&](std::vector<Reread> records) { answer = std::move(records); });
     auto const guard = boost::asio::make_work_guard(loop);
     while (!answer) loop.run_one();
     loader.stop();
