@@ -18,6 +18,7 @@
 #include <optional>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include <fmt/core.h>
 #include <pqxx/pqxx>
@@ -56,15 +57,20 @@ std::string data_of(std::uint32_t number, std::size_t size, std::string_view tex
   return json::encode(event);
 }
 
-std::string message_of(std::uint64_t key) {
-  return json::encode(ChatMessageReceived{"shop.example", fmt::format("visitor-{}", key),
+std::string tenant_of(std::uint64_t key, std::uint64_t tenants) {
+  auto const number = key % tenants;
+  return number == 0 ? "shop.example" : fmt::format("shop-{}.example", number);
+}
+
+std::string message_of(std::string tenant, std::string session) {
+  return json::encode(ChatMessageReceived{std::move(tenant), std::move(session),
                                           "When will the card that I ordered last week arrive?"});
 }
 
-std::string call_of(std::uint64_t key, std::mt19937_64& random) {
+std::string call_of(std::uint64_t key, std::string tenant, std::mt19937_64& random) {
   LlmCallCompleted call;
   call.call_id = random_uuid();
-  call.domain = fmt::format("shop-{}.example", key % 20);
+  call.domain = std::move(tenant);
   call.conversation_id = conversation_id_of(call.domain, name_of(key));
   call.worker = "chat";
   call.operation = "chat";
@@ -162,13 +168,14 @@ std::int64_t fill(FillSettings const& settings, std::function<void(std::uint64_t
   for (std::uint64_t i = 0; i < settings.records; ++i) {
     if (settings.rate > 0)
       std::this_thread::sleep_until(begun + std::chrono::microseconds{i * 1'000'000 / settings.rate});
-    auto const [key, number] = keys.next();
-    auto data = settings.kind == Kind::messages ? message_of(key)
-                : settings.kind == Kind::calls  ? call_of(key, random)
+    auto const [dealt, number] = keys.next();
+    auto const key = settings.first_key + dealt;
+    auto const tenant = tenant_of(key, settings.tenants);
+    auto const session = fmt::format("visitor-{}", key);
+    auto data = settings.kind == Kind::messages ? message_of(tenant, session)
+                : settings.kind == Kind::calls  ? call_of(key, tenant, random)
                                                 : data_of(number, settings.bytes, texts[i % texts.size()]);
-    auto const name = settings.kind == Kind::messages
-                          ? to_string(conversation_id_of("shop.example", fmt::format("visitor-{}", key)))
-                          : name_of(key);
+    auto const name = settings.kind == Kind::messages ? to_string(conversation_id_of(tenant, session)) : name_of(key);
     envelope.id = fmt::format("{}-{}", settings.seed, i);
     if (sealer) sealer->seal(envelope, data, name);
     auto const record = to_binary_record(envelope, data, settings.topic, name);

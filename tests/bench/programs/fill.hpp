@@ -19,8 +19,8 @@ enum class Keys {
 /// Of which kind the events are.
 enum class Kind {
   bench,     ///< BenchEvent
-  messages,  ///< what the chat worker answers: visitors of shop.example
-  calls,     ///< what the telemetry worker counts: model calls of twenty domains and five models
+  messages,  ///< what the chat worker answers
+  calls,     ///< what the telemetry worker counts: model calls of five models
 };
 
 struct FillSettings {
@@ -30,8 +30,11 @@ struct FillSettings {
   Kind kind = Kind::bench;
   Keys keys = Keys::distinct;
   std::size_t key_count = 100'000;  ///< of uniform and zipf
-  std::size_t bytes = 400;          ///< of each event's data; of BenchEvent only
-  std::int32_t partitions = 12;     ///< of a topic that is not there yet; the embedded broker's are made with it
+  std::uint64_t first_key = 0;      ///< other keys than those of a topic filled from 0
+  /// Of messages and calls, whose keys take turns: shop.example, shop-1.example, shop-2.example, ...
+  std::uint64_t tenants = 1;
+  std::size_t bytes = 400;       ///< of each event's data; of BenchEvent only
+  std::int32_t partitions = 12;  ///< of a topic that is not there yet; the embedded broker's are made with it
   std::string compression = "none";
   std::uint64_t rate = 0;  ///< events a second; 0: as fast as it can
   std::uint64_t seed = 1;

@@ -42,6 +42,12 @@ int main(int argc, char** argv) {
   application.add_option("--key-count", settings.key_count, "How many keys uniform and zipf have")
       ->check(CLI::Range(1, 100'000'000))
       ->capture_default_str();
+  application.add_option("--first-key", settings.first_key, "Keys are numbered from here")->capture_default_str();
+  application
+      .add_option("--tenants", settings.tenants,
+                  "How many tenants messages and calls are of: shop.example, shop-1.example, ...")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
   application.add_option("--bytes", settings.bytes, "Size of an event's data")
       ->check(CLI::Range(16, 1'000'000))
       ->capture_default_str();

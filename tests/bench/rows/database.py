@@ -16,6 +16,7 @@ PATIENCE = 60
 SAMPLES = 10      # of locks, between two looks at the workers' metrics
 CONNECTIONS = 8   # a worker's DATABASE_POOL
 TURNS_EACH = 5    # of a conversation
+TENANTS = 20      # that calls are of
 TURNS_TOGETHER = 25  # in one transaction of the limit
 CALL_TABLES = ["chat_telemetry", "pipeline.telemetry_calls"]
 ROLLUPS = ["chat_telemetry_rollups", "chat_telemetry_domain_rollups", "chat_telemetry_model_rollups"]
@@ -169,7 +170,8 @@ def telemetry(stage, broker, keys, progress):
     """Model calls into rows and rollups: beside a drain that writes the rollups alone, and beside a COPY of the rows alone."""
     options = stage.options
     database = stage.database()
-    calls = stage.worker_topic(broker, "llm.calls", options.records or (20_000 if options.quick else 200_000), "--events", "calls")
+    calls = stage.worker_topic(broker, "llm.calls", options.records or (20_000 if options.quick else 200_000), "--events", "calls",
+                               "--tenants", TENANTS)
     address = stage.broker(broker)
     copies = {table: stage.folder / f"{table}.{broker}.copy" for table in CALL_TABLES}
     totals = []
