@@ -172,15 +172,18 @@ class Stage:
                 self.brokers[name] = name
         return self.brokers[name]
 
-    def start_embedded(self):
+    def start_embedded(self, partitions=None):
+        """An embedded broker with all topics; of some, by name, with another number of partitions. Its process and address."""
+        partitions = partitions or {}
         names = ["bench.distinct", "bench.zipf", "bench.turns.distinct", *(f"bench.fresh.{i}" for i in range(1, 25))]
         lines = ["topics:"]
         for name in names:  # an event type belongs to one topic, and a name is all that the broker takes from it
-            lines.append(f"  - {{name: {name}, key: any, partitions: {8 if '.fresh.' in name else EMBEDDED_PARTITIONS}, pii: false, owner: bench, "
+            number = partitions.get(name, 8 if ".fresh." in name else EMBEDDED_PARTITIONS)
+            lines.append(f"  - {{name: {name}, key: any, partitions: {number}, pii: false, owner: bench, "
                          f"events: [omnibus.{name}.v1], consumers: [bench]}}")
         for name in WORKER_TOPICS:
-            partitions = EMBEDDED_CALLS if name == "llm.calls" else 12
-            lines.append(f"  - {{name: {name}, key: any, partitions: {partitions}, pii: false, owner: bench, "
+            number = partitions.get(name, EMBEDDED_CALLS if name == "llm.calls" else 12)
+            lines.append(f"  - {{name: {name}, key: any, partitions: {number}, pii: false, owner: bench, "
                          f"events: [omnibus.bench.{name}.v1], consumers: [bench]}}")
         (self.folder / "topics.yaml").write_text("\n".join(lines) + "\n")
         return self.start_ready("broker", [harness.binary("omnibus"), "broker", "--file", self.folder / "topics.yaml"])

@@ -18,17 +18,17 @@ class Database:
         self.lock = threading.Lock()
         self.psql = None
 
-    def execute(self, sql):
-        """Runs SQL and returns what it prints, a list of fields for each row."""
+    def execute(self, sql, timeout=60):
+        """Runs SQL and returns what it prints, a list of fields for each row. Gives up after so many seconds."""
         with self.lock:
             reused = self.psql is not None
             try:
                 try:
-                    printed = self._ask(sql)
+                    printed = self._ask(sql, timeout)
                 except ConnectionError:
                     if not reused:
                         raise
-                    printed = self._ask(sql)  # the server was away since the last question
+                    printed = self._ask(sql, timeout)  # the server was away since the last question
             except ConnectionError as error:
                 raise AssertionError(f"psql: {error}") from None
         return [line.split("\x1f") for line in printed.splitlines()]
@@ -42,7 +42,7 @@ class Database:
             self.psql.communicate()
             self.psql = None
 
-    def _ask(self, sql, timeout=60):
+    def _ask(self, sql, timeout):
         if self.psql is None:
             self.psql = subprocess.Popen(["psql", "-XAtq", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", self.url], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
