@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t most_runs = 2;                  // being read; one is on its way while the other is taken in
 constexpr std::chrono::seconds long_wait{2};          // longer than to read a record again
 constexpr std::chrono::milliseconds read_pause{500};  // after a failure
+constexpr std::size_t most_before_drained = 512;      // records that a drain starts for the sake of a simple position
 
 }  // namespace
 
@@ -73,8 +74,17 @@ void Dispatcher::close(Partition& partition) {
   partition.held.insert(partition.held.begin(), taken.begin(), taken.end());
 }
 
+/// What runs ends, and with it what lies before it, so that the position alone says what is finished. But where tenants
+/// take turns there may be a tenant's whole backlog before it: then only what runs ends, and what is finished beyond
+/// the position is said with it (DoneAhead), or else by the inbox.
+OffsetFrontier::Sequence Dispatcher::limit_of_drain(Partition const& partition) const {
+  auto const& frontier = partition.frontier;
+  auto const before = partition.started - std::min(partition.started, frontier.base());
+  return before > frontier.ahead() + in_flight_ + most_before_drained ? 0 : partition.started;
+}
+
 void Dispatcher::drain(Partition& partition) {
-  partition.drain_limit = std::min(partition.drain_limit, partition.started);
+  partition.drain_limit = std::min(partition.drain_limit, limit_of_drain(partition));
   auto held = std::exchange(partition.held, {});
   for (auto* const delivery : held) make_ready(*delivery);
   for (auto* const delivery : ready_.take_back(partition)) make_ready(*delivery);

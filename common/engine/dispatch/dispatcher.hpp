@@ -119,6 +119,7 @@ class Dispatcher : public Dispatch {
   bool may_start();
   void read_more();
   void settle(Delivery& delivery, Verdict verdict);
+  OffsetFrontier::Sequence limit_of_drain(Partition const& partition) const;
   void leave(Delivery& delivery, bool finished);
   void put_away(Delivery& delivery, std::chrono::milliseconds delay);
   /// Takes a delivery that does not run, and those of its partition behind it, out of their lane.

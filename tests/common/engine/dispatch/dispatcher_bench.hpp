@@ -7,8 +7,8 @@
 #include <chrono>
 #include <deque>
 #include <functional>
-#include <initializer_list>
 #include <numeric>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
@@ -28,7 +28,7 @@ struct DispatcherBench {
   }
 
   /// Records of these keys arrive, in this order and at the next offsets.
-  void arrive(Partition& where, std::initializer_list<std::uint64_t> keys) {
+  void arrive(Partition& where, std::vector<std::uint64_t> const& keys) {
     for (auto const key : keys) {
       auto& delivery = deliveries.emplace_back();
       delivery.partition = &where;
@@ -38,7 +38,7 @@ struct DispatcherBench {
     }
     dispatcher.pump();
   }
-  void arrive(std::initializer_list<std::uint64_t> keys) { arrive(partition, keys); }
+  void arrive(std::vector<std::uint64_t> const& keys) { arrive(partition, keys); }
 
   /// Runs what can run now. The loop may not be busy for ever: waiting must cost nothing.
   void settle() {

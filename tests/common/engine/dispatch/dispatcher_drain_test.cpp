@@ -40,6 +40,28 @@ TEST_CASE("a drain leaves no gap: what lies before the newest started delivery i
   CHECK(bench.partition.frontier.position() == 1'004);
 }
 
+TEST_CASE("a drain does not work off a backlog for the sake of one that ran before its turn") {
+  DispatcherBench bench;
+  bench.processor.keep(1);
+  bench.processor.keep(2);
+  std::vector<std::uint64_t> keys(2'000, 1);
+  keys.push_back(2);
+  keys.push_back(3);
+  bench.arrive(keys);
+  bench.settle();
+  bench.dispatcher.drain(bench.partition);
+  bench.settle();
+  CHECK(bench.processor.given_back().empty());  // behind what runs of their key
+  bench.processor.end(2);
+  bench.processor.end(1);
+  bench.finish();
+  CHECK(bench.processor.started() == Sequences{0, 2'000, 2'001});
+  CHECK(bench.processor.finished() == Sequences{2'001, 2'000, 0});
+  CHECK(bench.processor.given_back().size() == 1'999);
+  CHECK(bench.partition.frontier.position() == 1'001);
+  CHECK(bench.partition.frontier.ahead() == 2);
+}
+
 TEST_CASE("a drain tries at once what waits for a retry") {
   DispatcherBench bench;
   bench.processor.answer(1, {retry_after(1h)});
