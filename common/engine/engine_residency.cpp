@@ -13,9 +13,10 @@
 namespace omnibus::engine {
 namespace {
 
-// Records every 10 ms when enough is known. To look at one and to read it again costs some 5 us.
-constexpr std::size_t pace_shared = 256;
-constexpr std::size_t pace_alone = 64;
+// When enough is known. To look at a record and to read it again costs some 5 us. Where there are several tenants, one
+// that has just published much must not keep the next one's record from being seen.
+constexpr ReadPace::Limit pace_shared{256, 65'536};
+constexpr ReadPace::Limit pace_alone{64, 1'024};
 constexpr std::size_t smallest_backlog = 2'048;  // of deliveries that may start at once
 constexpr std::size_t most_open = 1'000'000;     // records of a partition begun behind one that is not finished
 constexpr std::chrono::seconds missed_interval{1};
@@ -29,7 +30,8 @@ void Engine::look_whether_sated() {
   auto const enough = std::max({smallest_backlog, settings_.max_in_flight / 4, 2 * work_.batches().most});
   auto const ready = dispatch_->ready();
   auto const sated = sated_ ? ready > enough / 2 : ready > enough;
-  if (dispatcher_ != nullptr) poll_.slow_down(!sated ? 0 : dispatch_->is_shared() ? pace_shared : pace_alone);
+  if (dispatcher_ != nullptr)
+    poll_.slow_down(!sated ? ReadPace::Limit{} : dispatch_->is_shared() ? pace_shared : pace_alone);
   if (std::exchange(sated_, sated) != sated && dispatcher_ == nullptr)
     poll_.hold_back(PollThread::Reason::sated, sated);
 }

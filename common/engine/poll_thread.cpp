@@ -16,8 +16,6 @@ namespace {
 constexpr std::size_t batch_size = 4096;
 constexpr std::size_t most_undelivered = 2 * batch_size;  // messages that the event loop has not processed yet
 constexpr std::chrono::milliseconds longest_wait{200};
-constexpr std::chrono::milliseconds slow_interval{10};
-constexpr int most_intervals = 16;  // that a late thread makes up for
 
 }  // namespace
 
@@ -70,21 +68,19 @@ void PollThread::wake_if_fallen(std::size_t before) {
 
 void PollThread::loop() {
   std::vector<kafka::Message> buffer(batch_size);
-  std::chrono::steady_clock::time_point last_slow;
+  ReadPace pace;
   while (!stopping_.load(std::memory_order_relaxed)) {
     auto most = batch_size;
     auto longest = longest_wait;
     auto want = fetching_.load(std::memory_order_relaxed) && held_back_.load(std::memory_order_relaxed) == 0 &&
                 undelivered_.load(std::memory_order_relaxed) < most_undelivered && queued_bytes() < max_queued_bytes_;
-    if (auto const slow = slow_.load(std::memory_order_relaxed); slow > 0) {
+    auto const limit = limit_.load(std::memory_order_relaxed);
+    if (limit.rate > 0) {
       auto const now = std::chrono::steady_clock::now();
-      auto const intervals = std::min<std::intmax_t>((now - last_slow) / slow_interval, most_intervals);
-      if (intervals < 1) {
+      most = std::min(pace.allowed(now, limit), batch_size);
+      if (most == 0) {
         want = false;
-        longest = std::min(longest, std::chrono::ceil<std::chrono::milliseconds>(last_slow + slow_interval - now));
-      } else {
-        most = std::min(slow * static_cast<std::size_t>(intervals), batch_size);
-        last_slow = now;
+        longest = std::min(longest, std::chrono::ceil<std::chrono::milliseconds>(pace.next() - now));
       }
     }
     auto const count = consumer_->poll(std::span{buffer}.first(most), want);
@@ -92,6 +88,7 @@ void PollThread::loop() {
       consumer_->wait(longest);
       continue;
     }
+    if (limit.rate > 0) pace.read(count);
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < count; ++i) bytes += held_bytes(*buffer[i]);
     on_the_way_.fetch_add(bytes, std::memory_order_relaxed);

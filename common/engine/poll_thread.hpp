@@ -1,6 +1,7 @@
 /// The thread that polls Kafka and never waits for work.
 #pragma once
 
+#include "engine/read_pace.hpp"
 #include "kafka/consumer.hpp"
 
 #include <atomic>
@@ -59,9 +60,8 @@ class PollThread : public kafka::ConsumerListener {
   /// Back-pressure for other reasons than bytes: no messages while any reason is set.
   enum class Reason : unsigned { unpublished = 1, sated = 2, crowded = 4 };
   void hold_back(Reason reason, bool hold);
-  /// Reads so many messages every 10 ms at most, or with 0 as many as there are: enough is known that may start, but
-  /// records of others may be behind it.
-  void slow_down(std::size_t most) { slow_.store(most, std::memory_order_relaxed); }
+  /// Reads no faster than this: enough is known that may start, but records of others may be behind it.
+  void slow_down(ReadPace::Limit limit) { limit_.store(limit, std::memory_order_relaxed); }
   /// Leaves the group and ends the thread. Blocks until the broker knows; then the sink is not called any more.
   void stop();
 
@@ -100,7 +100,7 @@ class PollThread : public kafka::ConsumerListener {
   std::atomic<bool> stopping_{false};
   std::atomic<std::size_t> on_the_way_{0};
   std::atomic<std::size_t> held_{0};
-  std::atomic<std::size_t> slow_{0};
+  std::atomic<ReadPace::Limit> limit_{};
 
   std::mutex mutex_;
   std::vector<Tidings> pending_;

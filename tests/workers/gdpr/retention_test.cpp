@@ -78,11 +78,10 @@ TEST_CASE("a run that is stopped or another's does not keep the others from runn
   Ticking ticking;
   ticking.runs.states = {PruneState::stopped, PruneState::busy};
   CHECK(ticking.tick<TickPrunePipeline>() == Kind::handled);
-  CHECK(ticking.runs.asked == std::vector<std::string>{"idempotency-keys", "llm-responses", "parked-records",
-                                                       "refused-rows", "forgotten", "access-log", "erasures",
-                                                       "gdpr-archives", "deliveries", "delivery-receipts",
-                                                       "deferred-records",
-                                                       "delivery-actions", "spend", "replays", "maintenance-runs"});
+  CHECK(ticking.runs.asked ==
+        std::vector<std::string>{"idempotency-keys", "llm-responses", "parked-records", "refused-rows", "forgotten",
+                                 "access-log", "erasures", "gdpr-archives", "deliveries", "delivery-receipts",
+                                 "deferred-records", "delivery-actions", "spend", "replays", "maintenance-runs"});
 }
 
 TEST_CASE("what finished runs did is published once, for each tenant") {
