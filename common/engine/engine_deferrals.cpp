@@ -197,6 +197,7 @@ Task<bool> Engine::exchange_deferred() {
     for (auto const& place : places) write.records.push_back(row_of(place, now));
   }
   std::vector<postgres::DeferredQuery> queries;
+  queries.reserve(loads.size());
   for (auto const& [partition, load, rows, more] : loads)
     queries.push_back({{partition->where.topic, partition->where.partition},
                        load.key_hash,

@@ -61,9 +61,9 @@ bool needs_new_statements(pqxx::sql_error const& error) {
 }
 
 /// A thread's connection, while there is one.
-class Session {
+class PooledSession {
  public:
-  explicit Session(PoolSettings const& settings) : settings_{settings} {}
+  explicit PooledSession(PoolSettings const& settings) : settings_{settings} {}
 
   pqxx::connection* get() { return connection_.get(); }
   void connect() {
@@ -165,7 +165,7 @@ void TransactionPool::State::call_one() {
 }
 
 void TransactionPool::State::work() {
-  Session session{settings};
+  PooledSession session{settings};
   std::uint64_t seen_breaks = 0;
   while (auto waiting = next()) {
     auto const began = Clock::now();

@@ -27,6 +27,7 @@ namespace omnibus::bench {
 namespace {
 
 constexpr std::uint64_t progress_step = 10'000;
+constexpr std::size_t some_texts = 64;  // that the events take turns with
 
 /// As long as the ids that conversations have, and as random to look at.
 std::string name_of(std::uint64_t key) {
@@ -160,7 +161,8 @@ std::int64_t fill(FillSettings const& settings, std::function<void(std::uint64_t
   KeySequence keys{settings};
   std::mt19937_64 random{settings.seed};
   std::vector<std::string> texts;
-  for (auto i = 0; i < 64; ++i) texts.push_back(make_text(settings.bytes, random));
+  texts.reserve(some_texts);
+  for (std::size_t i = 0; i < some_texts; ++i) texts.push_back(make_text(settings.bytes, random));
   std::unique_ptr<DatabaseSealer> sealer;
   if (!settings.database_url.reveal().empty()) sealer = std::make_unique<DatabaseSealer>(settings.database_url);
   auto envelope = originate("/bench", type_of(settings.kind));
