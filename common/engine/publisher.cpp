@@ -26,7 +26,7 @@ int run_publisher(config::Program const& program, config::Catalogue& catalogue, 
   try {
     http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
     // A turn waits for PostgreSQL and the broker, each with its own time limit.
-    Turns turns{admin, 4 * settings.max_loop_stall};
+    http::Turns turns{admin, 4 * settings.max_loop_stall};
     Metrics::process().gauge<Metric::build_info>(program.name, program.version).set(1);
     kafka::ProducerSettings publishing;
     publishing.message_timeout = std::chrono::milliseconds{0};

@@ -4,39 +4,19 @@
 #include "concurrency/stop_signals.hpp"
 #include "config/config.hpp"
 #include "config/process_settings.hpp"
-#include "http/admin_server.hpp"
+#include "http/turns.hpp"
 #include "kafka/producer.hpp"
 #include "ledger/database_age.hpp"
 
-#include <chrono>
 #include <functional>
-#include <memory>
 
 namespace omnibus {
 
 namespace engine {
 
-/// What a publisher says after each turn: `/readyz` shows whether it went well, `/livez` fails without turns.
-class Turns {
- public:
-  Turns(http::AdminServer& admin, std::chrono::milliseconds longest)
-      : ready_{admin.add_check("database")}, pulse_{admin.add_pulse("main loop", longest)} {}
-
-  void ended(bool well) {
-    ready_->set(well);
-    pulse_->beat();
-  }
-  /// There are no more.
-  void rest() { pulse_->rest(); }
-
- private:
-  std::shared_ptr<http::AdminServer::Check> ready_;
-  std::shared_ptr<http::AdminServer::Pulse> pulse_;
-};
-
 /// Publishes until a signal comes, checks the age of the database before each look at it, and tells of each turn. Runs
 /// on the main thread.
-using Publish = std::function<void(StopSignals&, kafka::Producer&, Turns&, ledger::DatabaseAge&)>;
+using Publish = std::function<void(StopSignals&, kafka::Producer&, http::Turns&, ledger::DatabaseAge&)>;
 
 /// Configures, connects, serves /livez, /readyz and /metrics, and runs `publish`. Its producer never gives up a record,
 /// which a later one would then overtake. `catalogue` already contains `settings`. @return the exit status.
@@ -53,7 +33,7 @@ int run_publisher(config::Program const& program, int argc, char** argv, Work pu
   config::Catalogue catalogue;
   catalogue.add(settings);
   return engine::run_publisher(program, catalogue, settings, argc, argv,
-                               [&](StopSignals& signals, kafka::Producer& producer, engine::Turns& turns,
+                               [&](StopSignals& signals, kafka::Producer& producer, http::Turns& turns,
                                    ledger::DatabaseAge& age) { publish(settings, signals, producer, turns, age); });
 }
 

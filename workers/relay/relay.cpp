@@ -37,7 +37,7 @@ Swept Relay::sweep(pqxx::connection& connection) {
 }
 
 void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka::Producer& producer,
-                      engine::Turns& turns, ledger::DatabaseAge& age) {
+                      http::Turns& turns, ledger::DatabaseAge& age) {
   PoolSettings pool;
   pool.url = settings.database_url.reveal();
   pool.application_name = "omnibus-relay";

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "concurrency/stop_signals.hpp"
-#include "engine/publisher.hpp"
+#include "http/turns.hpp"
 #include "kafka/producer.hpp"
 #include "ledger/database_age.hpp"
 #include "postgres/outbox_publishing.hpp"
@@ -51,6 +51,6 @@ class Relay {
 /// publishes the rows of workers without a successor, and the ledger of erasures.
 /// @throws ledger::DatabaseIsOld
 void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka::Producer& producer,
-                      engine::Turns& turns, ledger::DatabaseAge& age);
+                      http::Turns& turns, ledger::DatabaseAge& age);
 
 }  // namespace omnibus::relay

@@ -61,7 +61,7 @@ class ActiveSession {
 }  // namespace
 
 void tick_until_told(SchedulerSettings const& settings, StopSignals& signals, kafka::Producer& producer,
-                     engine::Turns& turns, ledger::DatabaseAge& age) {
+                     http::Turns& turns, ledger::DatabaseAge& age) {
   ActiveSession session{settings};
   session.drop();
   auto const pause = std::min(settings.interval, settings.takeover_after / 4);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "concurrency/stop_signals.hpp"
-#include "engine/publisher.hpp"
+#include "http/turns.hpp"
 #include "kafka/producer.hpp"
 #include "ledger/database_age.hpp"
 #include "workers/scheduler/config.hpp"
@@ -12,6 +12,6 @@ namespace omnibus::scheduler {
 /// Ticks until a signal comes. One scheduler is active, by a session lock of PostgreSQL; others stand by and take over
 /// when its session ends.
 void tick_until_told(SchedulerSettings const& settings, StopSignals& signals, kafka::Producer& producer,
-                     engine::Turns& turns, ledger::DatabaseAge& age);
+                     http::Turns& turns, ledger::DatabaseAge& age);
 
 }  // namespace omnibus::scheduler

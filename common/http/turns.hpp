@@ -1,0 +1,30 @@
+/// What a program without an event loop shows of its main loop.
+#pragma once
+
+#include "http/admin_server.hpp"
+
+#include <chrono>
+#include <memory>
+
+namespace omnibus::http {
+
+/// A main loop says after each turn whether it went well: `/readyz` shows that, and `/livez` fails when a turn takes
+/// longer than `longest` (zero: never). Any thread; the server outlives it.
+class Turns {
+ public:
+  Turns(AdminServer& admin, std::chrono::milliseconds longest)
+      : ready_{admin.add_check("database")}, pulse_{admin.add_pulse("main loop", longest)} {}
+
+  void ended(bool well) {
+    ready_->set(well);
+    pulse_->beat();
+  }
+  /// There are no more.
+  void rest() { pulse_->rest(); }
+
+ private:
+  std::shared_ptr<AdminServer::Check> ready_;
+  std::shared_ptr<AdminServer::Pulse> pulse_;
+};
+
+}  // namespace omnibus::http
