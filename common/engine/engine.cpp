@@ -350,10 +350,10 @@ Task<bool> Engine::stop() {
   // Until the broker has the last positions, so that finished events are not delivered again.
   boost::asio::steady_timer timer{loop_};
   auto const committed = [&] {
-    return std::ranges::all_of(partitions_, [](auto const& each) {
-      auto const& partition = *each.second;
-      return partition.lost || partition.committed >= partition.frontier.position().value_or(-1);
-    });
+    return commits_answered_ == commits_sent_ && std::ranges::all_of(partitions_, [](auto const& each) {
+             auto const& partition = *each.second;
+             return partition.lost || partition.committed >= partition.frontier.position().value_or(-1);
+           });
   };
   while (!committed() && Clock::now() < deadline + std::chrono::seconds{3}) {
     timer.expires_after(stop_poll);

@@ -74,7 +74,10 @@ bool Engine::waits_behind(Partition& partition, std::uint64_t key_hash, kafka::M
       return true;
     }
     case DeferredKeys::Arrival::row:
-      break;
+      for (auto* const late : keys.take_late(key_hash)) {
+        keys.append(DeferredKeys::place_of(*late, partition.frontier));
+        deliveries_.give_back(*late);
+      }
   }
   DeferredKeys::Place place;
   place.key_hash = key_hash;
@@ -156,6 +159,7 @@ Task<> Engine::tend_deferrals() {
 
 std::vector<Engine::DeferredLoad> Engine::due_keys() {
   std::vector<DeferredLoad> loads;
+  if (dispatch_->crowded()) return loads;
   std::size_t active = 0;
   for (auto const& [key, partition] : partitions_) active += partition->deferred.active();
   for (auto const& [key, partition] : partitions_) {
@@ -204,7 +208,8 @@ Task<bool> Engine::exchange_deferred() {
                        static_cast<std::int64_t>(load.most) + 1});
   std::vector<bool> written;
   std::exception_ptr failed;
-  exchanging_deferred_ = true;
+  for (auto const& write : writes) exchanged_.push_back(write.partition);
+  for (auto const& row : finished) exchanged_.push_back(row.partition);
   OMNIBUS_FAILPOINT("deferred.write");
   try {
     auto asking = ports_.pool->run([&](pqxx::connection& connection) {
@@ -219,13 +224,15 @@ Task<bool> Engine::exchange_deferred() {
     log::warn("deferred events could not be written or read yet", {{"reason", error.what()}});
     failed = std::current_exception();
   }
-  exchanging_deferred_ = false;
+  exchanged_.clear();
   OMNIBUS_FAILPOINT("deferred.written");
   end_writes(taken, written);
   if (failed) {
     // A partition that goes does not wait for them: the inbox knows what has ended.
-    auto const stay = std::ranges::all_of(partitions_, [](auto const& each) { return each.second->wanted(); });
-    if (stay) finished_rows_.insert(finished_rows_.end(), finished.begin(), finished.end());
+    std::ranges::copy_if(finished, std::back_inserter(finished_rows_), [this](auto const& row) {
+      auto const found = partitions_.find({row.partition.topic, row.partition.partition});
+      return found != partitions_.end() && found->second->wanted();
+    });
     for (auto& load : loads) load.more = true;
   }
   for (auto& load : loads) {
@@ -254,6 +261,7 @@ void Engine::end_writes(std::vector<DeferredPlaces>& taken, std::vector<bool> co
         if (place.sequence) partition->frontier.finish(*place.sequence);
       keys.written(places);
       commit_ahead(*partition);
+      hold_back_over_share(*partition);
       continue;
     }
     if (!written.empty()) confirm_membership(*partition, epoch);
@@ -341,9 +349,12 @@ void Engine::submit_rows(DeferredLoad const& load, std::span<Reread> records) {
 }
 
 bool Engine::has_unsaved_deferrals(std::vector<std::shared_ptr<Partition>> const& partitions) const {
-  return exchanging_deferred_ || !finished_rows_.empty() || std::ranges::any_of(partitions, [](auto const& each) {
-           return !each->lost && each->deferred.has_unwritten();
-         });
+  return std::ranges::any_of(partitions, [this](auto const& each) {
+    postgres::FencedPartition const its{each->where.topic, each->where.partition};
+    return std::ranges::find(exchanged_, its) != exchanged_.end() ||
+           std::ranges::find(finished_rows_, its, &postgres::DeferredPlace::partition) != finished_rows_.end() ||
+           (!each->lost && each->deferred.has_unwritten());
+  });
 }
 
 }  // namespace omnibus::engine

@@ -46,7 +46,8 @@ void Engine::weigh() {
 void Engine::hold_back_over_share(Partition& partition) {
   auto const most_alive = settings_.max_queued_bytes / 4 / Residency::delivery_bytes;
   auto const part = partition.over_share ? 2U : 1U;
-  auto const over = partition.frontier.open() > most_open / part || partition.alive > most_alive / part;
+  auto const over = partition.frontier.open() > most_open / part ||
+                    partition.alive + partition.deferred.unwritten() > most_alive / part;
   if (over == partition.over_share || partition.read_to_end || !partition.wanted()) return;
   partition.over_share = over;
   log::info(over ? "a partition is paused: too many of its records are open" : "a partition is fetched again",

@@ -69,7 +69,7 @@ DeferredKeys::Arrival DeferredKeys::arrive(std::uint64_t key_hash) const {
   auto const& key = keys_.find(key_hash)->second;
   if (key.state == Key::State::ending) return Arrival::lane;
   auto const fits = key.late.size() < most_late && key.late_bytes < most_late_bytes;
-  return key.state == Key::State::loading && fits ? Arrival::late : Arrival::row;
+  return key.state == Key::State::loading && !key.overflowed && fits ? Arrival::late : Arrival::row;
 }
 
 void DeferredKeys::append(Place place) {
@@ -84,6 +84,12 @@ void DeferredKeys::keep_late(Delivery& delivery) {
   auto& key = keys_.find(delivery.key_hash)->second;
   key.late.push_back(&delivery);
   key.late_bytes += delivery.bytes;
+}
+
+std::vector<Delivery*> DeferredKeys::take_late(std::uint64_t key_hash) {
+  auto& key = keys_.find(key_hash)->second;
+  key.late_bytes = 0;
+  return std::exchange(key.late, {});
 }
 
 std::vector<DeferredKeys::Place> DeferredKeys::take_unwritten(std::size_t most) {
@@ -133,8 +139,7 @@ DeferredKeys::Loaded DeferredKeys::end_load(std::uint64_t key_hash, std::size_t 
                                             Clock::time_point retry) {
   auto& key = keys_.find(key_hash)->second;
   Loaded loaded;
-  loaded.late = std::exchange(key.late, {});
-  key.late_bytes = 0;
+  loaded.late = take_late(key_hash);
   auto const overflowed = std::exchange(key.overflowed, false);
   if (std::exchange(key.put_off, false) || (rows == 0 && more)) {
     loaded.submit = false;

@@ -72,10 +72,13 @@ class DeferredKeys {
   Arrival arrive(std::uint64_t key_hash) const;
   /// To be written. Its time is that of the key.
   void append(Place place);
-  /// Keeps a delivery, which is no row, until end_load() returns it.
+  /// Keeps a delivery, which is no row, until end_load() or take_late() returns it.
   void keep_late(Delivery& delivery);
+  /// The late ones of a key, to be appended before what comes after them: a crash must not leave a gap in its rows.
+  std::vector<Delivery*> take_late(std::uint64_t key_hash);
 
   bool has_unwritten() const { return !unwritten_.empty(); }
+  std::size_t unwritten() const { return unwritten_.size(); }
   std::vector<Place> take_unwritten(std::size_t most);
   void written(std::span<Place const> places);
   /// They could not be written now.

@@ -29,8 +29,9 @@ class Dispatch {
   virtual void open(Partition& partition) = 0;
   /// Holds deliveries that have not started, in order, until the partition is opened again.
   virtual void close(Partition& partition) = 0;
-  /// Gives back deliveries behind the newest one that was ever started, so that finished ones leave no gap. Tries
-  /// deliveries that wait for a retry at once. One that fails again is given back too, with all deliveries behind it.
+  /// Gives back deliveries behind the newest one that was ever started, so that finished ones leave no gap; where that
+  /// leaves a long backlog, all that do not run. Tries deliveries that wait for a retry at once. One that fails again
+  /// is given back too, with all deliveries behind it.
   virtual void drain(Partition& partition) = 0;
   /// Gives back every delivery of this lost partition that is not running.
   virtual void drop(Partition& partition) = 0;

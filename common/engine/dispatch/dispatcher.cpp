@@ -214,9 +214,10 @@ void Dispatcher::settle(Delivery& delivery, Verdict verdict) {
 }
 
 void Dispatcher::leave(Delivery& delivery, bool finished) {
+  auto const* const given_up = finished ? nullptr : delivery.partition;
   auto* const following = pop(delivery);
   processor_.left(delivery, finished);
-  follow(following);
+  follow(following, given_up);
 }
 
 /// @return the next of its key
@@ -227,11 +228,13 @@ Delivery* Dispatcher::pop(Delivery& head) {
   return following;
 }
 
-/// The first of its key has left.
-void Dispatcher::follow(Delivery* following) {
+/// The first of its key has left. Nothing of `given_up`, the partition whose delivery it did not finish, may overtake
+/// it: behind a row there can be deliveries that a drain would else finish.
+void Dispatcher::follow(Delivery* following, Partition const* given_up) {
   // A loop, not a recursion: a whole queue behind the head may have to leave with a dropped partition.
   while (following != nullptr) {
-    auto const finished = !following->partition->gives_back(*following);
+    auto const finished = following->partition != given_up && !following->partition->gives_back(*following);
+    if (!finished) given_up = following->partition;
     if (finished && following->residence != Residence::gone) {
       if (following->residence == Residence::loaded) residency_.look_ahead(*following);
       make_ready(*following);

@@ -125,7 +125,7 @@ class Dispatcher : public Dispatch {
   /// Takes a delivery that does not run, and those of its partition behind it, out of their lane.
   void empty_lane(Delivery& head, std::vector<Delivery*>& taken);
   Delivery* pop(Delivery& head);
-  void follow(Delivery* following);
+  void follow(Delivery* following, Partition const* given_up = nullptr);
   void arm();
   void on_timer();
 

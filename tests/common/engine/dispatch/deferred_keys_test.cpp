@@ -103,6 +103,9 @@ TEST_CASE("what arrives while the last rows are read goes behind them, and becom
   }
   SUBCASE("too many, written before the rows are read") {
     REQUIRE(keys.arrive(key) == row);
+    auto const kept = keys.take_late(key);  // they become rows before it does
+    CHECK(kept.size() == DeferredKeys::most_late);
+    CHECK(kept.front() == &deliveries.front());
     keys.append(place(key, 100));
     waiting.write();
     CHECK(keys.arrive(key) == row);
@@ -144,7 +147,11 @@ class World {
     auto const offset = next_++;
     expected_[key_hash].push_back(offset);
     auto const goes = keys_.holds(key_hash) ? keys_.arrive(key_hash) : lane;
-    if (goes == row) return keys_.append(place(key_hash, offset));
+    if (goes == row) {
+      for (auto const* const each : keys_.take_late(key_hash))
+        keys_.append(place(key_hash, static_cast<std::int64_t>(each->sequence)));
+      return keys_.append(place(key_hash, offset));
+    }
     auto& delivery = make(key_hash, offset);
     if (goes == late)
       keys_.keep_late(delivery);

@@ -39,6 +39,15 @@ struct DispatcherBench {
     dispatcher.pump();
   }
   void arrive(std::vector<std::uint64_t> const& keys) { arrive(partition, keys); }
+  /// One that waited in the database.
+  void arrive_row(std::uint64_t key) {
+    auto& delivery = deliveries.emplace_back();
+    delivery.partition = &partition;
+    delivery.key_hash = key;
+    delivery.sequence = partition.frontier.begin(next_offset++);
+    delivery.row = std::make_unique<DeferredRow>();
+    dispatcher.submit(delivery);
+  }
 
   /// Runs what can run now. The loop may not be busy for ever: waiting must cost nothing.
   void settle() {

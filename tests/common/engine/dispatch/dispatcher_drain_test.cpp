@@ -62,6 +62,22 @@ TEST_CASE("a drain does not work off a backlog for the sake of one that ran befo
   CHECK(bench.partition.frontier.ahead() == 2);
 }
 
+TEST_CASE("a drain finishes nothing behind a row that is given back") {
+  DispatcherBench bench;
+  bench.processor.keep(1);
+  bench.arrive_row(1);
+  bench.arrive_row(1);
+  bench.arrive({1, 2});
+  bench.settle();
+  CHECK(bench.processor.finished() == Sequences{3});
+  bench.dispatcher.drain(bench.partition);
+  bench.settle();
+  bench.processor.end(1);
+  bench.finish();
+  CHECK(bench.processor.started() == Sequences{0, 3});
+  CHECK(bench.processor.given_back() == Sequences{1, 2});
+}
+
 TEST_CASE("a drain tries at once what waits for a retry") {
   DispatcherBench bench;
   bench.processor.answer(1, {retry_after(1h)});
