@@ -77,8 +77,10 @@ void PollThread::loop() {
     auto const limit = limit_.load(std::memory_order_relaxed);
     if (limit.rate > 0) {
       auto const now = std::chrono::steady_clock::now();
-      most = std::min(pace.allowed(now, limit), batch_size);
-      if (most == 0) {
+      auto const allowed = pace.allowed(now, limit);
+      if (allowed > 0) {
+        most = std::min(allowed, batch_size);
+      } else {
         want = false;
         longest = std::min(longest, std::chrono::ceil<std::chrono::milliseconds>(pace.next() - now));
       }
