@@ -34,7 +34,6 @@ int run_publisher(config::Program const& program, config::Catalogue& catalogue, 
     kafka::Producer producer{client, publishing};
     ledger::DatabaseAge age{client, program.name};
     publish(signals, producer, turns, age);
-    turns.rest();
     log::info("stopped");
     return 0;
   } catch (std::exception const& error) {

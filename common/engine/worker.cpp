@@ -211,6 +211,11 @@ struct LoopParts {
   std::unique_ptr<Work> work = nullptr;
 };
 
+/// What it is called of each loop; the number of the first is left out.
+std::string name_of(std::string_view what, std::size_t loop) {
+  return loop == 0 ? std::string{what} : fmt::format("{} {}", what, loop);
+}
+
 int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSettings const& client,
         sealing::MasterKeySettings const& master_keys, MakeWork const& make_work,
         std::optional<ReplayArguments> const& replaying) {
@@ -219,8 +224,7 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
   EventLoops loops{count_loops(settings, worker, replaying.has_value())};
   std::vector<std::shared_ptr<http::AdminServer::Check>> ready;
-  for (std::size_t i = 0; i < loops.count(); ++i)
-    ready.push_back(admin.add_check(i == 0 ? "engine" : fmt::format("engine {}", i)));
+  for (std::size_t i = 0; i < loops.count(); ++i) ready.push_back(admin.add_check(name_of("engine", i)));
   std::signal(SIGPIPE, SIG_IGN);
   config::raise_descriptor_limit();  // a call to a model takes one
 
@@ -309,7 +313,8 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   {
     std::vector<std::unique_ptr<http::LoopWatch>> watches;
     for (std::size_t i = 0; i < loops.count(); ++i)
-      watches.push_back(std::make_unique<http::LoopWatch>(admin, loops.at(i), settings.max_loop_stall));
+      watches.push_back(
+          std::make_unique<http::LoopWatch>(admin, loops.at(i), settings.max_loop_stall, name_of("event loop", i)));
     loops.run();
   }
   for (auto const& own : parts) own->pool.close();

@@ -33,7 +33,10 @@ class AdminServer {
     using Clock = std::chrono::steady_clock;
 
     Pulse(std::string name, std::chrono::milliseconds limit) : name_(std::move(name)), limit_(limit) {}
-    void beat() noexcept { last_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed); }
+    /// `waits`: for which the loop is about to wait, in addition to the limit.
+    void beat(Clock::duration waits = {}) noexcept {
+      last_.store((Clock::now() + waits).time_since_epoch().count(), std::memory_order_relaxed);
+    }
     /// The loop has ended: it is not missed.
     void rest() noexcept { last_.store(0, std::memory_order_relaxed); }
     /// Whether the last beat is longer ago than the limit; never if that is zero.

@@ -1,6 +1,7 @@
 #include "http/loop_watch.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace omnibus::http {
 namespace {
@@ -10,9 +11,10 @@ constexpr std::chrono::milliseconds longest_interval{1000};
 
 }  // namespace
 
-LoopWatch::LoopWatch(AdminServer& admin, boost::asio::io_context& loop, std::chrono::milliseconds limit)
+LoopWatch::LoopWatch(AdminServer& admin, boost::asio::io_context& loop, std::chrono::milliseconds limit,
+                     std::string name)
     : interval_{std::clamp(limit / 8, shortest_interval, longest_interval)},
-      pulse_{admin.add_pulse("event loop", limit)},
+      pulse_{admin.add_pulse(std::move(name), limit)},
       timer_{loop} {
   if (limit > limit.zero()) beat();
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -14,8 +15,9 @@ namespace omnibus::http {
 /// that has ended is not missed. Make and destroy it on the loop's thread, or while no loop runs.
 class LoopWatch {
  public:
-  /// `limit`: how long a turn may take; zero: for ever.
-  LoopWatch(AdminServer& admin, boost::asio::io_context& loop, std::chrono::milliseconds limit);
+  /// `limit`: how long a turn may take; zero: for ever. `/livez` says `name`.
+  LoopWatch(AdminServer& admin, boost::asio::io_context& loop, std::chrono::milliseconds limit,
+            std::string name = "event loop");
   ~LoopWatch();
   LoopWatch(LoopWatch const&) = delete;
   LoopWatch& operator=(LoopWatch const&) = delete;

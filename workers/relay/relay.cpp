@@ -48,12 +48,13 @@ void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka
   std::chrono::milliseconds pause{0};
   while (!signals.wait_for(pause)) {
     pause = settings.interval;
+    turns.begin();
     try {
       if (!connection) connection = postgres::connect(pool);
       age.check(*connection);
       auto const swept = relay.sweep(*connection);
       auto const published = swept.published + ledger.sweep(*connection);
-      turns.ended(true);
+      turns.end(true);
       if (published > 0) log::info("published what was left behind", {{"records", published}});
       if (swept.waiting > 0)
         log::warn("the broker does not answer for records of some topics: check KAFKA_BROKERS, and omnibus doctor",
@@ -63,7 +64,7 @@ void sweep_until_told(RelaySettings const& settings, StopSignals& signals, kafka
       throw;
     } catch (std::exception const& error) {
       connection.reset();
-      turns.ended(false);
+      turns.end(false);
       log::warn("a sweep failed: check DATABASE_URL and KAFKA_BROKERS", {{"reason", error.what()}});
     }
   }

@@ -66,14 +66,15 @@ void tick_until_told(SchedulerSettings const& settings, StopSignals& signals, ka
   session.drop();
   auto const pause = std::min(settings.interval, settings.takeover_after / 4);
   do {
+    turns.begin(2 * settings.takeover_after);  // its patience with the broker, for all it may publish in a turn
     try {
       session.look(producer, age);
-      turns.ended(true);
+      turns.end(true);
     } catch (ledger::DatabaseIsOld const&) {
       throw;
     } catch (std::exception const& error) {
       session.drop();
-      turns.ended(false);
+      turns.end(false);
       log::warn("the schedules could not be served: check DATABASE_URL and KAFKA_BROKERS", {{"reason", error.what()}});
     }
   } while (!signals.wait_for(pause));

@@ -1,6 +1,7 @@
 #include "http/admin_server.hpp"
 
 #include "http/loop_watch.hpp"
+#include "http/turns.hpp"
 #include "observability/log.hpp"
 #include "observability/metrics.hpp"
 #include "raw_peer.hpp"
@@ -62,6 +63,22 @@ TEST_CASE("a process whose event loop is blocked is not alive, until the loop tu
   thread.join();
   std::this_thread::sleep_for(60ms);  // longer than the limit
   CHECK(contains(get(server, "/livez"), "HTTP/1.1 200"));
+}
+
+TEST_CASE("a main loop is missed in a turn that takes too long, and neither between turns nor while it may wait") {
+  using namespace std::chrono_literals;
+  AdminServer server("127.0.0.1", 0);
+  Turns turns(server, 20ms);
+  turns.begin(1h);
+  std::this_thread::sleep_for(30ms);
+  CHECK(contains(get(server, "/livez"), "HTTP/1.1 200"));
+  turns.end(true);
+  CHECK(contains(get(server, "/readyz"), "HTTP/1.1 200"));
+  turns.begin();
+  CHECK(contains(get_until(server, "/livez", "HTTP/1.1 503"), "[-] main loop\nnot alive\n"));
+  turns.end(false);
+  CHECK(contains(get(server, "/livez"), "HTTP/1.1 200"));
+  CHECK(contains(get(server, "/readyz"), "HTTP/1.1 503"));
 }
 
 TEST_CASE("a pulse without a limit is never missed") {
