@@ -45,7 +45,7 @@ struct LineWriter::State {
     block_signals();
     std::unique_lock lock{mutex};
     for (;;) {
-      changed.wait(lock, [this] { return closed || !waiting.empty(); });
+      changed.wait(lock, [this] { return closed || !waiting.empty() || unsaid > 0; });
       if (closed) return;
       writing.swap(waiting);
       auto const bytes = writing.size();
@@ -89,7 +89,7 @@ void LineWriter::add(std::string_view line) {
   auto const bytes = line.size() + 1;
   if (state.added - state.written + bytes > state.max_bytes) {
     ++state.dropped;
-    ++state.unsaid;
+    if (++state.unsaid == 1) state.changed.notify_all();
     return;
   }
   if (!std::exchange(state.started, true)) std::thread{[shared = state_] { shared->run(); }}.detach();
@@ -103,7 +103,8 @@ void LineWriter::add(std::string_view line) {
 bool LineWriter::flush(std::chrono::milliseconds patience) {
   auto& state = *state_;
   std::unique_lock lock{state.mutex};
-  return state.changed.wait_for(lock, patience, [&, end = state.added] { return state.written >= end; });
+  return state.changed.wait_for(lock, patience,
+                                [&, end = state.added] { return state.written >= end && state.unsaid == 0; });
 }
 
 std::uint64_t LineWriter::dropped() const {
