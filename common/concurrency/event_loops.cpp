@@ -13,8 +13,13 @@ EventLoops::EventLoops(std::size_t count) {
 
 void EventLoops::run() {
   std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < loops_.size(); ++i) threads.emplace_back([this, i] { run_one(*loops_[i]); });
-  run_one(*loops_.front());
+  try {
+    for (std::size_t i = 1; i < loops_.size(); ++i) threads.emplace_back([this, i] { run_one(*loops_[i]); });
+    run_one(*loops_.front());
+  } catch (...) {  // no further thread can be started
+    failed_ = std::current_exception();
+    stop();
+  }
   for (auto& thread : threads) thread.join();
   if (auto const failed = std::exchange(failed_, nullptr)) std::rethrow_exception(failed);
 }
