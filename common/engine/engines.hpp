@@ -30,7 +30,8 @@ EnginePlan plan_of(EnginePlan plan, LoopPlace place);
 
 /// Runs a worker on several event loops. Each engine is a member of the consumer group: a partition, and with it every
 /// key in it, is on one loop at a time, and moves as between processes. Nothing is shared between engines but what
-/// their ports share. Call everything but `counters` functions while no loop runs, or on the first loop.
+/// their ports share. Call everything but sum(), most() and paused_partitions() while no loop runs, or on the first
+/// loop.
 class Engines {
  public:
   /// What the engine of a loop works with; outlives the engines.

@@ -22,7 +22,7 @@ struct MailResult {
   std::string detail;  ///< the server's code or the reason. Safe to log and store
 };
 
-/// Sends messages. Use it on the event loop only.
+/// Sends messages. Any event loop may use it.
 class Mailer {
  public:
   virtual ~Mailer() = default;

@@ -229,10 +229,12 @@ Finding judge_senders(SenderState const& state) {
 
 Finding judge_retention(retention::Overdue const& overdue) {
   if (!overdue.tables.empty())
-    return Finding::warn(fmt::format("over their retention: {}", some_of(overdue.tables)),
-                         "run omnibus-gdpr, which prunes at its ticks, and omnibus-scheduler, which sends them; "
-                         "omnibus gdpr prune shows "
-                         "runs that were stopped. Workers prune the inbox");
+    return Finding::warn(
+        fmt::format("over their retention: {}", some_of(overdue.tables)),
+        "run omnibus-gdpr, which prunes at its ticks, and omnibus-scheduler, which sends them; "
+        "omnibus gdpr prune shows "
+        "runs that were stopped. A worker prunes its own inbox; that of one that runs no more goes with SELECT "
+        "pipeline.prune_inbox('NAME', interval '30 days', 10000)");
   if (!overdue.unreadable.empty())
     return Finding::warn(fmt::format("missing, or not for this role to read: {}", some_of(overdue.unreadable)),
                          "run omnibus migrate up, and set --database to the role omnibus_operator or omnibus_readonly");
