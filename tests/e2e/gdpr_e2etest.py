@@ -227,7 +227,8 @@ class GdprTest(unittest.TestCase):
             for process in first:
                 process.kill()
         killed = {worker for worker, process in zip(REPLAYED, first) if process.popen.returncode == -signal.SIGKILL}
-        self.assertGreaterEqual(killed, {"chat", "sms", "call", "match", "notify", "gdpr"})
+        ended = {worker: (process.popen.returncode, process.text()[-2000:]) for worker, process in zip(REPLAYED, first) if worker not in killed}
+        self.assertGreaterEqual(killed, {"chat", "sms", "call", "match", "notify", "gdpr"}, ended)
         for process in [self.start_replay(worker, f"{worker}-{run}") for worker in REPLAYED]:
             self.assertEqual(process.wait(60), 0, process.text()[-2000:])
 
