@@ -92,7 +92,7 @@ class RetentionTest(unittest.TestCase):
         for name in ("tick.prune.gdpr-audit", "tick.prune.messages", "tick.prune.pipeline"):
             self.tick(name)
         eventually(lambda: self.database.value("SELECT count(DISTINCT name) FROM pipeline.maintenance_runs WHERE state = 'finished'")
-                   == "16", 120, "all runs finished")
+                   == "17", 120, "all runs finished")
         self.assertEqual(self.left(), 1_000)
         self.assertEqual(self.database.value("SELECT string_agg(session_id, ' ') FROM conversations"), "new")
 
