@@ -120,7 +120,9 @@ void Engine::adopt_deferred(Partition& partition, std::vector<postgres::Deferred
   auto const now = Clock::now();
   std::vector<std::uint64_t> hashes;
   for (auto const& key : keys) {
-    partition.deferred.adopt(key.key_hash, now + key.due, static_cast<std::size_t>(key.records));
+    // What it waits for may have been mended with the restart: nobody should wait a day to find out.
+    auto const due = std::min(key.due, settings_.long_deferral);
+    partition.deferred.adopt(key.key_hash, now + due, static_cast<std::size_t>(key.records));
     hashes.push_back(key.key_hash);
   }
   // What arrived meanwhile belongs behind the rows. When a partition was open before, rows of others can only be of
