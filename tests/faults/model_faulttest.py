@@ -73,7 +73,7 @@ class ModelTest(Scenarios):
             worker.stop(60)  # the next has a breaker that is closed
             simulator.clear_faults()
             worker = self.worker(simulator, **settings)
-            eventually(lambda: feeder.published - self.stored(load.name) < 60, 60, "the backlog being worked off")
+            eventually(lambda: feeder.published - self.stored(load.name) < 60, 90, "the backlog being worked off")
             simulator.set_faults(fault)
             rates[name] = self.asked_per_second(simulator, window)
         feeder.close()
