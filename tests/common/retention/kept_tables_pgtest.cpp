@@ -87,6 +87,9 @@ constexpr auto old_rows = R"(
   WITH old AS (SELECT now() - interval '2000 days' AS at)
   INSERT INTO access_log (domain, action, result, created_at) SELECT 'shop.example', 'x', 'ok', at FROM old;
   INSERT INTO access_log (domain, action, result) VALUES ('shop.example', 'x', 'ok');
+  WITH old AS (SELECT now() - interval '2000 days' AS at)
+  INSERT INTO pipeline.deferred_records
+  SELECT 'notify', 'notifications.requested', 0, 0, 0, 1, 7, at, 0, 1, at, NULL FROM old;
 )";
 
 }  // namespace
