@@ -291,7 +291,7 @@ TEST_CASE("a session makes its plans anew while it is young, as tables grow unde
   auto const has_old_plan = [](TransactionPool& pool) {
     return await(pool.run([](pqxx::connection& connection) {
       pqxx::nontransaction query{connection};
-      return query.query_value<std::string>("EXPLAIN EXECUTE kept(1)").find("Index") != std::string::npos;
+      return query.query_value<std::string>("EXPLAIN (FORMAT json) EXECUTE kept(1)").find("Index") != std::string::npos;
     }));
   };
   auto const plan = [&](TransactionPool& pool) {
