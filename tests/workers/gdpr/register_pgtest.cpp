@@ -115,7 +115,7 @@ TEST_CASE_FIXTURE(ErasedRegister, "the worker may delete and blank what the regi
         "UPDATE profiles SET phone_number = '+250788000001'", "DELETE FROM suppressions", "DELETE FROM legal_holds",
         "UPDATE gdpr_audit_log SET action = 'x'", "DELETE FROM gdpr_requests", "DELETE FROM pipeline.erasures",
         "UPDATE pipeline.erasures SET positions = '{}'", "DELETE FROM pipeline.delivery", "DELETE FROM pipeline.inbox",
-        "UPDATE pipeline.delivery SET cost = 0", "DELETE FROM chat_telemetry", "DELETE FROM pipeline.forgotten"}) {
+        "UPDATE pipeline.delivery SET cost = 0", "DELETE FROM chat_telemetry"}) {
     CAPTURE(forbidden);
     CHECK_THROWS_AS(database.in_unit([&](UnitOfWork& unit) { unit.transaction().exec(forbidden); }),
                     pqxx::insufficient_privilege);
