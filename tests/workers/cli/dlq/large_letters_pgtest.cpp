@@ -100,7 +100,9 @@ TEST_CASE("a redriven letter that the broker refuses is left as a refused row, l
   auto const report = failing.redrive({}, &narrow);
   CHECK(report.acted == 1);
   CHECK(report.refused == 1);
-  CHECK(failing.told.at("0/0").find("omnibus dlq redrive --refused --row") != std::string::npos);
+  CHECK(std::ranges::any_of(failing.told, [](auto const& each) {  // either letter may be the first
+    return each.second.find("omnibus dlq redrive --refused --row") != std::string::npos;
+  }));
 
   pqxx::connection connection{failing.database.url_as("operator")};
   auto const rows = cli::refused_rows(connection, {.topic = failing.topic}, true);
