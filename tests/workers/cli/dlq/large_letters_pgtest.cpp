@@ -46,6 +46,7 @@ TEST_CASE("events of 3 MB that compress well are parked beside others, and their
   Broker broker;
   Failing failing{broker, 1};
   std::vector<kafka::Record> large;
+  large.reserve(count);
   for (int i = 0; i < count; ++i) large.push_back(large_event(failing.topic, "large-" + std::to_string(i)));
   REQUIRE(publish_large(broker, large));
   REQUIRE(publish(broker, numbered_events(failing.topic, 2, 5)));
