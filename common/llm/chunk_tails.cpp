@@ -4,9 +4,14 @@
 
 namespace omnibus::llm {
 
-std::optional<std::string_view> ChunkTails::take(std::string_view text, Chunk& chunk) const {
-  for (auto const& tail : known_)
-    if (!tail.before.empty() && read(tail, text, chunk)) return text;
+std::optional<std::string_view> ChunkTails::take(std::string_view text, Chunk& chunk) {
+  ++misses_;
+  if (rests()) return std::nullopt;
+  for (auto const& tail : known_) {
+    if (tail.before.empty() || !read(tail, text, chunk)) continue;
+    misses_ = 0;
+    return text;
+  }
   return std::nullopt;
 }
 
@@ -34,6 +39,7 @@ bool ChunkTails::read(Tail const& tail, std::string_view& text, Chunk& chunk) {
 }
 
 void ChunkTails::learn(std::string_view tail, Chunk const& chunk) {
+  if (rests()) return;
   auto const says_more = chunk.is_whole || chunk.is_error || chunk.usage || !chunk.calls.empty() ||
                          !chunk.refusal.empty() || (chunk.words.empty() && !chunk.text.empty());
   if (says_more || tail.size() > longest + chunk.words.size()) return;

@@ -56,6 +56,34 @@ TEST_CASE("an ending without words is learned as well") {
   CHECK(taken(known, R"([{"delta":{},"finish_reason":"stop"}],"usage":null})") == "nothing");
 }
 
+TEST_CASE("where tails never repeat few chunks are tried, and one that repeats again is found before long") {
+  ChunkTails tails;
+  auto const document = [](std::string const& behind) {
+    return R"({"id":"a","choices":[{"delta":{"content":"b"}}],"obfuscation":")" + behind + R"("})";
+  };
+  auto const read = [&](std::string const& behind) {
+    Chunk chunk;
+    REQUIRE(read_chunk(document(behind), chunk, {}, &tails));
+    CHECK(chunk.text == "b");
+  };
+  auto const is_tried = [&](std::string const& behind) {
+    auto as_now = tails;
+    Chunk chunk;
+    auto const text = document(behind);
+    return as_now.take(std::string_view(text).substr(text.find('[')), chunk).has_value();
+  };
+  read("always");
+  CHECK(is_tried("always"));
+  for (int i = 0; i < 40; ++i) read(std::to_string(i));
+  CHECK_FALSE(is_tried("39"));  // neither learned nor compared
+  auto reads = 0;
+  for (; !is_tried("always"); ++reads) {
+    REQUIRE(reads < 64);
+    read("always");
+  }
+  CHECK(reads > 1);
+}
+
 TEST_CASE("nothing is learned from a tail that says more than words and the ending") {
   for (std::string_view const known : {
            R"([],"usage":{"prompt_tokens":1,"completion_tokens":2}})",
