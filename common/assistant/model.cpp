@@ -8,6 +8,7 @@
 #include "llm/prices.hpp"
 #include "llm/resilient_llm.hpp"
 #include "observability/metrics.hpp"
+#include "resilience/breaker_metrics.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -90,12 +91,7 @@ std::string series_of(Turn const& turn) {
 }
 
 std::shared_ptr<CircuitBreakers> make_breakers() {
-  return std::make_shared<CircuitBreakers>(
-      BreakerSettings{}, [](std::string const& breaker, CircuitBreaker::State entered) {
-        auto& metrics = Metrics::process();
-        metrics.gauge<Metric::breaker_state>(breaker).set(static_cast<double>(entered));
-        metrics.counter<Metric::breaker_transitions>(breaker, to_string(entered)).add();
-      });
+  return std::make_shared<CircuitBreakers>(BreakerSettings{}, &count_transition);
 }
 
 }  // namespace

@@ -1,17 +1,8 @@
 #include "workers/notify/providers/send_guards.hpp"
 
-#include "observability/metrics.hpp"
+#include "resilience/breaker_metrics.hpp"
 
 namespace omnibus::notify {
-namespace {
-
-void count_transition(std::string const& breaker, CircuitBreaker::State entered) {
-  auto& metrics = Metrics::process();
-  metrics.gauge<Metric::breaker_state>(breaker).set(static_cast<double>(entered));
-  metrics.counter<Metric::breaker_transitions>(breaker, to_string(entered)).add();
-}
-
-}  // namespace
 
 SendGuards::SendGuards(ProviderSettings const& settings)
     : settings_{settings},
