@@ -121,10 +121,13 @@ TEST_CASE("a worker killed before, between and after the steps of a deferral dou
   Scene scene;
   scene.database.close("key-0");
   REQUIRE(publish(scene.broker, numbered_events(scene.topic, keys, 20)));
-  auto const dies_at = [&](std::string const& point, char const* interval_ms = "20") {
+  auto const dies_at = [&](std::string const& point, std::string const& interval_ms = "20") {
     CAPTURE(point);
-    setenv("OMNIBUS_TEST_DEFERS", interval_ms, 1);
-    Victim victim{scene.broker, scene.database.url_as("chat"), scene.topic, scene.group, "OMNIBUS_FAILPOINT=" + point};
+    Victim victim{scene.broker,
+                  scene.database.url_as("chat"),
+                  scene.topic,
+                  scene.group,
+                  {"OMNIBUS_FAILPOINT=" + point, "OMNIBUS_TEST_DEFERS=" + interval_ms}};
     CHECK(victim.ended());
   };
   // Late enough for offsets to be committed that pass nothing of what is not written.

@@ -17,16 +17,16 @@ namespace omnibus::engine::test {
 /// Runs engine_victim, which stands beside this program. Killed at the latest when it goes out of scope.
 class Victim {
  public:
-  /// @param setting a variable for it, as NAME=value, or empty
+  /// @param settings variables for it alone, each as NAME=value
   Victim(Broker const& broker, std::string const& database_url, std::string const& topic, std::string const& group,
-         std::string const& setting = {}) {
+         std::vector<std::string> const& settings = {}) {
     auto const program = std::filesystem::read_symlink("/proc/self/exe").replace_filename("engine_victim").string();
     auto const kafka = "OMNIBUS_TEST_KAFKA=" + broker.client.brokers;
     char const* const arguments[] = {program.c_str(), database_url.c_str(), topic.c_str(), group.c_str(), nullptr};
     std::vector<char const*> environment{kafka.c_str()};
     for (auto** variable = environ; *variable != nullptr; ++variable)
       if (!std::string_view{*variable}.starts_with("OMNIBUS_TEST_KAFKA=")) environment.push_back(*variable);
-    if (!setting.empty()) environment.push_back(setting.c_str());
+    for (auto const& setting : settings) environment.push_back(setting.c_str());
     environment.push_back(nullptr);
     process_ = fork();
     if (process_ < 0) throw std::runtime_error("fork");
