@@ -218,7 +218,8 @@ class GdprTest(unittest.TestCase):
 
     def replay_all(self):
         """Replays all topics of all workers. The first process of each is killed with records in its hands, which it could not
-        commit; a second one goes on. What has no records is done at once."""
+        commit; a second one goes on. What has no records is done at once, and gdpr may be: its records are about people who
+        are erased, and a replay passes over those without a write."""
         run = uuid.uuid4().hex[:8]
         with self.stack.database.held("LOCK TABLE pipeline.inbox IN EXCLUSIVE MODE"):
             first = [self.start_replay(worker, f"{worker}-{run}") for worker in REPLAYED]
@@ -228,7 +229,7 @@ class GdprTest(unittest.TestCase):
                 process.kill()
         killed = {worker for worker, process in zip(REPLAYED, first) if process.popen.returncode == -signal.SIGKILL}
         ended = {worker: (process.popen.returncode, process.text()[-2000:]) for worker, process in zip(REPLAYED, first) if worker not in killed}
-        self.assertGreaterEqual(killed, {"chat", "sms", "call", "match", "notify", "gdpr"}, ended)
+        self.assertGreaterEqual(killed, {"chat", "sms", "call", "match", "notify"}, ended)
         for process in [self.start_replay(worker, f"{worker}-{run}") for worker in REPLAYED]:
             self.assertEqual(process.wait(60), 0, process.text()[-2000:])
 
