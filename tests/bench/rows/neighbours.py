@@ -3,7 +3,6 @@ import json
 import re
 import statistics
 import subprocess
-import threading
 import time
 import uuid
 
@@ -53,48 +52,44 @@ class Writer:
     """A producer that stays connected, so that its start is in no figure. Compressed, for the embedded broker keeps 5 MiB
     of a partition."""
 
-    def __init__(self, brokers):
-        command = ["kcat", "-P", "-b", brokers, "-t", "chat.messages", "-K", "\t", "-z", "lz4", "-X", "topic.partitioner=murmur2_random",
-                   "-X", "linger.ms=0", "-H", "content-type=application/cloudevents+json"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
-
-    def write(self, lines):
-        self.process.stdin.write(lines)
+    def __init__(self, brokers, linger_ms, input=subprocess.PIPE, niceness=0):
+        command = ["nice", "-n", str(niceness), "kcat", "-P", "-b", brokers, "-t", "chat.messages", "-K", "\t", "-z", "lz4",
+                   "-X", "topic.partitioner=murmur2_random", "-X", f"linger.ms={linger_ms}",
+                   "-H", "content-type=application/cloudevents+json"]
+        self.process = subprocess.Popen(command, stdin=input, stderr=subprocess.DEVNULL, bufsize=0)
 
     def write_now(self, line):
         """Not only with the next ones: kcat reads its input by the KiB, and leaves out empty lines."""
-        self.write(line + b"\n" * 2048)
+        self.process.stdin.write(line + b"\n" * 2048)
 
     def close(self):
-        self.process.stdin.close()
+        if self.process.stdin:
+            self.process.stdin.close()
         if self.process.wait(PATIENCE) != 0:
             raise Failed("kcat did not write all of its records")
 
 
-class Flood(threading.Thread):
-    """Writes sessions with a message each, and one session of messages as long as may be, mixed."""
+class Flood:
+    """Sessions with a message each, and one session of messages as long as may be, mixed: made before anything is measured, and
+    written by a program that gives way to others, as if it ran on another machine. The embedded broker hands out a batch of
+    each partition at a time, so that the batches are those of a client that has much to write."""
 
-    def __init__(self, brokers, small, large):
-        super().__init__(daemon=True)
-        self.writer, self.small, self.large = Writer(brokers), small, large
-        self.failed = None
+    def __init__(self, path, small, large):
+        self.path, self.writer = path, None
+        every = max(1, small // max(1, large))
+        with open(path, "wb") as file:
+            for number in range(small):
+                file.write(message(FLOOD, str(uuid.uuid4()), SMALL))
+                if number % every == 0 and number // every < large:
+                    file.write(message(FLOOD, "one long session", "\U0001F4B3" * LARGEST))
 
-    def run(self):
-        every = max(1, self.small // max(1, self.large))
-        try:
-            for number in range(self.small):
-                lines = message(FLOOD, str(uuid.uuid4()), SMALL)
-                if number % every == 0 and number // every < self.large:
-                    lines += message(FLOOD, "one long session", "\U0001F4B3" * LARGEST)
-                self.writer.write(lines)
-            self.writer.close()
-        except (OSError, Failed) as error:
-            self.failed = error
+    def start(self, brokers):
+        with open(self.path, "rb") as file:
+            self.writer = Writer(brokers, 5, input=file, niceness=19)
 
     def end(self):
-        self.join()
-        if self.failed:
-            raise Failed(f"the flood was not written: {self.failed}")
+        self.writer.close()
+        self.path.unlink()
 
 
 def run(stage, broker, seconds, small, large):
@@ -107,7 +102,8 @@ def run(stage, broker, seconds, small, large):
                    "KAFKA_OPTIONS": "auto.offset.reset=latest"}
     worker = stage.start("chat", [harness.binary("omnibus-chat")], environment, harness.Worker)
     answers = Answers(brokers, stage.folder / "answers")
-    writer = Writer(brokers)
+    flood = Flood(stage.folder / "flood", small, large) if small else None
+    writer = Writer(brokers, 0)
     sent = {}
 
     def send():
@@ -127,16 +123,15 @@ def run(stage, broker, seconds, small, large):
 
     harness.eventually(warm, PATIENCE, "the chat worker's first answer")
     sent.clear()
-    background = Flood(brokers, small, large) if small else None
-    if background:
-        background.start()
+    if flood:
+        flood.start(brokers)
         harness.eventually(lambda: outcomes(worker).get("handled", 0) > 100, PATIENCE, "the flood's first answers")
     begun = time.monotonic()
     for number in range(seconds):
         time.sleep(max(0, begun + number - time.monotonic()))
         send()
-    if background:
-        background.end()
+    if flood:
+        flood.end()
     harness.eventually(all_answered, PATIENCE, "all of the neighbour's answers")
     harness.eventually(lambda: len(answers.times(sent)) == len(sent), PATIENCE, "all of them on chat.replies")
     left = small + large + seconds - outcomes(worker).get("handled", 0)
@@ -144,7 +139,7 @@ def run(stage, broker, seconds, small, large):
     writer.close()
     answers.close()
     stage.stop(worker, PATIENCE)
-    if background and left < small / 10:
+    if flood and left < small / 10:
         raise Failed(f"the flood was over too soon: only {left} of {small + large} messages were left")
     return {"p99": statistics.quantiles(times, n=100, method="inclusive")[98], "p50": statistics.median(times), "left": left}
 
