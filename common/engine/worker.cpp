@@ -220,16 +220,16 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
         sealing::MasterKeySettings const& master_keys, MakeWork const& make_work,
         std::optional<ReplayArguments> const& replaying) {
   log::configure(worker, settings.log_level);
+  EventLoops loops{count_loops(settings, worker, replaying.has_value())};
+  auto& loop = loops.first();
+  boost::asio::signal_set signals{loop, SIGTERM, SIGINT};  // first: whoever has read a line may ask it to stop
   Metrics::process().gauge<Metric::build_info>(worker, "0.1.0").set(1);
   http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
-  EventLoops loops{count_loops(settings, worker, replaying.has_value())};
   std::vector<std::shared_ptr<http::AdminServer::Check>> ready;
   for (std::size_t i = 0; i < loops.count(); ++i) ready.push_back(admin.add_check(name_of("engine", i)));
   std::signal(SIGPIPE, SIG_IGN);
   config::raise_descriptor_limit();  // a call to a model takes one
 
-  auto& loop = loops.first();
-  boost::asio::signal_set signals{loop, SIGTERM, SIGINT};
   auto const abilities = wait_for_cluster(client, loop, signals);
   if (!abilities) return 0;
 
