@@ -83,6 +83,14 @@ LlmCall describe(llm::LlmAttempt const& attempt, Context const& context, std::st
   return call;
 }
 
+/// What a call holds: the prompt, the request's body with the same texts, and the longest answer, at four bytes a
+/// token.
+std::size_t working_bytes(llm::ChatRequest const& request) {
+  std::size_t prompt = 0;
+  for (auto const& message : request.messages) prompt += sizeof message + message.content.size();
+  return 2 * prompt + 4 * static_cast<std::size_t>(std::max<std::int64_t>(request.max_tokens, 0));
+}
+
 /// The name of an answer's checkpoint; part of its events' `source`, a URI reference.
 std::string series_of(Turn const& turn) {
   auto series = turn.step.empty() ? std::string{"answer"} : "answer-" + turn.step;
@@ -153,6 +161,7 @@ Task<> Model::complete(Context& context, Turn const& turn, llm::ChatRequest requ
   request.messages = healed(std::move(request.messages));
   if (!asks_something(request.messages))
     throw llm::LlmError(llm::LlmError::Kind::invalid_request, "the message has no words");
+  context.work_in(working_bytes(request));
   auto const observe = [&](llm::LlmAttempt const& attempt) {
     auto call = describe(attempt, context, turn.domain, turn.conversation);
     auto const error_type = attempt.error == nullptr ? std::string_view{} : to_string(attempt.error->kind());

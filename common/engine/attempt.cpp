@@ -285,6 +285,10 @@ void Attempt::pass_over(std::string_view reason) {
   delivery_.not_handled = true;
 }
 
+void Attempt::work_in(std::size_t bytes) {
+  engine_.work_in(delivery_, bytes);
+}
+
 void Attempt::step_aside() {
   engine_.step_aside(delivery_);
 }

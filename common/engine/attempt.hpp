@@ -44,6 +44,7 @@ class Attempt final : public Context {
   void pass_over(std::string_view reason) override;
   bool still_wanted() const override;
   log::EventFields log_fields() override;
+  void work_in(std::size_t bytes) override;
   void step_aside() override;
   void step_back() override;
   bool is_guarded() const override { return guarded_; }

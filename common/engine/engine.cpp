@@ -75,6 +75,7 @@ std::unique_ptr<Dispatch> Engine::make_dispatch() {
   Dispatcher::Settings settings;
   settings.max_in_flight = settings_.max_in_flight;
   settings.max_bytes = settings_.max_queued_bytes;
+  settings.max_working_bytes = settings_.max_working_bytes;
   settings.has_routes = !work_.route_member().empty();
   auto dispatcher = std::make_unique<Dispatcher>(loop_, settings, static_cast<Processor&>(*this));
   dispatcher_ = dispatcher.get();
@@ -306,6 +307,7 @@ void Engine::refresh_counters() {
   counters_.in_flight = static_cast<std::int64_t>(dispatch_->in_flight());
   counters_.queued = static_cast<std::int64_t>(dispatch_->queued());
   counters_.queued_bytes = static_cast<std::int64_t>(poll_.queued_bytes());
+  if (dispatcher_ != nullptr) counters_.working_bytes = static_cast<std::int64_t>(dispatcher_->working_bytes());
   counters_.stuck_keys = static_cast<std::int64_t>(dispatch_->waiting_for_retry());
   counters_.partitions = static_cast<std::int64_t>(partitions_.size());
   counters_.unpublished = static_cast<std::int64_t>(publisher_.unpublished());

@@ -46,9 +46,10 @@
 namespace omnibus::engine {
 
 struct EngineSettings {
-  std::size_t max_in_flight = 256;          ///< keys that are handled at once
-  std::size_t max_queued_bytes = 64 << 20;  ///< held in memory, in flight or waiting
-  std::size_t max_unpublished = 10'000;     ///< outbox rows that the broker has not acknowledged; more pause fetching
+  std::size_t max_in_flight = 256;            ///< keys that are handled at once
+  std::size_t max_queued_bytes = 64 << 20;    ///< held in memory, in flight or waiting
+  std::size_t max_working_bytes = 256 << 20;  ///< of what handlers hold beside that
+  std::size_t max_unpublished = 10'000;       ///< outbox rows that the broker has not acknowledged; more pause fetching
   std::chrono::milliseconds commit_interval{500};
   std::chrono::milliseconds drain_deadline{20'000};    ///< for running events, on revocation or stop of the worker
   std::chrono::milliseconds long_deferral{30'000};     ///< from here on, what is deferred waits in the database
@@ -100,6 +101,7 @@ struct Counters {
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<std::int64_t> queued{0};
   std::atomic<std::int64_t> queued_bytes{0};
+  std::atomic<std::int64_t> working_bytes{0};
   std::atomic<std::int64_t> stuck_keys{0};  ///< keys that wait for a retry
   std::atomic<std::int64_t> partitions{0};
   std::atomic<std::int64_t> partitions_paused{0};  ///< of these, because they have too much open
@@ -149,6 +151,8 @@ class Engine : private Processor, private BatchProcessor {
   /// Dispatcher::step_aside() and step_back() of an event that is being handled.
   void step_aside(Delivery& delivery);
   void step_back(Delivery& delivery);
+  /// Dispatcher::work_in() of an event that is being handled.
+  void work_in(Delivery& delivery, std::size_t bytes);
   /// After a rejected commit: asks the group whether the partition is still ours and, if so, takes it over again.
   void confirm_membership(Delivery const& delivery) { confirm_membership(*delivery.partition, delivery.epoch); }
   /// @param epoch that the commit was made with

@@ -17,6 +17,7 @@ void EngineMetrics::collect() {
   };
   show(in_flight_, &Counters::in_flight);
   show(queued_bytes_, &Counters::queued_bytes);
+  show(working_bytes_, &Counters::working_bytes);
   show(stuck_keys_, &Counters::stuck_keys);
   show(commit_lag_, &Counters::uncommitted);
   show(unpublished_, &Counters::unpublished);

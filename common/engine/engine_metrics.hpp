@@ -23,6 +23,7 @@ class EngineMetrics {
   Metrics& metrics_ = Metrics::process();
   Gauge in_flight_ = metrics_.gauge<Metric::in_flight>();
   Gauge queued_bytes_ = metrics_.gauge<Metric::queued_bytes>();
+  Gauge working_bytes_ = metrics_.gauge<Metric::working_bytes>();
   Gauge stuck_keys_ = metrics_.gauge<Metric::stuck_keys>();
   Gauge commit_lag_ = metrics_.gauge<Metric::commit_lag>();
   Gauge unpublished_ = metrics_.gauge<Metric::outbox_unpublished>();

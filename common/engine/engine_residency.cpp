@@ -73,6 +73,10 @@ void Engine::step_back(Delivery& delivery) {
   if (dispatcher_ != nullptr && &delivery != &passing_) dispatcher_->step_back(delivery);
 }
 
+void Engine::work_in(Delivery& delivery, std::size_t bytes) {
+  if (dispatcher_ != nullptr && &delivery != &passing_) dispatcher_->work_in(delivery, bytes);
+}
+
 void Engine::read_again(std::span<Delivery* const> run) {
   std::vector<RecordPlace> places;
   places.reserve(run.size());

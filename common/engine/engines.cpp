@@ -15,6 +15,7 @@ EnginePlan plan_of(EnginePlan plan, LoopPlace place) {
   auto& settings = plan.settings;
   settings.max_in_flight = place.part_of(settings.max_in_flight);
   settings.max_queued_bytes = place.part_of(settings.max_queued_bytes);
+  settings.max_working_bytes = place.part_of(settings.max_working_bytes);
   settings.max_unpublished = place.part_of(settings.max_unpublished);
   auto const part_of = [&](std::int64_t& bytes) {
     bytes = static_cast<std::int64_t>(place.part_of(static_cast<std::size_t>(bytes)));

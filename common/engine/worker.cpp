@@ -138,6 +138,7 @@ EngineSettings engine_settings(WorkerSettings const& settings) {
   EngineSettings engine;
   engine.max_in_flight = static_cast<std::size_t>(settings.max_in_flight);
   engine.max_queued_bytes = settings.max_queued_bytes.bytes;
+  engine.max_working_bytes = settings.max_working_bytes.bytes;
   engine.commit_interval = settings.commit_interval;
   engine.drain_deadline = settings.drain_deadline;
   engine.recoverability.max_attempts = static_cast<std::uint32_t>(settings.max_attempts);

@@ -29,6 +29,7 @@ struct WorkerSettings : config::ProcessSettings {
   std::int32_t database_pool = 8;
   std::int32_t max_in_flight = 256;
   ByteSize max_queued_bytes = 64_MiB;
+  ByteSize max_working_bytes = 256_MiB;
   ByteSize prefetch_bytes = 8_MiB;
   std::int32_t max_attempts = 8;
   std::chrono::milliseconds retry_base_delay{200};
@@ -47,11 +48,17 @@ struct WorkerSettings : config::ProcessSettings {
       config::Doc{
           "loops",
           "Event loops in this process, each a member of the group with its own handler, threads and part of "
-          "DATABASE_POOL, MAX_IN_FLIGHT, MAX_QUEUED_BYTES, PREFETCH_BYTES and the connections; a replay has one",
+          "DATABASE_POOL, MAX_IN_FLIGHT, MAX_QUEUED_BYTES, MAX_WORKING_BYTES, PREFETCH_BYTES and the connections; a "
+          "replay has one",
           1, 64},
       config::Doc{"database_pool", "Connections to PostgreSQL, each with a thread", 1, 256},
       config::Doc{"max_in_flight", "Keys handled at once", 1, 1'000'000},
       config::Doc{"max_queued_bytes", "Events held in memory, waiting or in flight", 65536, 1099511627776.0},
+      config::Doc{
+          "max_working_bytes",
+          "What handlers hold beside the events: prompts, and answers as long as they may be. Once a tenant has "
+          "half of it, or as much as is free, no more of its events start",
+          1 << 20, 1099511627776.0},
       config::Doc{"prefetch_bytes",
                   "Bytes that the Kafka client may fetch ahead; for handlers that wait, 2 MiB at most", 65536,
                   1099511627776.0},
@@ -67,7 +74,7 @@ struct WorkerSettings : config::ProcessSettings {
 };
 BOOST_DESCRIBE_STRUCT(WorkerSettings, (config::ProcessSettings),
                       (kafka_group, kafka_group_protocol, kafka_instance_id, kafka_session_timeout, replay_database_url,
-                       loops, database_pool, max_in_flight, max_queued_bytes, prefetch_bytes, max_attempts,
-                       retry_base_delay, retry_longest_delay, commit_interval, drain_deadline))
+                       loops, database_pool, max_in_flight, max_queued_bytes, max_working_bytes, prefetch_bytes,
+                       max_attempts, retry_base_delay, retry_longest_delay, commit_interval, drain_deadline))
 
 }  // namespace omnibus::engine

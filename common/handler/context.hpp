@@ -69,6 +69,10 @@ class Context {
   /// For log lines about this event. Never throws.
   virtual log::EventFields log_fields() = 0;
 
+  /// Says how many bytes the handler holds for the event beside its record until it ends or says otherwise, such as a
+  /// prompt and the answer to it. While a tenant has much of MAX_WORKING_BYTES, no more of its events start.
+  virtual void work_in(std::size_t /*bytes*/) {}
+
   /// Gives the event's place in flight back while the handler waits for its turn at something outside, so that another
   /// event starts meanwhile. Its place on its route stays taken, which bounds how many wait so. Before the handler goes
   /// on, it steps back.

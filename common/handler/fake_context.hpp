@@ -125,6 +125,8 @@ class FakeContext final : public Context {
   /// Whether the handler has given its place in flight back, and how often it did.
   bool aside() const { return aside_; }
   std::size_t asides() const { return asides_; }
+  /// What the handler said last that it holds.
+  std::size_t working_bytes() const { return working_bytes_; }
   /// Commits that took effect, checkpoints included.
   std::size_t commits() const { return commits_; }
   /// The event loop of the handler's timers and clients.
@@ -139,6 +141,7 @@ class FakeContext final : public Context {
   std::uint32_t attempt() const override { return attempts_ + 1; }
   bool deferred() const override { return deferred_; }
   std::int64_t timestamp_ms() const override { return time_ms_; }
+  void work_in(std::size_t bytes) override { working_bytes_ = bytes; }
   void step_aside() override {
     aside_ = true;
     ++asides_;
@@ -228,6 +231,7 @@ class FakeContext final : public Context {
   std::optional<Failure> parked_;
   std::string passed_over_;
   std::size_t asides_ = 0;
+  std::size_t working_bytes_ = 0;
   bool aside_ = false;
   std::size_t commits_ = 0;
   bool replaying_ = false;

@@ -21,6 +21,7 @@ enum class Metric : std::uint8_t {
   // engine
   in_flight,
   queued_bytes,
+  working_bytes,
   events,
   retries,
   deferrals,
@@ -117,6 +118,8 @@ inline constexpr std::array metric_table{
                      "Events a handler has begun and not yet ended."},
     MetricDefinition{Metric::queued_bytes, "omnibus_queued_bytes", MetricKind::gauge,
                      "Bytes of events fetched from the broker and not yet ended."},
+    MetricDefinition{Metric::working_bytes, "omnibus_working_bytes", MetricKind::gauge,
+                     "Bytes that handlers hold beside their events: prompts, and answers as long as they may be."},
     MetricDefinition{Metric::events,
                      "omnibus_events_total",
                      MetricKind::counter,

@@ -47,6 +47,7 @@ struct Delivery {
   std::uint32_t attempts = 0;             ///< failed attempts, without outages and deferrals
   std::uint32_t deferrals = 0;            ///< deferrals in a row
   std::uint32_t outages = 0;              ///< attempts in a row that met an outage
+  std::uint32_t working_bytes = 0;        ///< what its handler holds for it beside the record
   Clock::time_point last_outage;          ///< of these
   Clock::time_point arrived;              ///< in this process
   Clock::time_point first_failed;         ///< time of the first failed attempt; undefined before

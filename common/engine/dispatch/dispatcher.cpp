@@ -23,7 +23,7 @@ Dispatcher::Dispatcher(boost::asio::io_context& loop, Settings settings, Process
       settings_{settings},
       processor_{processor},
       residency_{settings.max_bytes, lanes_},
-      ready_{settings.max_in_flight},
+      ready_{settings.max_in_flight, settings.max_working_bytes},
       gate_{settings.first_outage_delay, settings.longest_outage_delay},
       timer_{loop} {}
 
@@ -148,6 +148,11 @@ void Dispatcher::step_back(Delivery& delivery) {
   if (!std::exchange(delivery.aside, false)) return;
   --aside_;
   ready_.step_back(delivery);
+}
+
+void Dispatcher::work_in(Delivery& delivery, std::size_t bytes) {
+  ready_.work_in(delivery, bytes);
+  pump();
 }
 
 Delivery* Dispatcher::next() {

@@ -77,7 +77,8 @@ class Dispatcher : public Dispatch {
     std::size_t max_in_flight = 256;
     std::chrono::milliseconds first_outage_delay{200};
     std::chrono::milliseconds longest_outage_delay{2'000};
-    std::size_t max_bytes = std::numeric_limits<std::size_t>::max();
+    std::size_t max_bytes = std::numeric_limits<std::size_t>::max();          ///< of records
+    std::size_t max_working_bytes = std::numeric_limits<std::size_t>::max();  ///< of what handlers hold beside them
     bool has_routes = false;  ///< deliveries of one key may take different routes
   };
 
@@ -91,6 +92,9 @@ class Dispatcher : public Dispatch {
   /// again even if all are taken; the next ones start once there are free ones. Its end steps back as well.
   void step_aside(Delivery& delivery);
   void step_back(Delivery& delivery);
+  /// What the handler of a running delivery holds now, beside its record: as long as a tenant has much of that, no more
+  /// of its deliveries start (FairQueue).
+  void work_in(Delivery& delivery, std::size_t bytes);
   bool is_free(Partition const& partition, std::uint64_t key_hash) const override {
     return partition.open && partition.wanted() && gate_.open() && (lanes_.empty() || !lanes_.holds(key_hash));
   }
@@ -107,6 +111,7 @@ class Dispatcher : public Dispatch {
   std::size_t ready() const override { return ready_.size() + residency_.wanted(); }
   std::size_t waiting_for_retry() const override { return retries_.size(); }
   std::size_t held_bytes() const override { return residency_.held_bytes(); }
+  std::size_t working_bytes() const { return ready_.working_bytes(); }
   bool is_shared() const override { return ready_.is_shared(); }
   bool crowded() const override { return residency_.crowded(); }
   bool paused() const override { return !gate_.open(); }

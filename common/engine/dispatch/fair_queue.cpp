@@ -41,7 +41,7 @@ Delivery* FairQueue::next(Now now) {
     // What leaves a ring comes back with what is pushed, or with a place that becomes free.
     while (route->ring.front != nullptr && has_place(*route, now)) {
       auto& line = *route->ring.front;
-      if (!line.ready.empty() && has_place(*line.tenant, now)) return line.ready.front();
+      if (!line.ready.empty() && has_place(*line.tenant, now) && has_memory(*line.tenant)) return line.ready.front();
       route->ring.pop();
       forget_if_idle(line);
     }
@@ -69,21 +69,37 @@ void FairQueue::drop() {
   forget_if_idle(line);
 }
 
-void FairQueue::started(Delivery const& delivery) {
+void FairQueue::started(Delivery& delivery) {
   auto& line = of(delivery);
+  account(*line.tenant, delivery, expected_bytes_);
   ++line.in_flight;
   ++line.tenant->in_flight;
   ++line.route->in_flight;
 }
 
-void FairQueue::ended(Delivery const& delivery) {
+void FairQueue::ended(Delivery& delivery) {
   auto& line = of(delivery);
+  account(*line.tenant, delivery, 0);
   --line.in_flight;
   --line.tenant->in_flight;
   --line.route->in_flight;
   if (line.route->ring.front != nullptr) ring_.join(*line.route);
   rejoin(*line.tenant);
   forget_if_idle(line);
+}
+
+void FairQueue::work_in(Delivery& delivery, std::size_t bytes) {
+  account(*of(delivery).tenant, delivery, bytes);
+  expected_bytes_ = std::max<std::size_t>(delivery.working_bytes, expected_bytes_ - expected_bytes_ / 16);
+}
+
+void FairQueue::account(Tenant& tenant, Delivery& delivery, std::size_t bytes) {
+  auto const before = delivery.working_bytes;
+  delivery.working_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, UINT32_MAX));
+  tenant.working_bytes += delivery.working_bytes - std::size_t{before};
+  working_bytes_ += delivery.working_bytes - std::size_t{before};
+  if (delivery.working_bytes >= before || !std::exchange(short_of_memory_, false)) return;
+  for (auto& [id, each] : tenants_) rejoin(each);
 }
 
 void FairQueue::step_aside(Delivery const& delivery) {
@@ -121,6 +137,15 @@ void FairQueue::rejoin(Tenant& tenant) {
 bool FairQueue::has_place(Tenant const& tenant, Now now) const {
   if (tenant.in_flight < max_in_flight_ - max_in_flight_ / 4) return true;
   return tenant.in_flight < max_in_flight_ && tenants_.size() == 1 && tenants_seen_.alone(tenant.id, now);
+}
+
+/// A tenant that holds nothing may always start one while the budget is not used up.
+bool FairQueue::has_memory(Tenant const& tenant) {
+  auto const free = working_bytes_ < max_working_bytes_ ? max_working_bytes_ - working_bytes_ : 0;
+  auto const fits = tenant.working_bytes == 0 ? free > 0 : tenant.working_bytes + expected_bytes_ <= free;
+  if (fits || working_bytes_ == 0) return true;
+  short_of_memory_ = true;
+  return false;
 }
 
 bool FairQueue::has_place(Route const& route, Now now) const {

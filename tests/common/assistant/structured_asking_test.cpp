@@ -24,6 +24,15 @@ using LlmKind = llm::LlmError::Kind;
 
 }  // namespace
 
+TEST_CASE("the engine is told what the prompt, the request and the longest answer hold") {
+  JudgingBench bench;
+  bench.judging.max_tokens = 1'000'000;
+  bench.say(right);
+  CHECK(bench.tick() == FakeContext::Kind::handled);
+  CHECK(bench.context.working_bytes() > 4'000'000);
+  CHECK(bench.context.working_bytes() < 4'001'000);
+}
+
 TEST_CASE("a right answer is taken at once, and what it took is known") {
   JudgingBench bench;
   bench.say("Here it is:\n```json\n{\"outcome\":\"Strong match\",\"score\":0.7,\"why\":\"\"}\n```");

@@ -106,6 +106,42 @@ TEST_CASE("a backlog of one tenant does not delay another tenant's event, althou
   engine.stop();
 }
 
+TEST_CASE("handlers that need much memory run few at a time, and another tenant's event does not wait for them") {
+  Broker broker;
+  auto const topic = broker.topic(1);
+  Flood{.topic = topic, .keys = 100}.publish(broker);
+  Journal journal;
+  std::atomic<bool> hold{true};
+  std::atomic<int> running{0};
+  std::atomic<int> most{0};
+  EngineSettings settings;
+  settings.max_in_flight = 64;
+  settings.max_working_bytes = 1 << 20;
+  RunningEngine engine{broker, topic, "memory-" + topic,
+                       [&](Context& context) -> Task<> {
+                         if (context.key() != "neighbour") {
+                           context.work_in(100'000);
+                           most = std::max(most.load(), ++running);
+                           while (hold) {
+                             auto waiting = pause(1ms);
+                             co_await std::move(waiting);
+                           }
+                           --running;
+                         }
+                         journal.add(std::string{context.key()}, number_of(context));
+                       },
+                       settings};
+  REQUIRE(eventually([&] { return running == 5; }));
+  REQUIRE(publish(broker, {event_of(topic, "other.example", "neighbour", 0)}));
+  REQUIRE(journal.wait_for_count(1));
+  CHECK(journal.by_key()["neighbour"].size() == 1);
+  hold = false;
+  REQUIRE(journal.wait_for_count(101));
+  engine.stop();
+  CHECK(most <= 6);  // and one that gave way just then
+  CHECK(engine.counters().working_bytes == 0);
+}
+
 TEST_CASE("events of a slow channel delay neither another channel's nor those without one") {
   Broker broker;
   auto const topic = broker.topic(1);

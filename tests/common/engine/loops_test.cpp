@@ -10,18 +10,22 @@ TEST_CASE("the limits of the loops add up to the process's") {
   EnginePlan plan;
   plan.settings.max_in_flight = 10;
   plan.settings.max_queued_bytes = 1 << 20;
+  plan.settings.max_working_bytes = 1 << 21;
   plan.consumer.prefetch_bytes = 9;
   std::size_t in_flight = 0;
   std::size_t bytes = 0;
+  std::size_t working = 0;
   std::int64_t prefetch = 0;
   for (std::size_t i = 0; i < 4; ++i) {
     auto const own = plan_of(plan, {i, 4});
     in_flight += own.settings.max_in_flight;
     bytes += own.settings.max_queued_bytes;
+    working += own.settings.max_working_bytes;
     prefetch += own.consumer.prefetch_bytes;
   }
   CHECK(in_flight == 10);
   CHECK(bytes == 1 << 20);
+  CHECK(working == 1 << 21);
   CHECK(prefetch == 9);
   CHECK(LoopPlace{3, 4}.part_of(2) == 1);  // nobody is left without
 }

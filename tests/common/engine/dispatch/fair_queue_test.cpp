@@ -24,7 +24,10 @@ Clock::time_point now() {
 
 /// A queue, and deliveries that are told apart by their sequence.
 struct Queue {
-  explicit Queue(std::size_t max_in_flight = 8) : queue{max_in_flight} { time_now = Clock::time_point{} + 1h; }
+  explicit Queue(std::size_t max_in_flight = 8, std::size_t max_working_bytes = std::size_t{1} << 40)
+      : queue{max_in_flight, max_working_bytes} {
+    time_now = Clock::time_point{} + 1h;
+  }
 
   Delivery& push(std::uint64_t tenant, Partition* partition = nullptr, std::uint32_t route = 0) {
     auto& delivery = deliveries.emplace_back();
@@ -213,6 +216,53 @@ TEST_CASE("a tenant is forgotten although what it had on another route was taken
   CHECK(queue.start().size() == 3);  // all places, as if no other had been there
 }
 
+TEST_CASE("a tenant starts nothing more while it holds about as many bytes as are free, and the next one has room") {
+  Queue queue{100, 1'000};
+  queue.push(1, 10);
+  queue.start(1);
+  queue.queue.work_in(*queue.running.front(), 200);
+  CHECK(queue.start() == Tenants{1, 1});  // each is expected to need as much
+  CHECK(queue.queue.working_bytes() == 600);
+  queue.queue.work_in(*queue.running.back(), 0);
+  CHECK(queue.start() == Tenants{1});
+  queue.push(2);
+  CHECK(queue.start() == Tenants{2});
+  queue.end(1, 4);
+  queue.end(2);
+  CHECK(queue.queue.working_bytes() == 0);
+  CHECK(queue.start().size() == 3);
+}
+
+TEST_CASE("a delivery that needs more than the whole budget runs alone") {
+  Queue queue{100, 1'000};
+  queue.push(1, 2);
+  queue.push(2);
+  queue.start(1);
+  queue.queue.work_in(*queue.running.front(), 5'000);
+  CHECK(queue.start().empty());
+  queue.queue.work_in(*queue.running.front(), 900);  // the answer was short
+  CHECK(queue.start() == Tenants{2});
+  queue.end(1);
+  queue.end(2);
+  CHECK(queue.start() == Tenants{1});
+}
+
+TEST_CASE("whoever waits for memory starts when another tenant gives some back") {
+  Queue queue{100, 1'000};
+  queue.push(1, 1);
+  queue.push(2, 1);
+  queue.start();
+  queue.queue.work_in(*queue.running[0], 800);
+  queue.queue.work_in(*queue.running[1], 50);
+  queue.push(2, 1);
+  queue.push(3, 1);
+  CHECK(queue.start() == Tenants{3});  // it holds nothing yet
+  CHECK(queue.start().empty());
+  queue.end(1);
+  queue.end(3);
+  CHECK(queue.start() == Tenants{2});
+}
+
 TEST_CASE("whatever starts, steps aside and ends, a delivery waits only for a place of its tenant or its route") {
   std::mt19937 random{7};
   auto const pick = [&](std::size_t below) { return random() % below; };
@@ -270,6 +320,31 @@ TEST_CASE("whatever starts, steps aside and ends, a delivery waits only for a pl
         if (newest.find({each.tenant, each.route}) == newest.end() || newest[{each.tenant, each.route}] < each.sequence)
           CHECK((of_tenant[each.tenant] >= 6 || of_route[each.route] >= 6));
     }
+  }
+}
+
+TEST_CASE("while memory is short, every delivery starts in the end") {
+  std::mt19937 random{11};
+  auto const pick = [&](std::size_t below) { return random() % below; };
+  for (int round = 0; round < 50; ++round) {
+    Queue queue{8, 1'000};
+    for (int step = 0; step < 200; ++step) {
+      if (pick(3) == 0) queue.push(1 + pick(3), static_cast<int>(1 + pick(3)), static_cast<std::uint32_t>(pick(2)));
+      queue.start(pick(3));
+      if (queue.running.empty()) continue;
+      auto& one = *queue.running[pick(queue.running.size())];
+      if (pick(2) == 0)
+        queue.queue.work_in(one, pick(400));
+      else
+        queue.end(one.tenant);
+    }
+    while (!queue.queue.empty()) {
+      queue.start();
+      REQUIRE(!queue.running.empty());
+      queue.end(queue.running.front()->tenant);
+    }
+    while (!queue.running.empty()) queue.end(queue.running.front()->tenant);
+    CHECK(queue.queue.working_bytes() == 0);
   }
 }
 
