@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -35,6 +36,17 @@ void block_signals() {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
+/// @return false when the system has no thread to give now: whoever logs must not fail for that
+template <class Run>
+bool starts(Run run) {
+  try {
+    std::thread{std::move(run)}.detach();
+    return true;
+  } catch (std::system_error const&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 struct LineWriter::State {
@@ -49,12 +61,15 @@ struct LineWriter::State {
       if (closed) return;
       writing.swap(waiting);
       auto const bytes = writing.size();
-      if (auto const lost = std::exchange(unsaid, 0); lost > 0) writing += notice(lost) + '\n';
+      auto const lost = std::exchange(unsaid, 0);
+      saying = lost > 0;
+      if (saying) writing += notice(lost) + '\n';
       lock.unlock();
       write_all(descriptor, writing);
       lock.lock();
       writing.clear();
       written += bytes;
+      saying = false;
       changed.notify_all();
     }
   }
@@ -70,6 +85,7 @@ struct LineWriter::State {
   std::size_t written = 0;  // without notices
   std::uint64_t dropped = 0;
   std::uint64_t unsaid = 0;  // of those dropped, the ones that no notice has told of
+  bool saying = false;       // a notice is being written
   bool started = false;
   bool closed = false;
 };
@@ -87,12 +103,12 @@ void LineWriter::add(std::string_view line) {
   auto& state = *state_;
   std::scoped_lock const lock{state.mutex};
   auto const bytes = line.size() + 1;
-  if (state.added - state.written + bytes > state.max_bytes) {
+  if (!state.started) state.started = starts([shared = state_] { shared->run(); });
+  if (!state.started || state.added - state.written + bytes > state.max_bytes) {
     ++state.dropped;
     if (++state.unsaid == 1) state.changed.notify_all();
     return;
   }
-  if (!std::exchange(state.started, true)) std::thread{[shared = state_] { shared->run(); }}.detach();
   auto const idle = state.waiting.empty();
   state.waiting += line;
   state.waiting += '\n';
@@ -103,8 +119,8 @@ void LineWriter::add(std::string_view line) {
 bool LineWriter::flush(std::chrono::milliseconds patience) {
   auto& state = *state_;
   std::unique_lock lock{state.mutex};
-  return state.changed.wait_for(lock, patience,
-                                [&, end = state.added] { return state.written >= end && state.unsaid == 0; });
+  return state.changed.wait_for(
+      lock, patience, [&, end = state.added] { return state.written >= end && state.unsaid == 0 && !state.saying; });
 }
 
 std::uint64_t LineWriter::dropped() const {

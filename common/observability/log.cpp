@@ -6,12 +6,14 @@
 #include "time/time.hpp"
 
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <exception>
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <ostream>
 #include <utility>
 
@@ -34,7 +36,7 @@ struct Output {
   std::mutex mutex{};  // guards the rest but the writer, which guards itself
   std::shared_ptr<std::string const> worker = std::make_shared<std::string const>();
   std::ostream* redirected = nullptr;
-  bool is_ending = false;
+  std::optional<std::chrono::steady_clock::time_point> ends_at;  // the process is ending
   LineWriter writer{STDOUT_FILENO, most_waiting, notice_of};
 };
 
@@ -52,7 +54,7 @@ Output& output() {
       auto& out = output();
       {
         std::scoped_lock const lock(out.mutex);
-        out.is_ending = true;
+        out.ends_at = std::chrono::steady_clock::now() + last_patience;
       }
       flush(last_patience);
     });
@@ -107,17 +109,17 @@ std::atomic<Level> threshold{Level::info};
 void write(Level level, EventFields const* event, std::string_view message, std::initializer_list<Field> fields) {
   auto const line = line_of(*worker_name(), level, event, message, fields);
   auto& out = output();
-  bool is_ending = false;
+  std::optional<std::chrono::steady_clock::time_point> ends_at;
   {
     std::scoped_lock const lock(out.mutex);
     if (out.redirected != nullptr) {
       *out.redirected << line << '\n';
       return;
     }
-    is_ending = out.is_ending;
+    ends_at = out.ends_at;
   }
   out.writer.add(line);
-  if (is_ending) flush(last_patience);
+  if (ends_at) flush(std::chrono::ceil<std::chrono::milliseconds>(*ends_at - std::chrono::steady_clock::now()));
 }
 
 }  // namespace detail
