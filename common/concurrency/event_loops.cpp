@@ -17,8 +17,7 @@ void EventLoops::run() {
     for (std::size_t i = 1; i < loops_.size(); ++i) threads.emplace_back([this, i] { run_one(*loops_[i]); });
     run_one(*loops_.front());
   } catch (...) {  // no further thread can be started
-    failed_ = std::current_exception();
-    stop();
+    note_failure();
   }
   for (auto& thread : threads) thread.join();
   if (auto const failed = std::exchange(failed_, nullptr)) std::rethrow_exception(failed);
@@ -29,12 +28,16 @@ void EventLoops::run_one(boost::asio::io_context& loop) {
   try {
     loop.run();
   } catch (...) {
-    {
-      std::scoped_lock const lock{mutex_};
-      if (!failed_) failed_ = std::current_exception();
-    }
-    stop();
+    note_failure();
   }
+}
+
+void EventLoops::note_failure() {
+  {
+    std::scoped_lock const lock{mutex_};
+    if (!failed_) failed_ = std::current_exception();
+  }
+  stop();
 }
 
 void EventLoops::stop() {

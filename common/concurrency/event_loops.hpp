@@ -28,6 +28,8 @@ class EventLoops {
 
  private:
   void run_one(boost::asio::io_context& loop);
+  /// The exception being handled ends all loops.
+  void note_failure();
 
   std::vector<std::unique_ptr<boost::asio::io_context>> loops_;
   std::mutex mutex_;
