@@ -28,11 +28,11 @@ GdprStores make_stores(Resources& resources, GdprSettings const& settings) {
 }  // namespace
 
 GdprHandler::GdprHandler(Resources& resources, GdprSettings const& settings)
-    : GdprHandler{make_stores(resources, settings)} {}
+    : GdprHandler{make_stores(resources, settings), resources.place.part_of(Erasure::at_once)} {}
 
-GdprHandler::GdprHandler(GdprStores stores)
+GdprHandler::GdprHandler(GdprStores stores, std::size_t erasures)
     : stores_{std::move(stores)},
-      erasure_{*stores_.requests, *stores_.audit, *stores_.erasure, *stores_.log},
+      erasure_{*stores_.requests, *stores_.audit, *stores_.erasure, *stores_.log, erasures},
       export_{*stores_.requests, *stores_.audit, *stores_.archives},
       retention_{} {}
 

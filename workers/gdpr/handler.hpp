@@ -38,7 +38,8 @@ class GdprHandler {
 
   /// @throws std::invalid_argument that names the setting that is missing.
   GdprHandler(Resources& resources, GdprSettings const& settings);
-  explicit GdprHandler(GdprStores stores);
+  /// @param erasures that go on at once
+  explicit GdprHandler(GdprStores stores, std::size_t erasures = Erasure::at_once);
 
   Task<> handle(Context& context, GdprExportRequested const& request);
   Task<> handle(Context& context, GdprDeletionRequested const& request);

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 TEST_CASE("a few erasures go on at a time, and another one when one of them has ended") {
   boost::asio::io_context loop;
-  ErasurePace pace;
+  ErasurePace pace{4};
   std::vector<std::optional<ErasurePace::Turn>> turns(10);
   auto const going_on = [&turns] {
     return std::ranges::count_if(turns, [](auto const& turn) { return turn.has_value(); });

@@ -21,8 +21,11 @@ namespace omnibus::gdpr {
 /// what comes later is a new person's. Keeps references to all four.
 class Erasure {
  public:
-  Erasure(RequestStore& requests, AuditLog& audit, ErasureStore& store, TopicLog& log)
-      : requests_{requests}, audit_{audit}, store_{store}, log_{log} {}
+  static constexpr std::size_t at_once = 4;  ///< erasures of a process
+
+  /// @param most erasures at once
+  Erasure(RequestStore& requests, AuditLog& audit, ErasureStore& store, TopicLog& log, std::size_t most = at_once)
+      : requests_{requests}, audit_{audit}, store_{store}, log_{log}, pace_{most} {}
 
   /// Works on a request that no other request keeps waiting, and ends the event: completed, or held by a legal hold.
   Task<> run(Context& context, GdprDeletionRequested const& request);

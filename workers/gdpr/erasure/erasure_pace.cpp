@@ -11,7 +11,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t at_once = 4;
 constexpr milliseconds between_steps{10};
 constexpr milliseconds between_looks{100};
 
@@ -24,7 +23,7 @@ Task<> pause(milliseconds time) {
 }  // namespace
 
 Task<ErasurePace::Turn> ErasurePace::turn() {
-  while (*running_ >= at_once) {
+  while (*running_ >= most_) {
     auto waiting = pause(between_looks);
     co_await std::move(waiting);
   }

@@ -30,12 +30,15 @@ class ErasurePace {
     std::shared_ptr<std::size_t> running_;
   };
 
+  explicit ErasurePace(std::size_t most) : most_{most} {}
+
   /// Waits until another erasure may go on.
   Task<Turn> turn();
   /// Waits for the time between two steps.
   static Task<> rest();
 
  private:
+  std::size_t most_;
   std::shared_ptr<std::size_t> running_ = std::make_shared<std::size_t>(0);
 };
 
