@@ -23,7 +23,10 @@ struct ProcessSettings {
       Doc{"database_url", "PostgreSQL, as a libpq URL"},
       Doc{"metrics_listen", "Address of /livez, /readyz and /metrics; port 0 takes a free one"},
       Doc{"log_level", "debug, info, warn, error or off"},
-      Doc{"max_loop_stall", "Time that the event loop may stand still before /livez fails; 0: for ever", 0, 86400},
+      Doc{"max_loop_stall",
+          "Time that the event loop may stand still before /livez fails; for a sweep of the relay and a look of the "
+          "scheduler four times as long; 0: for ever",
+          0, 86400},
   };
 };
 BOOST_DESCRIBE_STRUCT(ProcessSettings, (), (database_url, metrics_listen, log_level, max_loop_stall))

@@ -125,7 +125,8 @@ class Engine : private Processor, private BatchProcessor {
 
   void start();
   /// Stops fetching, finishes the events in flight, commits, publishes and leaves; gives up at the drain deadline.
-  /// Handled events are not delivered again after a stop within the deadline.
+  /// Handled events are not delivered again after a stop within the deadline, but for those behind a backlog of another
+  /// tenant that no longer fit into what is committed with the position: their inbox rows recognise them.
   /// @return false when handlers still run: then the process must end without destroying the objects they use.
   Task<bool> stop();
 

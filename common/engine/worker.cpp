@@ -221,9 +221,10 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
         sealing::MasterKeySettings const& master_keys, MakeWork const& make_work,
         std::optional<ReplayArguments> const& replaying) {
   log::configure(worker, settings.log_level);
-  EventLoops loops{count_loops(settings, worker, replaying.has_value())};
+  EventLoops loops{count_loops(settings, replaying.has_value())};
   auto& loop = loops.first();
   boost::asio::signal_set signals{loop, SIGTERM, SIGINT};  // first: whoever has read a line may ask it to stop
+  if (!replaying) tell_of_loops(settings, worker, loops.count());
   Metrics::process().gauge<Metric::build_info>(worker, "0.1.0").set(1);
   http::AdminServer admin{settings.metrics_listen.host, settings.metrics_listen.port};
   std::vector<std::shared_ptr<http::AdminServer::Check>> ready;

@@ -3,6 +3,7 @@
 
 #include "kafka/consumer.hpp"
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -12,6 +13,7 @@ namespace omnibus::engine {
 /// Rows of the database name lanes: every build and every machine must make the same number of a text. (This is Austin
 /// Appleby's MurmurHash64A, which is in the public domain.)
 inline std::uint64_t lane_hash(std::string_view text) {
+  static_assert(std::endian::native == std::endian::little);
   constexpr std::uint64_t mix = 0xc6a4a7935bd1e995U;
   auto const mixed = [](std::uint64_t block) {
     block *= mix;

@@ -45,10 +45,10 @@ TEST_CASE("to the group and to the database each loop is another owner, and the 
 TEST_CASE("a worker has LOOPS loops, a replay one, and no loop is left without a place or a connection") {
   WorkerSettings settings;
   settings.loops = 4;
-  CHECK(count_loops(settings, "chat", false) == 4);
-  CHECK(count_loops(settings, "chat", true) == 1);
+  CHECK(count_loops(settings, false) == 4);
+  CHECK(count_loops(settings, true) == 1);
   settings.max_in_flight = 3;
-  CHECK(count_loops(settings, "chat", false) == 3);
+  CHECK(count_loops(settings, false) == 3);
   settings.database_pool = 2;
-  CHECK(count_loops(settings, "chat", false) == 2);
+  CHECK(count_loops(settings, false) == 2);
 }
