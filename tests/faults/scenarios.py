@@ -87,7 +87,7 @@ class Scenarios(FaultCase):
         self.addCleanup(network.close)
         worker = self.worker(self.simulator(latency=20), MAX_ATTEMPTS=2, DATABASE_URL=network.url, mutate=mutate)
         load = Load(conversations=20, each=4)
-        network.lose(*["request", "answer"] * (40 if LONG else 6))
+        network.lose(*["request", "answer"] * (40 if LONG and not mutate else 6))
         planned = len(network.plan)
         self.stack.kafka.publish_all(MESSAGES, load.records)
         self.settle(load, quiet=quiet)
