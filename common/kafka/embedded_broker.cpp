@@ -97,6 +97,11 @@ void EmbeddedBroker::set_up(int broker) {
   check(rd_kafka_mock_broker_set_up(implementation_->cluster.get(), broker), "broker");
 }
 
+void EmbeddedBroker::elect_leader(std::string const& topic, std::int32_t partition, int broker) {
+  check(rd_kafka_mock_partition_set_leader(implementation_->cluster.get(), topic.c_str(), partition, broker),
+        "leader of " + topic);
+}
+
 void EmbeddedBroker::set_round_trip(std::chrono::milliseconds time) {
   for (int broker = 1; broker <= implementation_->brokers; ++broker)
     check(rd_kafka_mock_broker_set_rtt(implementation_->cluster.get(), broker, static_cast<int>(time.count())),

@@ -43,6 +43,10 @@ class EmbeddedBroker {
   void set_down(int broker);
   void set_up(int broker);
 
+  /// Elects this broker (numbered from 1) as leader of a partition, also if it is the leader already: the leader epoch
+  /// rises. Commits with an earlier leader epoch are refused from then on, each partition by itself.
+  void elect_leader(std::string const& topic, std::int32_t partition, int broker = 1);
+
   /// Delays every answer by this time.
   void set_round_trip(std::chrono::milliseconds time);
 
