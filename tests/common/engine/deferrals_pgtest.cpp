@@ -17,11 +17,6 @@ namespace {
 
 constexpr int keys = 5;
 
-/// What the group has committed of a topic's only partition.
-std::int64_t committed(Broker& broker, std::string const& group, std::string const& topic) {
-  return kafka::Admin{broker.client}.group_lag(group, {topic}).at(0).committed;
-}
-
 std::vector<kafka::Record> of_key(std::string const& topic, std::string const& key, int first, int last) {
   std::vector<kafka::Record> records;
   for (auto number = first; number < last; ++number) records.push_back(event(topic, key, number));

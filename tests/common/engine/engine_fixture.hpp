@@ -220,6 +220,12 @@ inline bool publish(Broker& broker, std::vector<kafka::Record> const& records, i
   return producer.flush(std::chrono::seconds{30});
 }
 
+/// The group's position in a partition; -1 without one.
+inline std::int64_t committed(Broker& broker, std::string const& group, std::string const& topic,
+                              std::size_t partition = 0) {
+  return kafka::Admin{broker.client}.group_lag(group, {topic}).at(partition).committed;
+}
+
 /// The data of so many numbered events of one key.
 inline std::vector<std::string> numbers(int count) {
   std::vector<std::string> expected;

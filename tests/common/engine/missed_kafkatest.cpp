@@ -29,10 +29,6 @@ double missed_metric(std::string const& topic) {
   return Metrics::process().counter<Metric::records_missed>(topic).value();
 }
 
-std::int64_t committed(Broker& broker, std::string const& group, std::string const& topic) {
-  return kafka::Admin{broker.client}.group_lag(group, {topic}).at(0).committed;
-}
-
 }  // namespace
 
 TEST_CASE("records that retention removed while no worker ran are counted, by topic") {
