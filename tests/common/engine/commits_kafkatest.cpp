@@ -1,0 +1,110 @@
+// What is committed.
+#include "tests/common/engine/engine_fixture.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace omnibus;
+using namespace omnibus::engine;
+using namespace omnibus::engine::test;
+
+namespace {
+
+/// A member of a group that handles nothing, for the only partition of its topic.
+class Bystander : public kafka::ConsumerListener {
+ public:
+  Bystander(Broker& broker, std::string const& topic, std::string const& group)
+      : consumer_{broker.client, member_of(broker, topic, group), *this} {}
+
+  /// Where it would begin to read.
+  kafka::Position beginning() {
+    REQUIRE(eventually([&] { return has(beginning_); }));
+    return *beginning_;
+  }
+  void commit(kafka::Position const& position) {
+    consumer_.commit({position});
+    REQUIRE(eventually([&] { return has(answer_); }));
+    REQUIRE(answer_->error == RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+
+ private:
+  static kafka::ConsumerSettings member_of(Broker& broker, std::string const& topic, std::string const& group) {
+    kafka::ConsumerSettings settings;
+    settings.group = group;
+    settings.topics = {topic};
+    settings.protocol = broker.protocol();
+    return settings;
+  }
+  bool has(std::optional<kafka::Position> const& position) {
+    std::vector<kafka::Message> none(1);
+    consumer_.poll(none, false);
+    return position.has_value();
+  }
+
+  void on_assigned(std::vector<kafka::Position> partitions) override {
+    if (!partitions.empty()) beginning_ = std::move(partitions.front());
+  }
+  void on_revoked(std::vector<kafka::TopicPartition> partitions) override { consumer_.release(partitions); }
+  void on_lost(std::vector<kafka::TopicPartition>) override {}
+  void on_committed(rd_kafka_resp_err_t, std::vector<kafka::Position> positions) override {
+    if (!positions.empty()) answer_ = std::move(positions.front());
+  }
+  void on_error(kafka::Error const&) override {}
+
+  std::optional<kafka::Position> beginning_;
+  std::optional<kafka::Position> answer_;
+  kafka::Consumer consumer_;
+};
+
+}  // namespace
+
+TEST_CASE("a position is committed with the leader epoch that it was assigned with, if none of its records is later") {
+  Broker broker;
+  if (broker.embedded() == nullptr) return;  // which assigns positions with the leader epoch of now
+  auto const topic = broker.topic(1);
+  auto const group = "assigned-" + topic;
+  REQUIRE(publish(broker, {event(topic, "key", 0)}));
+  broker.embedded()->elect_leader(topic, 0);
+  EngineSettings settings;
+  settings.commit_interval = std::chrono::milliseconds{10};
+  RunningEngine engine{broker, topic, group, [](Context&) -> Task<> { co_return; }, settings};
+  CHECK(eventually([&] { return committed(broker, group, topic) == 1; }));
+  engine.stop();
+}
+
+TEST_CASE("what was done in an earlier leader epoch is handled, and told to the next owner with that of its records") {
+  Broker broker;
+  if (broker.embedded() == nullptr) return;  // it elects a leader when it is asked to
+  auto const topic = broker.topic(1);
+  auto const group = "epochs-" + topic;
+  broker.embedded()->elect_leader(topic, 0);
+  REQUIRE(publish(broker, numbered_events(topic, 4, 1)));
+  {
+    // As before the log was cut off: behind the first record other records than these were done.
+    Bystander earlier{broker, topic, group};
+    earlier.beginning();
+    earlier.commit({{topic, 0}, 0, "done:0/1+3", 1});
+  }
+  Journal journal;
+  auto const stick = [&](Context& context) -> Task<> {
+    if (context.key() == "key-0") {
+      auto waiting = pause(std::chrono::hours{1});
+      co_await std::move(waiting);
+    }
+    journal.add(std::string{context.key()}, std::string{context.data()});
+  };
+  EngineSettings settings;
+  settings.drain_deadline = std::chrono::milliseconds{10};
+  {
+    RunningEngine engine{broker, topic, group, stick, settings};
+    REQUIRE(journal.wait_for_count(3));
+    engine.stop();
+  }
+  Bystander next{broker, topic, group};
+  CHECK(next.beginning().metadata == "done:1/1+3");
+}
