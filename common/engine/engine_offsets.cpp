@@ -17,7 +17,8 @@ std::vector<kafka::Position> Engine::positions() const {
 }
 
 void Engine::commit_positions() {
-  std::vector<kafka::Position> positions;
+  std::vector<kafka::Position> together;
+  std::vector<kafka::Position> alone;
   for (auto& [key, partition] : partitions_) {
     auto const& frontier = partition->frontier;
     if (partition->lost || partition->confirming || (!frontier.position() && frontier.ahead() == 0)) continue;
@@ -26,11 +27,13 @@ void Engine::commit_positions() {
       continue;
     partition->sent = position;
     partition->sent_ahead = frontier.ahead();
+    auto& positions = partition->refused ? alone : together;
     positions.push_back(position_of(*partition));
   }
-  if (positions.empty()) return;
+  if (together.empty() && alone.empty()) return;
   OMNIBUS_FAILPOINT("offsets.commit");
-  send_commit(positions);
+  if (!together.empty()) send_commit(together);
+  for (auto const& each : alone) send_commit({each});
 }
 
 kafka::Position Engine::position_of(Partition const& partition) const {

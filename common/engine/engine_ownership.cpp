@@ -117,9 +117,11 @@ void Engine::on(Committed& committed) {
     if (commits_answered_ < partition.first_answer) continue;
     if (position.error != RD_KAFKA_RESP_ERR_NO_ERROR) {
       failed = position.error;
+      partition.refused = true;
       send_again(partition);
       continue;
     }
+    partition.refused = false;
     partition.committed = std::max(partition.committed, position.offset);
     if (!partition.wanted() || !std::exchange(partition.confirming, false)) continue;
     partition.taking_over = true;

@@ -52,6 +52,9 @@ struct Partition {
   std::int64_t sent = -1;
   std::size_t sent_ahead = 0;
   std::int64_t committed = -1;
+  /// Its last commit was refused, perhaps because of another partition: librdkafka gives one position's error to all of
+  /// the commit. Until one is acknowledged it is committed alone.
+  bool refused = false;
   /// Deliveries that are neither finished nor given back.
   std::size_t alive = 0;
   std::vector<Delivery*> held;

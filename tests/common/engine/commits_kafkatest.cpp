@@ -1,6 +1,7 @@
-// What is committed.
+// What is committed, and what becomes of a commit that the broker refuses.
 #include "tests/common/engine/engine_fixture.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -14,6 +15,12 @@ using namespace omnibus::engine;
 using namespace omnibus::engine::test;
 
 namespace {
+
+kafka::Record event_in(std::string const& topic, std::int32_t partition, int number) {
+  auto record = event(topic, "key-" + std::to_string(partition), number);
+  record.partition = partition;
+  return record;
+}
 
 /// A member of a group that handles nothing, for the only partition of its topic.
 class Bystander : public kafka::ConsumerListener {
@@ -62,6 +69,44 @@ class Bystander : public kafka::ConsumerListener {
 };
 
 }  // namespace
+
+TEST_CASE("of a commit that is refused in part, the other position is committed, and the refused one is sent again") {
+  Broker broker;
+  if (broker.embedded() == nullptr) return;  // which refuses a position with the leader epoch of an earlier leader
+  auto const topic = broker.topic(2);
+  auto const group = "refused-" + topic;
+  std::atomic<int> begun{0};
+  std::atomic<int> released{0};
+  EngineSettings settings;
+  settings.commit_interval = std::chrono::milliseconds{100};
+  RunningEngine engine{broker, topic, group,
+                       [&](Context& context) -> Task<> {
+                         ++begun;
+                         while (std::stoi(std::string{context.data()}) >= released) {
+                           auto waiting = pause(std::chrono::milliseconds{1});
+                           co_await std::move(waiting);
+                         }
+                       },
+                       settings};
+  REQUIRE(publish(broker, {event_in(topic, 0, 0), event_in(topic, 1, 0)}));
+  REQUIRE(eventually([&] { return begun == 2; }));
+  broker.embedded()->elect_leader(topic, 1);
+  released = 1;
+  CHECK(eventually([&] { return engine.counters().commits > 0; }));
+  CHECK(committed(broker, group, topic, 0) == 1);
+  CHECK(committed(broker, group, topic, 1) == -1);
+
+  // A record of the new leader, which does not end: the position is the same, and its leader epoch is not refused.
+  auto const commits = engine.counters().commits.load();
+  REQUIRE(publish(broker, {event_in(topic, 1, 1)}));
+  REQUIRE(eventually([&] { return begun == 3; }));
+  CHECK(eventually([&] { return committed(broker, group, topic, 1) == 1; }));
+  CHECK(eventually([&] { return engine.counters().commits > commits; }));
+  released = 2;
+  engine.stop();
+  CHECK(committed(broker, group, topic, 0) == 1);
+  CHECK(committed(broker, group, topic, 1) == 2);
+}
 
 TEST_CASE("a position is committed with the leader epoch that it was assigned with, if none of its records is later") {
   Broker broker;
