@@ -164,6 +164,8 @@ std::vector<Engine::DeferredLoad> Engine::due_keys() {
   if (dispatch_->crowded()) return loads;
   std::size_t active = 0;
   for (auto const& [key, partition] : partitions_) active += partition->deferred.active();
+  // A retry may wait for minutes, and be one of many: other keys go on meanwhile. crowded() bounds what is in memory.
+  active -= std::min(active, dispatch_->waiting_for_retry());
   for (auto const& [key, partition] : partitions_) {
     if (!partition->open || !partition->wanted() || active >= settings_.max_in_flight) continue;
     for (auto const& load : partition->deferred.begin_loads(Clock::now(), settings_.max_in_flight - active)) {

@@ -144,6 +144,26 @@ TEST_CASE("a worker killed before, between and after the steps of a deferral dou
 }
 #endif
 
+TEST_CASE("a row that waits for a retry keeps no other key's rows from being read") {
+  Scene scene;
+  REQUIRE(publish(scene.broker, numbered_events(scene.topic, 2, 1)));
+  auto settings = deferring();
+  settings.max_in_flight = 1;
+  settings.recoverability.longest_requested = 1h;
+  std::atomic<bool> retries = false;
+  auto engine = scene.engine(settings, [&](Context& context) -> Task<> {
+    if (!context.deferred() || (context.key() == "key-1" && !retries)) throw Failure::deferred("later", 1ms);
+    if (context.key() == "key-0") {
+      retries = true;
+      throw Failure::transient("much later", 1h);
+    }
+    auto writing = write_unless_closed(context);
+    co_await std::move(writing);
+  });
+  CHECK(scene.database.await_effects(1));
+  CHECK(retries);
+}
+
 TEST_CASE("an owner that was fenced writes no row before the partition is its own again") {
   Scene scene;
   if (scene.broker.embedded() == nullptr) return;
