@@ -166,13 +166,21 @@ std::vector<Engine::DeferredLoad> Engine::due_keys() {
   for (auto const& [key, partition] : partitions_) active += partition->deferred.active();
   // A retry may wait for minutes, and be one of many: other keys go on meanwhile. crowded() bounds what is in memory.
   active -= std::min(active, dispatch_->waiting_for_retry());
-  for (auto const& [key, partition] : partitions_) {
-    if (!partition->open || !partition->wanted() || active >= settings_.max_in_flight) continue;
-    for (auto const& load : partition->deferred.begin_loads(Clock::now(), settings_.max_in_flight - active)) {
-      loads.push_back({partition, load});
-      ++active;
-    }
-  }
+  if (active >= settings_.max_in_flight) return loads;
+  std::vector<std::shared_ptr<Partition>> due;
+  auto const now = Clock::now();
+  for (auto const& [key, partition] : partitions_)
+    if (partition->open && partition->wanted() && partition->deferred.is_due(now)) due.push_back(partition);
+  if (due.empty()) return loads;
+  // The first ones have the most: they take turns. Tenants within a partition do not.
+  std::ranges::rotate(due, std::ranges::find_if(due, [this](auto const& each) {
+                        return PartitionKey{each->where.topic, each->where.partition} > first_due_;
+                      }));
+  first_due_ = {due.front()->where.topic, due.front()->where.partition};
+  std::vector<DeferredKeys*> keys;
+  for (auto const& each : due) keys.push_back(&each->deferred);
+  for (auto const& [number, load] : begin_loads(keys, now, settings_.max_in_flight - active))
+    loads.push_back({due[number], load});
   return loads;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 namespace omnibus::engine {
@@ -173,6 +174,25 @@ bool DeferredKeys::left(std::uint64_t key_hash, bool finished, Clock::time_point
     return true;
   }
   return false;
+}
+
+std::vector<PartitionLoad> begin_loads(std::span<DeferredKeys* const> partitions, Clock::time_point now,
+                                       std::size_t most) {
+  std::vector<PartitionLoad> loads;
+  std::vector<std::size_t> having(partitions.size());
+  std::iota(having.begin(), having.end(), 0);
+  while (most > 0 && !having.empty()) {
+    auto const share = std::max<std::size_t>(most / having.size(), 1);
+    std::vector<std::size_t> have_more;
+    for (auto const each : having) {
+      auto const begun = partitions[each]->begin_loads(now, std::min(share, most));
+      for (auto const& load : begun) loads.push_back({each, load});
+      most -= begun.size();
+      if (begun.size() == share) have_more.push_back(each);
+    }
+    having = std::move(have_more);
+  }
+  return loads;
 }
 
 }  // namespace omnibus::engine

@@ -135,4 +135,14 @@ class DeferredKeys {
   std::size_t active_ = 0;
 };
 
+/// A load and the number of its partition.
+struct PartitionLoad {
+  std::size_t partition = 0;
+  DeferredKeys::Load load;
+};
+/// Begins up to `most` loads, in equal shares of the partitions as far as they have keys that may be read. If there are
+/// fewer than partitions, the first ones have them.
+std::vector<PartitionLoad> begin_loads(std::span<DeferredKeys* const> partitions, Clock::time_point now,
+                                       std::size_t most);
+
 }  // namespace omnibus::engine

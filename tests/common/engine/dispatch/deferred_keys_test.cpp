@@ -135,6 +135,23 @@ TEST_CASE("only so many keys are read at once, in the order in which they are du
   CHECK(keys.active() == 10);
 }
 
+TEST_CASE("partitions share what may be read at once, and what one does not need falls to the others") {
+  auto const now = Clock::now();
+  std::array<DeferredKeys, 3> partitions;
+  for (auto const& [number, due] : {std::pair{0U, 100U}, {1U, 1U}, {2U, 100U}})
+    for (std::uint64_t i = 0; i < due; ++i) partitions[number].adopt(i, now, 1);
+  std::array<DeferredKeys*, 3> const all{&partitions[0], &partitions[1], &partitions[2]};
+  auto const shares = [&](std::size_t most) {
+    std::array<int, 3> counts{};
+    for (auto const& each : begin_loads(all, now, most)) ++counts[each.partition];
+    return counts;
+  };
+  CHECK(shares(21) == std::array{10, 1, 10});
+  CHECK(shares(1) == std::array{1, 0, 0});
+  CHECK(shares(0) == std::array{0, 0, 0});
+  CHECK(shares(1'000) == std::array{89, 0, 90});
+}
+
 namespace {
 
 /// A worker and its database, step by step.
