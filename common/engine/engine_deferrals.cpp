@@ -119,9 +119,12 @@ Task<> Engine::adopt_deferred(std::vector<std::shared_ptr<Partition>> const& par
 void Engine::adopt_deferred(Partition& partition, std::vector<postgres::DeferredKey> const& keys) {
   auto const now = Clock::now();
   std::vector<std::uint64_t> hashes;
+  std::int64_t number = 0;
   for (auto const& key : keys) {
-    // What it waits for may have been mended with the restart: nobody should wait a day to find out.
-    auto const due = std::min(key.due, settings_.long_deferral);
+    // What it waits for may have been mended with the restart: nobody should wait a day to find out. But not all at
+    // once.
+    auto const soon = settings_.long_deferral * ++number / static_cast<std::int64_t>(keys.size());
+    auto const due = key.due > settings_.long_deferral ? soon : key.due;
     partition.deferred.adopt(key.key_hash, now + due, static_cast<std::size_t>(key.records));
     hashes.push_back(key.key_hash);
   }
