@@ -226,6 +226,10 @@ class Engine : private Processor, private BatchProcessor {
   Task<> tend_deferrals();
   void tend_deferrals_now();
   Task<bool> exchange_deferred();
+  /// How many more deferred keys may be read now.
+  std::size_t free_for_deferred() const;
+  /// Wakes tend_deferrals() if a key is due and may be read. Else its timer does.
+  void read_if_due(DeferredKeys const& keys);
   std::vector<DeferredLoad> due_keys();
   std::vector<DeferredPlaces> unwritten_places();
   void end_writes(std::vector<DeferredPlaces>& taken, std::vector<bool> const& written);

@@ -56,7 +56,7 @@ void Engine::put_away(std::span<Delivery* const> lane, std::chrono::milliseconds
     if (!each->row || each == &head) keys.append(DeferredKeys::place_of(*each, partition.frontier));
     deliveries_.give_back(*each);
   }
-  if (keys.is_due(now)) tend_deferrals_now();
+  read_if_due(keys);
   weigh();
   if (sated_) look_whether_sated();
 }
@@ -97,8 +97,8 @@ void Engine::left_row(Delivery& delivery, bool finished) {
     finished_rows_.push_back({{where.topic, where.partition}, delivery.row->offset, delivery.row->timestamp_ms});
   }
   auto& keys = delivery.partition->deferred;
-  auto const now = Clock::now();
-  if (keys.left(delivery.key_hash, finished, now) || keys.is_due(now)) tend_deferrals_now();
+  keys.left(delivery.key_hash, finished, Clock::now());
+  read_if_due(keys);
 }
 
 /// The last step before a partition opens.
@@ -162,14 +162,23 @@ Task<> Engine::tend_deferrals() {
   }
 }
 
-std::vector<Engine::DeferredLoad> Engine::due_keys() {
-  std::vector<DeferredLoad> loads;
-  if (dispatch_->crowded()) return loads;
+std::size_t Engine::free_for_deferred() const {
+  if (dispatch_->crowded()) return 0;
   std::size_t active = 0;
   for (auto const& [key, partition] : partitions_) active += partition->deferred.active();
   // A retry may wait for minutes, and be one of many: other keys go on meanwhile. crowded() bounds what is in memory.
   active -= std::min(active, dispatch_->waiting_for_retry());
-  if (active >= settings_.max_in_flight) return loads;
+  return settings_.max_in_flight - std::min(active, settings_.max_in_flight);
+}
+
+void Engine::read_if_due(DeferredKeys const& keys) {
+  if (keys.is_due(Clock::now()) && free_for_deferred() > 0) tend_deferrals_now();
+}
+
+std::vector<Engine::DeferredLoad> Engine::due_keys() {
+  std::vector<DeferredLoad> loads;
+  auto const most = free_for_deferred();
+  if (most == 0) return loads;
   std::vector<std::shared_ptr<Partition>> due;
   auto const now = Clock::now();
   for (auto const& [key, partition] : partitions_)
@@ -182,8 +191,7 @@ std::vector<Engine::DeferredLoad> Engine::due_keys() {
   first_due_ = {due.front()->where.topic, due.front()->where.partition};
   std::vector<DeferredKeys*> keys;
   for (auto const& each : due) keys.push_back(&each->deferred);
-  for (auto const& [number, load] : begin_loads(keys, now, settings_.max_in_flight - active))
-    loads.push_back({due[number], load});
+  for (auto const& [number, load] : begin_loads(keys, now, most)) loads.push_back({due[number], load});
   return loads;
 }
 
@@ -260,7 +268,7 @@ Task<bool> Engine::exchange_deferred() {
   std::size_t places = 0;
   for (auto const& each : taken) {
     places += each.places.size();
-    if (each.partition->deferred.is_due(now)) deferrals_awaited_ = true;
+    read_if_due(each.partition->deferred);
   }
   if (places == most_places) deferrals_awaited_ = true;
   co_return !failed;
@@ -360,7 +368,7 @@ void Engine::submit_rows(DeferredLoad const& load, std::span<Reread> records) {
     if (stays) keys.append(DeferredKeys::place_of(*each, partition.frontier));
     deliveries_.give_back(*each);
   }
-  if (stays && keys.is_due(now)) tend_deferrals_now();
+  if (stays) read_if_due(keys);
 }
 
 bool Engine::has_unsaved_deferrals(std::vector<std::shared_ptr<Partition>> const& partitions) const {

@@ -160,20 +160,17 @@ DeferredKeys::Loaded DeferredKeys::end_load(std::uint64_t key_hash, std::size_t 
   return loaded;
 }
 
-bool DeferredKeys::left(std::uint64_t key_hash, bool finished, Clock::time_point now) {
+void DeferredKeys::left(std::uint64_t key_hash, bool finished, Clock::time_point now) {
   auto const found = keys_.find(key_hash);
-  if (found == keys_.end()) return false;
+  if (found == keys_.end()) return;
   auto& key = found->second;
   --key.loaded;
   if (finished && key.rows > 0) set_rows(key, key.rows - 1);
-  if (key.loaded > 0) return false;
-  if (key.state == Key::State::ending) {
+  if (key.loaded > 0) return;
+  if (key.state == Key::State::ending)
     erase(key_hash);
-  } else if (key.state == Key::State::running) {
+  else if (key.state == Key::State::running)
     wait(key, key_hash, now);
-    return true;
-  }
-  return false;
 }
 
 std::vector<PartitionLoad> begin_loads(std::span<DeferredKeys* const> partitions, Clock::time_point now,

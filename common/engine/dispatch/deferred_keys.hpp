@@ -100,8 +100,8 @@ class DeferredKeys {
   /// @param retry when to read again if nothing could be read
   Loaded end_load(std::uint64_t key_hash, std::size_t rows, bool more, Clock::time_point retry);
 
-  /// A delivery that was a row has left. @return whether more rows of its key are due now
-  bool left(std::uint64_t key_hash, bool finished, Clock::time_point now);
+  /// A delivery that was a row has left. With the last one that was read, the next rows of its key are due.
+  void left(std::uint64_t key_hash, bool finished, Clock::time_point now);
 
  private:
   struct Key {
