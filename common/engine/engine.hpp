@@ -290,9 +290,9 @@ class Engine : private Processor, private BatchProcessor {
   } last_;
   boost::asio::steady_timer housekeeping_timer_;
   boost::asio::steady_timer deferrals_timer_;
-  bool deferrals_awaited_ = false;
-  PartitionKey first_due_;                            // whose deferred keys had the first slot
-  std::vector<postgres::FencedPartition> exchanged_;  // whose rows are being written or removed
+  bool exchange_wanted_ = false;
+  PartitionKey first_due_;                              // whose deferred keys had the first slot
+  std::vector<postgres::FencedPartition> in_exchange_;  // whose rows are being written or removed
   std::vector<postgres::DeferredPlace> finished_rows_;
   std::mt19937_64 random_{std::random_device{}()};
   // Every commit is answered once.

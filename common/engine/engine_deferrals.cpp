@@ -128,8 +128,8 @@ void Engine::adopt_deferred(Partition& partition, std::vector<postgres::Deferred
     partition.deferred.adopt(key.key_hash, now + due, static_cast<std::size_t>(key.records));
     hashes.push_back(key.key_hash);
   }
-  // What arrived meanwhile belongs behind the rows. When a partition was open before, rows of others can only be of
-  // records that are in our lanes, or later ones: they line up behind those.
+  // What arrived meanwhile belongs behind the rows. If the partition was open before, another owner may have added
+  // rows. They are of records that we hold already, or of later ones, so they are read after our deliveries.
   if (std::exchange(partition.knows_deferred, true)) return;
   for (auto* const each : dispatcher_->take_back(partition, hashes)) {
     partition.deferred.append(DeferredKeys::place_of(*each, partition.frontier));
@@ -143,20 +143,20 @@ void Engine::adopt_deferred(Partition& partition, std::vector<postgres::Deferred
 }
 
 void Engine::tend_deferrals_now() {
-  deferrals_awaited_ = true;
+  exchange_wanted_ = true;
   deferrals_timer_.cancel();
 }
 
 Task<> Engine::tend_deferrals() {
   auto failed = false;
   while (!stopped_) {
-    if (failed || !deferrals_awaited_) {
+    if (failed || !exchange_wanted_) {
       deferrals_timer_.expires_after(settings_.deferral_interval);
       auto wait = deferrals_timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
       co_await std::move(wait);
     }
     if (stopped_) co_return;
-    deferrals_awaited_ = false;
+    exchange_wanted_ = false;
     auto exchanging = exchange_deferred();
     failed = !co_await std::move(exchanging);
   }
@@ -231,8 +231,8 @@ Task<bool> Engine::exchange_deferred() {
                        static_cast<std::int64_t>(load.most) + 1});
   std::vector<bool> written;
   std::exception_ptr failed;
-  for (auto const& write : writes) exchanged_.push_back(write.partition);
-  for (auto const& row : finished) exchanged_.push_back(row.partition);
+  for (auto const& write : writes) in_exchange_.push_back(write.partition);
+  for (auto const& row : finished) in_exchange_.push_back(row.partition);
   OMNIBUS_FAILPOINT("deferred.write");
   try {
     auto asking = ports_.pool->run([&](pqxx::connection& connection) {
@@ -247,11 +247,12 @@ Task<bool> Engine::exchange_deferred() {
     log::warn("deferred events could not be written or read yet", {{"reason", error.what()}});
     failed = std::current_exception();
   }
-  exchanged_.clear();
+  in_exchange_.clear();
   OMNIBUS_FAILPOINT("deferred.written");
   end_writes(taken, written);
   if (failed) {
-    // A partition that goes does not wait for them: the inbox knows what has ended.
+    // For a partition that is being revoked they are dropped: if these events are read again, the inbox recognises
+    // them.
     std::ranges::copy_if(finished, std::back_inserter(finished_rows_), [this](auto const& row) {
       auto const found = partitions_.find({row.partition.topic, row.partition.partition});
       return found != partitions_.end() && found->second->wanted();
@@ -270,7 +271,7 @@ Task<bool> Engine::exchange_deferred() {
     places += each.places.size();
     read_if_due(each.partition->deferred);
   }
-  if (places == most_places) deferrals_awaited_ = true;
+  if (places == most_places) exchange_wanted_ = true;
   co_return !failed;
 }
 
@@ -374,7 +375,7 @@ void Engine::submit_rows(DeferredLoad const& load, std::span<Reread> records) {
 bool Engine::has_unsaved_deferrals(std::vector<std::shared_ptr<Partition>> const& partitions) const {
   return std::ranges::any_of(partitions, [this](auto const& each) {
     postgres::FencedPartition const its{each->where.topic, each->where.partition};
-    return std::ranges::find(exchanged_, its) != exchanged_.end() ||
+    return std::ranges::find(in_exchange_, its) != in_exchange_.end() ||
            std::ranges::find(finished_rows_, its, &postgres::DeferredPlace::partition) != finished_rows_.end() ||
            (!each->lost && each->deferred.has_unwritten());
   });

@@ -67,14 +67,14 @@ void DeferredKeys::adopt(std::uint64_t key_hash, Clock::time_point due, std::siz
 }
 
 DeferredKeys::Arrival DeferredKeys::arrive(std::uint64_t key_hash) const {
-  auto const& key = keys_.find(key_hash)->second;
+  auto const& key = keys_.at(key_hash);
   if (key.state == Key::State::ending) return Arrival::lane;
   auto const fits = key.late.size() < most_late && key.late_bytes < most_late_bytes;
   return key.state == Key::State::loading && !key.overflowed && fits ? Arrival::late : Arrival::row;
 }
 
 void DeferredKeys::append(Place place) {
-  auto& key = keys_.find(place.key_hash)->second;
+  auto& key = keys_.at(place.key_hash);
   place.due = key.due;
   key.overflowed = key.state == Key::State::loading;
   ++key.unwritten;
@@ -82,13 +82,13 @@ void DeferredKeys::append(Place place) {
 }
 
 void DeferredKeys::keep_late(Delivery& delivery) {
-  auto& key = keys_.find(delivery.key_hash)->second;
+  auto& key = keys_.at(delivery.key_hash);
   key.late.push_back(&delivery);
   key.late_bytes += delivery.bytes;
 }
 
 std::vector<Delivery*> DeferredKeys::take_late(std::uint64_t key_hash) {
-  auto& key = keys_.find(key_hash)->second;
+  auto& key = keys_.at(key_hash);
   key.late_bytes = 0;
   return std::exchange(key.late, {});
 }
@@ -138,7 +138,7 @@ std::vector<DeferredKeys::Load> DeferredKeys::begin_loads(Clock::time_point now,
 
 DeferredKeys::Loaded DeferredKeys::end_load(std::uint64_t key_hash, std::size_t rows, bool more,
                                             Clock::time_point retry) {
-  auto& key = keys_.find(key_hash)->second;
+  auto& key = keys_.at(key_hash);
   Loaded loaded;
   loaded.late = take_late(key_hash);
   auto const overflowed = std::exchange(key.overflowed, false);

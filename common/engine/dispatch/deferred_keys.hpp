@@ -22,7 +22,8 @@ namespace omnibus::engine {
 ///
 /// A row is removed later than its event ends. A crash in between makes a duplicate, which the inbox recognises.
 ///
-/// Pure: what to write and to read is asked for. Use it on the event loop only.
+/// Pure: what to write and to read is asked for. Use it on the event loop only. A key that is passed in must be held,
+/// but for holds(), wait(), adopt(), written() and left().
 class DeferredKeys {
  public:
   static constexpr std::size_t most_rows = 64;  ///< of a key, in its lane at once
@@ -65,7 +66,7 @@ class DeferredKeys {
   /// Keys whose rows are being read or worked on.
   std::size_t active() const { return active_; }
 
-  /// The key waits until then. What is known of it otherwise stays.
+  /// The key waits until then. Does not change its rows and counts.
   void wait(std::uint64_t key_hash, Clock::time_point due);
   /// As wait(), with rows of an earlier owner, unless the key is held already.
   void adopt(std::uint64_t key_hash, Clock::time_point due, std::size_t rows);

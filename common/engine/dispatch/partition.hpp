@@ -78,7 +78,7 @@ struct Partition {
   bool gives_back(OffsetFrontier::Sequence sequence) const {
     return lost || sequence >= drain_limit || (draining() && !open);
   }
-  /// One that is a row can wait there.
+  /// A delivery that came from a row is given back at every drain: its row stays in the database.
   bool gives_back(Delivery const& delivery) const { return delivery.row ? !wanted() : gives_back(delivery.sequence); }
   void note_started(Delivery const& delivery) {
     if (!delivery.row) started = std::max(started, delivery.sequence + 1);
