@@ -325,6 +325,7 @@ void Engine::refresh_counters() {
   }
   counters_.partitions_paused = over_share;
   counters_.deferred_records = deferred;
+  refresh_oldest_deferred();
   counters_.uncommitted = uncommitted;
   counters_.oldest_unprocessed_ms = oldest;
 }

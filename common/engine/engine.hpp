@@ -108,7 +108,8 @@ struct Counters {
   std::atomic<std::int64_t> uncommitted{0};        ///< records begun and not yet covered by an acknowledged commit
   std::atomic<std::int64_t> unpublished{0};
   std::atomic<std::int64_t> oldest_unprocessed_ms{0};
-  std::atomic<std::int64_t> deferred_records{0};  ///< that wait in the database
+  std::atomic<std::int64_t> deferred_records{0};    ///< that wait in the database
+  std::atomic<std::int64_t> deferred_oldest_ms{0};  ///< of these
   std::atomic<bool> paused{false};
 };
 
@@ -254,6 +255,7 @@ class Engine : private Processor, private BatchProcessor {
   void ask_whether_ours(Partition& partition);
   void commit_ahead(Partition const& partition);
   void refresh_counters();
+  void refresh_oldest_deferred();
   void look_whether_sated();
   void weigh();
   void hold_back_over_share(Partition& partition);
@@ -291,6 +293,8 @@ class Engine : private Processor, private BatchProcessor {
   boost::asio::steady_timer housekeeping_timer_;
   boost::asio::steady_timer deferrals_timer_;
   bool exchange_wanted_ = false;
+  Clock::time_point oldest_deferred_ = Clock::time_point::max();
+  Clock::time_point oldest_looked_for_;
   PartitionKey first_due_;                              // whose deferred keys had the first slot
   std::vector<postgres::FencedPartition> in_exchange_;  // whose rows are being written or removed
   std::vector<postgres::DeferredPlace> finished_rows_;

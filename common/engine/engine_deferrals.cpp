@@ -19,6 +19,7 @@ constexpr std::size_t most_places = 10'000;  // of a transaction
 constexpr std::size_t most_rows_read = 256;  // that are read at once
 constexpr std::size_t most_bytes_read = 1 << 20;
 constexpr std::chrono::milliseconds pause_of_rows{500};  // after a failure
+constexpr std::chrono::seconds oldest_interval{10};
 
 std::chrono::milliseconds in_ms(Clock::duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration);
@@ -125,7 +126,7 @@ void Engine::adopt_deferred(Partition& partition, std::vector<postgres::Deferred
     // once.
     auto const soon = settings_.long_deferral * ++number / static_cast<std::int64_t>(keys.size());
     auto const due = key.due > settings_.long_deferral ? soon : key.due;
-    partition.deferred.adopt(key.key_hash, now + due, static_cast<std::size_t>(key.records));
+    partition.deferred.adopt(key.key_hash, now + due, static_cast<std::size_t>(key.records), now - key.arrived);
     hashes.push_back(key.key_hash);
   }
   // What arrived meanwhile belongs behind the rows. If the partition was open before, another owner may have added
@@ -353,6 +354,7 @@ void Engine::submit_rows(DeferredLoad const& load, std::span<Reread> records) {
     if (row.first_failed) delivery.first_failed = now - *row.first_failed;
     delivery.record = std::move(records[i].record);
   }
+  if (!load.rows.empty()) keys.begins_at(key_hash, now - load.rows.front().arrived);
   auto const [submit, last, late] = keys.end_load(key_hash, submitted.size(), more, retry);
   auto const stays = partition.wanted();
   for (auto* const each : submitted) {
@@ -370,6 +372,20 @@ void Engine::submit_rows(DeferredLoad const& load, std::span<Reread> records) {
     deliveries_.give_back(*each);
   }
   if (stays) read_if_due(keys);
+}
+
+void Engine::refresh_oldest_deferred() {
+  auto const now = Clock::now();
+  auto const none = counters_.deferred_records == 0;
+  // Not each time: it looks at all keys, of which there may be very many.
+  if (none || oldest_deferred_ == Clock::time_point::max() || now >= oldest_looked_for_ + oldest_interval) {
+    oldest_looked_for_ = now;
+    oldest_deferred_ = Clock::time_point::max();
+    if (!none)
+      for (auto const& [key, partition] : partitions_)
+        oldest_deferred_ = std::min(oldest_deferred_, partition->deferred.oldest());
+  }
+  counters_.deferred_oldest_ms = in_ms(now - std::min(now, oldest_deferred_)).count();
 }
 
 bool Engine::has_unsaved_deferrals(std::vector<std::shared_ptr<Partition>> const& partitions) const {

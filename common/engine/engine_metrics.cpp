@@ -22,6 +22,7 @@ void EngineMetrics::collect() {
   show(commit_lag_, &Counters::uncommitted);
   show(unpublished_, &Counters::unpublished);
   show(deferred_, &Counters::deferred_records);
+  deferred_oldest_.set(static_cast<double>(engines_.most(&Counters::deferred_oldest_ms)) / 1000);
   oldest_.set(static_cast<double>(engines_.most(&Counters::oldest_unprocessed_ms)) / 1000);
   paused_.set(static_cast<double>(engines_.paused_partitions()));
   // Read one after the other while the engines run: a difference may be off by one, never below zero.

@@ -28,6 +28,7 @@ class EngineMetrics {
   Gauge commit_lag_ = metrics_.gauge<Metric::commit_lag>();
   Gauge unpublished_ = metrics_.gauge<Metric::outbox_unpublished>();
   Gauge deferred_ = metrics_.gauge<Metric::deferred_records>();
+  Gauge deferred_oldest_ = metrics_.gauge<Metric::deferred_oldest>();
   Gauge oldest_ = metrics_.gauge<Metric::oldest_unprocessed>();
   Gauge paused_ = metrics_.gauge<Metric::paused>();
   Counter handled_ = metrics_.counter<Metric::events>("handled");

@@ -26,6 +26,7 @@ enum class Metric : std::uint8_t {
   retries,
   deferrals,
   deferred_records,
+  deferred_oldest,
   dead_letters,
   oldest_unprocessed,
   stuck_keys,
@@ -132,6 +133,8 @@ inline constexpr std::array metric_table{
     MetricDefinition{Metric::deferred_records, "omnibus_deferred_records", MetricKind::gauge,
                      "Events that wait in the database because they, or an earlier one of their key, were put off for "
                      "long."},
+    MetricDefinition{Metric::deferred_oldest, "omnibus_deferred_oldest_seconds", MetricKind::gauge,
+                     "Age of the oldest event that waits in the database; 0 when none does."},
     MetricDefinition{Metric::dead_letters,
                      "omnibus_dead_letters_total",
                      MetricKind::counter,

@@ -96,16 +96,21 @@ std::vector<DeferredKey> deferred_keys(pqxx::connection& connection, std::string
   for (auto const& each : partitions) asked.add(each);
   pqxx::nontransaction query{connection};
   std::vector<DeferredKey> keys;
-  for (auto const& [topic, partition, key_hash, due, records] :
-       query.query<std::string, std::int32_t, std::int64_t, std::int64_t, std::int64_t>(
+  for (auto const& [topic, partition, key_hash, due, records, arrived] :
+       query.query<std::string, std::int32_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>(
            "SELECT DISTINCT ON (d.topic, d.partition, d.key_hash) d.topic, d.partition, d.key_hash,"
            " (extract(epoch FROM d.due_at - now()) * 1000)::bigint,"
-           " count(*) OVER (PARTITION BY d.topic, d.partition, d.key_hash)"
+           " count(*) OVER (PARTITION BY d.topic, d.partition, d.key_hash),"
+           " (extract(epoch FROM now() - d.arrived_at) * 1000)::bigint"
            " FROM pipeline.deferred_records d JOIN unnest($2::text[], $3::int[]) AS p (topic, partition)"
            " ON d.topic = p.topic AND d.partition = p.partition WHERE d.consumer = $1"
            " ORDER BY d.topic, d.partition, d.key_hash, d.record_offset",
            pqxx::params{consumer, asked.topics, asked.numbers}))
-    keys.push_back({{topic, partition}, static_cast<std::uint64_t>(key_hash), std::chrono::milliseconds{due}, records});
+    keys.push_back({{topic, partition},
+                    static_cast<std::uint64_t>(key_hash),
+                    std::chrono::milliseconds{due},
+                    records,
+                    std::chrono::milliseconds{arrived}});
   return keys;
 }
 

@@ -51,6 +51,7 @@ struct DeferredKey {
   std::uint64_t key_hash = 0;
   std::chrono::milliseconds due{0};  ///< of its first record, from now; negative when it is overdue
   std::int64_t records = 0;
+  std::chrono::milliseconds arrived{0};  ///< its first record, before now
 };
 
 /// The first records of a key are asked for.

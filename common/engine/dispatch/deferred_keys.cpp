@@ -59,11 +59,18 @@ void DeferredKeys::wait(std::uint64_t key_hash, Clock::time_point due) {
   wait(key, key_hash, due);
 }
 
-void DeferredKeys::adopt(std::uint64_t key_hash, Clock::time_point due, std::size_t rows) {
+void DeferredKeys::adopt(std::uint64_t key_hash, Clock::time_point due, std::size_t rows, Clock::time_point arrived) {
   auto const [found, is_new] = keys_.try_emplace(key_hash);
   if (!is_new) return;
   wait(found->second, key_hash, due);
+  found->second.arrived = arrived;
   set_rows(found->second, rows);
+}
+
+Clock::time_point DeferredKeys::oldest() const {
+  auto oldest = Clock::time_point::max();
+  for (auto const& [key_hash, key] : keys_) oldest = std::min(oldest, key.arrived);
+  return oldest;
 }
 
 DeferredKeys::Arrival DeferredKeys::arrive(std::uint64_t key_hash) const {
@@ -76,6 +83,7 @@ DeferredKeys::Arrival DeferredKeys::arrive(std::uint64_t key_hash) const {
 void DeferredKeys::append(Place place) {
   auto& key = keys_.at(place.key_hash);
   place.due = key.due;
+  key.arrived = std::min(key.arrived, place.arrived);
   key.overflowed = key.state == Key::State::loading;
   ++key.unwritten;
   unwritten_.push_back(place);

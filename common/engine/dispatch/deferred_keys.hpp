@@ -63,13 +63,15 @@ class DeferredKeys {
   std::size_t keys() const { return keys_.size(); }
   /// Rows, some of which may be of records that have ended.
   std::size_t rows() const { return rows_; }
+  /// When the first of them arrived; max() if there is none. Looks at each key.
+  Clock::time_point oldest() const;
   /// Keys whose rows are being read or worked on.
   std::size_t active() const { return active_; }
 
   /// The key waits until then. Does not change its rows and counts.
   void wait(std::uint64_t key_hash, Clock::time_point due);
   /// As wait(), with rows of an earlier owner, unless the key is held already.
-  void adopt(std::uint64_t key_hash, Clock::time_point due, std::size_t rows);
+  void adopt(std::uint64_t key_hash, Clock::time_point due, std::size_t rows, Clock::time_point arrived);
   Arrival arrive(std::uint64_t key_hash) const;
   /// To be written. Its time is that of the key.
   void append(Place place);
@@ -91,6 +93,8 @@ class DeferredKeys {
   bool is_due(Clock::time_point now) const { return !due_.empty() && due_.top().when <= now; }
   /// Takes keys that are due, have everything written, and may be read now.
   std::vector<Load> begin_loads(Clock::time_point now, std::size_t most);
+  /// When the first row of a key, which has been read, arrived.
+  void begins_at(std::uint64_t key_hash, Clock::time_point arrived) { keys_.at(key_hash).arrived = arrived; }
   /// The rows have been read. `rows` of them are submitted next, then the returned deliveries: to the lane if the key
   /// has no more rows, else to append().
   struct Loaded {
@@ -116,6 +120,7 @@ class DeferredKeys {
     std::size_t rows = 0;
     std::size_t late_bytes = 0;
     Clock::time_point due;
+    Clock::time_point arrived = Clock::time_point::max();  // its first row
     std::vector<Delivery*> late;
   };
   struct Due {

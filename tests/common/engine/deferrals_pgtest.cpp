@@ -64,6 +64,7 @@ TEST_CASE("a deferred event waits in the database, the offset passes it, and its
   CHECK(scene.database.await_effects((keys - 1) * 80 + 120));
   CHECK(scene.database.await_no_rows());
   CHECK(eventually([&] { return engine.counters().deferred_records == 0; }));
+  CHECK(eventually([&] { return engine.counters().deferred_oldest_ms == 0; }));
   // It is a key like others again.
   REQUIRE(publish(scene.broker, of_key(scene.topic, "key-0", 120, 130)));
   CHECK(scene.database.await_effects((keys - 1) * 80 + 130));
@@ -102,6 +103,7 @@ TEST_CASE("another engine finds what waits, does not read it from the topic, and
     co_await std::move(writing);
   });
   CHECK(eventually([&] { return seen >= 3; }));
+  CHECK(eventually([&] { return second.counters().deferred_oldest_ms > 86'400'000; }));
   CHECK(scene.database.await_rows(30));
   scene.database.open("key-0");
   CHECK(scene.database.await_effects((keys - 1) * 20 + 30));

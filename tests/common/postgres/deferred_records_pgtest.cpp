@@ -74,6 +74,7 @@ TEST_CASE("the first records of a key come back in the order of their offsets, w
   CHECK(key.records == 3);
   CHECK(key.due > 4min);
   CHECK(key.due <= 5min);
+  CHECK(key.arrived >= 10min);
   CHECK(deferred_keys(owner.connection, "sms", {owner.partition}).empty());
 }
 

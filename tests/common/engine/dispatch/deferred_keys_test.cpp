@@ -129,7 +129,7 @@ TEST_CASE("a key that is put off again does not run, and comes when it is due th
 TEST_CASE("only so many keys are read at once, in the order in which they are due") {
   DeferredKeys keys;
   auto const now = Clock::now();
-  for (std::uint64_t i = 0; i < 100; ++i) keys.adopt(i, now - i * 1s, 1);
+  for (std::uint64_t i = 0; i < 100; ++i) keys.adopt(i, now - i * 1s, 1, now);
   auto const loads = keys.begin_loads(now, 10);
   REQUIRE(loads.size() == 10);
   for (std::uint64_t i = 0; i < 10; ++i) CHECK(loads[i].key_hash == 99 - i);
@@ -140,7 +140,7 @@ TEST_CASE("partitions share what may be read at once, and what one does not need
   auto const now = Clock::now();
   std::array<DeferredKeys, 3> partitions;
   for (auto const& [number, due] : {std::pair{0U, 100U}, {1U, 1U}, {2U, 100U}})
-    for (std::uint64_t i = 0; i < due; ++i) partitions[number].adopt(i, now, 1);
+    for (std::uint64_t i = 0; i < due; ++i) partitions[number].adopt(i, now, 1, now);
   std::array<DeferredKeys*, 3> const all{&partitions[0], &partitions[1], &partitions[2]};
   auto const shares = [&](std::size_t most) {
     std::array<int, 3> counts{};
