@@ -186,11 +186,13 @@ std::vector<Engine::DeferredLoad> Engine::due_keys() {
     if (partition->open && partition->wanted() && partition->deferred.is_due(now)) due.push_back(partition);
   if (due.empty()) return loads;
   // The first ones have the most: they take turns. Tenants within a partition do not.
-  std::ranges::rotate(due, std::ranges::find_if(due, [this](auto const& each) {
-                        return PartitionKey{each->where.topic, each->where.partition} > first_due_;
-                      }));
+  auto const first = std::ranges::find_if(due, [this](auto const& each) {
+    return PartitionKey{each->where.topic, each->where.partition} > first_due_;
+  });
+  std::rotate(due.begin(), first, due.end());
   first_due_ = {due.front()->where.topic, due.front()->where.partition};
   std::vector<DeferredKeys*> keys;
+  keys.reserve(due.size());
   for (auto const& each : due) keys.push_back(&each->deferred);
   for (auto const& [number, load] : begin_loads(keys, now, most)) loads.push_back({due[number], load});
   return loads;
