@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::chrono::milliseconds stop_poll{10};
 constexpr std::int64_t most_ahead_of_waiting = 2 << 20;
+constexpr std::chrono::seconds oldest_interval{10};
 constexpr std::chrono::seconds time_to_commit{5};  // after a call
 constexpr std::size_t own_key_commits = 3;         // batches at once, if their order does not matter
 
@@ -328,6 +329,21 @@ void Engine::refresh_counters() {
   refresh_oldest_deferred();
   counters_.uncommitted = uncommitted;
   counters_.oldest_unprocessed_ms = oldest;
+}
+
+void Engine::refresh_oldest_deferred() {
+  auto const now = Clock::now();
+  auto const none = counters_.deferred_records == 0;
+  // Not each time: it looks at all keys, of which there may be very many.
+  if (none || oldest_deferred_ == Clock::time_point::max() || now >= oldest_looked_for_ + oldest_interval) {
+    oldest_looked_for_ = now;
+    oldest_deferred_ = Clock::time_point::max();
+    if (!none)
+      for (auto const& [key, partition] : partitions_)
+        oldest_deferred_ = std::min(oldest_deferred_, partition->deferred.oldest());
+  }
+  counters_.deferred_oldest_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - std::min(now, oldest_deferred_)).count();
 }
 
 void Engine::set_ready(bool ready) {

@@ -19,7 +19,6 @@ constexpr std::size_t most_places = 10'000;  // of a transaction
 constexpr std::size_t most_rows_read = 256;  // that are read at once
 constexpr std::size_t most_bytes_read = 1 << 20;
 constexpr std::chrono::milliseconds pause_of_rows{500};  // after a failure
-constexpr std::chrono::seconds oldest_interval{10};
 
 std::chrono::milliseconds in_ms(Clock::duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration);
@@ -374,20 +373,6 @@ void Engine::submit_rows(DeferredLoad const& load, std::span<Reread> records) {
     deliveries_.give_back(*each);
   }
   if (stays) read_if_due(keys);
-}
-
-void Engine::refresh_oldest_deferred() {
-  auto const now = Clock::now();
-  auto const none = counters_.deferred_records == 0;
-  // Not each time: it looks at all keys, of which there may be very many.
-  if (none || oldest_deferred_ == Clock::time_point::max() || now >= oldest_looked_for_ + oldest_interval) {
-    oldest_looked_for_ = now;
-    oldest_deferred_ = Clock::time_point::max();
-    if (!none)
-      for (auto const& [key, partition] : partitions_)
-        oldest_deferred_ = std::min(oldest_deferred_, partition->deferred.oldest());
-  }
-  counters_.deferred_oldest_ms = in_ms(now - std::min(now, oldest_deferred_)).count();
 }
 
 bool Engine::has_unsaved_deferrals(std::vector<std::shared_ptr<Partition>> const& partitions) const {

@@ -24,6 +24,19 @@ constexpr std::chrono::milliseconds database_back_off{500};
 constexpr std::size_t sweep_size = 1000;
 constexpr std::chrono::seconds erasures_interval{1};
 
+/// Not what concerns the group, or what is sent again with less metadata: all of that is asked again together.
+bool concerns_one_partition(rd_kafka_resp_err_t error) {
+  switch (error) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 void Engine::on(Assigned& assigned) {
@@ -117,7 +130,7 @@ void Engine::on(Committed& committed) {
     if (commits_answered_ < partition.first_answer) continue;
     if (position.error != RD_KAFKA_RESP_ERR_NO_ERROR) {
       failed = position.error;
-      partition.refused = true;
+      partition.refused = concerns_one_partition(position.error);
       send_again(partition);
       continue;
     }

@@ -24,7 +24,7 @@ class Erasure {
   static constexpr std::size_t at_once = 4;  ///< erasures of a process
 
   /// @param most erasures at once
-  Erasure(RequestStore& requests, AuditLog& audit, ErasureStore& store, TopicLog& log, std::size_t most = at_once)
+  Erasure(RequestStore& requests, AuditLog& audit, ErasureStore& store, TopicLog& log, std::size_t most)
       : requests_{requests}, audit_{audit}, store_{store}, log_{log}, pace_{most} {}
 
   /// Works on a request that no other request keeps waiting, and ends the event: completed, or held by a legal hold.
