@@ -74,7 +74,7 @@ endfunction()
 function(omnibus_binary name)
   add_executable(${name} main.cpp)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-  target_link_libraries(${name} PRIVATE ${ARGN})
+  target_link_libraries(${name} PRIVATE ${ARGN} omnibus_malloc)
 endfunction()
 
 # omnibus_tests(NAME DEPENDS target...): the tests of this folder and those below it. A file's suffix says what its tests need:
