@@ -166,8 +166,10 @@ Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
       }
       break;
     } catch (std::exception const& error) {
-      log::warn("partitions wait for the database: check DATABASE_URL and that PostgreSQL is up",
-                {{"reason", error.what()}});
+      log::warn(
+          "partitions wait for the database: check DATABASE_URL, that PostgreSQL is up, and that its schema and the"
+          " worker's role are current (omnibus migrate status)",
+          {{"reason", error.what()}});
     }
     timer.expires_after(database_back_off);
     auto wait = timer.async_wait(boost::asio::use_awaitable);

@@ -42,19 +42,22 @@ void Engine::weigh() {
   if (std::exchange(crowded_, crowded) != crowded) poll_.hold_back(PollThread::Reason::crowded, crowded);
 }
 
-/// A partition with too much open is not fetched until half of that is done; the others go on.
+/// A partition with too much open is not fetched until half of that is done; the others go on. A key whose events are
+/// deferred to the database takes as much memory as a delivery.
 void Engine::hold_back_over_share(Partition& partition) {
   auto const most_alive = settings_.max_queued_bytes / 4 / Residency::delivery_bytes;
   auto const part = partition.over_share ? 2U : 1U;
   auto const over = partition.frontier.open() > most_open / part ||
-                    partition.alive + partition.deferred.unwritten() > most_alive / part;
+                    partition.alive + partition.deferred.unwritten() + partition.deferred.keys() > most_alive / part;
   if (over == partition.over_share || partition.read_to_end || !partition.wanted()) return;
   partition.over_share = over;
-  log::info(over ? "a partition is paused: too many of its records are open" : "a partition is fetched again",
+  log::info(over ? "a partition is paused: too many of its records are open or deferred; MAX_QUEUED_BYTES decides"
+                 : "a partition is fetched again",
             {{"topic", partition.where.topic},
              {"partition", partition.where.partition},
              {"open", partition.frontier.open()},
-             {"waiting", partition.alive}});
+             {"waiting", partition.alive},
+             {"deferred_keys", partition.deferred.keys()}});
   if (over)
     poll_.consumer().pause(partition.where);
   else

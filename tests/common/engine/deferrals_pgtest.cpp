@@ -166,6 +166,29 @@ TEST_CASE("a row that waits for a retry keeps no other key's rows from being rea
   CHECK(retries);
 }
 
+TEST_CASE("a partition with too many deferred keys is paused, and read on once half of them are done") {
+  Scene scene;
+  constexpr int many = 1'000;
+  REQUIRE(publish(scene.broker, numbered_events(scene.topic, many, 1)));
+  auto settings = deferring();
+  settings.max_queued_bytes = 512 << 10;  // a quarter of it is for some 700 deliveries or keys
+  settings.recoverability.longest_requested = 1h;
+  {
+    auto engine = scene.engine(settings, [](Context&) -> Task<> {
+      throw Failure::deferred("later", 1h);
+      co_return;
+    });
+    REQUIRE(eventually([&] { return engine.counters().deferred_records > 600 && engine.counters().queued == 0; }));
+    CHECK(eventually([&] { return engine.counters().partitions_paused == 1; }));
+    engine.stop();
+  }
+  auto engine = scene.engine(settings);
+  REQUIRE(publish(scene.broker, of_key(scene.topic, "late", 0, 1)));
+  CHECK(scene.database.await_effects(many + 1));
+  CHECK(eventually([&] { return engine.counters().partitions_paused == 0; }));
+  CHECK(scene.database.await_no_rows());
+}
+
 TEST_CASE("an owner that was fenced writes no row before the partition is its own again") {
   Scene scene;
   if (scene.broker.embedded() == nullptr) return;
