@@ -89,9 +89,10 @@ std::vector<KeptTable> kept_tables(milliseconds longest_retention) {
   auto const inbox = inbox_age(longest_retention);
   std::vector<KeptTable> tables{
       {"pipeline.dead_letter_actions", Pruner::workers, "longer than any letter is", 2 * inbox, "at"},
-      // Its record is on its topic no more, and a worker that finds it so removes it.
-      {"pipeline.deferred_records", Pruner::gdpr, "until it is handled; longer than any record is", positions,
-       "arrived_at"},
+      // A worker removes those whose records are gone. What is left is of workers that run no more; an operator may
+      // keep topics for longer than our file says, so with a year to spare.
+      {"pipeline.deferred_records", Pruner::gdpr, "until it is handled; longer than any record is",
+       365 * day + positions, "arrived_at"},
       {"pipeline.delivery", Pruner::gdpr, "a year after its end", std::max<milliseconds>(365 * day, positions),
        "updated_at", "pipeline.delivery_has_ended(state)"},
       {"pipeline.delivery_actions", Pruner::gdpr, "as the audit log", two_calendar_years, "at"},
