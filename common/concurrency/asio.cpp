@@ -6,3 +6,5 @@
 #define BOOST_DISABLE_ASSERTS
 #include <boost/assert.hpp>
 #include <boost/beast/src.hpp>
+#undef BOOST_DISABLE_ASSERTS
+#include <boost/assert.hpp>
