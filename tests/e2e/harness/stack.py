@@ -74,7 +74,7 @@ class Stack:
 
     def compose(self, script, *arguments):
         """Runs compose/<script> for this stack's run folder and returns what it printed."""
-        done = subprocess.run([ROOT / "compose" / script, *arguments], text=True, capture_output=True, timeout=180,
+        done = subprocess.run([ROOT / "compose" / script, *arguments], text=True, capture_output=True, timeout=400,
                               env={**os.environ, "OMNIBUS_RUN_DIR": str(self.folder)})
         if done.returncode != 0:
             raise AssertionError(f"compose/{script} {' '.join(arguments)}: {done.stderr}")
