@@ -1,23 +1,20 @@
 """What ends in PostgreSQL: model calls and chat turns, by the real workers beside the same tables written by less."""
-import glob
 import json
 import os
 import re
-import subprocess
 import time
 
+from rows.least_sql import CONNECTIONS, TOGETHER, LeastSql, bytea
 from rows.measure import Failed, Result, alternate, values
-from rows.stage import ROOT, new_group
+from rows.stage import new_group
 
 import harness
 
 POLL = 0.025
 PATIENCE = 60
 SAMPLES = 10      # of locks, between two looks at the workers' metrics
-CONNECTIONS = 8   # a worker's DATABASE_POOL
 TURNS_EACH = 5    # of a conversation
 TENANTS = 20      # that calls are of
-TURNS_TOGETHER = 25  # in one transaction of the limit
 CALL_TABLES = ["chat_telemetry", "pipeline.telemetry_calls"]
 ROLLUPS = ["chat_telemetry_rollups", "chat_telemetry_domain_rollups", "chat_telemetry_model_rollups"]
 TURN_TABLES = ["conversations", "messages", "pipeline.llm_responses", "pipeline.inbox", "pipeline.outbox"]
@@ -84,77 +81,31 @@ def lock_waits(stage, broker, calls):
     return {"waiting": waiting, "inside": inside}
 
 
-def pgbench():
-    """The newest there is; Debian keeps it out of the path."""
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/pgbench"), key=lambda path: int(path.split("/")[4]))
-    if not found:
-        raise Failed("there is no pgbench: run compose/setup")
-    return found[-1]
-
-
-def run_pgbench(stage, role, script, runs, variables, options=""):
-    """A script of this folder, so many times on each of the connections, as a worker's role: how many times a second."""
-    command = [pgbench(), "-n", "-f", ROOT / "tests/bench/rows" / script, "-c", CONNECTIONS, "-j", "2", "-M", "prepared", "-t", runs]
-    for name, value in variables.items():
-        command += ["-D", f"{name}={value}"]
-    done = subprocess.run([*map(str, command), stage.database_url(role)], capture_output=True, text=True, check=False, timeout=600,
-                          env={**os.environ, "PGOPTIONS": options})
-    found = re.search(r"tps = ([0-9.]+)", done.stdout)
-    if done.returncode != 0 or not found:
-        raise Failed(f"pgbench: {(done.stdout + done.stderr)[-1000:]}")
-    return float(found[1])
-
-
-def rows_written(database, tables, events):
-    """Rows inserted and updated for each event, by table."""
-    names = ",".join(f"'{table.split('.')[-1]}'" for table in tables)
-    written = database.execute(f"SELECT relname, n_tup_ins, n_tup_upd FROM pg_stat_user_tables WHERE relname IN ({names}) ORDER BY 1")
-    return {name: (round(int(inserted) / events, 1), round(int(updated) / events, 1)) for name, inserted, updated in written}
-
-
 def chat(stage, broker, _, progress):
     """Chat turns with the model at 0 ms, everything included, beside pgbench storing the same rows over as many connections."""
     options = stage.options
     turns = options.records or (1_000 if options.quick else 10_000)
-    turns -= turns % (CONNECTIONS * TURNS_EACH * TURNS_TOGETHER)
-    database = stage.database()
+    turns -= turns % (CONNECTIONS * TURNS_EACH * TOGETHER)
     stage.worker_topic(broker, "chat.messages", turns, "--events", "messages", "--keys", "uniform", "--key-count",
                        turns // TURNS_EACH)
     model = stage.simulator(0)
-    written = {}
-
-    def begin():
-        database.execute(f"TRUNCATE {', '.join(TURN_TABLES)}; CHECKPOINT; SELECT pg_stat_reset()")
-
-    def check(who):
-        stored = int(database.value("SELECT count(*) FROM messages WHERE role = 'assistant'"))
-        if stored != turns:
-            raise Failed(f"{who}: {stored} answers of {turns} turns are stored")
-        written[who] = rows_written(database, TURN_TABLES, turns)
-        if len(written) == 2 and written["limit"] != written["ours"]:
-            raise Failed(f"chat_turn.sql does not write what the worker writes, (inserted, updated) for each turn: {written}")
+    least = LeastSql(stage, "chat", "chat_turn.sql", TURN_TABLES, turns, "SELECT count(*) FROM messages WHERE role = 'assistant'")
 
     def limit():
-        begin()
-        variables = {"turn": -TURNS_TOGETHER, "batch": TURNS_TOGETHER, "conversations": turns // TURNS_EACH // CONNECTIONS,
-                     "text": ANSWER, "answer": recorded_answer(), "headers": f"\\x{'68' * HEADERS}", "call": f"\\x{'63' * CALL}",
-                     "reply": f"\\x{'72' * REPLY}"}
-        before = stage.postgres_cpu()
-        per_s = run_pgbench(stage, "chat", "chat_turn.sql", turns // CONNECTIONS // TURNS_TOGETHER, variables)
-        check("limit")
-        return {"per_s": per_s * TURNS_TOGETHER, "postgres_s": stage.postgres_cpu() - before, "events": turns}
+        return least.run({"turn": -TOGETHER, "conversations": turns // TURNS_EACH // CONNECTIONS, "text": ANSWER,
+                          "answer": recorded_answer(), "headers": bytea(HEADERS), "call": bytea(CALL), "reply": bytea(REPLY)})
 
     def ours():
-        begin()
+        least.begin()
         figures = handle_all(stage, "chat", broker, turns, LLM_BASE_URL=model, LLM_API_KEY="any")
-        check("ours")
-        left = int(database.value("SELECT count(*) FROM pipeline.outbox"))
+        least.check("ours")
+        left = int(stage.database().value("SELECT count(*) FROM pipeline.outbox"))
         if left:
             raise Failed(f"chat left {left} rows in the outbox")
         return figures
 
     figures = alternate(options.repeats, {"limit": limit, "ours": ours}, progress)
-    row, note = "chat turn, model at 0 ms", f"limit: pgbench, {CONNECTIONS} connections, the same rows, {TURNS_TOGETHER} turns in a statement"
+    row, note = "chat turn, model at 0 ms", f"limit: pgbench, {CONNECTIONS} connections, the same rows, {TOGETHER} turns in a statement"
     yield Result(row, broker, "uniform", "turns/s", values(figures["limit"], "per_s"), values(figures["ours"], "per_s"), "≥ 4,500",
                  4_500, absolute=True, note=note)
     yield Result(row, broker, "uniform", "µs CPU of PostgreSQL/turn", values(figures["limit"], "postgres_s", "events"),

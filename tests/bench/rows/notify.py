@@ -2,13 +2,13 @@
 import urllib.parse
 import uuid
 
-from rows.database import CONNECTIONS, handle_all, rows_written, run_pgbench
-from rows.measure import Failed, Result, alternate, values
+from rows.database import handle_all
+from rows.least_sql import CONNECTIONS, TOGETHER, LeastSql, bytea
+from rows.measure import Result, alternate, values
 
 LATENCY = 50
 IN_FLIGHT = 1_000
 TOPIC = "notifications.requested"
-TOGETHER = 25  # in one transaction of pgbench
 # As long as the worker's are on average.
 HEADERS, RESULT = 480, 229
 BODY = "Your order is ready: come by until six."
@@ -24,7 +24,7 @@ def publish(stage, broker, database, count):
     address = stage.broker(broker)
     if broker == "apache":
         stage.omnibus("topics", "apply", "--brokers", address)
-    database.execute(f"INSERT INTO profiles (id, domain, phone_number)"
+    database.execute("INSERT INTO profiles (id, domain, phone_number)"
                      " SELECT md5('person ' || n)::uuid, 'shop.example', '+25078' || lpad(n::text, 7, '0')"
                      f" FROM generate_series(1, {count}) n ON CONFLICT DO NOTHING")
     people = [row[0] for row in database.execute(f"SELECT id FROM profiles ORDER BY phone_number LIMIT {count}")]
@@ -44,41 +44,25 @@ def notify(stage, broker, _, progress):
     options = stage.options
     count = options.records or (400 if options.quick else 20_000)
     count -= count % (CONNECTIONS * TOGETHER)
-    database = stage.database()
-    publish(stage, broker, database, count)
+    publish(stage, broker, stage.database(), count)
     base = "http://" + urllib.parse.urlsplit(stage.simulator(LATENCY)).netloc
-    written = {}
-
-    def begin():
-        database.execute(f"TRUNCATE {', '.join(TABLES)}; CHECKPOINT; SELECT pg_stat_reset()")
-
-    def check(who):
-        taken = int(database.value("SELECT count(*) FROM pipeline.delivery WHERE state = 'accepted'"))
-        if taken != count:
-            raise Failed(f"{who}: {taken} of {count} messages were accepted")
-        written[who] = rows_written(database, TABLES, count)
-        if len(written) == 2 and written["limit"] != written["ours"]:
-            raise Failed(f"notify_message.sql does not write what the worker writes, (inserted, updated) for each message: {written}")
+    least = LeastSql(stage, "notify", "notify_message.sql", TABLES, count,
+                     "SELECT count(*) FROM pipeline.delivery WHERE state = 'accepted'")
 
     def sockets():
         return stage.limit("http", "--client", "sockets", "--llm-url", stage.responder(LATENCY), "--max-in-flight", IN_FLIGHT,
                            "--records", count)
 
     def rows():
-        begin()
-        before = stage.postgres_cpu()
-        variables = {"message": -TOGETHER, "batch": TOGETHER, "each": count // CONNECTIONS, "body": BODY,
-                     "headers": f"\\x{'68' * HEADERS}", "result": f"\\x{'72' * RESULT}"}
-        per_s = run_pgbench(stage, "notify", "notify_message.sql", count // CONNECTIONS // TOGETHER, variables, BY_INDEX)
-        check("limit")
-        return {"per_s": per_s * TOGETHER, "postgres_s": stage.postgres_cpu() - before, "events": count}
+        return least.run({"message": -TOGETHER, "each": count // CONNECTIONS, "body": BODY, "headers": bytea(HEADERS),
+                          "result": bytea(RESULT)}, BY_INDEX)
 
     def ours():
-        begin()
+        least.begin()
         figures = handle_all(stage, "notify", broker, count, MTN_SMS_BASE_URL=base, MTN_SMS_API_KEY="any",
                              MTN_SMS_API_SECRET="any", SMS_RATE_PER_SECOND="0", SPEND_CAP_PER_DAY="0", SMS_RECIPIENT_INTERVAL="0",
                              MAX_IN_FLIGHT=str(IN_FLIGHT))
-        check("ours")
+        least.check("ours")
         return figures
 
     figures = alternate(options.repeats, {"sockets": sockets, "rows": rows, "ours": ours}, progress)

@@ -2,7 +2,8 @@
 import json
 import os
 
-from rows.database import CONNECTIONS, TURN_TABLES, TURNS_EACH, handle_all
+from rows.database import TURN_TABLES, TURNS_EACH, handle_all
+from rows.least_sql import CONNECTIONS
 from rows.measure import Failed, Result, alternate, run_program, values
 from rows.stage import ROOT
 
