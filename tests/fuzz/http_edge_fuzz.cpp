@@ -8,6 +8,7 @@
 #include "tests/fuzz/must.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -124,6 +125,9 @@ class Edge {
     settings.max_header_bytes = 512;
     settings.max_body_bytes = 256;
     settings.max_requests_per_connection = 8;
+    // However long this process is stopped or waits for a processor, that is no part of what it says.
+    settings.header_timeout = settings.body_timeout = settings.keep_alive_timeout = settings.write_timeout =
+        std::chrono::hours(24);
     return settings;
   }
 
