@@ -34,6 +34,7 @@ void ClientPool::serve_sockets() {
   if (shut_down_) return;
   now_ = Clock::now();
   waking_ = true;
+  serving_ = true;
   try {
     sockets_.take([this](SocketWatcher& watcher, std::uint32_t events) {
       watcher.ready(events);
@@ -41,10 +42,13 @@ void ClientPool::serve_sockets() {
       wake();
     });
   } catch (...) {
+    serving_ = false;
     asio::post(context_, [self = shared_from_this()] { self->serve_sockets(); });
     throw;
   }
   waking_ = false;
+  serving_ = false;
+  for (auto* const host : std::exchange(unpumped_, {})) pump(*host);
   if (!shut_down_) await_sockets();
 }
 
@@ -127,6 +131,10 @@ void ClientPool::leave_queue(ClientExchange& exchange) {
 
 void ClientPool::pump(ClientHost& host) {
   if (host.pumping) return;
+  if (serving_) {
+    if (std::find(unpumped_.begin(), unpumped_.end(), &host) == unpumped_.end()) unpumped_.push_back(&host);
+    return;
+  }
   host.pumping = true;
   while (!host.queue.empty() && !host.idle.empty()) {
     ClientConnection::Pointer const connection(&host.idle.back());

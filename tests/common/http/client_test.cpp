@@ -156,6 +156,51 @@ TEST_CASE("a completion that throws holds up no other request") {
   CHECK(thrown > 0);
 }
 
+TEST_CASE("requests that begin while sockets are served are sent after the last of them") {
+  std::atomic<int> received = 0;
+  std::atomic<int> answers = -1;  // none before both requests are there
+  auto const await_answers = [&](int count) {
+    for (auto seen = answers.load(); seen < count; seen = answers.load()) answers.wait(seen);
+  };
+  // Both answers are there when the loop next looks, the first one's before the second one's.
+  auto const answer_after = [&](int earlier) {
+    return [&, earlier](ScriptedConnection& connection, int) {
+      while (!connection.read_request().empty()) {
+        ++received;
+        await_answers(earlier);
+        connection.send(ok);
+        ++answers;
+        answers.notify_all();
+      }
+    };
+  };
+  ScriptedPeer first(answer_after(0));
+  ScriptedPeer second(answer_after(1));
+  Requests requests;
+  auto const twice = [&]() -> Task<Response> {
+    auto const url = first.url();
+    auto const once = co_await requests.client.fetch(request_to(url, "x"));
+    CHECK(once.status == 200);
+    co_return co_await requests.client.fetch(request_to(url, "y"));
+  };
+  std::size_t waiting = 0;
+  auto const look = [&]() -> Task<Response> {
+    auto response = co_await requests.client.fetch(request_to(second.url(), "x"));
+    waiting = requests.client.counts().waiting;
+    co_return response;
+  };
+  auto again = asio::co_spawn(requests.context, twice(), asio::use_future);
+  auto looked = asio::co_spawn(requests.context, look(), asio::use_future);
+  while (received < 2) requests.context.poll_one();
+  answers = 0;
+  answers.notify_all();
+  await_answers(2);
+  requests.await(looked);
+  CHECK(waiting == 1);
+  requests.await(again);
+  CHECK(again.get().body == "ok");
+}
+
 TEST_CASE("a request that was sent is not sent again") {
   std::atomic<int> seen = 0;
   ScriptedPeer peer([&](ScriptedConnection& connection, int) {
