@@ -66,7 +66,7 @@ class ReceivedRecord {
     std::uint32_t header_bytes;
   };
   static constexpr std::uint32_t absent = 0xffffffff;
-  static constexpr std::size_t prefetched_bytes = 512;  // key, value and headers of a usual event; they may be fewer
+  static constexpr std::size_t prefetched_bytes = 1024;  // key, value and headers of a usual event; they may be fewer
 
   /// Of the copy: fixed(), then key and value, then the names and values of the headers, each with its size in front.
   static std::optional<std::string_view> field(char const*& at);
