@@ -58,9 +58,14 @@ void OrderCheck::take_end(std::uint64_t hash, std::uint64_t number) {
 }
 
 void OrderCheck::put(Event const& event) {
-  __builtin_prefetch(&keys_[event.key & (keys_.size() - 1)], 1);
-  waiting_[put_++ % most_waiting] = event;
-  if (put_ - taken_ == most_waiting) take(waiting_[taken_++ % most_waiting]);
+  waiting_[put_++] = event;
+  if (put_ == most_waiting) take_all();
+}
+
+void OrderCheck::take_all() {
+  for (std::size_t i = 0; i != put_; ++i) __builtin_prefetch(&keys_[waiting_[i].key & (keys_.size() - 1)], 1);
+  for (std::size_t i = 0; i != put_; ++i) take(waiting_[i]);
+  put_ = 0;
 }
 
 void OrderCheck::take(Event const& event) {
@@ -69,7 +74,7 @@ void OrderCheck::take(Event const& event) {
 }
 
 OrderCheck::Findings OrderCheck::findings() {
-  while (taken_ != put_) take(waiting_[taken_++ % most_waiting]);
+  take_all();
   return findings_;
 }
 

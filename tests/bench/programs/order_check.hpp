@@ -44,23 +44,23 @@ class OrderCheck {
     bool begins;
     bool ends;
   };
-  static constexpr std::size_t most_waiting = 32;  // a power of two
+  static constexpr std::size_t most_waiting = 32;
   static constexpr std::size_t most_gaps = 1'000'000;
 
   Key& find(std::uint64_t hash);
   void grow();
   void put(Event const& event);
+  void take_all();
   void take(Event const& event);
   void take_begin(std::uint64_t hash, std::uint64_t number);
   void take_end(std::uint64_t hash, std::uint64_t number);
 
   std::vector<Key> keys_;  // a power of two, at most half full
   std::size_t used_ = 0;
-  // Looked at a few events later, in their order, when their keys' counts have come from memory: with a million keys
-  // the wait for them would cost more than the rest of the check.
+  // Looked at together, in their order, so that their keys' counts come from memory at the same time: with a million
+  // keys the wait for each would cost more than the rest of the check.
   std::array<Event, most_waiting> waiting_;
   std::size_t put_ = 0;
-  std::size_t taken_ = 0;
   std::set<std::pair<std::uint64_t, std::uint64_t>> gaps_;
   Findings findings_;
 };
