@@ -84,11 +84,10 @@ def lock_waits(stage, broker, calls):
 def chat(stage, broker, _, progress):
     """Chat turns with the model at 0 ms, everything included, beside pgbench storing the same rows over as many connections."""
     options = stage.options
-    turns = options.records or (1_000 if options.quick else 10_000)
+    turns = options.records or (1_000 if options.quick else 30_000)
     turns -= turns % (CONNECTIONS * TURNS_EACH * TOGETHER)
     stage.worker_topic(broker, "chat.messages", turns, "--events", "messages", "--keys", "uniform", "--key-count",
                        turns // TURNS_EACH)
-    model = stage.simulator(0)
     least = LeastSql(stage, "chat", "chat_turn.sql", TURN_TABLES, turns, "SELECT count(*) FROM messages WHERE role = 'assistant'")
 
     def limit():
@@ -97,7 +96,8 @@ def chat(stage, broker, _, progress):
 
     def ours():
         least.begin()
-        figures = handle_all(stage, "chat", broker, turns, LLM_BASE_URL=model, LLM_API_KEY="any")
+        with stage.responder(0) as (model, _):
+            figures = handle_all(stage, "chat", broker, turns, LLM_BASE_URL=model, LLM_API_KEY="any")
         least.check("ours")
         left = int(stage.database().value("SELECT count(*) FROM pipeline.outbox"))
         if left:

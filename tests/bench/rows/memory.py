@@ -51,10 +51,11 @@ def in_flight(stage, broker, keys, progress):
     most = 200 if options.quick else min(20_000, stage.descriptors - 100)  # each has a connection of its own
     records = options.records or most * 5
     topic = stage.topic(broker, "turns", "distinct", max(records, 100_000 if not options.quick else records))
-    model = stage.responder(100)
     progress(f"{most:,} in flight")
-    ours = check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model, "--max-in-flight", most))
-    limit = stage.limit("http", "--llm-url", model, "--max-in-flight", most, "--records", records)
+    with stage.responder(100) as (model, _):
+        ours = check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model, "--max-in-flight", most))
+    with stage.responder(100) as (model, _):
+        limit = stage.limit("http", "--llm-url", model, "--max-in-flight", most, "--records", records)
     yield Result(f"{most:,} turns in flight", broker, keys, "MB", [], [ours["rss_mb"]], "≤ 150 MB", 150, smaller=True,
                  note=f"the HTTP client alone: {limit['rss_mb']:.0f} MB; {stage.descriptors:,} descriptors allowed")
 

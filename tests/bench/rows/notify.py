@@ -50,8 +50,8 @@ def notify(stage, broker, _, progress):
                      "SELECT count(*) FROM pipeline.delivery WHERE state = 'accepted'")
 
     def sockets():
-        return stage.limit("http", "--client", "sockets", "--llm-url", stage.responder(LATENCY), "--max-in-flight", IN_FLIGHT,
-                           "--records", count)
+        with stage.responder(LATENCY) as (url, _):
+            return stage.limit("http", "--client", "sockets", "--llm-url", url, "--max-in-flight", IN_FLIGHT, "--records", count)
 
     def rows():
         return least.run({"message": -TOGETHER, "each": count // CONNECTIONS, "body": BODY, "headers": bytea(HEADERS),

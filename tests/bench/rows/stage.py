@@ -36,7 +36,6 @@ class Stage:
         self.brokers = {}
         self.topics = {}
         self.simulators = {}
-        self.responders = {}
         self.composed = []
         self.fresh = 0
         self.postgres = None
@@ -89,6 +88,7 @@ class Stage:
     def start_ready(self, name, arguments, kind=harness.Process):
         """Starts a program that writes its address to --ready-file. Returns the process and the address."""
         ready = self.folder / f"{name}-{len(self.processes)}.ready"
+        ready.unlink(missing_ok=True)  # of one that was stopped
         process = self.start(name, [*arguments, "--ready-file", ready], kind=kind)
         harness.eventually(lambda: ready.exists() or not process.alive(), 30, f"{name} answering")
         if not ready.exists():
@@ -114,16 +114,16 @@ class Stage:
             self.simulators[latency] = self.start_ready("simulator", command)[1]
         return self.simulators[latency]
 
+    @contextlib.contextmanager
     def responder(self, latency):
-        """Base URL of a model that does nothing but answer after so many milliseconds, and is none of our code."""
-        if latency not in self.responders:
-            command = [ROOT / "tests/bench/responder", "--latency", latency]
-            self.responders[latency] = self.start_ready("responder", command)
-        return self.responders[latency][1]
-
-    def responder_process(self, latency):
-        self.responder(latency)
-        return self.responders[latency][0]
+        """A model that does nothing but answer after so many milliseconds, and is none of our code: its base URL, and a function
+        for the seconds of CPU that it has taken. For one run: the system keeps the ports of connections that have closed for a
+        minute, and to connect to the same address among thousands of them takes milliseconds."""
+        process, url = self.start_ready("responder", [ROOT / "tests/bench/responder", "--latency", latency])
+        try:
+            yield url, lambda: self.cpu(process.pid)
+        finally:
+            self.stop(process)
 
     def database(self):
         """PostgreSQL with the schema and one tenant, as its superuser."""

@@ -9,12 +9,11 @@ MOST_CPU = {10_000: 10}
 NOTE = "limit: bare sockets and epoll, the same responder"
 
 
-def bare(stage, model, in_flight, records):
+def bare(stage, in_flight, records):
     """The limit: bare sockets, and what the responder took of the same cores meanwhile."""
-    responder = stage.responder_process(LATENCY).pid
-    before = stage.cpu(responder)
-    figures = stage.limit("http", "--client", "sockets", "--llm-url", model, "--max-in-flight", in_flight, "--records", records)
-    return {**figures, "responder_s": stage.cpu(responder) - before}
+    with stage.responder(LATENCY) as (model, responder_cpu):
+        figures = stage.limit("http", "--client", "sockets", "--llm-url", model, "--max-in-flight", in_flight, "--records", records)
+        return {**figures, "responder_s": responder_cpu()}
 
 
 def responder(stage, broker, _, progress):
@@ -22,8 +21,7 @@ def responder(stage, broker, _, progress):
     options = stage.options
     in_flight = QUICK if options.quick else 10_000
     records = options.records or in_flight * 30
-    model = stage.responder(LATENCY)
-    figures = alternate(options.repeats, {"bare": lambda: bare(stage, model, in_flight, records)}, progress)["bare"]
+    figures = alternate(options.repeats, {"bare": lambda: bare(stage, in_flight, records)}, progress)["bare"]
     row = f"responder of {LATENCY} ms, {in_flight:,} in flight"
     target, reach = ("", None) if options.quick else ("≥ 90,000", 90_000)
     yield Result(row, broker, "", "requests/s, second half", [], values(figures, "steady_per_s"), target, reach)
@@ -40,7 +38,7 @@ def old_limit(stage, broker, keys, progress):
     except Failed as error:  # on a busy machine the simulator does not accept so many connections in time
         progress(f"no old limit: {error}")
         return
-    new = bare(stage, stage.responder(LATENCY), in_flight, in_flight * 10)
+    new = bare(stage, in_flight, in_flight * 10)
     row, note = f"limits of {in_flight:,} in flight", "limit: our client at the simulator, the limit of before; ours: bare sockets"
     yield Result(row, broker, keys, "turns/s", values([old], "records_per_s"), values([new], "records_per_s"), note=note)
     yield Result(row, broker, keys, "µs CPU/turn", values([old], "cpu_s", "records"), values([new], "cpu_s", "records"),
@@ -51,7 +49,6 @@ def turns(stage, broker, keys, progress):
     """One POST for each event, thousands at once, beside bare sockets at the same responder."""
     options = stage.options
     yield from old_limit(stage, broker, keys, progress)
-    model = stage.responder(LATENCY)
     for in_flight in (QUICK,) if options.quick else REACH:
         if in_flight + 100 > stage.descriptors:
             progress(f"{in_flight:,} in flight need as many descriptors")
@@ -60,10 +57,11 @@ def turns(stage, broker, keys, progress):
         topic = stage.topic(broker, "turns", "distinct", max(records, 400_000 if not options.quick else records))
 
         def engine(loops):
-            return check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model,
-                                            "--max-in-flight", in_flight, "--loops", loops))
+            with stage.responder(LATENCY) as (model, _):
+                return check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model,
+                                                "--max-in-flight", in_flight, "--loops", loops))
 
-        programs = {"limit": lambda: bare(stage, model, in_flight, records), "ours": lambda: engine(1)}
+        programs = {"limit": lambda: bare(stage, in_flight, records), "ours": lambda: engine(1)}
         if options.loops > 1:
             programs["loops"] = lambda: engine(options.loops)
         figures = alternate(options.repeats, programs, lambda text: progress(f"{in_flight:,} in flight: {text}"))
