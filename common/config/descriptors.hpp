@@ -5,8 +5,11 @@
 
 namespace omnibus::config {
 
-/// Raises the limit as far as the system lets an ordinary process raise it. @return the limit now.
-std::uint64_t raise_descriptor_limit() noexcept;
+/// Raises the limit as far as the system lets an ordinary process raise it, and makes room for `expected` descriptors at
+/// once: Linux doubles the table of a process whenever it is full, for which a process of several threads waits 10 to
+/// 20 ms each time (synchronize_rcu in fs/file.c), and an event loop that opens a socket would stand still for as long.
+/// @return the limit now.
+std::uint64_t raise_descriptor_limit(std::uint64_t expected) noexcept;
 
 /// As far as raise_descriptor_limit() would raise it.
 std::uint64_t highest_descriptor_limit() noexcept;

@@ -307,8 +307,9 @@ void Gateway::check_database() {
 /// Each connection takes a descriptor, beside those of the database, of Kafka and of files.
 void Gateway::raise_descriptor_limit() const {
   constexpr std::uint64_t beside = 256;
-  auto const limit = config::raise_descriptor_limit();
-  if (limit >= settings_.limits.max_connections + beside) return;
+  auto const needed = settings_.limits.max_connections + beside;
+  auto const limit = config::raise_descriptor_limit(needed);
+  if (limit >= needed) return;
   log::warn("too few file descriptors for MAX_CONNECTIONS: raise the hard limit (ulimit -Hn, LimitNOFILE) or lower it",
             {{"limit", limit}, {"max_connections", settings_.limits.max_connections}});
 }

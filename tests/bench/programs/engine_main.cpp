@@ -1,4 +1,5 @@
 /// tests/bench/engine: see --help.
+#include "config/descriptors.hpp"
 #include "engine_run.hpp"
 #include "observability/log.hpp"
 #include "usage.hpp"
@@ -91,8 +92,9 @@ int main(int argc, char** argv) {
   }
   settings.patience = std::chrono::seconds{patience};
   log::configure("bench", *log_level);
-  auto const descriptors = bench::raise_descriptor_limit();
-  if (settings.work == EngineWork::http && settings.max_in_flight + 100 > descriptors)
+  auto const needed = settings.max_in_flight + 100;
+  auto const descriptors = config::raise_descriptor_limit(needed);
+  if (settings.work == EngineWork::http && needed > descriptors)
     fmt::print(stderr, "{} in flight need as many connections, and only {} descriptors may be open (ulimit -n)\n",
                settings.max_in_flight, descriptors);
 

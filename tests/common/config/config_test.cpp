@@ -1,10 +1,13 @@
 #include "config/config.hpp"
+#include "config/descriptors.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -294,6 +297,27 @@ TEST_CASE("an address to listen on is a host and a port") {
     CAPTURE(text);
     CHECK_THROWS_AS(config::read_value<ListenAddress>(text), config::ValueError);
   }
+}
+
+TEST_CASE("there is room for as many descriptors as are expected, and none is used") {
+  auto const status = [](std::string const& name) {
+    std::ifstream file{"/proc/self/status"};
+    for (std::string word; file >> word;) {
+      std::uint64_t number = 0;
+      if (word == name && file >> number) return number;
+    }
+    return std::uint64_t{0};
+  };
+  auto const in_use = [] {
+    std::filesystem::directory_iterator const files{"/proc/self/fd"};
+    return std::distance(begin(files), end(files));
+  };
+  auto const used = in_use();
+  auto const expected = std::min<std::uint64_t>(3000, config::highest_descriptor_limit());
+  REQUIRE(status("FDSize:") < expected);
+  CHECK(config::raise_descriptor_limit(expected) == config::highest_descriptor_limit());
+  CHECK(status("FDSize:") >= expected);
+  CHECK(in_use() == used);
 }
 
 }  // namespace omnibus

@@ -55,7 +55,7 @@ int run(SimulateOptions const& options) {
     fmt::print("{}", simulator::oddities_as_markdown());
     return 0;
   }
-  config::raise_descriptor_limit();  // thousands of callers at once need as many
+  config::raise_descriptor_limit(8192);  // for thousands of callers at once
   simulator::SimulatorSettings settings;
   settings.latency = std::chrono::milliseconds(options.latency);
   settings.latency_jitter = std::chrono::milliseconds(options.latency_jitter);
