@@ -41,14 +41,15 @@ void ClientPool::serve_sockets() {
       // Before the next socket: what a turn frees is what the next one takes.
       wake();
     });
+    waking_ = serving_ = false;
+    for (auto* const host : unpumped_) pump(*host);
+    unpumped_.clear();
   } catch (...) {
-    serving_ = false;
+    waking_ = serving_ = false;
+    if (!ended_.empty()) wake_later();
     asio::post(context_, [self = shared_from_this()] { self->serve_sockets(); });
     throw;
   }
-  waking_ = false;
-  serving_ = false;
-  for (auto* const host : std::exchange(unpumped_, {})) pump(*host);
   if (!shut_down_) await_sockets();
 }
 
