@@ -230,8 +230,8 @@ int run(std::string_view worker, WorkerSettings const& settings, kafka::ClientSe
   std::vector<std::shared_ptr<http::AdminServer::Check>> ready;
   for (std::size_t i = 0; i < loops.count(); ++i) ready.push_back(admin.add_check(name_of("engine", i)));
   std::signal(SIGPIPE, SIG_IGN);
-  constexpr std::uint64_t beside = 256;  // of the database, Kafka, files
-  config::raise_descriptor_limit(static_cast<std::uint64_t>(settings.max_in_flight) + beside);  // a call takes one
+  // A call to a model takes one.
+  config::raise_descriptor_limit(static_cast<std::uint64_t>(settings.max_in_flight) + config::other_descriptors);
 
   auto const abilities = wait_for_cluster(client, loop, signals);
   if (!abilities) return 0;

@@ -304,10 +304,9 @@ void Gateway::check_database() {
   }
 }
 
-/// Each connection takes a descriptor, beside those of the database, of Kafka and of files.
+/// Each connection takes a descriptor.
 void Gateway::raise_descriptor_limit() const {
-  constexpr std::uint64_t beside = 256;
-  auto const needed = settings_.limits.max_connections + beside;
+  auto const needed = settings_.limits.max_connections + config::other_descriptors;
   auto const limit = config::raise_descriptor_limit(needed);
   if (limit >= needed) return;
   log::warn("too few file descriptors for MAX_CONNECTIONS: raise the hard limit (ulimit -Hn, LimitNOFILE) or lower it",

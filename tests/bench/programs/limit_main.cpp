@@ -1,5 +1,6 @@
 /// tests/bench/limit: see --help.
 #include "bare_sockets.hpp"
+#include "config/descriptors.hpp"
 #include "drain.hpp"
 #include "model_calls.hpp"
 #include "observability/log.hpp"
@@ -94,7 +95,7 @@ int main(int argc, char** argv) {
   });
   CLI11_PARSE(application, argc, argv);
   log::configure("bench-limit", log::Level::off);
-  raise_descriptor_limit();
+  config::raise_descriptor_limit(in_flight + config::other_descriptors);
   try {
     auto const span = run();
     fmt::print("records={} records_per_s={:.0f} steady_per_s={:.0f} cpu_s={:.3f} rss_mb={:.1f}\n", span.counted(),

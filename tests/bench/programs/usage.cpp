@@ -26,12 +26,4 @@ double peak_rss_mb() {
   return 0;
 }
 
-unsigned long raise_descriptor_limit() {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-  return limit.rlim_cur;
-}
-
 }  // namespace omnibus::bench

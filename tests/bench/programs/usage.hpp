@@ -9,7 +9,4 @@ double cpu_seconds();
 /// The most memory this process ever had resident, in MiB.
 double peak_rss_mb();
 
-/// As many descriptors as the system allows. @return how many
-unsigned long raise_descriptor_limit();
-
 }  // namespace omnibus::bench
