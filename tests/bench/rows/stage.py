@@ -117,8 +117,8 @@ class Stage:
     @contextlib.contextmanager
     def responder(self, latency):
         """A model that does nothing but answer after so many milliseconds, and is none of our code: its base URL, and a function
-        for the seconds of CPU that it has taken. For one run: the system keeps the ports of connections that have closed for a
-        minute, and to connect to the same address among thousands of them takes milliseconds."""
+        for the seconds of CPU that it has taken. For one run: for a minute after a connection has closed the system
+        keeps its port, and to connect to the same address among thousands of them takes milliseconds."""
         process, url = self.start_ready("responder", [ROOT / "tests/bench/responder", "--latency", latency])
         try:
             yield url, lambda: self.cpu(process.pid)
