@@ -33,8 +33,7 @@ void ClientPool::await_sockets() {
 void ClientPool::serve_sockets() {
   if (shut_down_) return;
   now_ = Clock::now();
-  waking_ = true;
-  serving_ = true;
+  waking_ = serving_ = true;
   try {
     sockets_.take([this](SocketWatcher& watcher, std::uint32_t events) {
       watcher.ready(events);

@@ -195,7 +195,6 @@ class ClientPool : public std::enable_shared_from_this<ClientPool> {
   /// Ends an exchange that may be queued or in progress.
   void fail(ClientExchange& exchange, ClientError::Kind kind, std::string const& reason);
   void leave_queue(ClientExchange& exchange);
-  void requeue(ClientExchange& exchange);
   /// Assigns waiting exchanges to connections, and opens connections if needed. While sockets are served it only notes
   /// the host, which is pumped after the last of them: requests that are sent one right after the other cost a tenth
   /// less than requests between answers, because the kernel's code for sending stays in the cache, and a server on the
