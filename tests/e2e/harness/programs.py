@@ -1,5 +1,6 @@
 """Programs of the build, as processes with their logs."""
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -108,11 +109,11 @@ class Process:
 class Worker(Process):
     """A worker's process, with its addresses read from its log."""
 
-    @property
+    @functools.cached_property  # the log may be long
     def metrics_address(self):
         return self.logged("metrics listening")["address"]
 
-    @property
+    @functools.cached_property
     def address(self):
         """Of the gateway's API."""
         return self.logged("http listening")["address"]
