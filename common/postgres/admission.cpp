@@ -7,6 +7,9 @@
 namespace omnibus::postgres {
 namespace {
 
+/// As many rows take the server less time by COPY, the round trip of its own included.
+constexpr std::size_t rows_for_copy = 16;
+
 /// Whether the server ended the session (SQLSTATE 57P0x): that may happen after a COMMIT and hide its answer.
 bool ended_by_server(std::exception const& error) {
   auto const* const refused = dynamic_cast<pqxx::sql_error const*>(&error);
@@ -70,9 +73,13 @@ std::int64_t next_block(pqxx::transaction_base& transaction) {
   return transaction.exec("SELECT nextval('pipeline.outbox_id')").one_field().as<std::int64_t>();
 }
 
-std::string last_statement(pqxx::connection const& connection, std::span<OutboxRows const> groups) {
-  auto const none = std::all_of(groups.begin(), groups.end(), [](OutboxRows const& each) { return each.rows.empty(); });
-  return none || OMNIBUS_MUTATED("outbox") ? std::string{no_statement} : outbox_insert(connection, groups);
+std::string last_statement(pqxx::transaction_base& transaction, std::span<OutboxRows const> groups) {
+  std::size_t rows = 0;
+  for (auto const& group : groups) rows += group.rows.size();
+  if (rows == 0 || OMNIBUS_MUTATED("outbox")) return std::string{no_statement};
+  if (rows < rows_for_copy) return outbox_insert(transaction.conn(), groups);
+  outbox_copy(transaction, groups);
+  return std::string{no_statement};
 }
 
 void append_uuid(std::string& sql, Uuid const& uuid) {
@@ -93,6 +100,7 @@ void append_about(std::string& sql, pqxx::connection const& connection, std::spa
   if (rows.empty() || OMNIBUS_MUTATED("erased")) return;
   std::ranges::sort(rows, {}, &Row::subject);  // the order of the locks, in every transaction
   std::vector<std::string> topics;
+  topics.reserve(rows.size());
   for (auto const& row : rows) topics.push_back(about[row.event]->topic);
   sql += ',';
   append_array(sql, rows, [&](Row const& row) { return names[row.event]; });

@@ -40,7 +40,7 @@ struct Nano {
 /// One COPY. Rows are sent to the server while later ones are still being added. Between the construction and
 /// complete() the transaction cannot be used for anything else.
 ///
-/// Each value must have exactly the type of its column: bool, int32_t for int, int64_t for bigint, text, Uuid,
+/// Each value must have exactly the type of its column: bool, int32_t for int, int64_t for bigint, text or bytea, Uuid,
 /// Timestamp, Date, Nano for numeric, and an optional of these if it may be null.
 class BinaryCopy {
  public:

@@ -1,5 +1,6 @@
 #include "postgres/outbox.hpp"
 
+#include "postgres/binary_copy.hpp"
 #include "postgres/rows.hpp"
 
 #include <algorithm>
@@ -65,6 +66,9 @@ std::string text_of(pqxx::bytes const& bytes) {
 std::optional<std::string> text_of(std::optional<pqxx::bytes> const& bytes) {
   return bytes ? std::optional{text_of(*bytes)} : std::nullopt;
 }
+
+constexpr std::string_view written_columns =
+    "pipeline.outbox (id, consumer, source_topic, source_partition, topic, key, headers, value, partition)";
 
 constexpr std::string_view columns = "id, topic, key, headers, value, partition";
 
@@ -160,9 +164,9 @@ std::string outbox_insert(pqxx::connection const& connection, std::span<OutboxRo
   }
   std::string sql;
   sql.reserve(size);
-  sql +=
-      "INSERT INTO pipeline.outbox (id, consumer, source_topic, source_partition, topic, key, headers, value, "
-      "partition) VALUES ";
+  sql += "INSERT INTO ";
+  sql += written_columns;
+  sql += " VALUES ";
   auto first = true;
   for (auto const& [source, rows] : groups) {
     auto const from = connection.quote(source.consumer) + ',' + connection.quote(source.topic) + ',' +
@@ -187,6 +191,16 @@ std::string outbox_insert(pqxx::connection const& connection, std::span<OutboxRo
     }
   }
   return sql;
+}
+
+void outbox_copy(pqxx::transaction_base& transaction, std::span<OutboxRows const> groups) {
+  BinaryCopy copy{transaction, written_columns};
+  for (auto const& [source, rows] : groups) {
+    for (auto const& row : rows)
+      copy.add(row.id, source.consumer, source.topic, source.partition, row.record.topic, row.record.key,
+               encode_headers(row.record.headers), row.record.value, row.record.partition);
+  }
+  copy.complete();
 }
 
 std::vector<OutboxRow> take_unpublished(pqxx::transaction_base& transaction, OutboxSource const& source,

@@ -37,6 +37,20 @@ TEST_CASE("rows are taken by the partition they came from, oldest first") {
   CHECK(take_unpublished(transaction, {"sms", "chat.messages", 0}, 10).empty());
 }
 
+TEST_CASE("rows that are copied are read as those that are inserted") {
+  test::TestDatabase database;
+  pqxx::connection connection{database.url_as("chat")};
+  std::vector<OutboxRow> const mine{row(1),
+                                    {2, {"chat.replies", std::nullopt, std::nullopt, {}, 7}},
+                                    {3, {"llm.calls", "", std::string(200'000, '\xff'), {{"h", std::nullopt}}, 0}}};
+  std::vector<OutboxRow> const others{row(4)};
+  std::vector<OutboxRows> const groups{{{"chat", "chat.messages", 0}, mine}, {{"chat", "chat.messages", 1}, others}};
+  pqxx::work transaction{connection};
+  outbox_copy(transaction, groups);
+  CHECK(take_unpublished(transaction, {"chat", "chat.messages", 0}, 10) == mine);
+  CHECK(take_unpublished(transaction, {"chat", "chat.messages", 1}, 10) == others);
+}
+
 TEST_CASE("nobody sweeps beside another, and a young row is left to its worker") {
   test::TestDatabase database;
   pqxx::connection connection{database.url()};
