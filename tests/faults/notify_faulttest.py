@@ -76,7 +76,7 @@ class NotifyTest(NotifyCase):
         return self.sent(simulator, requests)[0]
 
     def test_a_worker_killed_before_anything_could_leave_has_it_sent_by_another(self):
-        sent = self.killed_at("notify.claimed")
+        sent = self.killed_at("notify.ready")
         self.assertEqual((sent.state, sent.taken), ("accepted", 1), sent)
 
     def test_a_worker_killed_once_anything_could_have_left_leaves_it_in_doubt(self):
@@ -125,7 +125,7 @@ class NotifyTest(NotifyCase):
         return self.sent(simulator, requests)[0]
 
     def test_a_worker_that_slept_through_its_claim_sends_nothing(self):
-        sent = self.woken_too_late("notify.claimed")
+        sent = self.woken_too_late("notify.ready")
         self.assertEqual((sent.state, sent.taken), ("accepted", 1), sent)
 
     def test_a_worker_that_slept_before_it_sent_sends_nothing(self):

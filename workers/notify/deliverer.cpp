@@ -4,6 +4,7 @@
 #include "time/time.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 #include <variant>
 
@@ -75,13 +76,29 @@ Task<> Deliverer::leave(std::vector<Outcome> outcomes) {
 }
 
 Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t tries) {
-  auto opening = store_.open(order.plan);
-  auto opened = co_await std::move(opening);
+  auto looking = store_.look(order.plan);
+  auto opened = co_await std::move(looking);
+  if (opened.planned) {
+    auto opening = store_.open(order.plan);
+    opened = co_await std::move(opening);
+  }
   if (!opened.known_tenant) throw Failure::permanent("domain is no tenant", "unknown_tenant");
   if (!opened.active_tenant) throw Failure::permanent("the tenant is not active", "inactive_tenant");
   if (!opened.known_person) throw Failure::permanent("the profile is not the tenant's", "unknown_profile");
-  auto stepping = take_step(order, opened, tries);
-  auto outcome = co_await std::move(stepping);
+  Outcome outcome;
+  std::exception_ptr failed;
+  try {
+    auto stepping = take_step(order, opened, tries);
+    outcome = co_await std::move(stepping);
+  } catch (...) {
+    failed = std::current_exception();
+  }
+  if (!opened.planned) {  // it ends, waits or fails without having been dispatched
+    auto planning = plan(order, opened);
+    co_await std::move(planning);
+    if (!opened.found.claimed) co_return later("another process has claimed it", shortly);
+  }
+  if (failed) std::rethrow_exception(failed);
   // After any ending, an operator may have it sent again, which needs its text. A message skipped now may be in
   // doubt because of an earlier attempt.
   auto& ending = outcome.ending;
@@ -90,7 +107,38 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
   co_return outcome;
 }
 
-Task<Outcome> Deliverer::take_step(Order const& order, Opened const& opened, std::uint32_t tries) {
+/// The ledger has it from now on.
+Task<> Deliverer::plan(Order const& order, Opened& opened) {
+  auto opening = store_.open(order.plan);
+  auto const planned = co_await std::move(opening);
+  opened.planned = true;
+  opened.found = planned.found;
+}
+
+/// Whoever waits is in the ledger, for others to see.
+Task<> Deliverer::await_turn(Order const& order, Opened& opened, std::chrono::steady_clock::duration duration) {
+  if (!opened.planned) {
+    auto planning = plan(order, opened);
+    co_await std::move(planning);
+  }
+  auto pausing = order.pause(duration);
+  co_await std::move(pausing);
+}
+
+Task<Clearance> Deliverer::dispatch(Order const& order, Opened& opened, std::int32_t attempt) {
+  auto const& person = opened.person;
+  auto keys = sessions::subject_keys(settings_, order.plan.domain, {person.phone_number, person.whatsapp_user_id});
+  if (std::exchange(opened.planned, true)) {
+    auto const departure = Departure{order.plan.effect_key, attempt, std::move(keys)};
+    auto writing = store_.dispatch(departure);
+    co_return co_await std::move(writing);
+  }
+  auto const departure = NewDeparture{order.plan, std::move(keys)};
+  auto writing = store_.dispatch_new(departure);
+  co_return co_await std::move(writing);
+}
+
+Task<Outcome> Deliverer::take_step(Order const& order, Opened& opened, std::uint32_t tries) {
   auto const unsent = unsent_.find(order.plan.effect_key);
   auto const mine = unsent != unsent_.end() && unsent->second == opened.found.attempt;
   // This provider and sender do not know what another one was given.
@@ -129,29 +177,27 @@ Task<Outcome> Deliverer::take_step(Order const& order, Opened const& opened, std
   co_return Outcome{};
 }
 
-Task<Outcome> Deliverer::send(Order const& order, Opened const& opened, std::uint32_t tries) {
+Task<Outcome> Deliverer::send(Order const& order, Opened& opened, std::uint32_t tries) {
   auto const attempt = opened.found.attempt;
-  auto const dispatch = Departure{order.plan.effect_key, attempt,
-                                  sessions::subject_keys(settings_, order.plan.domain,
-                                                         {opened.person.phone_number, opened.person.whatsapp_user_id})};
   if (order.provider == nullptr) co_return ended(order, attempt, "skipped", "not_configured");
   std::string_view skip;
   auto const message = compose(order, opened, skip);
   if (message) skip = limit_of(settings_, order.plan.channel, opened.kind, message->recipient, opened.sent_today);
   if (!skip.empty()) co_return ended(order, attempt, "skipped", std::string{skip});
 
-  auto waiting = order.provider->await_turn(*message, order.pause);
+  Pause const pause = [&](auto duration) { return await_turn(order, opened, duration); };
+  auto waiting = order.provider->await_turn(*message, pause);
   auto const no_turn = co_await std::move(waiting);
   if (no_turn) co_return refused(order, attempt, tries, *no_turn, false);
 
-  OMNIBUS_FAILPOINT("notify.claimed");
+  OMNIBUS_FAILPOINT("notify.ready");
   auto const begun = std::chrono::steady_clock::now();
   if (!OMNIBUS_MUTATED("dispatching")) {
     // If its commit is lost in an outage, this process knows that nothing was sent.
-    unsent_.insert_or_assign(dispatch.effect_key, attempt);
-    auto writing = store_.dispatch(dispatch);
-    auto const verdict = co_await std::move(writing);
-    unsent_.erase(dispatch.effect_key);
+    unsent_.insert_or_assign(order.plan.effect_key, attempt);
+    auto dispatching = dispatch(order, opened, attempt);
+    auto const verdict = co_await std::move(dispatching);
+    unsent_.erase(order.plan.effect_key);
     if (verdict == Clearance::capped) co_return ended(order, attempt, "skipped", "spend_cap");
     if (verdict == Clearance::opted_out) co_return ended(order, attempt, "skipped", "opted_out");
     if (verdict == Clearance::lost) co_return later("another process has claimed it", shortly);
@@ -207,7 +253,7 @@ Outcome Deliverer::refused(Order const& order, std::int32_t attempt, std::uint32
   return outcome;
 }
 
-Task<Outcome> Deliverer::send_again(Order const& order, Opened opened, std::uint32_t tries) {
+Task<Outcome> Deliverer::send_again(Order const& order, Opened& opened, std::uint32_t tries) {
   if (exhausted(tries)) co_return ended(order, opened.found.attempt, "in_doubt", "it was sent too often to no end");
   auto claiming = store_.claim_again(order.plan, opened.found.attempt);
   auto const claimed = co_await std::move(claiming);
@@ -217,7 +263,7 @@ Task<Outcome> Deliverer::send_again(Order const& order, Opened opened, std::uint
   co_return co_await std::move(sending);
 }
 
-Task<Outcome> Deliverer::ask(Order const& order, Opened const& opened, std::uint32_t tries) {
+Task<Outcome> Deliverer::ask(Order const& order, Opened& opened, std::uint32_t tries) {
   std::string_view skip;
   auto const message = compose(order, opened, skip);
   if (!message) co_return ended(order, opened.found.attempt, "in_doubt", "its worker died while it was on its way");

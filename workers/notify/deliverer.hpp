@@ -44,9 +44,10 @@ struct Outcome {
   std::optional<std::chrono::milliseconds> retry_after{};
 };
 
-/// Takes deliveries through the ledger: claimed, then dispatching (committed before a byte is sent), then sent. If a
-/// worker crashed while it sent a message, the provider is asked, or the message is sent again or left in doubt, by the
-/// provider's abilities and the channel's policy. Use it on the event loop only.
+/// Takes deliveries through the ledger: dispatching (committed before a byte is sent), then sent; one that must wait
+/// before it can be sent, or that ends without being sent, is claimed first. If a worker crashed while it sent a
+/// message, the provider is asked, or the message is sent again or left in doubt, by the provider's abilities and the
+/// channel's policy. Use it on the event loop only.
 class Deliverer {
  public:
   /// @param store outlives it.
@@ -67,10 +68,13 @@ class Deliverer {
 
  private:
   Task<Outcome> open_and_deliver(Order const& order, std::uint32_t tries);
-  Task<Outcome> take_step(Order const& order, Opened const& opened, std::uint32_t tries);
-  Task<Outcome> send(Order const& order, Opened const& opened, std::uint32_t tries);
-  Task<Outcome> send_again(Order const& order, Opened opened, std::uint32_t tries);
-  Task<Outcome> ask(Order const& order, Opened const& opened, std::uint32_t tries);
+  Task<Outcome> take_step(Order const& order, Opened& opened, std::uint32_t tries);
+  Task<> plan(Order const& order, Opened& opened);
+  Task<> await_turn(Order const& order, Opened& opened, std::chrono::steady_clock::duration duration);
+  Task<Clearance> dispatch(Order const& order, Opened& opened, std::int32_t attempt);
+  Task<Outcome> send(Order const& order, Opened& opened, std::uint32_t tries);
+  Task<Outcome> send_again(Order const& order, Opened& opened, std::uint32_t tries);
+  Task<Outcome> ask(Order const& order, Opened& opened, std::uint32_t tries);
   Outcome read_result(Order const& order, std::int32_t attempt, std::uint32_t tries, SendResult const& result) const;
   std::optional<OutboundMessage> compose(Order const& order, Opened const& opened, std::string_view& skip) const;
   std::string words(Order const& order, Opened const& opened) const;

@@ -1,9 +1,11 @@
 #include "workers/notify/store.hpp"
 
 #include "postgres/column.hpp"
+#include "postgres/prepared.hpp"
 #include "postgres/rows.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <unordered_map>
 #include <utility>
 
@@ -29,8 +31,8 @@ std::string interval(std::chrono::milliseconds duration) {
   return std::to_string(duration.count()) + " milliseconds";
 }
 
-/// A row of pipeline.open_deliveries; values of the tenant, the person, the delivery or its answer are absent if there
-/// is none.
+/// A row of pipeline.look_at_deliveries and pipeline.open_deliveries; values of the tenant, the person, the delivery or
+/// its answer are absent if there is none.
 struct OpenedRow {
   std::optional<std::string> tenant_status;
   bool known_person = false;
@@ -59,6 +61,7 @@ BOOST_DESCRIBE_STRUCT(OpenedRow, (),
 
 Opened opened_of(OpenedRow const& row) {
   Opened opened;
+  opened.planned = row.state.has_value();
   opened.known_tenant = row.tenant_status.has_value();
   opened.active_tenant = row.tenant_status == "active";
   opened.known_person = row.known_person;
@@ -78,12 +81,74 @@ Opened opened_of(OpenedRow const& row) {
   return opened;
 }
 
+std::vector<Opened> opened_of(pqxx::result const& rows) {
+  return column(postgres::read<OpenedRow>(rows), [](OpenedRow const& row) { return opened_of(row); });
+}
+
 /// A delivery to dispatch, and whether it may be dispatched.
 struct ClearanceRow {
   Uuid effect_key;
   Clearance verdict{};
 };
 BOOST_DESCRIBE_STRUCT(ClearanceRow, (), (effect_key, verdict))
+
+/// In the order of the deliveries; one without a row is lost.
+template <class Delivery, class Key>
+std::vector<Clearance> clearances(pqxx::result const& rows, std::vector<Delivery> const& deliveries, Key key) {
+  std::unordered_map<Uuid, Clearance> verdicts;
+  for (auto const& [effect_key, verdict] : postgres::read<ClearanceRow>(rows)) verdicts.emplace(effect_key, verdict);
+  return column(deliveries, [&](Delivery const& delivery) {
+    auto const found = verdicts.find(std::invoke(key, delivery));
+    return found == verdicts.end() ? Clearance::lost : found->second;
+  });
+}
+
+/// The first parameters are those of plan_params().
+constexpr postgres::Prepared open_statement{
+    "open_deliveries",
+    "SELECT * FROM pipeline.open_deliveries($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[],"
+    " $7::uuid[], $8::text[], $9::text[], $10::text[], $11::smallint[], $12::text[], $13::numeric[], $14::uuid[], $15,"
+    " $16::interval) ORDER BY ordinal"};
+constexpr postgres::Prepared dispatch_new_statement{
+    "dispatch_new_deliveries",
+    "SELECT effect_key, verdict FROM pipeline.dispatch_new_deliveries($1::uuid[], $2::uuid[], $3::text[], $4::text[],"
+    " $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::smallint[], $12::text[],"
+    " $13::numeric[], $14::uuid[], $15, $16::interval, $17::numeric, $18::text[])"};
+constexpr postgres::Prepared dispatch_statement{
+    "dispatch_deliveries",
+    "SELECT effect_key, verdict"
+    " FROM pipeline.dispatch_deliveries($1::uuid[], $2::int[], $3, $4::interval, $5::numeric, $6::text[])"};
+constexpr postgres::Prepared look_statement{
+    "look_at_deliveries",
+    "SELECT * FROM pipeline.look_at_deliveries($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6)"
+    " ORDER BY ordinal"};
+
+/// The plans of deliveries, a parameter for each of their columns. @param plan_of gives a delivery's plan
+template <class Delivery, class PlanOf>
+pqxx::params plan_params(std::vector<Delivery> const& deliveries, PlanOf plan_of) {
+  pqxx::params params;
+  auto const append = [&](auto value_of) {
+    params.append(column(deliveries, [&](Delivery const& d) { return value_of(std::invoke(plan_of, d)); }));
+  };
+  auto const optional_uuid = [](std::optional<Uuid> const& id) {
+    return id ? std::optional{to_string(*id)} : std::nullopt;
+  };
+  append([](DeliveryPlan const& p) { return to_string(p.effect_key); });
+  append([](DeliveryPlan const& p) { return to_string(p.event_key); });
+  append([](DeliveryPlan const& p) { return p.request_source; });
+  append([](DeliveryPlan const& p) { return p.request_id; });
+  append([](DeliveryPlan const& p) { return p.domain; });
+  append([](DeliveryPlan const& p) { return to_string(p.profile_id); });
+  append([&](DeliveryPlan const& p) { return optional_uuid(p.session_id); });
+  append([](DeliveryPlan const& p) { return p.channel; });
+  append([](DeliveryPlan const& p) { return p.provider; });
+  append([](DeliveryPlan const& p) { return p.kind; });
+  append([](DeliveryPlan const& p) { return p.segments; });
+  append([](DeliveryPlan const& p) { return p.encoding; });
+  append([](DeliveryPlan const& p) { return decimal(p.cost_micros); });
+  append([&](DeliveryPlan const& p) { return optional_uuid(p.sender_id); });
+  return params;
+}
 
 /// A state that the `ordinal`th delivery, counted from 1, has entered.
 struct EnteredRow {
@@ -94,56 +159,49 @@ BOOST_DESCRIBE_STRUCT(EnteredRow, (), (ordinal, state))
 
 }  // namespace
 
+std::vector<Opened> look_at_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
+                                       std::string const& claimant) {
+  pqxx::nontransaction query{connection};
+  return opened_of(postgres::run_prepared(query, look_statement,
+                                          {column(plans, [](DeliveryPlan const& p) { return to_string(p.effect_key); }),
+                                           column(plans, [](DeliveryPlan const& p) { return to_string(p.event_key); }),
+                                           column(plans, [](DeliveryPlan const& p) { return p.domain; }),
+                                           column(plans, [](DeliveryPlan const& p) { return to_string(p.profile_id); }),
+                                           column(plans, [](DeliveryPlan const& p) { return p.kind; }), claimant}));
+}
+
 std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
                                     std::string const& claimant, std::chrono::milliseconds lease) {
-  auto const optional_uuid = [](std::optional<Uuid> const& id) {
-    return id ? std::optional{to_string(*id)} : std::nullopt;
-  };
   pqxx::nontransaction query{connection};
-  auto const rows = postgres::read<OpenedRow>(
-      query,
-      "SELECT * FROM pipeline.open_deliveries($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[],"
-      " $7::uuid[], $8::text[], $9::text[], $10::text[], $11::smallint[], $12::text[], $13::numeric[], $14::uuid[], "
-      "$15,"
-      " $16::interval) ORDER BY ordinal",
-      pqxx::params{column(plans, [](DeliveryPlan const& p) { return to_string(p.effect_key); }),
-                   column(plans, [](DeliveryPlan const& p) { return to_string(p.event_key); }),
-                   column(plans, [](DeliveryPlan const& p) { return p.request_source; }),
-                   column(plans, [](DeliveryPlan const& p) { return p.request_id; }),
-                   column(plans, [](DeliveryPlan const& p) { return p.domain; }),
-                   column(plans, [](DeliveryPlan const& p) { return to_string(p.profile_id); }),
-                   column(plans, [&](DeliveryPlan const& p) { return optional_uuid(p.session_id); }),
-                   column(plans, [](DeliveryPlan const& p) { return p.channel; }),
-                   column(plans, [](DeliveryPlan const& p) { return p.provider; }),
-                   column(plans, [](DeliveryPlan const& p) { return p.kind; }),
-                   column(plans, [](DeliveryPlan const& p) { return p.segments; }),
-                   column(plans, [](DeliveryPlan const& p) { return p.encoding; }),
-                   column(plans, [](DeliveryPlan const& p) { return decimal(p.cost_micros); }),
-                   column(plans, [&](DeliveryPlan const& p) { return optional_uuid(p.sender_id); }), claimant,
-                   interval(lease)});
-  std::vector<Opened> opened;
-  opened.reserve(plans.size());
-  for (auto const& row : rows) opened.push_back(opened_of(row));
-  return opened;
+  auto params = plan_params(plans, std::identity{});
+  params.append(claimant);
+  params.append(interval(lease));
+  return opened_of(postgres::run_prepared(query, open_statement, params));
 }
 
 std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::vector<Departure> const& deliveries,
                                            std::string const& claimant, std::chrono::milliseconds lease,
                                            std::optional<double> cap) {
   pqxx::nontransaction query{connection};
-  auto const rows = postgres::read<ClearanceRow>(
-      query,
-      "SELECT effect_key, verdict"
-      " FROM pipeline.dispatch_deliveries($1::uuid[], $2::int[], $3, $4::interval, $5::numeric, $6::text[])",
-      pqxx::params{column(deliveries, [](Departure const& d) { return to_string(d.effect_key); }),
-                   column(deliveries, [](Departure const& d) { return d.attempt; }), claimant, interval(lease), cap,
-                   column(deliveries, [](Departure const& d) { return boost::algorithm::join(d.subject_keys, " "); })});
-  std::unordered_map<Uuid, Clearance> verdicts;
-  for (auto const& [effect_key, verdict] : rows) verdicts.emplace(effect_key, verdict);
-  return column(deliveries, [&](Departure const& d) {
-    auto const found = verdicts.find(d.effect_key);
-    return found == verdicts.end() ? Clearance::lost : found->second;
-  });
+  auto const rows = postgres::run_prepared(
+      query, dispatch_statement,
+      {column(deliveries, [](Departure const& d) { return to_string(d.effect_key); }),
+       column(deliveries, [](Departure const& d) { return d.attempt; }), claimant, interval(lease), cap,
+       column(deliveries, [](Departure const& d) { return boost::algorithm::join(d.subject_keys, " "); })});
+  return clearances(rows, deliveries, &Departure::effect_key);
+}
+
+std::vector<Clearance> dispatch_new_deliveries(pqxx::connection& connection,
+                                               std::vector<NewDeparture> const& deliveries, std::string const& claimant,
+                                               std::chrono::milliseconds lease, std::optional<double> cap) {
+  pqxx::nontransaction query{connection};
+  auto params = plan_params(deliveries, &NewDeparture::plan);
+  params.append(claimant);
+  params.append(interval(lease));
+  params.append(cap);
+  params.append(column(deliveries, [](NewDeparture const& d) { return boost::algorithm::join(d.subject_keys, " "); }));
+  auto const rows = postgres::run_prepared(query, dispatch_new_statement, params);
+  return clearances(rows, deliveries, [](NewDeparture const& d) { return d.plan.effect_key; });
 }
 
 bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::int32_t attempt,
@@ -216,18 +274,31 @@ PostgresDeliveries::PostgresDeliveries(boost::asio::io_context& loop, Transactio
     : pool_{pool},
       claimant_{to_string(random_uuid())},
       lease_{settings.claim_lease},
+      cap_{settings.spend_cap_per_day > 0 ? std::optional{settings.spend_cap_per_day} : std::nullopt},
+      looking_{loop, pool,
+               [this](pqxx::connection& connection, std::vector<DeliveryPlan> const& plans) {
+                 return look_at_deliveries(connection, plans, claimant_);
+               },
+               most_together, one_at_a_time},
       opening_{loop, pool,
                [this](pqxx::connection& connection, std::vector<DeliveryPlan> const& plans) {
                  return open_deliveries(connection, plans, claimant_, lease_);
                },
                most_together, one_at_a_time},
-      dispatching_{
-          loop, pool,
-          [this, cap = settings.spend_cap_per_day > 0 ? std::optional{settings.spend_cap_per_day} : std::nullopt](
-              pqxx::connection& connection, std::vector<Departure> const& deliveries) {
-            return dispatch_deliveries(connection, deliveries, claimant_, lease_, cap);
-          },
-          most_together, one_at_a_time} {}
+      dispatching_{loop, pool,
+                   [this](pqxx::connection& connection, std::vector<Departure> const& deliveries) {
+                     return dispatch_deliveries(connection, deliveries, claimant_, lease_, cap_);
+                   },
+                   most_together, one_at_a_time},
+      dispatching_new_{loop, pool,
+                       [this](pqxx::connection& connection, std::vector<NewDeparture> const& deliveries) {
+                         return dispatch_new_deliveries(connection, deliveries, claimant_, lease_, cap_);
+                       },
+                       most_together, one_at_a_time} {}
+
+Task<Opened> PostgresDeliveries::look(DeliveryPlan const& plan) {
+  return looking_.submit(plan);
+}
 
 Task<Opened> PostgresDeliveries::open(DeliveryPlan const& plan) {
   return opening_.submit(plan);
@@ -235,6 +306,10 @@ Task<Opened> PostgresDeliveries::open(DeliveryPlan const& plan) {
 
 Task<Clearance> PostgresDeliveries::dispatch(Departure const& departure) {
   return dispatching_.submit(departure);
+}
+
+Task<Clearance> PostgresDeliveries::dispatch_new(NewDeparture const& departure) {
+  return dispatching_new_.submit(departure);
 }
 
 Task<bool> PostgresDeliveries::claim_again(DeliveryPlan const& plan, std::int32_t attempt) {

@@ -62,8 +62,9 @@ struct Ending {
   std::optional<std::string> content{};
 };
 
-/// An opened delivery: its stored state, and its recipient.
+/// A delivery as it was looked at or opened: its stored state, and its recipient.
 struct Opened {
+  bool planned = false;  ///< the ledger has it
   bool known_tenant = false;
   bool active_tenant = false;
   bool known_person = false;
@@ -88,6 +89,12 @@ struct Departure {
 BOOST_DESCRIBE_STRUCT(Departure, (), (effect_key, attempt))
 enum class Clearance { go, lost, capped, opted_out };
 BOOST_DESCRIBE_ENUM(Clearance, go, lost, capped, opted_out)
+
+/// The first attempt at a message that the ledger does not have yet.
+struct NewDeparture {
+  DeliveryPlan plan;
+  std::vector<std::string> subject_keys;  ///< as a Departure's
+};
 
 /// What the ledger knows of the messages at a provider that a message in doubt may be one of.
 struct EqualMessages {
@@ -130,6 +137,9 @@ class DeliveryStore {
 
   virtual ~DeliveryStore() = default;
 
+  /// The delivery as it is. Writes nothing: one that is new is not planned, and may be dispatched as new.
+  virtual Task<Opened> look(DeliveryPlan const& plan) = 0;
+
   /// Plans the delivery if it is new, and claims it, if it may be sent, until the claim's lease ends. Deliveries that
   /// the claimant has claimed before stay claimed.
   virtual Task<Opened> open(DeliveryPlan const& plan) = 0;
@@ -138,6 +148,10 @@ class DeliveryStore {
   /// person has not sent STOP since, and no suppression is kept by one of the keys. For another lease no other claimant
   /// decides about it.
   virtual Task<Clearance> dispatch(Departure const& departure) = 0;
+
+  /// The same for a delivery that is new, which it plans at once. If it may not go, it is claimed; `lost` if it is new
+  /// no more.
+  virtual Task<Clearance> dispatch_new(NewDeparture const& departure) = 0;
 
   /// Claims another attempt at a delivery in doubt, with the plan's provider.
   /// @return false when its state has changed, or another process may still be sending it.
@@ -167,14 +181,16 @@ class DeliveryStore {
                                          Failure const& failure) = 0;
 };
 
-/// The same in PostgreSQL: all SQL of the notify worker. Deliveries that are opened or dispatched at the same time
-/// share a transaction.
+/// The same in PostgreSQL: all SQL of the notify worker. Deliveries that are looked at, opened or dispatched at the
+/// same time share a transaction.
 class PostgresDeliveries final : public DeliveryStore {
  public:
   PostgresDeliveries(boost::asio::io_context& loop, TransactionPool& pool, NotifySettings const& settings);
 
+  Task<Opened> look(DeliveryPlan const& plan) override;
   Task<Opened> open(DeliveryPlan const& plan) override;
   Task<Clearance> dispatch(Departure const& departure) override;
+  Task<Clearance> dispatch_new(NewDeparture const& departure) override;
   Task<bool> claim_again(DeliveryPlan const& plan, std::int32_t attempt) override;
   Task<EqualMessages> compare(DeliveryPlan const& plan, std::string const& recipient,
                               std::vector<std::string> const& ids) override;
@@ -189,9 +205,16 @@ class PostgresDeliveries final : public DeliveryStore {
   TransactionPool& pool_;
   std::string const claimant_;  ///< this process
   std::chrono::milliseconds const lease_;
+  std::optional<double> const cap_;
+  postgres::GroupCommit<DeliveryPlan, Opened> looking_;
   postgres::GroupCommit<DeliveryPlan, Opened> opening_;
   postgres::GroupCommit<Departure, Clearance> dispatching_;
+  postgres::GroupCommit<NewDeparture, Clearance> dispatching_new_;
 };
+
+/// DeliveryStore::look of many, by any claimant: results in the order of `plans`.
+std::vector<Opened> look_at_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
+                                       std::string const& claimant);
 
 /// DeliveryStore::open of many, in one transaction, by any claimant: results in the order of `plans`.
 std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
@@ -202,6 +225,11 @@ std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<De
 std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::vector<Departure> const& deliveries,
                                            std::string const& claimant, std::chrono::milliseconds lease,
                                            std::optional<double> cap);
+
+/// DeliveryStore::dispatch_new of many, likewise.
+std::vector<Clearance> dispatch_new_deliveries(pqxx::connection& connection,
+                                               std::vector<NewDeparture> const& deliveries, std::string const& claimant,
+                                               std::chrono::milliseconds lease, std::optional<double> cap);
 
 /// DeliveryStore::claim_again by any claimant.
 bool claim_again(pqxx::connection& connection, DeliveryPlan const& plan, std::int32_t attempt,

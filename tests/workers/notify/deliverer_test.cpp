@@ -165,6 +165,61 @@ TEST_CASE("a refusal of the message itself counts, and ends it after the last at
   CHECK(last.deliver(other, last.order(), 6).ending.state == "failed");
 }
 
+TEST_CASE("a message that can leave at once is first in the ledger when it is dispatched") {
+  Desk desk;
+  auto worker = desk.worker();
+  auto planned = true;
+  desk.provider.on_turn = [&] { planned = !desk.ledger.rows.empty(); };
+  desk.provider.on_send = [&] { CHECK(desk.state() == "dispatching 1"); };
+  CHECK(desk.deliver(worker, desk.order()).ending.state == "accepted");
+  CHECK_FALSE(planned);
+}
+
+TEST_CASE("a message that waits for its turn, or ends without leaving, is in the ledger") {
+  Desk desk;
+  auto worker = desk.worker();
+  auto order = desk.order();
+  order.pause = [](auto) -> Task<> { co_return; };
+  SUBCASE("it waits, and then leaves") {
+    desk.provider.wait = std::chrono::seconds{1};
+    desk.provider.on_wait = [&] { CHECK(desk.state() == "claimed 1"); };
+    CHECK(desk.deliver(worker, order).ending.state == "accepted");
+    return;
+  }
+  SUBCASE("it may not wait so long") {
+    desk.provider.no_turn = no_for_now(true);
+    CHECK(desk.deliver(worker, order).kind == Kind::later);
+  }
+  SUBCASE("its person wants none") {
+    desk.ledger.people[desk.profile].sms_opt_out = true;
+    CHECK(desk.deliver(worker, order).ending.state == "skipped");
+  }
+  SUBCASE("its tenant has spent all") {
+    order.plan.cost_micros = 2;
+    desk.ledger.cap_micros = 1;
+    CHECK(desk.deliver(worker, order).ending.state == "skipped");
+  }
+  SUBCASE("its channel has no provider") {
+    order.provider = nullptr;
+    CHECK(desk.deliver(worker, order).ending.state == "skipped");
+  }
+  CHECK(desk.state() == "claimed 1");
+  CHECK(desk.provider.sent.empty());
+}
+
+TEST_CASE("a message that another worker dispatched between look and dispatch is left to it") {
+  Desk desk;
+  auto worker = desk.worker();
+  auto const order = desk.order();
+  desk.provider.on_turn = [&, once = true]() mutable {
+    if (!std::exchange(once, false)) return;
+    desk.ledger.rows[order.plan.effect_key] = {order.plan, "dispatching", 1, false, "b", false, {}, {}, {}};
+  };
+  CHECK(desk.deliver(worker, order).kind == Kind::later);
+  CHECK(desk.provider.sent.empty());
+  CHECK(desk.state() == "dispatching 1");
+}
+
 TEST_CASE("what a live worker is sending is waited for, and the answer it leaves is taken from the ledger") {
   Desk desk;
   auto sender = desk.worker();

@@ -66,7 +66,7 @@ class FakeDeliveries final : public DeliveryStore {
   explicit FakeDeliveries(Deliveries& ledger, std::string claimant = "a")
       : ledger_{ledger}, claimant_{std::move(claimant)} {}
 
-  Task<Opened> open(DeliveryPlan const& plan) override {
+  Task<Opened> look(DeliveryPlan const& plan) override {
     if (ledger_.away) throw Failure::outage("the ledger is away");
     Opened opened;
     auto const tenant = ledger_.tenants.find(plan.domain);
@@ -78,12 +78,24 @@ class FakeDeliveries final : public DeliveryStore {
     opened.kind = plan.kind;
     opened.sent_today = ledger_.sent_today;
     auto const found = ledger_.rows.find(plan.effect_key);
-    if (found != ledger_.rows.end()) describe(found->second, opened);
+    opened.planned = found != ledger_.rows.end();
+    if (opened.planned)
+      describe(found->second, opened);
+    else
+      opened.found.claimed = true;
+    co_return opened;
+  }
+
+  Task<Opened> open(DeliveryPlan const& plan) override {
+    auto looking = look(plan);
+    auto opened = co_await std::move(looking);
+    opened.found.claimed = false;
     if (!opened.active_tenant || !opened.known_person) co_return opened;
-    auto& row = found == ledger_.rows.end() ? ledger_.rows[plan.effect_key] : found->second;
+    auto& row = ledger_.rows[plan.effect_key];
     auto const claimable = row.state.empty() || row.state == "planned" ||
                            (row.state == "claimed" && (row.claimed_by == claimant_ || row.lease_over));
     if (claimable) claim(row, plan);
+    opened.planned = true;
     opened.found.claimed = claimable;
     co_return opened;
   }
@@ -103,6 +115,16 @@ class FakeDeliveries final : public DeliveryStore {
     row.dispatched_at = std::chrono::system_clock::now();
     row.lease_over = false;
     co_return Clearance::go;
+  }
+
+  Task<Clearance> dispatch_new(NewDeparture const& departure) override {
+    auto const& plan = departure.plan;
+    if (ledger_.rows.contains(plan.effect_key)) co_return Clearance::lost;
+    auto opening = open(plan);
+    co_await std::move(opening);
+    auto const first = Departure{plan.effect_key, 1, departure.subject_keys};
+    auto dispatching = dispatch(first);
+    co_return co_await std::move(dispatching);
   }
 
   Task<bool> claim_again(DeliveryPlan const& plan, std::int32_t attempt) override {

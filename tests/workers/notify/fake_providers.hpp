@@ -23,7 +23,8 @@ struct ProviderScript {
   std::optional<SendResult> answer;   ///< to every message; without it each is accepted under the next id
   LookUp found{};                     ///< what became of a message, to whoever asks
   std::chrono::milliseconds wait{0};  ///< until each message's turn
-  std::function<void()> on_turn;      ///< called while a message, which is claimed, waits for its turn; may be empty
+  std::function<void()> on_turn;      ///< called when a message asks for its turn; may be empty
+  std::function<void()> on_wait;      ///< called while a message waits for its turn; may be empty
   std::function<void()> on_send;      ///< may be empty
   std::vector<OutboundMessage> sent;
 };
@@ -42,6 +43,7 @@ class FakeProvider final : public Provider {
     if (script_.wait.count() > 0) {
       auto pausing = pause(script_.wait);
       co_await std::move(pausing);
+      if (script_.on_wait) script_.on_wait();
     }
     co_return script_.no_turn;
   }

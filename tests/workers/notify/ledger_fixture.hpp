@@ -57,6 +57,9 @@ class Ledger {
     return plan;
   }
 
+  Opened look(DeliveryPlan const& plan, std::string const& claimant = "a") {
+    return look_at_deliveries(notify, {plan}, claimant).front();
+  }
   Opened open(DeliveryPlan const& plan, std::string const& claimant = "a", std::chrono::milliseconds until = lease) {
     if (plan.kind == "opt_out" || plan.kind == "opt_in" || plan.kind == "help") ask_for(plan);  // as the SMS worker
     return open_deliveries(notify, {plan}, claimant, until).front();
@@ -64,6 +67,10 @@ class Ledger {
   Clearance dispatch(DeliveryPlan const& plan, std::int32_t attempt = 1, std::string const& claimant = "a",
                      std::optional<double> cap = {}, std::chrono::milliseconds until = lease) {
     return dispatch_deliveries(notify, {{plan.effect_key, attempt}}, claimant, until, cap).front();
+  }
+  /// By a worker that has looked at it, and found nothing.
+  Clearance dispatch_new(DeliveryPlan const& plan, std::string const& claimant = "a", std::optional<double> cap = {}) {
+    return dispatch_new_deliveries(notify, {{plan, {}}}, claimant, lease, cap).front();
   }
   /// Its worker is sending it, for longer than its lease lasts.
   void dispatch_for_too_long(DeliveryPlan const& plan) { dispatch(plan, 1, "a", {}, over); }

@@ -10,9 +10,10 @@ using namespace omnibus::notify::test;
 TEST_CASE("a delivery goes from its plan to the provider's hands, with its log and the session's flag") {
   Ledger ledger;
   auto const plan = ledger.plan();
+  CHECK_FALSE(ledger.look(plan).planned);
   auto const opened = ledger.open(plan);
   CHECK(opened.found.claimed);
-  CHECK(opened.found.state == "");
+  CHECK(opened.planned);
   CHECK(opened.person.phone_number == "+250788123456");
   CHECK(ledger.dispatch(plan) == Clearance::go);
   CHECK(ledger.state(plan) == "dispatching 1");
@@ -140,7 +141,8 @@ TEST_CASE("who says STOP after the claim is not sent to, save the answer to STOP
 TEST_CASE("whom an attempt was given to is told to the next, which may be another's") {
   Ledger ledger;
   auto plan = ledger.plan();
-  CHECK_FALSE(ledger.open(plan).provider);
+  CHECK_FALSE(ledger.look(plan).provider);
+  ledger.open(plan);
   ledger.dispatch_for_too_long(plan);
   plan.provider = "twilio_sms";
   CHECK(ledger.open(plan, "b").provider == "mtn_sms");

@@ -63,11 +63,11 @@ TEST_CASE("the ledger knows the sender of an attempt, and of the next one anothe
   Ledger ledger;
   auto plan = ledger.plan();
   plan.sender_id = random_uuid();
-  CHECK_FALSE(ledger.open(plan).sender_id);  // as it was before
+  CHECK_FALSE(ledger.look(plan).sender_id);
   CHECK(ledger.open(plan).sender_id == plan.sender_id);
   ledger.dispatch_for_too_long(plan);
   auto other = plan;
   other.sender_id = random_uuid();
   CHECK(claim_again(ledger.notify, other, 1, "b", lease));
-  CHECK(ledger.open(plan, "b").sender_id == other.sender_id);
+  CHECK(ledger.look(plan).sender_id == other.sender_id);
 }

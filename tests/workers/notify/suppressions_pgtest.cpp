@@ -22,7 +22,7 @@ struct SuppressingLedger : Ledger {
     value("INSERT INTO suppressions (domain, channel, subject_key, since, source) VALUES ('shop.example', '" + channel +
           "', '" + key + "', '2026-01-01Z', 'stop') RETURNING 'kept'");
   }
-  /// Whether a message may go, by a worker with these secrets.
+  /// Whether a message may go, by a worker with these secrets: the same for one that was claimed and one that is new.
   Clearance send(std::vector<std::string> const& secrets = {}, std::string kind = "message",
                  std::string channel = "sms") {
     auto message = plan(std::move(channel));
@@ -30,7 +30,12 @@ struct SuppressingLedger : Ledger {
     open(message);
     Departure departure{message.effect_key};
     for (auto const& secret : secrets) departure.subject_keys.push_back(key_by(secret));
-    return dispatch_deliveries(notify, {departure}, "a", lease, {}).front();
+    auto const verdict = dispatch_deliveries(notify, {departure}, "a", lease, {}).front();
+    auto fresh = plan(message.channel);
+    fresh.kind = message.kind;
+    if (fresh.kind == "opt_out") ask_for(fresh);
+    CHECK(dispatch_new_deliveries(notify, {{fresh, departure.subject_keys}}, "a", lease, {}).front() == verdict);
+    return verdict;
   }
 };
 
