@@ -99,7 +99,8 @@ END
 $$;
 
 -- Of each tenant either all fit below its cap and are dispatched, or they are claimed and dispatched one by one, as are those
--- that may have been unwanted since. A delivery that another has planned meanwhile is not among the results.
+-- that may have been unwanted since, or were planned before. Of these may go what this claimant has dispatched: whoever
+-- did not hear of its commit asks again. Without a tenant or a person a delivery is not among the results.
 CREATE FUNCTION pipeline.dispatch_new_deliveries(p_effect_keys uuid[], p_event_keys uuid[], p_request_sources text[],
                                                  p_request_ids text[], p_domains text[], p_profile_ids uuid[], p_session_ids uuid[],
                                                  p_channels text[], p_providers text[], p_kinds text[], p_segments smallint[],
@@ -116,6 +117,8 @@ DECLARE
   unused_domains text[];
   unused_costs numeric[];
 BEGIN
+  -- Deliveries before what was spent, as wherever both are locked.
+  PERFORM FROM pipeline.delivery l WHERE l.effect_key = ANY (p_effect_keys) ORDER BY l.effect_key FOR UPDATE;
   WITH trusted AS (
     SELECT a.*, CASE WHEN a.kind IN ('opt_out', 'opt_in', 'help')
                       AND NOT pipeline.answers_keyword(a.effect_key, a.profile_id, a.kind)
@@ -162,7 +165,7 @@ BEGIN
     SELECT a.effect_key, a.domain, a.cost, a.goes, a.effect_key IN (SELECT n.effect_key FROM planned n) AS planned FROM judged a
   )
   SELECT array_agg(a.effect_key) FILTER (WHERE a.planned AND a.goes),
-         array_agg(a.effect_key) FILTER (WHERE a.planned AND NOT a.goes),
+         array_agg(a.effect_key) FILTER (WHERE NOT a.planned OR NOT a.goes),
          array_agg(a.domain) FILTER (WHERE NOT a.planned AND a.goes AND a.cost > 0),
          array_agg(a.cost) FILTER (WHERE NOT a.planned AND a.goes AND a.cost > 0)
   INTO together, single, unused_domains, unused_costs
@@ -183,6 +186,7 @@ BEGIN
   END IF;
 END
 $$;
+COMMENT ON FUNCTION pipeline.open_deliveries IS 'Plans deliveries that are new, and claims those that may be sent; each as it is then, with its recipient.';
 COMMENT ON FUNCTION pipeline.dispatch_new_deliveries IS 'Plans deliveries that nobody has planned, and records that they are being sent; verdicts as by pipeline.dispatch_deliveries.';
 
 -- As before, but the time no longer grows with the square of the number: each is looked up by its hash among those that were
@@ -501,6 +505,7 @@ BEGIN
   WHERE l.effect_key = ANY (going);
 END
 $$;
+COMMENT ON FUNCTION pipeline.open_deliveries IS 'Plans deliveries that are new, and claims those that may be sent; each as it was before, with its recipient.';
 DROP FUNCTION pipeline.look_at_deliveries(uuid[], uuid[], text[], uuid[], text[], text);
 DROP FUNCTION pipeline.answers_keyword(uuid, uuid, text);
 RESET ROLE;

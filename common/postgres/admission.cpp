@@ -73,7 +73,7 @@ std::int64_t next_block(pqxx::transaction_base& transaction) {
   return transaction.exec("SELECT nextval('pipeline.outbox_id')").one_field().as<std::int64_t>();
 }
 
-std::string last_statement(pqxx::transaction_base& transaction, std::span<OutboxRows const> groups) {
+std::string write_outbox(pqxx::transaction_base& transaction, std::span<OutboxRows const> groups) {
   std::size_t rows = 0;
   for (auto const& group : groups) rows += group.rows.size();
   if (rows == 0 || OMNIBUS_MUTATED("outbox")) return std::string{no_statement};

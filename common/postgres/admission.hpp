@@ -58,8 +58,8 @@ class OutboxIds {
 /// The first of a new block of outbox ids.
 std::int64_t next_block(pqxx::transaction_base& transaction);
 
-/// The statement that ends a transaction. It writes these rows, unless they are many, which are written before.
-std::string last_statement(pqxx::transaction_base& transaction, std::span<OutboxRows const> groups);
+/// Writes these rows, if they are many. Otherwise the statement that it returns does, to be sent with the COMMIT.
+std::string write_outbox(pqxx::transaction_base& transaction, std::span<OutboxRows const> groups);
 
 /// The statement that ends a transaction without outbox rows.
 inline constexpr std::string_view no_statement = "SELECT";

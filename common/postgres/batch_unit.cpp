@@ -100,7 +100,7 @@ CommitResult run_batch_unit(pqxx::connection& connection, BatchKey const& key,
   OutboxIds outbox_ids{transaction, first_id};
   auto rows = outbox_ids.number(std::move(unit.records()));
   OutboxRows const written{{key.consumer, key.claims[0].topic, key.claims[0].partition}, rows};
-  transaction.commit_with(last_statement(transaction, std::span{&written, 1}));
+  transaction.commit_with(write_outbox(transaction, std::span{&written, 1}));
   return {CommitOutcome::committed, std::move(rows), std::move(erased)};
 }
 

@@ -100,7 +100,7 @@ CommitResult run_unit(pqxx::connection& connection, AdmitKey const& key, std::fu
   OutboxIds ids{transaction, admission.first_outbox_id};
   rows = ids.number(std::move(unit.records()));
   OutboxRows const written{source_of(key), rows};
-  transaction.commit_with(last_statement(transaction, std::span{&written, 1}));
+  transaction.commit_with(write_outbox(transaction, std::span{&written, 1}));
   return {CommitOutcome::committed, std::move(rows)};
 }
 
@@ -164,7 +164,7 @@ std::vector<CommitResult> run_units(pqxx::connection& connection, std::span<Unit
     mine.rows = ids.number(std::move(mine.open.records()));
     written.push_back({source_of(mine.unit.key), mine.rows});
   }
-  transaction.commit_with(last_statement(transaction, written));
+  transaction.commit_with(write_outbox(transaction, written));
   for (auto& mine : admitted) mine.result.published = std::move(mine.rows);
   return results;
 }

@@ -44,6 +44,15 @@ std::string words_of(Order const& order, OutboundMessage const& message) {
   return message.content_template ? order.template_parameter : message.text;
 }
 
+/// Thrown where a message that this process wanted to plan belongs to another by now.
+struct Taken {};
+
+void check_parties(Opened const& opened) {
+  if (!opened.known_tenant) throw Failure::permanent("domain is no tenant", "unknown_tenant");
+  if (!opened.active_tenant) throw Failure::permanent("the tenant is not active", "inactive_tenant");
+  if (!opened.known_person) throw Failure::permanent("the profile is not the tenant's", "unknown_profile");
+}
+
 Refused too_late() {
   return {Refused::Kind::transient, "too_late", "its worker stood still before it could be sent", {}, true};
 }
@@ -60,8 +69,13 @@ Task<Outcome> Deliverer::deliver(Order const& order, std::uint32_t tries) {
     Uuid key;
     ~Release() { in_hand->erase(key); }
   } const release{in_hand_, key};
-  auto delivering = open_and_deliver(order, tries);
-  auto outcome = co_await std::move(delivering);
+  Outcome outcome;
+  try {
+    auto delivering = open_and_deliver(order, tries);
+    outcome = co_await std::move(delivering);
+  } catch (Taken const&) {
+    outcome = later("another process has claimed it", shortly);
+  }
   if (!outcome.ending.state.empty()) known_.insert_or_assign(key, outcome);
   co_return outcome;
 }
@@ -82,9 +96,7 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
     auto opening = store_.open(order.plan);
     opened = co_await std::move(opening);
   }
-  if (!opened.known_tenant) throw Failure::permanent("domain is no tenant", "unknown_tenant");
-  if (!opened.active_tenant) throw Failure::permanent("the tenant is not active", "inactive_tenant");
-  if (!opened.known_person) throw Failure::permanent("the profile is not the tenant's", "unknown_profile");
+  check_parties(opened);
   Outcome outcome;
   std::exception_ptr failed;
   try {
@@ -94,9 +106,13 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
     failed = std::current_exception();
   }
   if (!opened.planned) {  // it ends, waits or fails without having been dispatched
-    auto planning = plan(order, opened);
-    co_await std::move(planning);
-    if (!opened.found.claimed) co_return later("another process has claimed it", shortly);
+    try {
+      auto planning = plan(order, opened);
+      co_await std::move(planning);
+      outcome.ending.attempt = opened.found.attempt;
+    } catch (...) {
+      if (!failed) throw;
+    }
   }
   if (failed) std::rethrow_exception(failed);
   // After any ending, an operator may have it sent again, which needs its text. A message skipped now may be in
@@ -107,12 +123,12 @@ Task<Outcome> Deliverer::open_and_deliver(Order const& order, std::uint32_t trie
   co_return outcome;
 }
 
-/// The ledger has it from now on.
+/// The ledger has it from now on, and for this process.
 Task<> Deliverer::plan(Order const& order, Opened& opened) {
   auto opening = store_.open(order.plan);
-  auto const planned = co_await std::move(opening);
-  opened.planned = true;
-  opened.found = planned.found;
+  opened = co_await std::move(opening);
+  check_parties(opened);
+  if (!opened.planned || !opened.found.claimed) throw Taken{};
 }
 
 /// Whoever waits is in the ledger, for others to see.
@@ -125,17 +141,19 @@ Task<> Deliverer::await_turn(Order const& order, Opened& opened, std::chrono::st
   co_await std::move(pausing);
 }
 
-Task<Clearance> Deliverer::dispatch(Order const& order, Opened& opened, std::int32_t attempt) {
+Task<Clearance> Deliverer::dispatch(Order const& order, Opened& opened) {
   auto const& person = opened.person;
   auto keys = sessions::subject_keys(settings_, order.plan.domain, {person.phone_number, person.whatsapp_user_id});
-  if (std::exchange(opened.planned, true)) {
-    auto const departure = Departure{order.plan.effect_key, attempt, std::move(keys)};
+  if (opened.planned) {
+    auto const departure = Departure{order.plan.effect_key, opened.found.attempt, std::move(keys)};
     auto writing = store_.dispatch(departure);
     co_return co_await std::move(writing);
   }
   auto const departure = NewDeparture{order.plan, std::move(keys)};
   auto writing = store_.dispatch_new(departure);
-  co_return co_await std::move(writing);
+  auto const verdict = co_await std::move(writing);
+  opened.planned = true;
+  co_return verdict;
 }
 
 Task<Outcome> Deliverer::take_step(Order const& order, Opened& opened, std::uint32_t tries) {
@@ -178,16 +196,16 @@ Task<Outcome> Deliverer::take_step(Order const& order, Opened& opened, std::uint
 }
 
 Task<Outcome> Deliverer::send(Order const& order, Opened& opened, std::uint32_t tries) {
-  auto const attempt = opened.found.attempt;
-  if (order.provider == nullptr) co_return ended(order, attempt, "skipped", "not_configured");
+  if (order.provider == nullptr) co_return ended(order, opened.found.attempt, "skipped", "not_configured");
   std::string_view skip;
   auto const message = compose(order, opened, skip);
   if (message) skip = limit_of(settings_, order.plan.channel, opened.kind, message->recipient, opened.sent_today);
-  if (!skip.empty()) co_return ended(order, attempt, "skipped", std::string{skip});
+  if (!skip.empty()) co_return ended(order, opened.found.attempt, "skipped", std::string{skip});
 
   Pause const pause = [&](auto duration) { return await_turn(order, opened, duration); };
   auto waiting = order.provider->await_turn(*message, pause);
   auto const no_turn = co_await std::move(waiting);
+  auto const attempt = opened.found.attempt;  // planned by now, if it had to wait
   if (no_turn) co_return refused(order, attempt, tries, *no_turn, false);
 
   OMNIBUS_FAILPOINT("notify.ready");
@@ -195,7 +213,7 @@ Task<Outcome> Deliverer::send(Order const& order, Opened& opened, std::uint32_t 
   if (!OMNIBUS_MUTATED("dispatching")) {
     // If its commit is lost in an outage, this process knows that nothing was sent.
     unsent_.insert_or_assign(order.plan.effect_key, attempt);
-    auto dispatching = dispatch(order, opened, attempt);
+    auto dispatching = dispatch(order, opened);
     auto const verdict = co_await std::move(dispatching);
     unsent_.erase(order.plan.effect_key);
     if (verdict == Clearance::capped) co_return ended(order, attempt, "skipped", "spend_cap");
@@ -245,7 +263,7 @@ Outcome Deliverer::refused(Order const& order, std::int32_t attempt, std::uint32
   outcome.ending.error_code = refusal.code;
   outcome.ending.error_class = transient ? "transient" : "permanent";
   if (!once_more) return outcome;
-  // Not dispatched, so it is still claimed by us.
+  // Not dispatched, so it is claimed by us, or will be.
   if (!dispatched) outcome.ending = {};
   outcome.kind = blameless ? Outcome::Kind::later : Outcome::Kind::again;
   outcome.reason = order.plan.channel + ": " + refusal.reason;

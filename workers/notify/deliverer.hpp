@@ -71,7 +71,7 @@ class Deliverer {
   Task<Outcome> take_step(Order const& order, Opened& opened, std::uint32_t tries);
   Task<> plan(Order const& order, Opened& opened);
   Task<> await_turn(Order const& order, Opened& opened, std::chrono::steady_clock::duration duration);
-  Task<Clearance> dispatch(Order const& order, Opened& opened, std::int32_t attempt);
+  Task<Clearance> dispatch(Order const& order, Opened& opened);
   Task<Outcome> send(Order const& order, Opened& opened, std::uint32_t tries);
   Task<Outcome> send_again(Order const& order, Opened& opened, std::uint32_t tries);
   Task<Outcome> ask(Order const& order, Opened& opened, std::uint32_t tries);

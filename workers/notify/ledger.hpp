@@ -21,7 +21,7 @@ BOOST_DESCRIBE_ENUM(DeliveryPolicy, at_most_once, at_least_once)
 
 /// A delivery as its claimant finds it. The states are those of pipeline.delivery.
 struct Found {
-  std::string state;                       ///< empty while another transaction is planning it
+  std::string state;                       ///< empty if it is new
   std::int32_t attempt = 1;                ///< the attempt to make, or the one begun
   bool claimed = false;                    ///< this process may dispatch it
   std::chrono::milliseconds lease_left{};  ///< of another one's claim, or of its sending
@@ -29,7 +29,7 @@ struct Found {
 };
 
 enum class Step {
-  send,     ///< claimed: nothing of this attempt has left
+  send,     ///< claimed or new: nothing of this attempt has left
   settled,  ///< it ended before: nothing to do
   wait,     ///< another process has claimed it, or may still be sending it
   answer,   ///< it was being sent, and the sending process has stored the answer

@@ -81,7 +81,7 @@ Opened opened_of(OpenedRow const& row) {
   return opened;
 }
 
-std::vector<Opened> opened_of(pqxx::result const& rows) {
+std::vector<Opened> all_opened(pqxx::result const& rows) {
   return column(postgres::read<OpenedRow>(rows), [](OpenedRow const& row) { return opened_of(row); });
 }
 
@@ -162,12 +162,13 @@ BOOST_DESCRIBE_STRUCT(EnteredRow, (), (ordinal, state))
 std::vector<Opened> look_at_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
                                        std::string const& claimant) {
   pqxx::nontransaction query{connection};
-  return opened_of(postgres::run_prepared(query, look_statement,
-                                          {column(plans, [](DeliveryPlan const& p) { return to_string(p.effect_key); }),
-                                           column(plans, [](DeliveryPlan const& p) { return to_string(p.event_key); }),
-                                           column(plans, [](DeliveryPlan const& p) { return p.domain; }),
-                                           column(plans, [](DeliveryPlan const& p) { return to_string(p.profile_id); }),
-                                           column(plans, [](DeliveryPlan const& p) { return p.kind; }), claimant}));
+  return all_opened(
+      postgres::run_prepared(query, look_statement,
+                             {column(plans, [](DeliveryPlan const& p) { return to_string(p.effect_key); }),
+                              column(plans, [](DeliveryPlan const& p) { return to_string(p.event_key); }),
+                              column(plans, [](DeliveryPlan const& p) { return p.domain; }),
+                              column(plans, [](DeliveryPlan const& p) { return to_string(p.profile_id); }),
+                              column(plans, [](DeliveryPlan const& p) { return p.kind; }), claimant}));
 }
 
 std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<DeliveryPlan> const& plans,
@@ -176,7 +177,7 @@ std::vector<Opened> open_deliveries(pqxx::connection& connection, std::vector<De
   auto params = plan_params(plans, std::identity{});
   params.append(claimant);
   params.append(interval(lease));
-  return opened_of(postgres::run_prepared(query, open_statement, params));
+  return all_opened(postgres::run_prepared(query, open_statement, params));
 }
 
 std::vector<Clearance> dispatch_deliveries(pqxx::connection& connection, std::vector<Departure> const& deliveries,

@@ -149,8 +149,9 @@ class DeliveryStore {
   /// decides about it.
   virtual Task<Clearance> dispatch(Departure const& departure) = 0;
 
-  /// The same for a delivery that is new, which it plans at once. If it may not go, it is claimed; `lost` if it is new
-  /// no more.
+  /// The same for a delivery that is new, which it plans at once. If it may not go, it is claimed. If it is new no
+  /// more, or its tenant or person is gone, it is `lost`; but if this claimant has dispatched it, by a commit that
+  /// seemed to fail, it may go.
   virtual Task<Clearance> dispatch_new(NewDeparture const& departure) = 0;
 
   /// Claims another attempt at a delivery in doubt, with the plan's provider.

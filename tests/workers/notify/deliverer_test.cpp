@@ -207,17 +207,36 @@ TEST_CASE("a message that waits for its turn, or ends without leaving, is in the
   CHECK(desk.provider.sent.empty());
 }
 
-TEST_CASE("a message that another worker dispatched between look and dispatch is left to it") {
+TEST_CASE("a message that another worker dispatched after this one had looked at it is left to it") {
   Desk desk;
   auto worker = desk.worker();
-  auto const order = desk.order();
-  desk.provider.on_turn = [&, once = true]() mutable {
-    if (!std::exchange(once, false)) return;
+  auto order = desk.order(std::chrono::hours{48});
+  order.pause = [](auto) -> Task<> { co_return; };
+  SUBCASE("before this one would have dispatched it") {}
+  SUBCASE("before this one waits for its turn") {
+    desk.provider.wait = std::chrono::seconds{1};
+  }
+  SUBCASE("before this one gives it up") {
+    desk.provider.no_turn = no_for_now(true);
+  }
+  desk.provider.on_turn = [&] {
     desk.ledger.rows[order.plan.effect_key] = {order.plan, "dispatching", 1, false, "b", false, {}, {}, {}};
   };
-  CHECK(desk.deliver(worker, order).kind == Kind::later);
+  auto const outcome = desk.deliver(worker, order);
+  CHECK(outcome.kind == Kind::later);
+  CHECK(outcome.ending.state.empty());
   CHECK(desk.provider.sent.empty());
   CHECK(desk.state() == "dispatching 1");
+}
+
+TEST_CASE("a message whose dispatch was committed unheard is sent by who dispatched it") {
+  Desk desk;
+  auto worker = desk.worker();
+  desk.ledger.lose_next_commit = true;
+  CHECK_THROWS_AS(desk.deliver(worker, desk.order()), Failure);
+  CHECK(desk.state() == "dispatching 1");
+  CHECK(desk.deliver(worker, desk.order()).ending.state == "accepted");
+  CHECK(desk.provider.sent.size() == 1);
 }
 
 TEST_CASE("what a live worker is sending is waited for, and the answer it leaves is taken from the ledger") {

@@ -33,8 +33,9 @@ struct Deliveries {
   std::map<std::string, bool> tenants;  ///< whether each is active
   std::int64_t spent_micros = 0;
   std::optional<std::int64_t> cap_micros;
-  SentToday sent_today{};  ///< to each person
-  bool away = false;       ///< nothing can be opened
+  SentToday sent_today{};         ///< to each person
+  bool lose_next_commit = false;  ///< the next message is dispatched, but who does it is told that it is not
+  bool away = false;              ///< nothing can be opened
 
   /// The workers that have claimed something are dead, and their leases are over.
   void end_leases() {
@@ -119,9 +120,15 @@ class FakeDeliveries final : public DeliveryStore {
 
   Task<Clearance> dispatch_new(NewDeparture const& departure) override {
     auto const& plan = departure.plan;
-    if (ledger_.rows.contains(plan.effect_key)) co_return Clearance::lost;
-    auto opening = open(plan);
-    co_await std::move(opening);
+    if (!ledger_.rows.contains(plan.effect_key)) {
+      auto opening = open(plan);
+      auto const opened = co_await std::move(opening);
+      if (!opened.planned) co_return Clearance::lost;
+    }
+    if (std::exchange(ledger_.lose_next_commit, false)) {
+      ledger_.rows[plan.effect_key].state = "dispatching";
+      throw Failure::outage("the connection was lost");
+    }
     auto const first = Departure{plan.effect_key, 1, departure.subject_keys};
     auto dispatching = dispatch(first);
     co_return co_await std::move(dispatching);

@@ -2,6 +2,7 @@
 #include "tests/workers/notify/ledger_fixture.hpp"
 
 #include <algorithm>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -52,15 +53,10 @@ TEST_CASE("a new message is dispatched as one that was claimed first, and counts
   CHECK(ledger.log(plan) == "sent");
 }
 
-TEST_CASE("a message that is new no more is not dispatched as new, and costs nothing") {
+TEST_CASE("a message that another process has claimed is not dispatched as new, and costs nothing") {
   Ledger ledger;
   auto const plan = ledger.plan("sms", 400'000);
-  SUBCASE("another process has claimed it") {
-    ledger.open(plan, "b");
-  }
-  SUBCASE("this one has") {
-    ledger.open(plan);
-  }
+  ledger.open(plan, "b");
   CHECK(ledger.dispatch_new(plan) == Clearance::lost);
   CHECK(ledger.state(plan) == "claimed 1");
   CHECK(spent(ledger) == "shop.example 0.0");
@@ -73,6 +69,47 @@ TEST_CASE("of two processes that have looked at a message one sends it") {
   CHECK(ledger.dispatch_new(plan, "b") == Clearance::lost);
   CHECK(ledger.look(plan, "a").found.lease_left.count() == 0);
   CHECK(spent(ledger) == "shop.example 0.4");
+}
+
+TEST_CASE("whoever did not hear of their commit may ask again, and pays once") {
+  Ledger ledger;
+  auto const plan = ledger.plan("sms", 400'000);
+  CHECK(ledger.dispatch_new(plan) == Clearance::go);
+  CHECK(ledger.dispatch_new(plan) == Clearance::go);
+  CHECK(spent(ledger) == "shop.example 0.4");
+}
+
+TEST_CASE("a message that another process is dispatching at this moment is waited for, and left to it") {
+  Ledger ledger;
+  auto const plan = ledger.plan("sms", 400'000);
+  pqxx::connection rival{ledger.database.url_as("notify")};
+  pqxx::connection observer{ledger.database.url()};
+  auto const dispatch = [&](DeliveryPlan const& which) {
+    return dispatch_new_deliveries(rival, {{which, {}}}, "b", lease, {}).front();
+  };
+  dispatch(ledger.plan());  // so that the statement is prepared, which it cannot be in a transaction
+  pqxx::nontransaction{rival}.exec("BEGIN");
+  REQUIRE(dispatch(plan) == Clearance::go);
+  auto verdict = std::async(std::launch::async, [&] { return ledger.dispatch_new(plan); });
+  omnibus::test::await_lock_wait(observer);
+  pqxx::nontransaction{rival}.exec("COMMIT");
+  CHECK(verdict.get() == Clearance::lost);
+  CHECK(spent(ledger) == "shop.example 0.4");
+}
+
+TEST_CASE("deliveries are locked before what was spent, as by whoever records endings") {
+  Ledger ledger;
+  auto const plan = ledger.plan("sms", 400'000);
+  REQUIRE(ledger.dispatch_new(plan) == Clearance::go);
+  pqxx::connection rival{ledger.database.url_as("notify")};
+  pqxx::connection observer{ledger.database.url()};
+  pqxx::work ending{rival};
+  ending.exec("UPDATE pipeline.delivery SET updated_at = now()");
+  auto verdict = std::async(std::launch::async, [&] { return ledger.dispatch_new(plan, "b"); });
+  omnibus::test::await_lock_wait(observer);
+  ending.exec("UPDATE pipeline.spend SET spent = spent");  // neither waits for the other
+  ending.commit();
+  CHECK(verdict.get() == Clearance::lost);
 }
 
 TEST_CASE("nothing is planned for a person or a tenant that is not there or not active") {
