@@ -45,7 +45,7 @@ std::string words_of(Order const& order, OutboundMessage const& message) {
 }
 
 /// Thrown where a message that this process wanted to plan belongs to another by now.
-struct Taken {};
+struct ClaimedElsewhere {};
 
 void check_parties(Opened const& opened) {
   if (!opened.known_tenant) throw Failure::permanent("domain is no tenant", "unknown_tenant");
@@ -73,7 +73,7 @@ Task<Outcome> Deliverer::deliver(Order const& order, std::uint32_t tries) {
   try {
     auto delivering = open_and_deliver(order, tries);
     outcome = co_await std::move(delivering);
-  } catch (Taken const&) {
+  } catch (ClaimedElsewhere const&) {
     outcome = later("another process has claimed it", shortly);
   }
   if (!outcome.ending.state.empty()) known_.insert_or_assign(key, outcome);
@@ -128,7 +128,7 @@ Task<> Deliverer::plan(Order const& order, Opened& opened) {
   auto opening = store_.open(order.plan);
   opened = co_await std::move(opening);
   check_parties(opened);
-  if (!opened.planned || !opened.found.claimed) throw Taken{};
+  if (!opened.planned || !opened.found.claimed) throw ClaimedElsewhere{};
 }
 
 /// Whoever waits is in the ledger, for others to see.
