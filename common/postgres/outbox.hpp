@@ -61,7 +61,7 @@ struct OutboxRows {
 /// The same for rows of several sources, at least one of them with rows.
 std::string outbox_insert(pqxx::connection const& connection, std::span<OutboxRows const> groups);
 
-/// Writes them by COPY, which takes a round trip of its own and, for many rows, half of the server's time.
+/// Writes them by COPY, which takes a round trip of its own and, for many rows, less of the server's time.
 void outbox_copy(pqxx::transaction_base& transaction, std::span<OutboxRows const> groups);
 
 /// The rows that an earlier owner of a partition committed and did not publish, oldest first, without refused ones.
