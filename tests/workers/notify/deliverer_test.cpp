@@ -229,6 +229,27 @@ TEST_CASE("a message that another worker dispatched after this one had looked at
   CHECK(desk.state() == "dispatching 1");
 }
 
+TEST_CASE("a message whose dispatch failed is in the ledger, and is sent later") {
+  Desk desk;
+  auto worker = desk.worker();
+  desk.ledger.refuse_next_dispatch = true;
+  CHECK_THROWS_AS(desk.deliver(worker, desk.order()), Failure);
+  CHECK(desk.state() == "claimed 1");
+  CHECK(desk.deliver(worker, desk.order()).ending.state == "accepted");
+}
+
+TEST_CASE("a message whose tenant is suspended before it waits for its turn is not planned") {
+  Desk desk;
+  auto worker = desk.worker();
+  auto order = desk.order();
+  order.pause = [](auto) -> Task<> { co_return; };
+  desk.provider.wait = std::chrono::seconds{1};
+  desk.provider.on_turn = [&] { desk.ledger.tenants[domain] = false; };
+  CHECK_THROWS_WITH(desk.deliver(worker, order), "the tenant is not active");
+  CHECK(desk.ledger.rows.empty());
+  CHECK(desk.provider.sent.empty());
+}
+
 TEST_CASE("a message whose dispatch was committed unheard is sent by who dispatched it") {
   Desk desk;
   auto worker = desk.worker();

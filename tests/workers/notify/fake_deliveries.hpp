@@ -33,9 +33,10 @@ struct Deliveries {
   std::map<std::string, bool> tenants;  ///< whether each is active
   std::int64_t spent_micros = 0;
   std::optional<std::int64_t> cap_micros;
-  SentToday sent_today{};         ///< to each person
-  bool lose_next_commit = false;  ///< the next message is dispatched, but who does it is told that it is not
-  bool away = false;              ///< nothing can be opened
+  SentToday sent_today{};             ///< to each person
+  bool refuse_next_dispatch = false;  ///< of a new message: nothing is written
+  bool lose_next_commit = false;      ///< the next message is dispatched, but who does it is told that it is not
+  bool away = false;                  ///< nothing can be opened
 
   /// The workers that have claimed something are dead, and their leases are over.
   void end_leases() {
@@ -119,6 +120,7 @@ class FakeDeliveries final : public DeliveryStore {
   }
 
   Task<Clearance> dispatch_new(NewDeparture const& departure) override {
+    if (std::exchange(ledger_.refuse_next_dispatch, false)) throw Failure::outage("the database refused it");
     auto const& plan = departure.plan;
     if (!ledger_.rows.contains(plan.effect_key)) {
       auto opening = open(plan);
