@@ -14,6 +14,9 @@
 namespace omnibus::log {
 namespace {
 
+/// Lines of a burst are written together: to wake the thread for each takes longer than to write it.
+constexpr std::chrono::milliseconds pause{5};
+
 /// Writes all of it. What a descriptor refuses is lost: a closed stdout must not stop the work.
 void write_all(int descriptor, std::string_view text) {
   while (!text.empty()) {
@@ -57,7 +60,9 @@ struct LineWriter::State {
     block_signals();
     std::unique_lock lock{mutex};
     for (;;) {
-      changed.wait(lock, [this] { return closed || !waiting.empty() || unsaid > 0; });
+      idle = true;
+      added_to.wait(lock, [this] { return closed || !waiting.empty() || unsaid > 0; });
+      idle = false;
       if (closed) return;
       writing.swap(waiting);
       auto const bytes = writing.size();
@@ -70,15 +75,20 @@ struct LineWriter::State {
       writing.clear();
       written += bytes;
       saying = false;
-      changed.notify_all();
+      written_to.notify_all();
+      added_to.wait_for(lock, pause, [this] { return closed || flushing > 0 || is_filling(); });
     }
   }
+
+  /// Whether lines would soon find no room.
+  bool is_filling() const { return waiting.size() > max_bytes / 4; }
 
   int const descriptor;
   std::size_t const max_bytes;
   Notice const notice;
-  mutable std::mutex mutex{};  // guards what follows; the thread alone changes `writing`
-  std::condition_variable changed{};
+  mutable std::mutex mutex{};            // guards what follows; the thread alone changes `writing`
+  std::condition_variable added_to{};    // the thread waits for it
+  std::condition_variable written_to{};  // flush() waits for it
   std::string waiting{};
   std::string writing{};
   std::size_t added = 0;    // bytes since the beginning; those that are not written yet are kept
@@ -86,6 +96,8 @@ struct LineWriter::State {
   std::uint64_t dropped = 0;
   std::uint64_t unsaid = 0;  // of those dropped, the ones that no notice has told of
   bool saying = false;       // a notice is being written
+  int flushing = 0;          // how many wait in flush()
+  bool idle = false;         // the thread waits for a line
   bool started = false;
   bool closed = false;
 };
@@ -96,31 +108,36 @@ LineWriter::LineWriter(int descriptor, std::size_t max_bytes, Notice notice)
 LineWriter::~LineWriter() {
   std::scoped_lock const lock{state_->mutex};
   state_->closed = true;
-  state_->changed.notify_all();
+  state_->added_to.notify_one();
 }
 
 void LineWriter::add(std::string_view line) {
   auto& state = *state_;
-  std::scoped_lock const lock{state.mutex};
+  std::unique_lock lock{state.mutex};
   auto const bytes = line.size() + 1;
   if (!state.started) state.started = starts([shared = state_] { shared->run(); });
   if (!state.started || state.added - state.written + bytes > state.max_bytes) {
     ++state.dropped;
-    if (++state.unsaid == 1) state.changed.notify_all();
-    return;
+    ++state.unsaid;
+  } else {
+    state.waiting += line;
+    state.waiting += '\n';
+    state.added += bytes;
   }
-  auto const idle = state.waiting.empty();
-  state.waiting += line;
-  state.waiting += '\n';
-  state.added += bytes;
-  if (idle) state.changed.notify_all();
+  auto const wakes = std::exchange(state.idle, false) || state.is_filling();
+  lock.unlock();  // or the thread would wake and wait for it
+  if (wakes) state.added_to.notify_one();
 }
 
 bool LineWriter::flush(std::chrono::milliseconds patience) {
   auto& state = *state_;
   std::unique_lock lock{state.mutex};
-  return state.changed.wait_for(
+  ++state.flushing;
+  state.added_to.notify_one();
+  auto const done = state.written_to.wait_for(
       lock, patience, [&, end = state.added] { return state.written >= end && state.unsaid == 0 && !state.saying; });
+  --state.flushing;
+  return done;
 }
 
 std::uint64_t LineWriter::dropped() const {

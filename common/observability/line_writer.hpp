@@ -11,7 +11,8 @@
 namespace omnibus::log {
 
 /// Writes lines to a file descriptor on a thread of its own. Nobody who adds a line waits for its reader: lines that
-/// find no room are dropped and counted. Any thread may use it.
+/// find no room are dropped and counted. A line is written at once, or within 5 ms where others were written just
+/// before. Any thread may use it.
 class LineWriter {
  public:
   /// Makes the line that takes the place of `dropped` lines.
