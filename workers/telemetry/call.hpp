@@ -3,6 +3,7 @@
 
 #include "events/llm.hpp"
 #include "handler/batch_handler.hpp"
+#include "uuid/uuid.hpp"
 
 #include <cstdint>
 #include <string_view>
@@ -22,6 +23,12 @@ struct Call {
   std::string_view error_type;  ///< empty for a call that succeeded
   std::int64_t time_ms;         ///< in ms since 1970
   std::int64_t cost_nano_usd;
+};
+
+/// What tells a call from all others, with its time.
+struct CallKey {
+  Uuid call_id;
+  std::int64_t time_ms;
 };
 
 /// Reads an item. Its time is the event's own, so that late and replayed events count where they belong. If it is more

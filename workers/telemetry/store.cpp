@@ -156,12 +156,12 @@ void open_days(pqxx::transaction_base& transaction, std::vector<Call> const& cal
   }
 }
 
-bool claim_new_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
+bool claim_new_calls(pqxx::transaction_base& transaction, std::vector<CallKey> const& keys) {
   transaction.exec("SAVEPOINT claim");
   try {
-    postgres::BinaryCopy keys{transaction, "pipeline.telemetry_calls (call_id, day)"};
-    for (auto const& call : calls) keys.add(call.told->call_id, postgres::Date{call.time_ms});
-    keys.complete();
+    postgres::BinaryCopy rows{transaction, "pipeline.telemetry_calls (call_id, day)"};
+    for (auto const& [call_id, time_ms] : keys) rows.add(call_id, postgres::Date{time_ms});
+    rows.complete();
     return true;
   } catch (pqxx::unique_violation const&) {
     transaction.exec("ROLLBACK TO SAVEPOINT claim");
@@ -169,11 +169,11 @@ bool claim_new_calls(pqxx::transaction_base& transaction, std::vector<Call> cons
   }
 }
 
-std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls) {
-  Array ids{calls.size() * 3}, days{calls.size()};
-  for (auto const& call : calls) {
-    ids.add_plain(to_string(call.told->call_id));
-    days.add_plain(std::string_view{format_time_ms(call.time_ms)}.substr(0, 10));
+std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::vector<CallKey> const& keys) {
+  Array ids{keys.size() * 3}, days{keys.size()};
+  for (auto const& [call_id, time_ms] : keys) {
+    ids.add_plain(to_string(call_id));
+    days.add_plain(std::string_view{format_time_ms(time_ms)}.substr(0, 10));
   }
   auto const claimed = postgres::read<Uuid>(
       transaction,

@@ -18,14 +18,13 @@ namespace omnibus::telemetry {
 /// @throws Failure (permanent) for a day that telemetry does not store.
 void open_days(pqxx::transaction_base& transaction, std::vector<Call> const& calls);
 
-/// Claims these calls, with distinct ids in order, for the transaction. If one of them is claimed already,
-/// claims none. Waits for a transaction that has claimed one of them.
+/// Claims calls, with distinct ids in order, for the transaction. If one of them is claimed already, claims none.
+/// Waits for a transaction that has claimed one of them.
 /// @return whether it claimed them
-bool claim_new_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls);
+bool claim_new_calls(pqxx::transaction_base& transaction, std::vector<CallKey> const& keys);
 
-/// Claims those that are not claimed yet, and returns them. Takes twice as long as
-/// claim_new_calls().
-std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls);
+/// Claims those that are not claimed yet, and returns them. Takes twice as long as claim_new_calls().
+std::unordered_set<Uuid> claim_calls(pqxx::transaction_base& transaction, std::vector<CallKey> const& keys);
 
 /// Writes the rows of claimed calls.
 void insert_calls(pqxx::transaction_base& transaction, std::vector<Call> const& calls, Uuid const& replay_id);

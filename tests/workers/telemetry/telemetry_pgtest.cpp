@@ -76,15 +76,15 @@ TEST_CASE("sums are those of the rows, and what a rebuild gives, whatever comes 
 
 TEST_CASE("calls are claimed in one go while all are new, else none of them, and then only those that are") {
   TelemetryDatabase const database;
-  auto const first = item_of(a_call(), "2026-11-20T12:00:00Z");
-  auto const second = item_of(a_call(), "2026-11-20T12:00:01Z");
+  constexpr auto time_ms = 1'793'361'600'000;
+  CallKey const first{random_uuid(), time_ms};
+  CallKey const second{random_uuid(), time_ms + 1'000};
   pqxx::connection connection{database.url_as("telemetry")};
   pqxx::work transaction{connection};
-  CHECK(claim_new_calls(transaction, {read_call(first)}));
-  CHECK_FALSE(claim_new_calls(transaction, {read_call(second), read_call(first)}));
+  CHECK(claim_new_calls(transaction, {first}));
+  CHECK_FALSE(claim_new_calls(transaction, {second, first}));
   CHECK(transaction.query_value<int>("SELECT count(*) FROM pipeline.telemetry_calls") == 1);
-  CHECK(claim_calls(transaction, {read_call(second), read_call(first)}) ==
-        std::unordered_set{read_call(second).told->call_id});
+  CHECK(claim_calls(transaction, {second, first}) == std::unordered_set{second.call_id});
 }
 
 TEST_CASE("a call that is told of with two times counts once, where it was first") {
