@@ -289,13 +289,13 @@ Task<> Engine::housekeeping() {
     auto wait = housekeeping_timer_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     co_await std::move(wait);
     if (stopped_) co_return;
-    commit_positions();
+    if (may_commit()) commit_positions();
     poll_erasures();
     look_whether_sated();
     dispatch_->pump();  // records that could not be read are asked for again
     for (auto const& [key, partition] : partitions_) {
       auto const unanswered = commits_answered_ < partition->first_answer;
-      if (partition->confirming && partition->wanted() && !unanswered) ask_whether_ours(*partition);
+      if (partition->confirming && partition->wanted() && !unanswered && may_commit()) ask_whether_ours(*partition);
       hold_back_over_share(*partition);
     }
     std::erase_if(leaving_, [](auto const& each) { return each->alive == 0; });
@@ -378,7 +378,7 @@ Task<bool> Engine::stop() {
     timer.expires_after(stop_poll);
     auto wait = timer.async_wait(boost::asio::use_awaitable);
     co_await std::move(wait);
-    commit_positions();
+    if (may_commit()) commit_positions();
   }
   stopped_ = true;
   housekeeping_timer_.cancel();

@@ -252,6 +252,7 @@ class Engine : private Processor, private BatchProcessor {
   kafka::Position position_of(Partition const& partition) const;
   void send_commit(std::vector<kafka::Position> const& positions);
   void commit_positions();
+  bool may_commit() const { return Clock::now() >= next_commit_; }
   void ask_whether_ours(Partition& partition);
   void commit_ahead(Partition const& partition);
   void refresh_counters();
@@ -302,6 +303,7 @@ class Engine : private Processor, private BatchProcessor {
   // Every commit is answered once.
   std::uint64_t commits_sent_ = 0;
   std::uint64_t commits_answered_ = 0;
+  Clock::time_point next_commit_;  // none is sent before, see on(Committed&)
   // The broker's default limit for an offset's metadata (offset.metadata.max.bytes), with some room.
   std::size_t most_metadata_ = 3'800;
   Counters counters_;

@@ -24,6 +24,15 @@ constexpr std::chrono::milliseconds database_back_off{500};
 constexpr std::size_t sweep_size = 1000;
 constexpr std::chrono::seconds erasures_interval{1};
 
+/// Longer than librdkafka waits at most before it tells the group that it is alive (retry.backoff.max.ms). It begins to
+/// wait anew with each commit that is refused to a member: were they sent more often, the member would never learn that
+/// it was removed, and never come back.
+constexpr std::chrono::seconds membership_pause{2};
+
+bool is_refused_to_member(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || error == RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH;
+}
+
 /// Not what concerns the group, or what is sent again with less metadata: all of that is asked again together.
 bool concerns_one_partition(rd_kafka_resp_err_t error) {
   switch (error) {
@@ -63,6 +72,7 @@ void Engine::on(Assigned& assigned) {
     fresh.push_back(std::move(partition));
   }
   last_ = {};
+  next_commit_ = {};
   if (fresh.empty() && !stopping_) set_ready(true);  // a standby is ready to take over
   log::info("partitions assigned", {{"count", fresh.size()}, {"owned", partitions_.size()}});
   boost::asio::co_spawn(loop_, open(std::move(fresh)), boost::asio::detached);
@@ -118,6 +128,9 @@ void Engine::on(Committed& committed) {
     partition.sent = partition.committed;
     partition.sent_ahead = 0;
   };
+  if (is_refused_to_member(failed) ||
+      std::ranges::any_of(committed.positions, is_refused_to_member, &kafka::Position::error))
+    next_commit_ = Clock::now() + membership_pause;
   if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
     committed.positions.clear();
     for (auto const& [key, partition] : partitions_) send_again(*partition);

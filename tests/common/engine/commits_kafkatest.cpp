@@ -108,6 +108,30 @@ TEST_CASE("of a commit that is refused in part, the other position is committed,
   CHECK(committed(broker, group, topic, 1) == 2);
 }
 
+TEST_CASE("a member whose commits are refused learns that the group has removed it, and comes back") {
+  Broker broker;
+  if (broker.embedded() == nullptr || broker.protocol() != kafka::GroupProtocol::consumer) return;
+  constexpr std::int16_t offset_commit = 8;
+  constexpr std::int16_t heartbeat = 68;
+  constexpr int without_end = 100'000;
+  auto const topic = broker.topic(1);
+  EngineSettings settings;
+  settings.commit_interval = std::chrono::milliseconds{10};
+  settings.drain_deadline = std::chrono::milliseconds{10};
+  RunningEngine engine{broker, topic, "removed-" + topic, [](Context&) -> Task<> { co_return; }, settings};
+  REQUIRE(publish(broker, {event(topic, "key", 0)}));
+  REQUIRE(eventually([&] { return engine.counters().commits > 0; }));
+
+  // After failed heartbeats librdkafka waits longer before the next, and begins to wait anew with each refused commit.
+  broker.embedded()->fail_next(heartbeat, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 8);
+  broker.embedded()->fail_next(heartbeat, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+  broker.embedded()->fail_next(offset_commit, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, without_end);
+  auto const rebalances = engine.counters().rebalances.load();
+  REQUIRE(publish(broker, {event(topic, "key", 1)}));
+  CHECK(eventually([&] { return engine.counters().rebalances >= rebalances + 2; }));  // lost, and assigned again
+  engine.stop();
+}
+
 TEST_CASE("a position is committed with the leader epoch that it was assigned with, if none of its records is later") {
   Broker broker;
   if (broker.embedded() == nullptr) return;  // which assigns positions with the leader epoch of now
