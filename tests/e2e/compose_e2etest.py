@@ -217,12 +217,12 @@ class ComposeTest(unittest.TestCase):
     def test_a_node_of_kafka_that_ends_while_it_starts_is_told(self):
         shim = self.run_folder / "bin" / "java"
         shim.parent.mkdir()
-        shim.write_text(f'#!/bin/sh\ncase "$*" in *" kafka.Kafka "*) echo no port; exit 1 ;; esac\nexec {shutil.which("java")} "$@"\n')
+        shim.write_text(f'#!/bin/sh\ncase "$*" in *" kafka.Kafka "*/node-3/*) echo no port; exit 1 ;; esac\nexec {shutil.which("java")} "$@"\n')
         shim.chmod(0o755)
         self.environment["PATH"] = f"{shim.parent}:{self.environment['PATH']}"
         done = self.compose("kafka", "up", "--brokers", "3")
         self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertRegex(done.stdout, "no port\nkafka: node [1-3] ended while starting")
+        self.assertRegex(done.stdout, "no port\nkafka: node 3 ended while starting")
         self.assertFalse((self.run_folder / "kafka").exists())
 
 
