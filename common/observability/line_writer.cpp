@@ -14,7 +14,7 @@
 namespace omnibus::log {
 namespace {
 
-/// Lines of a burst are written together: to wake the thread for each takes longer than to write it.
+/// How long lines gather after some were written: to wake the thread for each takes longer than to write it.
 constexpr std::chrono::milliseconds pause{5};
 
 /// Writes all of it. What a descriptor refuses is lost: a closed stdout must not stop the work.

@@ -2,7 +2,8 @@
 ///
 /// A thread of its own writes the lines, so that a handler never waits for stdout's reader. While that one stalls, 4
 /// MiB of lines are kept. Those that follow are dropped and counted, and a line says how many. At the end of the
-/// process, and before std::terminate() ends it, what is kept is written, for two seconds at most.
+/// process, and before std::terminate() ends it, what is kept is written, for two seconds at most. What ends it
+/// otherwise, such as SIGKILL or abort(), takes the lines of the last 5 ms with it.
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,7 @@
 """Messages to people: providers that take them and do not say so, workers killed and frozen at every edge and at random.
 Nothing is sent twice where the channel says at most once, nothing is lost where it says at least once, and neither where
 the provider recognises a repetition."""
+import datetime
 import os
 import pathlib
 import sys
@@ -117,9 +118,10 @@ class NotifyTest(NotifyCase):
         self.freezes(zombie)
         heir = self.notify(simulator)
         self.await_settled(requests)
-        before = zombie.text().count("\n")
+        woken = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")[:-len("+00:00")]
         zombie.resume()
-        eventually(lambda: zombie.text().count("\n") > before, 30, "the zombie waking up")
+        # A line of before may be written only now: see LineWriter.
+        eventually(lambda: any(line["ts"] > woken for line in zombie.lines()), 30, "the zombie waking up")
         zombie.stop()
         heir.stop()
         return self.sent(simulator, requests)[0]

@@ -3,6 +3,7 @@
 #include "observability/log.hpp"
 #include "observability/log_output.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -118,6 +119,32 @@ TEST_CASE("nobody waits for a reader that stalls: lines without room are dropped
   writer.add("again");
   CHECK(pipe.read_until("again\n") == "again\n");
   CHECK(writer.dropped() == dropped);
+}
+
+TEST_CASE("lines gather for a moment, but for nobody who waits for them, and not until they find no room") {
+  Pipe pipe;
+  constexpr std::size_t most = 32 * 1024;
+  LineWriter writer{pipe.in(), most, told};
+  auto const fastest = [](auto work) {
+    work();  // what comes first is written at once
+    auto least = std::chrono::steady_clock::duration::max();
+    for (auto i = 0; i < 100; ++i) {
+      auto const begun = std::chrono::steady_clock::now();
+      work();
+      least = std::min(least, std::chrono::steady_clock::now() - begun);
+    }
+    return least;
+  };
+  CHECK(fastest([&] {
+          writer.add("one");
+          CHECK(writer.flush(10s));
+          pipe.read_until("one\n");
+        }) < 4ms);
+  CHECK(fastest([&] {
+          writer.add(std::string(most / 3, 'x'));  // two of them fit
+          pipe.read_until("x\n");
+        }) < 4ms);
+  CHECK(writer.dropped() == 0);
 }
 
 TEST_CASE("a writer ends though its reader stalls") {
