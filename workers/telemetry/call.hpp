@@ -25,7 +25,7 @@ struct Call {
   std::int64_t cost_nano_usd;
 };
 
-/// What tells a call from all others, with its time.
+/// The id that a call is claimed by, and the time whose day is stored beside it.
 struct CallKey {
   Uuid call_id;
   std::int64_t time_ms;

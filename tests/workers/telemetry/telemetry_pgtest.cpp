@@ -94,6 +94,7 @@ TEST_CASE("a call that is told of with two times counts once, where it was first
   session.apply({item_of(call, "2026-11-18T12:00:00Z"), item_of(call, "2026-11-19T12:00:00Z")});
   session.apply({item_of(call, "2026-11-17T12:00:00Z")});
   CHECK(database.value("SELECT string_agg(ts::date::text, ' ') FROM chat_telemetry") == "2026-11-18");
+  CHECK(database.value("SELECT string_agg(day::text, ' ') FROM pipeline.telemetry_calls") == "2026-11-18");
   check_sums(database);
 }
 
