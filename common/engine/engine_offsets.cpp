@@ -50,7 +50,7 @@ void Engine::send_commit(std::vector<kafka::Position> const& positions) {
 /// Much may be finished soon behind a stuck record, and all of it would be delivered again after a crash.
 void Engine::commit_ahead(Partition const& partition) {
   auto const unsaid = partition.frontier.ahead() > partition.sent_ahead + most_unsaid;
-  if (unsaid && commits_answered_ == commits_sent_) commit_positions();
+  if (unsaid && commits_answered_ == commits_sent_ && may_commit()) commit_positions();
 }
 
 }  // namespace omnibus::engine

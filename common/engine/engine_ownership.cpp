@@ -27,7 +27,9 @@ constexpr std::chrono::seconds erasures_interval{1};
 /// Longer than librdkafka waits at most before it tells the group that it is alive (retry.backoff.max.ms). It begins to
 /// wait anew with each commit that is refused to a member: were they sent more often, the member would never learn that
 /// it was removed, and never come back.
-constexpr std::chrono::seconds membership_pause{2};
+constexpr std::chrono::milliseconds membership_pause{2000};
+/// After the first refusal, which an ordinary rebalance brings as well: the member is told of its new epoch at once.
+constexpr std::chrono::milliseconds first_membership_pause{200};
 
 bool is_refused_to_member(rd_kafka_resp_err_t error) {
   return error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || error == RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH;
@@ -130,7 +132,9 @@ void Engine::on(Committed& committed) {
   };
   if (is_refused_to_member(failed) ||
       std::ranges::any_of(committed.positions, is_refused_to_member, &kafka::Position::error))
-    next_commit_ = Clock::now() + membership_pause;
+    next_commit_ = Clock::now() + (std::exchange(member_refused_, true) ? membership_pause : first_membership_pause);
+  else if (failed == RD_KAFKA_RESP_ERR_NO_ERROR)
+    member_refused_ = false;
   if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
     committed.positions.clear();
     for (auto const& [key, partition] : partitions_) send_again(*partition);
