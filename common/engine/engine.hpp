@@ -303,7 +303,7 @@ class Engine : private Processor, private BatchProcessor {
   // Every commit is answered once.
   std::uint64_t commits_sent_ = 0;
   std::uint64_t commits_answered_ = 0;
-  bool member_refused_ = false;    // the last commit, because the group does not know the member as it is
+  bool member_refused_ = false;    // the last commit was refused, since the group no longer knows the member
   Clock::time_point next_commit_;  // when one that was refused to the member is sent again
   // The broker's default limit for an offset's metadata (offset.metadata.max.bytes), with some room.
   std::size_t most_metadata_ = 3'800;

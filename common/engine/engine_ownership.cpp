@@ -24,9 +24,9 @@ constexpr std::chrono::milliseconds database_back_off{500};
 constexpr std::size_t sweep_size = 1000;
 constexpr std::chrono::seconds erasures_interval{1};
 
-/// Longer than librdkafka waits at most before it tells the group that it is alive (retry.backoff.max.ms). It begins to
-/// wait anew with each commit that is refused to a member: were they sent more often, the member would never learn that
-/// it was removed, and never come back.
+/// Longer than librdkafka waits at most before its next heartbeat (retry.backoff.max.ms). It begins to wait anew with
+/// each commit that is refused to a member: if these came more often, it would send no heartbeat, the member would
+/// never learn that it was removed, and would never come back.
 constexpr std::chrono::milliseconds membership_pause{2000};
 /// After the first refusal, which an ordinary rebalance brings as well: the member is told of its new epoch at once.
 constexpr std::chrono::milliseconds first_membership_pause{200};
