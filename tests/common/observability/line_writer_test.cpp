@@ -149,11 +149,12 @@ TEST_CASE("lines gather for a moment, but for nobody who waits for them, and not
 
 TEST_CASE("a writer ends though its reader stalls") {
   Pipe pipe;
-  std::string const line(held_by_a_pipe, 'x');
+  std::string const line(2 * held_by_a_pipe, 'x');
   {
-    LineWriter writer{pipe.in(), 4 * held_by_a_pipe, told};
+    LineWriter writer{pipe.in(), 8 * held_by_a_pipe, told};
     writer.add(line);
     writer.add(line);
+    pipe.read_until_enough([](std::string const& read) { return !read.empty(); });  // it has begun
     CHECK_FALSE(writer.flush(1ms));
   }
   pipe.read_until("x\n");  // the thread writes to the end what it had begun
