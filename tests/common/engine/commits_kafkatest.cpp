@@ -68,6 +68,16 @@ class Bystander : public kafka::ConsumerListener {
   kafka::Consumer consumer_;
 };
 
+/// The group removes its only member, which learns it from a heartbeat. After failed ones librdkafka waits longer
+/// before the next, and begins to wait anew with each commit that is refused: here all of them.
+void remove_member(kafka::EmbeddedBroker& broker) {
+  constexpr std::int16_t offset_commit = 8;
+  constexpr std::int16_t heartbeat = 68;
+  broker.fail_next(heartbeat, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 11);
+  broker.fail_next(heartbeat, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+  broker.fail_next(offset_commit, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, 100'000);
+}
+
 }  // namespace
 
 TEST_CASE("of a commit that is refused in part, the other position is committed, and the refused one is sent again") {
@@ -111,9 +121,6 @@ TEST_CASE("of a commit that is refused in part, the other position is committed,
 TEST_CASE("a member whose commits are refused learns that the group has removed it, and comes back") {
   Broker broker;
   if (broker.embedded() == nullptr || broker.protocol() != kafka::GroupProtocol::consumer) return;
-  constexpr std::int16_t offset_commit = 8;
-  constexpr std::int16_t heartbeat = 68;
-  constexpr int without_end = 100'000;
   auto const topic = broker.topic(1);
   EngineSettings settings;
   settings.commit_interval = std::chrono::milliseconds{10};
@@ -122,13 +129,39 @@ TEST_CASE("a member whose commits are refused learns that the group has removed 
   REQUIRE(publish(broker, {event(topic, "key", 0)}));
   REQUIRE(eventually([&] { return engine.counters().commits > 0; }));
 
-  // After failed heartbeats librdkafka waits longer before the next, and begins to wait anew with each refused commit.
-  broker.embedded()->fail_next(heartbeat, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 8);
-  broker.embedded()->fail_next(heartbeat, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
-  broker.embedded()->fail_next(offset_commit, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, without_end);
   auto const rebalances = engine.counters().rebalances.load();
+  remove_member(*broker.embedded());
   REQUIRE(publish(broker, {event(topic, "key", 1)}));
   CHECK(eventually([&] { return engine.counters().rebalances >= rebalances + 2; }));  // lost, and assigned again
+  engine.stop();
+}
+
+TEST_CASE("so does one that commits because much has ended behind a record that does not end") {
+  Broker broker;
+  if (broker.embedded() == nullptr || broker.protocol() != kafka::GroupProtocol::consumer) return;
+  auto const topic = broker.topic(1);
+  EngineSettings settings;
+  settings.commit_interval = std::chrono::hours{1};
+  settings.drain_deadline = std::chrono::milliseconds{10};
+  std::atomic<int> ended{0};
+  auto const stick = [&](Context& context) -> Task<> {
+    if (context.key() == "key-0") {
+      auto waiting = pause(std::chrono::hours{1});
+      co_await std::move(waiting);
+    }
+    ++ended;
+  };
+  RunningEngine engine{broker, topic, "removed-ahead-" + topic, stick, settings};
+  REQUIRE(publish(broker, {event(topic, "key-0", 0)}));
+  REQUIRE(publish(broker, {event(topic, "key-1", 0)}, 600));
+  REQUIRE(eventually([&] { return ended == 600; }));
+  auto const rebalances = engine.counters().rebalances.load();
+  remove_member(*broker.embedded());
+  kafka::Producer producer{broker.client};
+  CHECK(eventually([&] {  // with one record after the other that would have all be committed
+    producer.produce(event(topic, "key-1", 1), {});
+    return engine.counters().rebalances >= rebalances + 2;
+  }));
   engine.stop();
 }
 
