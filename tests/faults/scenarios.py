@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -133,6 +134,7 @@ class Scenarios(FaultCase):
         operator says it sent, and how often each event of the load is on its topic: the inbox, and the key that a message
         has by its event, would hide from everyone else what is sent twice."""
         domain = f"{uuid.uuid4().hex[:8]}.example"  # no tenant yet
+        begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())  # other tests leave letters of this class
         load = Load(conversations=12, each=4, domain=domain)
         self.worker(self.simulator())
         self.stack.kafka.publish_all(MESSAGES, load.records)
@@ -142,7 +144,8 @@ class Scenarios(FaultCase):
 
         environment = {**os.environ, "KAFKA_BROKERS": self.stack.kafka.brokers, "OMNIBUS_MUTATE": mutate,
                        "DATABASE_URL": self.stack.database_url("operator")}
-        redrive = [binary("omnibus"), "dlq", "redrive", "--topic", MESSAGES, "--class", "unknown_tenant", "--yes", "--json"]
+        redrive = [binary("omnibus"), "dlq", "redrive", "--topic", MESSAGES, "--class", "unknown_tenant", "--since", begun,
+                   "--yes", "--json"]
         with self.stack.database.held("LOCK TABLE pipeline.dead_letter_actions IN EXCLUSIVE MODE"):
             operators = [subprocess.Popen(redrive, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                           stdin=subprocess.DEVNULL, env=environment) for _ in range(2)]
