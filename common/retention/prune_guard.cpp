@@ -5,7 +5,8 @@
 namespace omnibus::retention {
 namespace {
 
-constexpr std::chrono::hours longest_advance{8 * 24};
+// A week, the leap day that a cut-off of whole years may pass in it, and half a day by which a run may be late.
+constexpr std::chrono::hours longest_advance{8 * 24 + 12};
 constexpr std::chrono::milliseconds quick{25};
 constexpr std::chrono::milliseconds slow{50};  // half of what a batch may take
 constexpr std::int64_t least = 50;

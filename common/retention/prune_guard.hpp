@@ -16,7 +16,7 @@ struct PruneOutlook {
 };
 
 /// Why the run must not begin by itself, as a word: `more_than_half` of the table would go, or the cut-off has moved by
-/// more than 8 days since the last run (`cutoff_jump`), as after a wrong clock. Nothing if it may.
+/// more than 8.5 days from the last run's (`cutoff_jump`), as after a wrong clock. Nothing if it may.
 std::optional<std::string_view> reason_to_stop(PruneOutlook const& outlook);
 
 /// The same for a table that is quickly empty in quiet times: only the cut-off counts.
