@@ -69,9 +69,8 @@ void Dispatcher::open(Partition& partition) {
 
 void Dispatcher::close(Partition& partition) {
   partition.open = false;
-  // At once, and not when their turn comes: later arrivals are held behind them.
-  auto const taken = ready_.take_back(partition);
-  partition.held.insert(partition.held.begin(), taken.begin(), taken.end());
+  // At once, and not when their turn comes: later arrivals are held behind them. Of a drain they are given back.
+  for (auto* const delivery : ready_.take_back(partition)) make_ready(*delivery);
 }
 
 /// What runs ends, and with it what lies before it, so that the position alone says what is finished. But where tenants

@@ -103,6 +103,20 @@ TEST_CASE("what fails once more during a drain is given back, and nothing of its
   CHECK_FALSE(bench.partition.frontier.position().has_value());
 }
 
+TEST_CASE("a fence that is seen during a drain gives back what waits for its turn") {
+  DispatcherBench bench{1};
+  bench.processor.keep(1);
+  bench.processor.answer(2, {retry_after(1h)});
+  bench.processor.answer(3, {retry_after(1h)});
+  bench.arrive({2, 3, 1});
+  bench.settle();
+  bench.dispatcher.drain(bench.partition);  // which has both retried as soon as 1 ends
+  bench.dispatcher.close(bench.partition);
+  bench.processor.end(1, hold);
+  bench.finish();
+  CHECK(bench.processor.given_back() == Sequences{0, 1, 2});
+}
+
 TEST_CASE("draining a second time starts nothing that the first gave back") {
   DispatcherBench bench;
   bench.processor.keep(1);
