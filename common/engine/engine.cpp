@@ -188,7 +188,7 @@ bool Engine::handled_now(Partition& partition, std::uint64_t key_hash, kafka::Me
   }
   partition.frontier.pass(passing_.offset());
   partition.started = partition.frontier.end();
-  commit_ahead(partition);
+  commit_if_much_is_ahead(partition);
   return true;
 }
 
@@ -275,7 +275,7 @@ void Engine::left(Delivery& delivery, bool finished) {
   } else if (finished) {
     delivery.partition->frontier.finish(delivery.sequence);
     bump(counters_.handled);
-    commit_ahead(*delivery.partition);
+    commit_if_much_is_ahead(*delivery.partition);
     if (ports_.replay != nullptr && !delivery.not_handled) ports_.replay->count(Replay::Outcome::handled);
   }
   weigh();
@@ -294,7 +294,7 @@ Task<> Engine::housekeeping() {
     look_whether_sated();
     dispatch_->pump();  // records that could not be read are asked for again
     for (auto const& [key, partition] : partitions_) {
-      auto const unanswered = commits_answered_ < partition->first_answer;
+      auto const unanswered = commits_answered_ < partition->first_valid_commit;
       if (partition->confirming && partition->wanted() && !unanswered && may_commit()) ask_whether_ours(*partition);
       hold_back_over_share(*partition);
     }
@@ -358,6 +358,8 @@ Task<bool> Engine::stop() {
   std::vector<std::shared_ptr<Partition>> all;
   for (auto const& [key, partition] : partitions_) all.push_back(partition);
   for (auto const& partition : all) dispatch_->drain(*partition);
+  // Nothing of these can be committed, but what runs must end before it may be destroyed.
+  all.insert(all.end(), leaving_.begin(), leaving_.end());
   tend_deferrals_now();
   log::info("stopping", {{"in_flight", dispatch_->in_flight()}});
   auto draining = drained(all, deadline);

@@ -253,8 +253,9 @@ class Engine : private Processor, private BatchProcessor {
   void send_commit(std::vector<kafka::Position> const& positions);
   void commit_positions();
   bool may_commit() const { return Clock::now() >= next_commit_; }
+  void put_off_commits(Committed const& committed, rd_kafka_resp_err_t failed);
   void ask_whether_ours(Partition& partition);
-  void commit_ahead(Partition const& partition);
+  void commit_if_much_is_ahead(Partition const& partition);
   void refresh_counters();
   void refresh_oldest_deferred();
   void look_whether_sated();
@@ -304,7 +305,7 @@ class Engine : private Processor, private BatchProcessor {
   std::uint64_t commits_sent_ = 0;
   std::uint64_t commits_answered_ = 0;
   bool member_refused_ = false;    // the last commit was refused, since the group no longer knows the member
-  Clock::time_point next_commit_;  // when one that was refused to the member is sent again
+  Clock::time_point next_commit_;  // when one that was refused is sent again
   // The broker's default limit for an offset's metadata (offset.metadata.max.bytes), with some room.
   std::size_t most_metadata_ = 3'800;
   Counters counters_;

@@ -286,7 +286,7 @@ void Engine::end_writes(std::vector<DeferredPlaces>& taken, std::vector<bool> co
       for (auto const& place : places)
         if (place.sequence) partition->frontier.finish(*place.sequence);
       keys.written(places);
-      commit_ahead(*partition);
+      commit_if_much_is_ahead(*partition);
       hold_back_over_share(*partition);
       continue;
     }

@@ -5,7 +5,7 @@
 namespace omnibus::engine {
 namespace {
 
-constexpr std::size_t most_unsaid = 500;  // records finished ahead of the frontier before that is committed
+constexpr std::size_t most_uncommitted_ahead = 500;  // records finished ahead of the frontier before that is committed
 
 }  // namespace
 
@@ -37,7 +37,7 @@ void Engine::commit_positions() {
 }
 
 kafka::Position Engine::position_of(Partition const& partition) const {
-  auto const offset = partition.frontier.next_offset();
+  auto const offset = partition.next_offset();
   auto const epoch = partition.leader_epoch;
   return {partition.where, offset, partition.done_ahead.text(partition.frontier, offset, most_metadata_, epoch), epoch};
 }
@@ -48,9 +48,9 @@ void Engine::send_commit(std::vector<kafka::Position> const& positions) {
 }
 
 /// Much may be finished soon behind a stuck record, and all of it would be delivered again after a crash.
-void Engine::commit_ahead(Partition const& partition) {
-  auto const unsaid = partition.frontier.ahead() > partition.sent_ahead + most_unsaid;
-  if (unsaid && commits_answered_ == commits_sent_ && may_commit()) commit_positions();
+void Engine::commit_if_much_is_ahead(Partition const& partition) {
+  auto const much = partition.frontier.ahead() > partition.sent_ahead + most_uncommitted_ahead;
+  if (much && commits_answered_ == commits_sent_ && may_commit()) commit_positions();
 }
 
 }  // namespace omnibus::engine

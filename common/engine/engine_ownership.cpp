@@ -28,14 +28,15 @@ constexpr std::chrono::seconds erasures_interval{1};
 /// each commit that is refused to a member: if these came more often, it would send no heartbeat, the member would
 /// never learn that it was removed, and would never come back.
 constexpr std::chrono::milliseconds membership_pause{2000};
-/// After the first refusal, which an ordinary rebalance brings as well: the member is told of its new epoch at once.
-constexpr std::chrono::milliseconds first_membership_pause{200};
+/// After any other refusal, and after the first one to a member, which an ordinary rebalance brings as well: the member
+/// is told of its new epoch at once.
+constexpr std::chrono::milliseconds refused_pause{200};
 
 bool is_refused_to_member(rd_kafka_resp_err_t error) {
   return error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || error == RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH;
 }
 
-/// Not what concerns the group, or what is sent again with less metadata: all of that is asked again together.
+/// Errors that one partition has by itself. After any other, all partitions are committed together again.
 bool concerns_one_partition(rd_kafka_resp_err_t error) {
   switch (error) {
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
@@ -62,7 +63,7 @@ void Engine::on(Assigned& assigned) {
     partition->done_ahead = DoneAhead::parse(position.metadata, position.offset);
     partition->expected = std::max<std::int64_t>(position.offset, -1);
     partition->leader_epoch = position.leader_epoch;
-    partition->first_answer = commits_sent_ + 1;
+    partition->first_valid_commit = commits_sent_ + 1;
     if (ports_.replay != nullptr) partition->end = ports_.replay->end_of(where);
     partition->erased_before = erased_.end_of(where);
     if (stopping_) partition->drain_limit = 0;  // came too late: none of its deliveries start
@@ -130,11 +131,7 @@ void Engine::on(Committed& committed) {
     partition.sent = partition.committed;
     partition.sent_ahead = 0;
   };
-  if (is_refused_to_member(failed) ||
-      std::ranges::any_of(committed.positions, is_refused_to_member, &kafka::Position::error))
-    next_commit_ = Clock::now() + (std::exchange(member_refused_, true) ? membership_pause : first_membership_pause);
-  else if (failed == RD_KAFKA_RESP_ERR_NO_ERROR)
-    member_refused_ = false;
+  put_off_commits(committed, failed);
   if (failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
     committed.positions.clear();
     for (auto const& [key, partition] : partitions_) send_again(*partition);
@@ -144,7 +141,7 @@ void Engine::on(Committed& committed) {
     auto const found = partitions_.find({position.where.topic, position.where.partition});
     if (found == partitions_.end()) continue;
     auto& partition = *found->second;
-    if (commits_answered_ < partition.first_answer) continue;
+    if (commits_answered_ < partition.first_valid_commit) continue;
     if (position.error != RD_KAFKA_RESP_ERR_NO_ERROR) {
       failed = position.error;
       partition.refused = concerns_one_partition(position.error);
@@ -153,18 +150,33 @@ void Engine::on(Committed& committed) {
     }
     partition.refused = false;
     partition.committed = std::max(partition.committed, position.offset);
-    if (!partition.wanted() || !std::exchange(partition.confirming, false)) continue;
+    if (!std::exchange(partition.confirming, false) || !partition.wanted()) continue;
     partition.taking_over = true;
     confirmed.push_back(found->second);
   }
   if (failed == RD_KAFKA_RESP_ERR_NO_ERROR) {
     bump(counters_.commits);
-    for (auto const& [key, partition] : partitions_) commit_ahead(*partition);
+    for (auto const& [key, partition] : partitions_) commit_if_much_is_ahead(*partition);
   } else {
     if (failed == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE) most_metadata_ /= 2;
     log::warn("offsets could not be committed", {{"reason", rd_kafka_err2str(failed)}});
   }
   if (!confirmed.empty()) boost::asio::co_spawn(loop_, open(std::move(confirmed)), boost::asio::detached);
+}
+
+/// What was refused is not sent again at once.
+void Engine::put_off_commits(Committed const& committed, rd_kafka_resp_err_t failed) {
+  auto const is_refused = [](kafka::Position const& each) { return each.error != RD_KAFKA_RESP_ERR_NO_ERROR; };
+  if (failed == RD_KAFKA_RESP_ERR_NO_ERROR && std::ranges::none_of(committed.positions, is_refused)) {
+    member_refused_ = false;
+    return;
+  }
+  auto const now = Clock::now();
+  if (now < next_commit_) return;  // this one was sent before the pause began
+  auto const to_member = is_refused_to_member(failed) ||
+                         std::ranges::any_of(committed.positions, is_refused_to_member, &kafka::Position::error);
+  auto const again = std::exchange(member_refused_, to_member) && to_member;
+  next_commit_ = now + (again ? membership_pause : refused_pause);
 }
 
 Task<> Engine::open(std::vector<std::shared_ptr<Partition>> partitions) {
@@ -317,7 +329,7 @@ void Engine::ask_whether_ours(Partition& partition) {
   // The broker rejects the commit of a member that is not of the group's current generation; a member that was removed
   // and comes back first gets the loss of its partitions.
   send_commit({position_of(partition)});
-  partition.first_answer = commits_sent_;
+  partition.first_valid_commit = commits_sent_;
 }
 
 }  // namespace omnibus::engine

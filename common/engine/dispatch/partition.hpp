@@ -38,8 +38,8 @@ struct Partition {
   /// The last commit was made to find out whether the group still counts us as a member.
   bool confirming = false;
   /// The number of that commit, or of the first one since the assignment: older ones are answers to something else.
-  std::uint64_t first_answer = 0;
-  /// It still does. The fence is being raised again; writes rejected until then were begun before.
+  std::uint64_t first_valid_commit = 0;
+  /// The group has confirmed us. The fence is being raised again; writes rejected until then were begun before.
   bool taking_over = false;
 
   /// Deliveries from here on are given back instead of started: set when it is drained.
@@ -71,6 +71,11 @@ struct Partition {
   /// Erasures reach up to here.
   std::int64_t erased_before = 0;
 
+  /// Where the next owner begins to read: where it was assigned as long as nothing came, 0 if nobody has ever
+  /// committed.
+  std::int64_t next_offset() const {
+    return frontier.newest_offset() < 0 ? std::max<std::int64_t>(expected, 0) : frontier.next_offset();
+  }
   bool draining() const { return drain_limit != no_limit; }
   /// Whether to continue with it: it is neither lost nor being given up.
   bool wanted() const { return !lost && !draining(); }

@@ -165,6 +165,58 @@ TEST_CASE("so does one that commits because much has ended behind a record that 
   engine.stop();
 }
 
+TEST_CASE("a commit that is refused for another reason is not sent again at once") {
+  Broker broker;
+  if (broker.embedded() == nullptr) return;
+  auto const topic = broker.topic(1);
+  EngineSettings settings;
+  settings.commit_interval = std::chrono::hours{1};
+  settings.drain_deadline = std::chrono::milliseconds{10};
+  std::atomic<int> ended{0};
+  auto const stick = [&](Context& context) -> Task<> {
+    if (context.key() == "key-0") {
+      auto waiting = pause(std::chrono::hours{1});
+      co_await std::move(waiting);
+    }
+    ++ended;
+  };
+  RunningEngine engine{broker, topic, "refused-ahead-" + topic, stick, settings};
+  REQUIRE(publish(broker, {event(topic, "key-0", 0)}));
+  constexpr std::int16_t offset_commit = 8;
+  constexpr auto refusals = 5;
+  broker.embedded()->fail_next(offset_commit, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, refusals);
+  auto const begun = Clock::now();
+  kafka::Producer producer{broker.client};
+  CHECK(eventually([&] {  // with one record after the other that would have all be committed
+    for (int i = 0; i < 10; ++i) producer.produce(event(topic, "key-1", i), {});
+    return engine.counters().commits > 0;
+  }));
+  CHECK(Clock::now() - begun > refusals * std::chrono::milliseconds{150});
+  engine.stop();
+}
+
+TEST_CASE("a stop is not clean while something runs for a partition that the group has taken away") {
+  Broker broker;
+  if (broker.embedded() == nullptr || broker.protocol() != kafka::GroupProtocol::consumer) return;
+  auto const topic = broker.topic(1);
+  EngineSettings settings;
+  settings.drain_deadline = std::chrono::milliseconds{10};
+  std::atomic<bool> begun{false};
+  auto const stick = [&](Context&) -> Task<> {
+    begun = true;
+    auto waiting = pause(std::chrono::hours{1});
+    co_await std::move(waiting);
+  };
+  RunningEngine engine{broker, topic, "taken-" + topic, stick, settings};
+  REQUIRE(publish(broker, {event(topic, "key", 0)}));
+  REQUIRE(eventually([&] { return begun.load(); }));
+  auto const rebalances = engine.counters().rebalances.load();
+  constexpr std::int16_t heartbeat = 68;
+  broker.embedded()->fail_next(heartbeat, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+  REQUIRE(eventually([&] { return engine.counters().rebalances > rebalances; }));
+  CHECK_FALSE(engine.stop());
+}
+
 TEST_CASE("a position is committed with the leader epoch that it was assigned with, if none of its records is later") {
   Broker broker;
   if (broker.embedded() == nullptr) return;  // which assigns positions with the leader epoch of now

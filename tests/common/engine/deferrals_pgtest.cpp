@@ -226,6 +226,29 @@ TEST_CASE("an owner that was fenced writes no row before the partition is its ow
   check_all(scene.database, 20);
 }
 
+TEST_CASE("an owner that is fenced before it has read a record commits the position that it was given") {
+  Scene scene;
+  if (scene.broker.embedded() == nullptr) return;
+  scene.database.close("key-0");
+  REQUIRE(publish(scene.broker, numbered_events(scene.topic, keys, 10)));
+  {
+    auto first = scene.engine();
+    CHECK(scene.database.await_effects((keys - 1) * 10));
+    CHECK(scene.database.await_rows(10));
+  }
+  REQUIRE(committed(scene.broker, scene.group, scene.topic) == keys * 10);
+  auto second = scene.engine();
+  REQUIRE(eventually([&] { return second.counters().deferred_records == 10; }));
+  pqxx::connection connection{scene.database.url_as("chat")};
+  postgres::take_over(connection, worker_name, {{scene.topic, 0}}, "somebody else");
+  scene.database.open("key-0");
+  REQUIRE(eventually([&] { return second.counters().fenced == 1; }));
+  CHECK(scene.database.await_effects(keys * 10));  // after the group has confirmed it
+  CHECK(committed(scene.broker, scene.group, scene.topic) == keys * 10);
+  second.stop();
+  check_all(scene.database, 10);
+}
+
 TEST_CASE("records that retention removed while they waited are missed, and their key goes on") {
   Scene scene;
   scene.database.close("key-0");

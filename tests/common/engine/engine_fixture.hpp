@@ -163,12 +163,18 @@ class RunningEngine {
   }
   ~RunningEngine() { stop(); }
 
-  void stop() {
-    if (!thread_.joinable()) return;
-    boost::asio::post(loop_, [this] {
-      boost::asio::co_spawn(loop_, engine_->stop(), [this](std::exception_ptr const&, bool) { loop_.stop(); });
+  /// @return whether all events had ended; also if it was stopped already
+  bool stop() {
+    if (!thread_.joinable()) return true;
+    auto all_ended = false;
+    boost::asio::post(loop_, [&] {
+      boost::asio::co_spawn(loop_, engine_->stop(), [&](std::exception_ptr const&, bool clean) {
+        all_ended = clean;
+        loop_.stop();
+      });
     });
     thread_.join();
+    return all_ended;
   }
 
   /// Stands still in the middle of everything, without a word to Kafka about what is done.
