@@ -117,10 +117,11 @@ void Engine::on(Arrived& arrived) {
   std::uint64_t handled = 0;
   for (auto& message : arrived.messages) {
     auto* partition = find(*message);
-    if (partition == nullptr || partition->draining()) continue;
+    if (partition == nullptr || partition->draining() || partition->rewinding) continue;
     if (message->offset != partition->expected) {
       notice_jump(*partition, *message);
       partition = find(*message);
+      if (partition->rewinding) continue;
     }
     partition->expected = message->offset + 1;
     if (message->offset >= partition->end) {

@@ -169,6 +169,7 @@ class Engine : private Processor, private BatchProcessor {
   void on(Revoked& revoked);
   void on(Lost& lost);
   void on(Committed& committed);
+  void on(Rewound& rewound);
   void on(Ended& ended);
   void on(Trouble& trouble);
 
@@ -246,7 +247,7 @@ class Engine : private Processor, private BatchProcessor {
   Partition* find(rd_kafka_message_t const& message);
   void read_to_end(Partition& partition);
   void notice_jump(Partition& partition, rd_kafka_message_t const& message);
-  void start_again(Partition& partition, rd_kafka_message_t const& message);
+  void start_again(Partition const& partition, rd_kafka_message_t const& message);
   void count_missed(Partition const& partition, std::int64_t offset, std::int64_t records);
   void pass_tombstone();
   kafka::Position position_of(Partition const& partition) const;

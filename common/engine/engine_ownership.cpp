@@ -81,15 +81,27 @@ void Engine::on(Assigned& assigned) {
   boost::asio::co_spawn(loop_, open(std::move(fresh)), boost::asio::detached);
 }
 
-/// The log was cut off, or the topic made anew: these are other records, as of a partition that is assigned anew.
-void Engine::start_again(Partition& partition, rd_kafka_message_t const& message) {
+/// The log was cut off, or the topic made anew: these are other records, as of a partition that is assigned anew. What
+/// is not finished and lies before the cut is read again: running attempts of it can write nothing any more.
+void Engine::start_again(Partition const& partition, rd_kafka_message_t const& message) {
+  auto const from = std::min(partition.next_offset(), message.offset);
   log::error("a partition begins again before the position that was read: its log was cut off, or its topic made anew",
              {{"topic", partition.where.topic},
               {"partition", partition.where.partition},
               {"expected", partition.expected},
-              {"offset", message.offset}});
-  Assigned again{{{partition.where, message.offset}}};
+              {"offset", message.offset},
+              {"from", from}});
+  auto const where = partition.where;
+  Assigned again{{{where, from}}};
   on(again);
+  if (from == message.offset) return;
+  partitions_.at({where.topic, where.partition})->rewinding = true;
+  poll_.rewind(where, from);
+}
+
+void Engine::on(Rewound& rewound) {
+  auto const found = partitions_.find({rewound.where.topic, rewound.where.partition});
+  if (found != partitions_.end()) found->second->rewinding = false;
 }
 
 void Engine::on(Revoked& revoked) {

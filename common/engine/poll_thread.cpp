@@ -49,6 +49,29 @@ void PollThread::hold_back(Reason reason, bool hold) {
   }
 }
 
+void PollThread::rewind(kafka::TopicPartition where, std::int64_t offset) {
+  {
+    std::scoped_lock const lock{mutex_};
+    rewinds_.push_back({std::move(where), offset});
+  }
+  consumer_->wake();
+}
+
+void PollThread::rewind_all() {
+  std::vector<Rewind> rewinds;
+  {
+    std::scoped_lock const lock{mutex_};
+    rewinds.swap(rewinds_);
+  }
+  for (auto& each : rewinds) {
+    auto const error = consumer_->seek(each.where, each.offset);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+      hand_over(Rewound{std::move(each.where)});
+    else if (error != RD_KAFKA_RESP_ERR__STATE && error != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)  // not ours any more
+      rewind(std::move(each.where), each.offset);
+  }
+}
+
 void PollThread::arrived(std::size_t bytes) {
   auto const before = queued_bytes();
   on_the_way_.fetch_sub(bytes, std::memory_order_relaxed);
@@ -70,6 +93,7 @@ void PollThread::loop() {
   std::vector<kafka::Message> buffer(batch_size);
   ReadPace pace;
   while (!stopping_.load(std::memory_order_relaxed)) {
+    rewind_all();
     auto most = batch_size;
     auto longest = longest_wait;
     auto want = fetching_.load(std::memory_order_relaxed) && held_back_.load(std::memory_order_relaxed) == 0 &&

@@ -34,6 +34,9 @@ struct Committed {
   rd_kafka_resp_err_t error;
   std::vector<kafka::Position> positions;
 };
+struct Rewound {
+  kafka::TopicPartition where;
+};
 struct Ended {
   kafka::Position position;
 };
@@ -41,7 +44,7 @@ struct Trouble {
   kafka::Error error;
 };
 /// The poll thread's messages to the event loop, in the order in which they happened.
-using Tidings = std::variant<Arrived, Assigned, Revoked, Lost, Committed, Ended, Trouble>;
+using Tidings = std::variant<Arrived, Assigned, Revoked, Lost, Committed, Rewound, Ended, Trouble>;
 
 /// Owns the consumer and the thread that polls it. Passes messages to the event loop in batches: one post for all
 /// messages since the last post. While more than `max_queued_bytes` are on their way to the event loop or held there,
@@ -62,6 +65,8 @@ class PollThread : public kafka::ConsumerListener {
   void hold_back(Reason reason, bool hold);
   /// Reads no faster than this: enough is known that may start, but records of others may be behind it.
   void slow_down(ReadPace::Limit limit) { limit_.store(limit, std::memory_order_relaxed); }
+  /// Reads a partition from there again; Rewound comes before the first message from there.
+  void rewind(kafka::TopicPartition where, std::int64_t offset);
   /// Leaves the group and ends the thread. Blocks until the broker knows; then the sink is not called any more.
   void stop();
 
@@ -75,7 +80,13 @@ class PollThread : public kafka::ConsumerListener {
   kafka::Consumer& consumer() { return *consumer_; }
 
  private:
+  struct Rewind {
+    kafka::TopicPartition where;
+    std::int64_t offset;
+  };
+
   void loop();
+  void rewind_all();
   void wake_if_fallen(std::size_t before);
   void hand_over(Tidings tidings);
   void deliver();
@@ -104,6 +115,7 @@ class PollThread : public kafka::ConsumerListener {
 
   std::mutex mutex_;
   std::vector<Tidings> pending_;
+  std::vector<Rewind> rewinds_;
 };
 
 }  // namespace omnibus::engine

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t batch_size = 2048;
 constexpr int position_timeout_ms = 5'000;
+constexpr int seek_timeout_ms = 5'000;
 
 PartitionList to_list(std::vector<TopicPartition> const& partitions) {
   PartitionList list{rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size()))};
@@ -151,6 +152,17 @@ void Consumer::resume(TopicPartition const& where) {
   if (paused_.erase(where) == 0) return;
   auto const error = rd_kafka_resume_partitions(client_.get(), to_list({where}).get());
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) listener_.on_error(Error{error, "resume"});
+}
+
+rd_kafka_resp_err_t Consumer::seek(TopicPartition const& where, std::int64_t offset) {
+  auto const list = to_list({where});
+  list->elems[0].offset = offset;
+  if (auto* const failed = rd_kafka_seek_partitions(client_.get(), list.get(), seek_timeout_ms)) {
+    auto const error = rd_kafka_error_code(failed);
+    rd_kafka_error_destroy(failed);
+    return error;
+  }
+  return list->elems[0].err;
 }
 
 void Consumer::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,

@@ -105,6 +105,9 @@ class Consumer {
   void pause(TopicPartition const& where);
   /// No effect for a partition that is not paused.
   void resume(TopicPartition const& where);
+  /// Reads a partition from there again: poll() returns no message of before any more. Waits for librdkafka, not for a
+  /// broker. @return an error if the partition is not assigned
+  rd_kafka_resp_err_t seek(TopicPartition const& where, std::int64_t offset);
 
   /// Commits asynchronously; the answer comes to ConsumerListener::on_committed.
   void commit(std::vector<Position> const& positions);

@@ -1,15 +1,18 @@
 """Brokers, PostgreSQL and the network between fail under load: work pauses and goes on in time, nothing is lost, nothing
 dead-lettered."""
 import contextlib
+import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from fault_case import LONG, Load, MESSAGES, Progress, eventually  # noqa: E402
+from fault_case import LONG, Load, Message, MESSAGES, Progress, SESSION_TIMEOUT, eventually  # noqa: E402
 from scenarios import Scenarios  # noqa: E402
 
 BROKER_LIMIT, DATABASE_LIMIT = 30, 5  # seconds to be back at work
@@ -78,6 +81,37 @@ class OutageTest(Scenarios):
         time.sleep(AWAY)
         self.stack.compose("kafka", "up")  # starts what is down, all at once, and waits until they answer
         self.assertReadAgain(load, time.monotonic())
+
+    def test_a_log_that_loses_its_end_is_read_again_from_what_was_not_finished(self):
+        """As after a power failure of all brokers: the last record is gone, one before it still waits for the model."""
+        self.set_session_timeout(self.stack, 60_000)  # the worker stays a member meanwhile: nobody reads from the commit
+        self.addCleanup(self.set_session_timeout, self.stack, int(SESSION_TIMEOUT * 1000))
+        waits, lost, after = (Message(f"{name}-{uuid.uuid4().hex[:8]}", f"Is this what {name}?") for name in ("waits", "is lost", "comes after"))
+        model = self.simulator()
+        model.set_faults({"kind": "latency", "ms": 40_000, "match": waits.text})
+        worker = self.worker(model, LLM_DEADLINE="5m")
+        self.publish(waits)
+        partition = next(record.partition for record in self.stack.kafka.consume(MESSAGES) if record.json["id"] == waits.id)
+
+        def publish(message):
+            self.stack.kafka.produce(MESSAGES, message.conversation, json.dumps(message.event),
+                                     {"content-type": "application/cloudevents+json"}, partition)
+        publish(lost)
+        self.await_answers(lost.session, 1)
+        for node in "123":
+            self.stack.compose("kafka", "kill", node)
+        for node in "123":
+            segments = sorted((self.stack.folder / f"kafka/node-{node}/data/{MESSAGES}-{partition}").glob("*.log"))
+            os.truncate(segments[-1], segments[-1].stat().st_size - 1)  # the broker drops a batch that is not whole
+        self.stack.compose("kafka", "up")
+        publish(after)
+        worker.logged("a partition begins again before the position that was read: its log was cut off, or its topic made anew", 60)
+        model.clear_faults()
+        self.await_answers(after.session, 1)
+        self.assertEqual(self.stored(waits.session), 0, "its first call is not over")
+        self.await_answers(waits.session, 1)
+        self.assertNotIn(lost.id, {record.json["id"] for record in self.stack.kafka.consume(MESSAGES)})
+        self.assertEqual([self.stored(message.session) for message in (waits, lost, after)], [1, 1, 1])
 
     def test_postgresql_may_be_stopped_and_started(self):
         load = self.under_load()

@@ -31,6 +31,8 @@ struct Partition {
 
   /// The fence's key in PostgreSQL; known once the partition is taken over.
   std::int64_t epoch = 0;
+  /// Its log was cut off behind records that are not finished: what arrives before these come again is not its turn.
+  bool rewinding = false;
   /// Taken over and its outbox swept: deliveries may start. Until then they are held.
   bool open = false;
   /// Lost to another worker: nothing of it may be written or committed any more.
