@@ -67,7 +67,8 @@ class PollThread : public kafka::ConsumerListener {
   void slow_down(ReadPace::Limit limit) { limit_.store(limit, std::memory_order_relaxed); }
   /// Reads a partition from there again; Rewound comes before the first message from there.
   void rewind(kafka::TopicPartition where, std::int64_t offset);
-  /// Leaves the group and ends the thread. Blocks until the broker knows; then the sink is not called any more.
+  /// Leaves the group and ends the thread. Blocks until the broker knows. The sink may still be called with what was
+  /// posted before, if the loop runs on.
   void stop();
 
   /// Event loop: reports that so many of the bytes passed on have arrived.

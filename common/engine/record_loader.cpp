@@ -68,7 +68,7 @@ std::vector<Reread> RecordLoader::read_all(std::vector<RecordPlace> const& place
   std::vector<std::size_t> order(places.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::sort(order, {}, [&](std::size_t i) { return std::tie(places[i].where, places[i].offset); });
-  for (auto begin = order.begin(); begin != order.end();) {
+  for (auto begin = order.begin(); begin != order.end() && !stopping_;) {  // each may take as long as `patience`
     auto const end = std::adjacent_find(begin, order.end(), [&](std::size_t a, std::size_t b) {
       return places[a].where != places[b].where || places[b].offset - places[a].offset > widest_gap;
     });

@@ -6,6 +6,7 @@
 #include "kafka/consumer.hpp"
 #include "kafka/partition_reader.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -74,7 +75,7 @@ class RecordLoader {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Asked> asked_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 
