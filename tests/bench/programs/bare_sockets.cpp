@@ -16,6 +16,8 @@
 namespace omnibus::bench {
 namespace {
 
+constexpr std::size_t connects_together = 64;  // after so many the answers that are there are read
+
 struct Target {
   sockaddr_in address{};
   std::string authority;
@@ -64,6 +66,19 @@ Span call_model_by_sockets(std::string const& llm_url, std::size_t in_flight, st
     if (::send(socket, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
       throw std::runtime_error("a request did not go out whole");
   };
+  std::vector<char> buffer(64 * 1024);
+  std::array<epoll_event, 256> events{};
+  auto const serve = [&](int wait_ms) {
+    auto const ready = epoll_wait(poll, events.data(), static_cast<int>(events.size()), wait_ms);
+    for (auto i = 0; i < ready; ++i) {
+      auto const socket = events[static_cast<std::size_t>(i)].data.fd;
+      auto const got = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (got <= 0) throw std::runtime_error("a connection broke");
+      if (!std::string_view(buffer.data(), static_cast<std::size_t>(got)).ends_with(end)) continue;
+      span.count();
+      ask(socket);
+    }
+  };
   std::vector<int> sockets;
   span.begin();
   while (sockets.size() < in_flight && left > 0) {
@@ -76,20 +91,10 @@ Span call_model_by_sockets(std::string const& llm_url, std::size_t in_flight, st
     epoll_ctl(poll, EPOLL_CTL_ADD, socket, &event);
     sockets.push_back(socket);
     ask(socket);
+    // Thousands of connections take longer than the first answers, which would else lie unread.
+    if (sockets.size() % connects_together == 0) serve(0);
   }
-  std::vector<char> buffer(64 * 1024);
-  std::array<epoll_event, 256> events{};
-  while (!span.done()) {
-    auto const ready = epoll_wait(poll, events.data(), static_cast<int>(events.size()), 100);
-    for (auto i = 0; i < ready; ++i) {
-      auto const socket = events[static_cast<std::size_t>(i)].data.fd;
-      auto const got = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
-      if (got <= 0) throw std::runtime_error("a connection broke");
-      if (!std::string_view(buffer.data(), static_cast<std::size_t>(got)).ends_with(end)) continue;
-      span.count();
-      ask(socket);
-    }
-  }
+  while (!span.done()) serve(100);
   for (auto const socket : sockets) close(socket);
   close(poll);
   return span;

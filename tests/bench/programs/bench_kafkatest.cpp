@@ -1,3 +1,4 @@
+#include "drain.hpp"
 #include "engine_run.hpp"
 #include "fill.hpp"
 #include "kafka/admin.hpp"
@@ -58,4 +59,27 @@ TEST_CASE("the order check finds what is wrong with a topic") {
   CHECK(run.order.disorder == 11 + 3);
   CHECK(run.order.duplicates == 5);
   CHECK(run.order.missing == 3);
+}
+
+TEST_CASE("the drain reads every record, however little it holds ahead") {
+  auto& cluster = test::TestCluster::instance();
+  FillSettings filling;
+  filling.brokers = cluster.settings().brokers;
+  filling.topic = cluster.topic(4);
+  filling.records = 5000;
+  filling.keys = Keys::uniform;
+  filling.key_count = 100;
+  auto const filled = fill(filling, {});
+  CHECK(filled.held == 5000);
+  CHECK(filled.hottest == 50);
+  for (auto const mib : {any_prefetch_mib, 1}) {
+    DrainSettings settings;
+    settings.brokers = filling.brokers;
+    settings.topic = filling.topic;
+    settings.group = cluster.unique("drain");
+    settings.records = filling.records;
+    settings.work = DrainWork::parse;
+    settings.prefetch_mib = mib;
+    CHECK(drain(settings).counted() == 5000);
+  }
 }

@@ -9,6 +9,7 @@
 #include "kafka/consumer.hpp"
 #include "postgres/pool.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -24,7 +25,8 @@ namespace omnibus::bench {
 namespace {
 
 constexpr std::size_t batch_size = 10'000;
-constexpr int wait_ms = 2;  // librdkafka waits for a whole batch: a longer one would delay what is there
+constexpr int wait_ms = 2;            // librdkafka waits for a whole batch: a longer one would delay what is there
+constexpr int most_fetched_mib = 50;  // what a broker lets a response bring
 constexpr std::chrono::seconds patience{30};
 constexpr std::chrono::milliseconds upsert_interval{500};  // as a worker commits its offsets
 
@@ -45,9 +47,11 @@ kafka::Client subscribe(DrainSettings const& settings) {
   set("group.protocol", std::string{kafka::to_string(protocol)});
   set("enable.auto.commit", "false");
   set("auto.offset.reset", "earliest");
-  // As much as it can get: nothing here is to wait for the fetcher.
+  // Nothing here is to wait for the fetcher.
   set("queued.min.messages", "1000000");
-  set("queued.max.messages.kbytes", "1048576");
+  set("queued.max.messages.kbytes", std::to_string(settings.prefetch_mib * 1024));
+  if (settings.prefetch_mib < any_prefetch_mib)
+    set("fetch.max.bytes", std::to_string(std::min(2 * settings.prefetch_mib, most_fetched_mib) << 20));
   set("fetch.message.max.bytes", "8388608");
   set("fetch.queue.backoff.ms", "1");
   set("fetch.wait.max.ms", "100");

@@ -10,6 +10,9 @@
 
 namespace omnibus::bench {
 
+/// MiB that librdkafka may hold ahead of the drain: as much as it can get.
+constexpr int any_prefetch_mib = 1024;
+
 enum class DrainWork {
   none,     ///< the record is let go
   parse,    ///< its data is read by simdjson, both fields
@@ -24,7 +27,8 @@ struct DrainSettings {
   std::string group;
   std::uint64_t records = 0;
   DrainWork work = DrainWork::none;
-  Secret database_url;  ///< of rollups; the telemetry worker's
+  int prefetch_mib = any_prefetch_mib;  ///< with less, a response brings twice that at most, as the engine has it
+  Secret database_url;                  ///< of rollups; the telemetry worker's
 };
 
 /// Reads so many records in a group, and commits once at the end. @throws std::runtime_error, kafka::Error,

@@ -127,7 +127,7 @@ std::int64_t held(kafka::Admin const& admin, std::string const& topic) {
 
 }  // namespace
 
-std::int64_t fill(FillSettings const& settings, std::function<void(std::uint64_t)> const& progress) {
+Filled fill(FillSettings const& settings, std::function<void(std::uint64_t)> const& progress) {
   kafka::ClientSettings client;
   client.brokers = settings.brokers;
   client.client_id = "omnibus-bench-fill";
@@ -202,7 +202,7 @@ std::int64_t fill(FillSettings const& settings, std::function<void(std::uint64_t
         fmt::format("the topic holds {} of {} events: the embedded broker keeps 5 MiB of a partition, so take fewer "
                     "--records or more partitions",
                     now - before, settings.records));
-  return now;
+  return {now, keys.most_of_a_key()};
 }
 
 }  // namespace omnibus::bench

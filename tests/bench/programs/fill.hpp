@@ -45,10 +45,14 @@ struct FillSettings {
   std::uint64_t omitted = 0;
 };
 
+struct Filled {
+  std::int64_t held = 0;      ///< how many records the topic holds, whoever wrote them
+  std::uint64_t hottest = 0;  ///< of those just written, how many have the same key at most
+};
+
 /// Publishes CloudEvents in binary mode and waits until the broker has them all. The same settings make the same keys
 /// and numbers in the same order. `progress` is told how many are published, now and then; may be empty.
-/// @return how many records the topic holds then
 /// @throws kafka::Error; std::runtime_error when the topic does not hold them all afterwards
-std::int64_t fill(FillSettings const& settings, std::function<void(std::uint64_t)> const& progress);
+Filled fill(FillSettings const& settings, std::function<void(std::uint64_t)> const& progress);
 
 }  // namespace omnibus::bench

@@ -76,9 +76,9 @@ int main(int argc, char** argv) {
   }
   log::configure("bench-fill", log::Level::off);
   auto const watched = isatty(STDERR_FILENO) != 0;
-  std::int64_t held = 0;
+  bench::Filled filled;
   try {
-    held = bench::fill(settings, [&](std::uint64_t count) {
+    filled = bench::fill(settings, [&](std::uint64_t count) {
       if (watched) fmt::print(stderr, "\r{} of {} events ", count, settings.records);
     });
   } catch (std::exception const& error) {
@@ -86,6 +86,6 @@ int main(int argc, char** argv) {
     return 1;
   }
   if (watched) fmt::print(stderr, "\n");
-  fmt::print("topic={} records={} held={}\n", settings.topic, settings.records, held);
+  fmt::print("topic={} records={} held={} hottest={}\n", settings.topic, settings.records, filled.held, filled.hottest);
   return 0;
 }

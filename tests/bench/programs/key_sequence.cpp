@@ -20,6 +20,13 @@ std::uint64_t KeySequence::next_key() {
   return std::min<std::uint64_t>(static_cast<std::uint64_t>(found), settings_.key_count - 1);
 }
 
+std::uint64_t KeySequence::most_of_a_key() const {
+  if (settings_.keys == Keys::distinct) return std::min<std::uint64_t>(dealt_, 1);
+  std::uint64_t most = 0;
+  for (auto const& key : keys_) most = std::max<std::uint64_t>(most, key.next);
+  return most;
+}
+
 KeySequence::Event KeySequence::next() {
   if (settings_.keys == Keys::distinct) return {dealt_++, 0};
   auto const index = next_key();

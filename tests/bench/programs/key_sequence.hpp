@@ -21,6 +21,8 @@ class KeySequence {
   explicit KeySequence(FillSettings const& settings);
 
   Event next();
+  /// Events of the key that has the most.
+  std::uint64_t most_of_a_key() const;
 
  private:
   struct Key {

@@ -57,4 +57,12 @@ TEST_CASE("of Zipf's keys the first comes twice as often as the second and ten t
   for (auto i = 0; i < 200'000; ++i) ++count[keys.next().key];
   CHECK(count[0] / count[1] == doctest::Approx(2).epsilon(0.05));
   CHECK(count[0] / count[9] == doctest::Approx(10).epsilon(0.1));
+  CHECK(static_cast<double>(keys.most_of_a_key()) == count[0]);
+}
+
+TEST_CASE("of distinct keys none has more than one event") {
+  KeySequence keys{{}};
+  CHECK(keys.most_of_a_key() == 0);
+  for (auto i = 0; i < 10; ++i) keys.next();
+  CHECK(keys.most_of_a_key() == 1);
 }

@@ -50,6 +50,12 @@ int main(int argc, char** argv) {
                    "engine's own code")
       ->transform(CLI::CheckedTransformer(works))
       ->option_text("none|parse|hash|rollups|event");
+  drain_command
+      ->add_option("--prefetch-mib", draining.prefetch_mib,
+                   "MiB that the Kafka client may hold ahead; with less than the default a response brings twice that "
+                   "at most, as the engine has it with 8")
+      ->check(CLI::Range(1, any_prefetch_mib))
+      ->capture_default_str();
   drain_command->callback([&] {
     if (auto const* const url = std::getenv("DATABASE_URL")) draining.database_url = Secret{url};
     run = [&] { return drain(draining); };

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
@@ -15,6 +16,7 @@
 #include <string_view>
 #include <system_error>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -23,6 +25,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,7 +36,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::string_view id_mark = "0000000000000000";  // replaced by a number of each answer
 
 /// A streamed answer of the size and form that `omnibus simulate` gives: eleven events, one write.
-std::string make_answer() {
+std::string make_turn() {
   auto const chunk = [](std::string const& choices, std::string const& usage) {
     return "data: {\"id\":\"chatcmpl-" + std::string(id_mark) +
            "00000001\",\"object\":\"chat.completion.chunk\",\"created\":1795974792,\"model\":\"omnibus-small\","
@@ -59,10 +62,24 @@ std::string make_answer() {
          std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
-/// The answer, and where the number of each stands in it.
+std::string json_answer(std::string const& body) {
+  return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
+}
+
+/// What MTN answers to a message that it takes, and to who asks for a token.
+std::string make_receipt() {
+  return json_answer(R"({"statusCode":"0000","statusMessage":"Message sent successfully","transactionId":")" +
+                     std::string(id_mark) + R"(","data":{"status":"PENDING"}})");
+}
+std::string make_token() {
+  return json_answer(R"({"access_token":"any","token_type":"BearerToken","expires_in":"3599"})");
+}
+
+/// An answer, and where the number of each stands in it.
 class Answer {
  public:
-  Answer() : text_{make_answer()} {
+  explicit Answer(std::string text) : text_{std::move(text)} {
     for (auto at = text_.find(id_mark); at != std::string::npos; at = text_.find(id_mark, at + id_mark.size()))
       ids_.push_back(at);
   }
@@ -94,6 +111,21 @@ std::size_t request_size(std::string_view text) {
   return size > text.size() ? 0 : size;
 }
 
+/// The answers, by the path that is asked.
+class Answers {
+ public:
+  Answer& to(std::string_view request) {
+    auto const line = request.substr(0, request.find("\r\n"));
+    if (line.find("/chat/completions") != std::string_view::npos) return turn_;
+    return line.find("/oauth/") != std::string_view::npos ? token_ : receipt_;
+  }
+
+ private:
+  Answer turn_{make_turn()};
+  Answer receipt_{make_receipt()};
+  Answer token_{make_token()};
+};
+
 [[noreturn]] void fail(char const* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
@@ -115,11 +147,20 @@ class Responder {
     getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
     watch(listener_);
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigprocmask(SIG_BLOCK, &ends, nullptr);
+    end_ = signalfd(-1, &ends, 0);
+    watch(end_);
   }
 
   std::uint16_t port() const { return port_; }
+  /// The most requests that waited for their answers at once.
+  std::size_t most_waiting() const { return most_waiting_; }
 
-  [[noreturn]] void run() {
+  /// Until SIGTERM.
+  void run() {
     std::array<epoll_event, 256> events{};
     while (true) {
       auto const count = epoll_wait(poll_, events.data(), static_cast<int>(events.size()), wait_time());
@@ -127,6 +168,7 @@ class Responder {
       auto const now = Clock::now();
       for (auto i = 0; i < count; ++i) {
         auto const socket = events[static_cast<std::size_t>(i)].data.fd;
+        if (socket == end_) return;
         if (socket == listener_) {
           accept_all();
         } else {
@@ -140,6 +182,7 @@ class Responder {
  private:
   struct Due {
     Clock::time_point at;
+    Answer* answer;
     int socket;
     std::uint32_t generation;
   };
@@ -173,9 +216,10 @@ class Responder {
     auto const begun = begun_.find(socket);
     if (begun != begun_.end()) text = begun->second.append(text);
     while (auto const size = request_size(text)) {
-      due_.push_back({now + latency_, socket, generations_[static_cast<std::size_t>(socket)]});
+      due_.push_back({now + latency_, &answers_.to(text), socket, generations_[static_cast<std::size_t>(socket)]});
       text.remove_prefix(size);
     }
+    most_waiting_ = std::max(most_waiting_, due_.size());
     std::string rest{text};
     if (begun != begun_.end()) begun_.erase(begun);
     if (!rest.empty()) begun_.emplace(socket, std::move(rest));
@@ -183,10 +227,10 @@ class Responder {
 
   void answer_due(Clock::time_point now) {
     while (!due_.empty() && due_.front().at <= now) {
-      auto const [at, socket, generation] = due_.front();
+      auto const [at, answer, socket, generation] = due_.front();
       due_.pop_front();
       if (generation != generations_[static_cast<std::size_t>(socket)]) continue;  // it is closed
-      auto const text = answer_.next();
+      auto const text = answer->next();
       auto const sent = send(socket, text.data(), text.size(), MSG_NOSIGNAL);
       if (sent < 0) {
         end(socket);
@@ -205,9 +249,11 @@ class Responder {
   std::chrono::microseconds latency_;
   int listener_ = -1;
   int poll_ = epoll_create1(0);
+  int end_ = -1;  // readable once there was a SIGTERM
   std::uint16_t port_ = 0;
-  Answer answer_;
+  Answers answers_;
   std::deque<Due> due_;
+  std::size_t most_waiting_ = 0;
   std::vector<std::uint32_t> generations_;      // of each descriptor: how often it was closed
   std::unordered_map<int, std::string> begun_;  // requests that came in part
   std::array<char, 64 * 1024> buffer_{};
@@ -217,9 +263,10 @@ class Responder {
 
 int main(int argc, char** argv) {
   CLI::App application{
-      "Answers each POST on 127.0.0.1 after the same time with the same streamed answer, on one thread with epoll: the "
-      "model\nbehind the rows that measure what a turn costs. `omnibus simulate` reads requests and makes up answers; "
-      "this does not.",
+      "Answers each POST on 127.0.0.1 after the same time, on one thread with epoll: .../chat/completions with the "
+      "same\nstreamed answer, other paths as MTN takes an SMS or gives a token. It is the model and the provider of "
+      "rows that\nmeasure what a turn or a message costs; `omnibus simulate` reads requests and makes up answers, this "
+      "does not.\nEnds on SIGTERM and prints most_waiting=N, the most requests that waited for answers at once.",
       "tests/bench/responder"};
   std::uint16_t port = 0;
   std::int64_t latency = 100;
@@ -245,6 +292,7 @@ int main(int argc, char** argv) {
       std::rename(part.c_str(), ready_file.c_str());
     }
     responder.run();
+    std::printf("most_waiting=%zu\n", responder.most_waiting());
   } catch (std::exception const& error) {
     std::fprintf(stderr, "tests/bench/responder: %s\n", error.what());
     return 1;

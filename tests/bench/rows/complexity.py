@@ -25,6 +25,15 @@ def exponent(points, each):
     return slope(totals(points, each))
 
 
+def worst_step(points, each):
+    """Between which two neighbouring steps the cost of n grows fastest, compared with n log n: its exponent there, that of
+    n log n, and the two steps."""
+    def step(pair):
+        return slope(pair), bound([n for n, _ in pair]), pair[0][0], pair[1][0]
+    costs = totals(points, each)
+    return max(map(step, zip(costs, costs[1:])), key=lambda found: found[0] - found[1])
+
+
 def bound(steps):
     """The exponent that n log n has over these steps."""
     return slope([(n, n_log_n(n)) for n in steps])

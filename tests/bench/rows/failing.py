@@ -6,7 +6,6 @@ from rows.measure import Failed, Result, alternate, check_order, figures_of, val
 LATENCY = 10     # ms of a model turn
 RATE = 500       # events a second; the hottest of 10,000 keys has a tenth of them, so its chain is half busy
 KEYS = 10_000
-HOTTEST = 1 / sum(1 / rank for rank in range(1, KEYS + 1))
 
 
 def failing(stage, broker, keys, progress):
@@ -41,20 +40,23 @@ def chain(stage, broker, keys, progress):
     """A backlog of Zipf's keys: no order by key can be faster than the hottest key's own chain of turns."""
     options = stage.options
     records = options.records or (1_000 if options.quick else 10_000)
-    model = stage.simulator(LATENCY)
     topic = stage.new_topic(broker)
-    stage.fill(broker, topic, records, "--keys", "zipf", "--key-count", KEYS)
-    hottest = round(records * HOTTEST)
-    figures = alternate(options.repeats, {
-        # One request at a time, as many as the hottest key has: its chain and nothing else.
-        "limit": lambda: stage.limit("http", "--llm-url", model, "--max-in-flight", 1, "--records", hottest),
-        "ours": lambda: check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model, "--max-in-flight",
-                                                 1000)),
-        "failing": lambda: check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model,
-                                                    "--max-in-flight", 1000, "--latency", "--failing-keys", 10)),
-    }, progress)
+    hottest = int(stage.fill(broker, topic, records, "--keys", "zipf", "--key-count", KEYS)["hottest"])
+
+    def limit():
+        """One request at a time, as many as the hottest key has: its chain and nothing else."""
+        with stage.responder(LATENCY) as model:
+            return stage.limit("http", "--client", "sockets", "--llm-url", model.url, "--max-in-flight", 1, "--records", hottest)
+
+    def engine(*more):
+        with stage.responder(LATENCY) as model:
+            return check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model.url, "--max-in-flight", 1000,
+                                            *more))
+
+    figures = alternate(options.repeats, {"limit": limit, "ours": engine,
+                                          "failing": lambda: engine("--latency", "--failing-keys", 10)}, progress)
     limit = [records / (hottest / each["records_per_s"]) for each in figures["limit"]]
-    note = f"limit: the {hottest:,} turns of the hottest key, one after the other"
+    note = f"limit: the {hottest:,} turns of the hottest key, one after the other, by a bare socket"
     yield Result(f"backlog of turns of {LATENCY} ms", broker, keys, "turns/s", limit, values(figures["ours"], "records_per_s"),
                  "≥ 90 %", 0.9, note=note)
     yield Result(f"backlog of turns of {LATENCY} ms, 1 % of keys failing", broker, keys, "turns/s", limit,

@@ -81,7 +81,15 @@ def curve(panel, broker, keys, label, figures, each=True):
     points = [(n, max(statistics.median(found), 1e-3)) for n, found in figures.items()]
     most = complexity.bound(figures)
     yield Result(f"growth, {panel[0]}", broker, keys, f"exponent of n {panel[1]}, {label}", [], [complexity.exponent(points, each)],
-                 f"≤ {most:.2f} (n log n)", most, smaller=True, note=f"of the {'cost of n times as many' if each else 'whole'}")
+                 f"≤ {most:.2f} (n log n)", most, smaller=True,
+                 note=f"of the {'cost of n times as many' if each else 'whole'}; {worst_step(points, each)}")
+
+
+def worst_step(points, each):
+    """In words, with a mark where one step alone outgrows n log n, as the slope over all of them may hide it."""
+    exponent, allowed, before, after = complexity.worst_step(points, each)
+    mark = f" > {allowed:.2f} (n log n) (!)" if exponent > allowed else ""
+    return f"worst step {exponent:.2f} from {before:,} to {after:,}{mark}"
 
 
 def worker_curves(panel, broker, keys, figures):
@@ -159,7 +167,8 @@ def turns_of(stage, broker, database, url, turns):
     """The chat worker on all of a topic."""
     stored = "SELECT count(*) FROM messages WHERE role = 'assistant' AND created_at >= '{}'"
     begun = database.value("SELECT clock_timestamp()")
-    figures = handle_all(stage, "chat", broker, turns, LLM_BASE_URL=stage.simulator(0), LLM_API_KEY="any", DATABASE_URL=url)
+    with stage.responder(0) as model:
+        figures = handle_all(stage, "chat", broker, turns, LLM_BASE_URL=model.url, LLM_API_KEY="any", DATABASE_URL=url)
     found = int(database.value(stored.format(begun)))
     if found != turns:
         raise Failed(f"{found} answers of {turns} turns are stored")
@@ -343,9 +352,13 @@ def idle(stage, broker, keys, progress):
         database.execute("INSERT INTO tenants (domain) VALUES ('shop.example')")
 
         def run(n):
+            with stage.responder(0) as model:
+                return watch(n, model.url)
+
+        def watch(n, model):
             before = stage.postgres_cpu()
             environment = {"KAFKA_BROKERS": stage.broker(names[n]), "DATABASE_URL": databases.url("growth_idle", "chat"),
-                           "KAFKA_GROUP": new_group(), "METRICS_LISTEN": "127.0.0.1:0", "LLM_BASE_URL": stage.simulator(0),
+                           "KAFKA_GROUP": new_group(), "METRICS_LISTEN": "127.0.0.1:0", "LLM_BASE_URL": model,
                            "LLM_API_KEY": "any", "KAFKA_OPTIONS": "auto.offset.reset=latest"}
             worker = stage.start("chat", [harness.binary("omnibus-chat")], environment, harness.Worker)
             harness.eventually(lambda: any(line.get("owned") == n for line in worker.lines()), 60, "all partitions assigned")

@@ -47,7 +47,7 @@ def run(stage, broker, sessions, latency):
         "KAFKA_BROKERS": stage.broker(broker), "DATABASE_URL": stage.database_url("chat"), "KAFKA_GROUP": group,
         "METRICS_LISTEN": "127.0.0.1:0", "LLM_BASE_URL": stage.simulator(latency), "LLM_API_KEY": "any",
         "KAFKA_OPTIONS": "auto.offset.reset=latest", "MAX_IN_FLIGHT": str(sessions)}, harness.Worker)
-    writer = Writer(stage.broker(broker))
+    writer = Writer(stage.broker(broker), 0)
     harness.eventually(lambda: reads_all(worker, writer), PATIENCE, "the chat worker reading every partition")
     began_mb, most = peak_mb(worker.pid), 0
     for number in range(1, sessions + 1):

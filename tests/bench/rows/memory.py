@@ -6,6 +6,9 @@ import time
 from rows.measure import Failed, Result, check_order, figures_of
 from rows.stage import new_group
 
+LONG = 2_000  # ms of a turn in flight: with one of 100 ms the first are answered before the last are sent
+ROUNDS = 20   # of as many turns as are in flight
+
 
 def resident_mb(pid):
     with open(f"/proc/{pid}/status", encoding="utf-8") as status:
@@ -41,23 +44,27 @@ def backlog(stage, broker, keys, progress):
     step = max(1, len(sampled) // 20)
     progress("resident MB over the run: " + " ".join(f"{each:.0f}" for each in sampled[::step]))
     yield Result(f"backlog of {records:,}", broker, "uniform", "MB, last tenth against second", [statistics.median(early)],
-                 [statistics.median(late)], "flat (≤ 1.1 ×)", 1 / 1.1, smaller=True, note=f"{figures['records_per_s']:,.0f} events/s, work event")
+                 [statistics.median(late)], "flat (≤ 1.1 ×)", 1 / 1.1, smaller=True,
+                 note=f"{figures['records_per_s']:,.0f} events/s, work event")
     yield Result(f"backlog of {records:,}", broker, "uniform", "MB, most", [], [figures["rss_mb"]], smaller=True)
 
 
 def in_flight(stage, broker, keys, progress):
-    """Most memory with 20,000 turns of 100 ms in flight, or as many as there may be connections."""
+    """Most memory with 20,000 turns in flight, or as many as there may be connections, all of them at the model at once."""
     options = stage.options
     most = 200 if options.quick else min(20_000, stage.descriptors - 100)  # each has a connection of its own
-    records = options.records or most * 5
-    topic = stage.topic(broker, "turns", "distinct", max(records, 100_000 if not options.quick else records))
+    records = options.records or most * ROUNDS
+    topic = stage.topic(broker, "turns", "distinct", max(records, 400_000 if not options.quick else records))
     progress(f"{most:,} in flight")
-    with stage.responder(100) as (model, _):
-        ours = check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model, "--max-in-flight", most))
-    with stage.responder(100) as (model, _):
-        limit = stage.limit("http", "--llm-url", model, "--max-in-flight", most, "--records", records)
+    with stage.responder(LONG) as model:
+        ours = check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model.url, "--max-in-flight", most))
+    if model.most_waiting < most and not options.quick:
+        raise Failed(f"only {model.most_waiting:,} of {most:,} requests were at the model at once")
+    with stage.responder(LONG) as client_model:
+        limit = stage.limit("http", "--llm-url", client_model.url, "--max-in-flight", most, "--records", records)
     yield Result(f"{most:,} turns in flight", broker, keys, "MB", [], [ours["rss_mb"]], "≤ 150 MB", 150, smaller=True,
-                 note=f"the HTTP client alone: {limit['rss_mb']:.0f} MB; {stage.descriptors:,} descriptors allowed")
+                 note=f"{model.most_waiting:,} at the model at once; the HTTP client alone: {limit['rss_mb']:.0f} MB;"
+                      f" {stage.descriptors:,} descriptors allowed")
 
 
 def redelivery(stage, broker, keys, progress):

@@ -58,9 +58,15 @@ class Writer:
                    "-H", "content-type=application/cloudevents+json"]
         self.process = subprocess.Popen(command, stdin=input, stderr=subprocess.DEVNULL, bufsize=0)
 
+    def write(self, line):
+        """All of it: the pipe has no buffer and may take a part only."""
+        left = memoryview(line)
+        while left:
+            left = left[self.process.stdin.write(left):]
+
     def write_now(self, line):
         """Not only with the next ones: kcat reads its input by the KiB, and leaves out empty lines."""
-        self.process.stdin.write(line + b"\n" * 2048)
+        self.write(line + b"\n" * 2048)
 
     def close(self):
         if self.process.stdin:

@@ -36,6 +36,13 @@ class ComplexityTest(unittest.TestCase):
             self.assertAlmostEqual(complexity.exponent([(n, math.log(n + 1)) for n in steps], each=True), bound)
             self.assertGreater(complexity.exponent([(n, n) for n in steps], each=True), bound)
 
+    def test_the_step_that_outgrows_n_log_n_most_is_found(self):
+        costs = [(1, 5), (10, 5.2), (100, 5.8), (1000, 21)]
+        exponent, allowed, before, after = complexity.worst_step(costs, each=True)
+        self.assertAlmostEqual(exponent, 1 + math.log10(21 / 5.8))
+        self.assertAlmostEqual(allowed, complexity.bound([100, 1000]))
+        self.assertEqual((before, after), (100, 1000))
+
     def test_what_is_allowed_begins_at_the_first_point_and_ends_at_the_last_n(self):
         each = complexity.allowed([(12, 2.0), (1000, 5.0)], each=True)
         self.assertEqual(each[0], (12, 2.0))
@@ -84,10 +91,19 @@ class PlotTest(unittest.TestCase):
         panel = "Chat turn", "tenants", "µs CPU a turn"
         results = [each for label, cost in (("PostgreSQL", 250), ("worker", 160))
                    for each in growth.curve(panel, "embedded", "distinct", label, {n: [cost, cost, 900] for n in STEPS})]
-        self.assertEqual([each.reached for each in results if "exponent" in each.what], [True, True])
+        exponents = [each for each in results if "exponent" in each.what]
+        self.assertEqual([each.reached for each in exponents], [True, True])
+        self.assertFalse(any("(!)" in each.note for each in exponents))
         found = texts(ElementTree.fromstring(growth.drawing(results)))
         for expected in (*panel, "PostgreSQL", "worker", "250", "160", growth.NOTE):
             self.assertIn(expected, found)
+
+
+    def test_a_single_step_above_n_log_n_is_marked_and_does_not_fail(self):
+        figures = {1: [5], 10: [5.2], 100: [5.8], 1000: [21]}
+        found = list(growth.curve(("Call", "tenants", "µs CPU a call"), "embedded", "distinct", "PostgreSQL", figures))[-1]
+        self.assertIn("worst step 1.56 from 100 to 1,000 > 1.18 (n log n) (!)", found.note)
+        self.assertTrue(found.reached)
 
 
 if __name__ == "__main__":

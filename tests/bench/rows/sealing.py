@@ -39,7 +39,7 @@ def turns(stage, broker, progress):
     """Chat turns with the model at 0 ms. Each log has a broker of its own, since a worker reads all of its topic."""
     options = stage.options
     count = options.records or (1_000 if options.quick else 10_000)
-    database, model = stage.database(), stage.simulator(0)
+    database = stage.database()
     environment = {"PII_MASTER_KEY": MASTER_KEY, "DATABASE_URL": stage.database_url("chat")}
     database.execute("TRUNCATE pipeline.subject_keys")
     for log in ("clear", "sealed"):
@@ -53,7 +53,8 @@ def turns(stage, broker, progress):
     def run(log):
         set_log(database, log)
         database.execute(f"TRUNCATE {', '.join(TURN_TABLES)}; CHECKPOINT")
-        figures = handle_all(stage, "chat", log, count, LLM_BASE_URL=model, LLM_API_KEY="any", PII_MASTER_KEY=MASTER_KEY)
+        with stage.responder(0) as model:
+            figures = handle_all(stage, "chat", log, count, LLM_BASE_URL=model.url, LLM_API_KEY="any", PII_MASTER_KEY=MASTER_KEY)
         stored = int(database.value("SELECT count(*) FROM messages WHERE role = 'user' AND content LIKE 'When will%'"))
         if stored != count:
             raise Failed(f"{stored} of {count} messages are stored as they were written")

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 import harness  # noqa: E402
 
-from rows.measure import Failed, run_program, say  # noqa: E402
+from rows.measure import Failed, figures_of, run_program, say  # noqa: E402
 
 EVENT = "omnibus.bench.recorded.v1"
 WORKER_TOPICS = [name + suffix for suffix in ("", ".dlq") for name in
@@ -99,6 +99,12 @@ class Stage:
         process.stop(patience)
         self.processes.remove(process)
 
+    def stop_workers(self):
+        """Those that a row which failed has left: they would take part in the next one's figures."""
+        for worker in [each for each in self.processes if isinstance(each, harness.Worker)]:
+            worker.kill()
+            self.processes.remove(worker)
+
     def compose(self, script, *arguments):
         if script not in self.composed:
             self.composed.append(script)
@@ -116,14 +122,16 @@ class Stage:
 
     @contextlib.contextmanager
     def responder(self, latency):
-        """A model that does nothing but answer after so many milliseconds, and is none of our code: its base URL, and a function
-        for the seconds of CPU that it has taken. For one run: for a minute after a connection has closed the system
-        keeps its port, and to connect to the same address among thousands of them takes milliseconds."""
+        """A model and an SMS provider that do nothing but answer after so many milliseconds, and are none of our code. For one
+        run: for a minute after a connection has closed the system keeps its port, and to connect to the same address among
+        thousands of them takes milliseconds."""
         process, url = self.start_ready("responder", [ROOT / "tests/bench/responder", "--latency", latency])
+        responder = Responder(url, process)
         try:
-            yield url, lambda: self.cpu(process.pid)
+            yield responder
         finally:
             self.stop(process)
+            responder.most_waiting = int(figures_of(process.text()).get("most_waiting", 0))
 
     def database(self):
         """PostgreSQL with the schema and one tenant, as its superuser."""
@@ -234,6 +242,17 @@ class Stage:
 
     def limit(self, *arguments, timeout=300, environment=None):
         return run_program([ROOT / "tests/bench/limit", *arguments], timeout, environment)
+
+
+class Responder:
+    """A running responder. `most_waiting`, the most requests that waited for answers at once, is known when it has ended."""
+
+    def __init__(self, url, process):
+        self.url, self.process, self.most_waiting = url, process, None
+
+    def cpu(self):
+        """Seconds of CPU that it has taken."""
+        return Stage.cpu(self.process.pid)
 
 
 def new_group():

@@ -11,9 +11,9 @@ NOTE = "limit: bare sockets and epoll, the same responder"
 
 def bare(stage, in_flight, records):
     """The limit: bare sockets, and what the responder took of the same cores meanwhile."""
-    with stage.responder(LATENCY) as (model, responder_cpu):
-        figures = stage.limit("http", "--client", "sockets", "--llm-url", model, "--max-in-flight", in_flight, "--records", records)
-        return {**figures, "responder_s": responder_cpu()}
+    with stage.responder(LATENCY) as model:
+        figures = stage.limit("http", "--client", "sockets", "--llm-url", model.url, "--max-in-flight", in_flight, "--records", records)
+        return {**figures, "responder_s": model.cpu()}
 
 
 def responder(stage, broker, _, progress):
@@ -57,8 +57,8 @@ def turns(stage, broker, keys, progress):
         topic = stage.topic(broker, "turns", "distinct", max(records, 400_000 if not options.quick else records))
 
         def engine(loops):
-            with stage.responder(LATENCY) as (model, _):
-                return check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model,
+            with stage.responder(LATENCY) as model:
+                return check_order(stage.engine(broker, topic, records, "--work", "http", "--llm-url", model.url,
                                                 "--max-in-flight", in_flight, "--loops", loops))
 
         programs = {"limit": lambda: bare(stage, in_flight, records), "ours": lambda: engine(1)}
