@@ -50,7 +50,7 @@ class TestCluster {
 
   /// A new empty topic.
   std::string topic(int partitions, std::map<std::string, std::string> const& configs = {}) {
-    auto const name = unique("test");
+    auto name = unique("test");
     if (embedded_) {
       embedded_->create_topic(name, partitions);
     } else {
