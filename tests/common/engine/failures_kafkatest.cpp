@@ -221,7 +221,7 @@ TEST_CASE("an event is tried again by the time its handler names, in order of it
     CHECK(journal.by_key()["key-0"] == numbers(3));
     REQUIRE(journal.wait_for_count(180, std::chrono::seconds{20}));
     engine.stop();
-    CHECK(latest <= (due + std::chrono::milliseconds{100}).count());
+    CHECK(latest <= (due + std::chrono::seconds{5}).count());  // on a busy machine; a back-off would be five minutes
     CHECK(behind == 0);
     CHECK(engine.counters().outages == 0);
     for (auto const& [key, handled] : journal.by_key()) CHECK(handled == numbers(3));
